@@ -174,7 +174,10 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         for each in KNOBS.values():
-            each.check(getattr(self, each.name))
+            value = getattr(self, each.name)
+            each.check(value)
+            if each.kind is float and value is not None:
+                object.__setattr__(self, each.name, float(value))  # so that 10 and 10.0 are written and compared alike
         if self.top_k > self.num_experts:
             raise ValueError(
                 f"top_k must be at most num_experts: got top_k={self.top_k}, num_experts={self.num_experts}; "

@@ -1,0 +1,22 @@
+"""Which device a run trains on."""
+
+from __future__ import annotations
+
+import torch
+
+
+def available() -> list[str]:
+    """The devices that are present, best first; the CPU is always last."""
+    found = ["cuda"] if torch.cuda.is_available() else []
+    found += ["mps"] if torch.backends.mps.is_available() else []
+    return [*found, "cpu"]
+
+
+def resolve(name: str) -> torch.device:
+    """The device meant by a config's `device`; raises ValueError when it is not present."""
+    present = available()
+    if name == "auto":
+        return torch.device(present[0])
+    if name not in present:
+        raise ValueError(f"device must be present on this machine ({', '.join(present)}): got device={name}; use auto")
+    return torch.device(name)

@@ -1,0 +1,72 @@
+"""Expert kinds: what each expert computes, and what it costs.
+
+An expert is a set of named tensors plus a pure function. The function always sees many experts at once: one group per
+expert (of each run), with the tokens that the expert computes: `x_GCD -> y_GCO`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Shapes = dict[str, tuple[int, ...]]
+Parameters = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class ExpertKind:
+    """One kind of expert: its parameter shapes, its function, and its cost."""
+
+    shapes: Callable[[int, int, int], Shapes]  # (input, hidden, output width) -> shapes of one expert
+    apply: Callable[[Parameters, Tensor], Tensor]  # (parameters with a leading G, x_GCD) -> y_GCO
+    flops: Callable[[int, int, int], int]  # (input, hidden, output width) -> multiply-adds × 2 for one token
+
+    def num_parameters(self, input_width: int, hidden_width: int, output_width: int) -> int:
+        """Parameters of one expert."""
+        return sum(math.prod(shape) for shape in self.shapes(input_width, hidden_width, output_width).values())
+
+    def initialize(self, shapes: Shapes, generator: torch.Generator) -> Parameters:
+        """Fresh parameters of one expert: uniform within ±1/√(input width of the layer), as torch.nn.Linear does."""
+        parameters = {}
+        for name, shape in shapes.items():
+            fan_in = shapes[name.replace("b_", "w_")][0]
+            uniform = torch.rand(shape, generator=generator, dtype=torch.float64)
+            parameters[name] = (2 * uniform - 1) / math.sqrt(fan_in)
+        return parameters
+
+
+def mlp(parameters: Parameters, x_GCD: Float[Tensor, "G C D"]) -> Float[Tensor, "G C O"]:
+    """A fully connected network with one hidden layer: W_out · relu(W_in · x + b_in) + b_out."""
+    hidden_GCH = torch.baddbmm(parameters["b_in"].unsqueeze(-2), x_GCD, parameters["w_in"]).relu()
+    return torch.baddbmm(parameters["b_out"].unsqueeze(-2), hidden_GCH, parameters["w_out"])
+
+
+def mlp_shapes(input_width: int, hidden_width: int, output_width: int) -> Shapes:
+    """Two matrices and two biases."""
+    return {
+        "w_in": (input_width, hidden_width),
+        "b_in": (hidden_width,),
+        "w_out": (hidden_width, output_width),
+        "b_out": (output_width,),
+    }
+
+
+def linear(parameters: Parameters, x_GCD: Float[Tensor, "G C D"]) -> Float[Tensor, "G C O"]:
+    """One matrix and a bias: W · x + b. Simple on purpose, so that one expert alone cannot solve a curved task."""
+    return torch.baddbmm(parameters["b_out"].unsqueeze(-2), x_GCD, parameters["w_out"])
+
+
+def linear_shapes(input_width: int, hidden_width: int, output_width: int) -> Shapes:
+    """One matrix and one bias; the hidden width plays no part."""
+    return {"w_out": (input_width, output_width), "b_out": (output_width,)}
+
+
+EXPERTS: dict[str, ExpertKind] = {
+    "mlp": ExpertKind(mlp_shapes, mlp, lambda d, h, o: 2 * h * (d + o)),
+    "linear": ExpertKind(linear_shapes, linear, lambda d, h, o: 2 * d * o),
+}

@@ -1,0 +1,105 @@
+"""What a routing looks like in numbers: pure functions of a Routing, or of a load that came from one."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from moeviz.axes import PerRun, over
+from moeviz.routers import Routing
+
+
+def load(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R E"]:
+    """Share of all k·T choices that went to each expert, counted before drops; sums to 1."""
+    return routing.chosen_TE.to(routing.probs_TE.dtype).mean(-2) / over(k, 1)
+
+
+def kept_load(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R E"]:
+    """Share of all k·T choices that each expert really computes, after drops; sums to 1 − dropped share."""
+    return routing.kept_TE.to(routing.probs_TE.dtype).mean(-2) / over(k, 1)
+
+
+def dropped_share(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R"]:
+    """Share of all choices that found no free place."""
+    return (load(routing, k=k) - kept_load(routing, k=k)).sum(-1)
+
+
+def mean_probability(routing: Routing) -> Float[Tensor, "*R E"]:
+    """Mean over tokens of the gate probabilities; sums to 1. It weighs where load counts."""
+    return routing.probs_TE.mean(-2)
+
+
+def importance(routing: Routing) -> Float[Tensor, "*R E"]:
+    """Sum over tokens of the weights that each expert got (Shazeer 2017, eq. 6)."""
+    return routing.gates_TE.sum(-2)
+
+
+def cv_squared(amounts_E: Float[Tensor, "*R E"]) -> Float[Tensor, "*R"]:
+    """Squared coefficient of variation: population variance / mean²; 0 = even. Its gradient is finite at 0, CV's is not."""
+    return amounts_E.var(-1, correction=0) / amounts_E.mean(-1).square()
+
+
+def cv(amounts_E: Float[Tensor, "*R E"]) -> Float[Tensor, "*R"]:
+    """Unevenness: standard deviation / mean; 0 = even, √(N/k − 1) when every token takes the same k of N experts."""
+    return cv_squared(amounts_E).sqrt()
+
+
+def max_over_mean(load_E: Float[Tensor, "*R E"]) -> Float[Tensor, "*R"]:
+    """The busiest expert's load in units of the fair share; 1 = even, N/k when collapsed."""
+    return load_E.amax(-1) / load_E.mean(-1)
+
+
+def max_violation(load_E: Float[Tensor, "*R E"]) -> Float[Tensor, "*R"]:
+    """MaxVio: how far the busiest expert is above the fair share; 0 = even (arXiv 2408.15664)."""
+    return max_over_mean(load_E) - 1
+
+
+def entropy(shares_E: Float[Tensor, "*R E"]) -> Float[Tensor, "*R"]:
+    """Entropy of shares that sum to 1, in nats; log N = even, 0 = one expert has it all."""
+    return -torch.special.xlogy(shares_E, shares_E).sum(-1)
+
+
+def idle(load_SE: Float[Tensor, "*R S E"], window: int = 3) -> Bool[Tensor, "*R E"]:
+    """Dead experts: chosen by no token in the last `window` snapshots."""
+    return (load_SE[..., -window:, :] == 0).all(-2)
+
+
+def logit_size(routing: Routing) -> Float[Tensor, "*R"]:
+    """Mean over tokens of logsumexp of the router logits: what the z-loss keeps small."""
+    return routing.logits_TE.logsumexp(-1).mean(-1)
+
+
+def first_choice(routing: Routing) -> Int[Tensor, "*R T"]:
+    """The expert that each token wants most."""
+    return routing.rank_TE.argmin(-1)
+
+
+def joint_share(routing: Routing, segment_T: Int[Tensor, "*R T"], num_segments: int) -> Float[Tensor, "*R E S"]:
+    """Share of tokens for each pair (first-choice expert, true segment); sums to 1."""
+    first_TE = (routing.rank_TE == 0).to(routing.probs_TE.dtype)
+    segment_TS = torch.nn.functional.one_hot(segment_T, num_segments).to(first_TE.dtype)
+    return first_TE.mT @ segment_TS / segment_T.shape[-1]
+
+
+def specialization(routing: Routing, segment_T: Int[Tensor, "*R T"], num_segments: int) -> Float[Tensor, "*R"]:
+    """How well the first choice tells the true segment: normalized mutual information, 0 = not at all, 1 = exactly.
+
+    NMI = I(expert; segment) / mean of the two entropies; 0 where both entropies are 0.
+    """
+    joint_ES = joint_share(routing, segment_T, num_segments)
+    expert_entropy = entropy(joint_ES.sum(-1))
+    segment_entropy = entropy(joint_ES.sum(-2))
+    shared = expert_entropy + segment_entropy - entropy(joint_ES.flatten(-2))
+    mean_entropy = (expert_entropy + segment_entropy) / 2
+    return torch.where(mean_entropy > 0, shared / mean_entropy.clamp(min=1e-12), 0.0).clamp(0, 1)
+
+
+def gradient_norm(*gradients_E: Float[Tensor, "*R E _"]) -> Float[Tensor, "*R E"]:
+    """Each expert's gradient norm over all its flattened parameters: who learns."""
+    return torch.stack([gradient_E.square().sum(-1) for gradient_E in gradients_E]).sum(0).sqrt()
+
+
+def update_share(updated_steps_E: Float[Tensor, "*R E"], num_steps: int) -> Float[Tensor, "*R E"]:
+    """Share of steps in which an expert got at least one token, and so a task gradient: who starves."""
+    return updated_steps_E / max(num_steps, 1)

@@ -1,0 +1,117 @@
+"""Routers: from scores to a decision, who computes which token and with what weight.
+
+Each is a pure function of router logits and numbers, written for one run `[T, E]`; leading axes ride along.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from moeviz.axes import PerRun, over
+
+
+@dataclass(frozen=True)
+class Routing:
+    """What a router decided for each token (row) and expert (column)."""
+
+    logits_TE: Float[Tensor, "*R T E"]
+    probs_TE: Float[Tensor, "*R T E"]  # gate probabilities: softmax of the logits, each row sums to 1
+    rank_TE: Int[Tensor, "*R T E"]  # 0 = the token's first choice
+    chosen_TE: Bool[Tensor, "*R T E"]  # wanted: rank < k
+    position_TE: Int[Tensor, "*R T E"]  # place in the expert's queue, from 0; -1 where not queued
+    kept_TE: Bool[Tensor, "*R T E"]  # chosen and inside the expert's capacity
+    gates_TE: Float[Tensor, "*R T E"]  # the weights that multiply the experts' outputs; 0 where not kept
+    noisy_logits_TE: Float[Tensor, "*R T E"] | None = None
+    noise_std_TE: Float[Tensor, "*R T E"] | None = None
+
+
+def softmax(logits_TE: Float[Tensor, "*R T E"]) -> Float[Tensor, "*R T E"]:
+    """Gate probabilities: exp(z_i) / Σ_j exp(z_j), so that every row sums to 1.
+
+    Source: the same as torch.softmax, which is 5 times slower on the CPU when a row has only a few experts.
+    """
+    largest_T1 = logits_TE.detach().amax(-1, keepdim=True)  # avoids overflow, cancels in the ratio
+    exp_TE = (logits_TE - largest_T1).exp()
+    return exp_TE / exp_TE.sum(-1, keepdim=True)
+
+
+def rank(scores_TE: Float[Tensor, "*R T E"]) -> Int[Tensor, "*R T E"]:
+    """Each expert's rank in its token's preference: 0 = largest score; ties go to the lower expert number."""
+    order_TE = scores_TE.detach().argsort(dim=-1, descending=True, stable=True)
+    ranks_TE = torch.arange(order_TE.shape[-1], device=order_TE.device).expand_as(order_TE)
+    return torch.empty_like(order_TE).scatter_(-1, order_TE, ranks_TE)
+
+
+def capacity(num_tokens: int, num_experts: int, k: int, factor: float) -> int:
+    """Places in each expert's buffer: C = ⌈factor · k · T / E⌉, at most T."""
+    return min(num_tokens, math.ceil(factor * k * num_tokens / num_experts - 1e-9))
+
+
+def queue(
+    rank_TE: Int[Tensor, "*R T E"], chosen_TE: Bool[Tensor, "*R T E"], max_k: int
+) -> Int[Tensor, "*R T E"]:
+    """Each chosen token's place in its expert's queue, from 0; -1 where not chosen.
+
+    The first choices of all tokens queue, in token order, before any second choice.
+    """
+    position_TE = torch.full_like(rank_TE, -1)
+    waiting_1E = torch.zeros_like(rank_TE[..., :1, :])
+    for choice in range(max_k):
+        joins_TE = chosen_TE & (rank_TE == choice)
+        place_TE = joins_TE.cumsum(-2) + waiting_1E
+        position_TE = torch.where(joins_TE, place_TE - 1, position_TE)
+        waiting_1E = place_TE[..., -1:, :]
+    return position_TE
+
+
+def top_k(
+    logits_TE: Float[Tensor, "*R T E"],
+    *,
+    k: PerRun,
+    capacity: PerRun | None = None,
+    renormalize: PerRun | None = None,
+    batch_prioritized: bool = False,
+) -> Routing:
+    """The article's router: softmax, then only the k most probable experts compute the token.
+
+    weight_i = p_i (plain), or p_i / Σ_chosen p (renormalized, before drops).
+
+    Args:   logits_TE: router logits; half types are computed in float32.  k: experts per token.  capacity: places C
+            per expert; choices beyond it are dropped and weigh 0.  renormalize: None = only where k > 1 (with k = 1 a
+            renormalized weight is always 1 and the router gets no task gradient).  batch_prioritized: surest tokens queue first.
+    Source: the article's sections 2b-2c; capacity as in GShard and Switch; batch priority as in V-MoE (arXiv 2106.05974).
+    """
+    logits_TE = logits_TE.float() if logits_TE.dtype in (torch.float16, torch.bfloat16) else logits_TE
+    probs_TE = softmax(logits_TE)
+    rank_TE = rank(logits_TE)
+    chosen_TE = rank_TE < over(k, 2)
+    wanted_TE = probs_TE * chosen_TE
+    share_T1 = wanted_TE.sum(-1, keepdim=True)
+    renormalize = k > 1 if renormalize is None else renormalize
+    if isinstance(renormalize, Tensor):
+        share_T1 = torch.where(over(renormalize, 2), share_T1, 1.0)
+    weights_TE = wanted_TE / share_T1 if isinstance(renormalize, Tensor) or renormalize else wanted_TE
+    max_k = logits_TE.shape[-1] if isinstance(k, Tensor) else int(k)  # reading a tensor's maximum would stall a GPU
+    position_TE = _queue_by_priority(probs_TE, rank_TE, chosen_TE, max_k) if batch_prioritized else queue(rank_TE, chosen_TE, max_k)
+    kept_TE = chosen_TE if capacity is None else chosen_TE & (position_TE < over(capacity, 2))
+    gates_TE = weights_TE if capacity is None else weights_TE * kept_TE
+    return Routing(logits_TE, probs_TE, rank_TE, chosen_TE, position_TE, kept_TE, gates_TE)
+
+
+def _queue_by_priority(
+    probs_TE: Float[Tensor, "*R T E"], rank_TE: Int[Tensor, "*R T E"], chosen_TE: Bool[Tensor, "*R T E"], max_k: int
+) -> Int[Tensor, "*R T E"]:
+    """The queue when tokens line up by their largest gate probability instead of by their place in the batch."""
+    order_T = probs_TE.detach().amax(-1).argsort(dim=-1, descending=True, stable=True)
+    order_TE = order_T.unsqueeze(-1).expand_as(rank_TE)
+    position_TE = queue(rank_TE.gather(-2, order_TE), chosen_TE.gather(-2, order_TE), max_k)
+    return torch.empty_like(position_TE).scatter_(-2, order_TE, position_TE)
+
+
+ROUTERS: dict[str, Callable[..., Routing]] = {"top_k": top_k}

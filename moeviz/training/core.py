@@ -1,0 +1,289 @@
+"""The training loop: R runs of one shape, step by step, with knobs that may turn while it runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from moeviz import device as devices
+from moeviz import dispatch, metrics, routers
+from moeviz.axes import PerRun
+from moeviz.config import KNOBS, TASK_INFO, RunConfig, Value
+from moeviz.experts import Parameters
+from moeviz.losses import LOSSES
+from moeviz.model import MoE, RoutingKnobs
+from moeviz.training import history, knobs, population
+from moeviz.training.data import Data, Tokens
+from moeviz.training.flat import Adam, Layout, clipped
+from moeviz.training.history import Record
+from moeviz.training.objective import OBJECTIVES
+from moeviz.training.snapshot import Snapshot, take
+
+if TYPE_CHECKING:
+    import pandas
+
+LARGEST_GRADIENT = 10.0  # per-run clipping: far above what a healthy run shows
+DIVERGED = 100.0  # a run is stopped when its task loss exceeds this many times (1 + its loss at step 0)
+RISEN = 2.0  # a record is good to go back to while no run's loss is above this many times its recent best
+EVALUATED = 1024  # at most this many train and test tokens are measured at a record
+
+
+class Training:
+    """R runs of one shape that train in lockstep and never see each other.
+
+    Args:   configs: equal in every knob that is not `per_run`.  dtype: of weights and data; router arithmetic is at least float32.
+            record_every: steps between two rows of `history`.
+    """
+
+    def __init__(
+        self, configs: Sequence[RunConfig], *, dtype: torch.dtype = torch.float32, record_every: int = 10
+    ) -> None:
+        self.configs = tuple(configs)
+        knobs.check_one_shape(self.configs)
+        self.device = devices.resolve(self.configs[0].device)
+        self.dtype, self.record_every = dtype, record_every
+        self.reset()
+
+    def reset(self) -> None:
+        """Back to step 0 with the present knobs: the same seed gives the same weights, tokens and curve again."""
+        first = self.configs[0]
+        self.data = Data(self.configs, self.device, self.dtype)
+        self.objective, self._metric, self.metric_name = OBJECTIVES[TASK_INFO[first.task].kind]
+        self.ids_RE = np.tile(np.arange(first.num_experts), (len(self.configs), 1))
+        self._read_knobs()
+        each = [self.model.initialize(config.seed, list(range(first.num_experts))) for config in self.configs]
+        stacked = {name: torch.stack([one[name] for one in each]) for name in each[0]}
+        self._flat_RP = self.layout.join(stacked).to(self.device, self.dtype)
+        self._adam = Adam.zeros_like(self._flat_RP)
+        self._gradient_RP = torch.zeros_like(self._flat_RP)
+        self._updated_RE = torch.zeros(self.ids_RE.shape, device=self.device)
+        self._healthy_R = torch.ones(len(self.configs), dtype=torch.bool, device=self.device)
+        self._largest_loss_R = torch.full((len(self.configs),), torch.inf, device=self.device)
+        self.current_step, self.seconds, self.diverged = 0, 0.0, False
+        self.records: list[Record] = []
+        self._measured: Record | None = None
+        self.marks: list[tuple[int, str]] = []
+        self._record()
+        self._largest_loss_R = DIVERGED * (1 + torch.from_numpy(self.records[0].task_loss).to(self._largest_loss_R))
+        self._good = self._checkpoint()
+
+    # ---- training -------------------------------------------------------------------------------------------------
+
+    def step(self, num_steps: int = 1) -> None:
+        """Train for `num_steps` steps; stops early when every run has diverged. Diverged runs stand still."""
+        started = time.perf_counter()
+        for _ in range(num_steps):
+            if self.diverged and not self._healthy_R.any():
+                break
+            self._step()
+            self.current_step, self._measured = self.current_step + 1, None
+            if self.current_step % self.record_every == 0:
+                self._record()
+        self.seconds += time.perf_counter() - started
+
+    def _step(self) -> None:
+        """One step: output, loss of each run, gradient, Adam. Runs are summed, never averaged: no run sees another."""
+        x_RTD, target = self.data.batch(self.current_step)
+        flat_RP = self._flat_RP.detach().requires_grad_()
+        y_RTO, routing = self.model(self.layout.split(flat_RP), x_RTD, self.routing_knobs)
+        task_loss_R = self.objective(y_RTO, target)
+        loss_R = task_loss_R
+        if not (isinstance(self._coef, float) and self._coef == 0):
+            loss_R = task_loss_R + self._coef * self._balance_loss(routing, k=self.routing_knobs.k)
+        (gradient_RP,) = torch.autograd.grad(loss_R.sum(), flat_RP)
+        self._updated_RE = self._updated_RE + routing.kept_TE.any(-2)
+        self._update(gradient_RP, task_loss_R.detach())
+
+    def _update(self, gradient_RP: Float[Tensor, "R P"], task_loss_R: Float[Tensor, "R"]) -> None:
+        """Clip and apply; a run whose loss or gradient is not finite, or whose loss exploded, stands still from now on."""
+        clipped_RP, norm_R = clipped(gradient_RP, LARGEST_GRADIENT)
+        self._healthy_R = self._healthy_R & norm_R.isfinite() & (task_loss_R < self._largest_loss_R)
+        self._gradient_RP = torch.where(self._healthy_R.unsqueeze(-1), clipped_RP, 0.0)
+        self._flat_RP = self._adam.update(self._flat_RP, self._gradient_RP, self._learning_rate * self._healthy_R)
+
+    # ---- knobs ----------------------------------------------------------------------------------------------------
+
+    def set(self, **changes: Value | Sequence[Value]) -> list[str]:
+        """Change live knobs, for all runs (one value) or each (a sequence); returns notices of what else had to change.
+
+        Raises ValueError (rule, value, remedy) and changes nothing when a knob is unknown, not live or out of bounds.
+        """
+        configs, notices = knobs.changed(self.configs, changes)
+        load_RE = self.measure().load_RE
+        before, self.configs = self.configs, configs
+        self.marks += [(self.current_step, label) for label in knobs.labels(before, configs)]
+        if any(old.noise != new.noise for old, new in zip(before, configs, strict=True)):
+            self.data = Data(configs, self.device, self.dtype)
+        if configs[0].num_experts != before[0].num_experts:
+            self._resize(configs[0].num_experts, load_RE)
+        self._read_knobs()
+        return notices
+
+    def _read_knobs(self) -> None:
+        """Turn the configs into what a step needs: the layer, and numbers for all runs or one for each."""
+        self._measured = None
+        first, task = self.configs[0], self.data.tasks[0]
+        largest_k = max(config.top_k for config in self.configs)
+        self.dispatch = dispatch.resolve(first.dispatch, self.device, first.num_experts, largest_k)
+        self.model = MoE(
+            first.router, first.expert, self.dispatch, task.train.x_TD.shape[-1], first.hidden_width, task.num_outputs,
+            first.biased_gate,
+        )  # fmt: skip
+        self.layout = Layout(self.model.shapes(), first.num_experts)
+        self._balance_loss = LOSSES[first.balance_loss]
+        self._coef = self._per_run([float(config.balance_coef) for config in self.configs])
+        self._learning_rate = self._per_run([config.learning_rate for config in self.configs])
+        self.routing_knobs = self.routing_knobs_for(first.batch_size)
+
+    def routing_knobs_for(self, num_tokens: int) -> RoutingKnobs:
+        """The router's numbers for a batch of this size (capacity depends on it)."""
+        places = [
+            num_tokens if c.capacity_factor is None
+            else routers.capacity(num_tokens, c.num_experts, c.top_k, c.capacity_factor) for c in self.configs
+        ]  # fmt: skip
+        limited = any(config.capacity_factor is not None for config in self.configs)
+        return RoutingKnobs(
+            k=self._per_run([config.top_k for config in self.configs]),
+            renormalize=self._per_run([config.renormalized for config in self.configs]),
+            capacity=self._per_run(places) if limited else None,
+        )
+
+    def _per_run(self, values: list[Any]) -> PerRun:
+        """One number where all runs agree (cheaper), else a tensor with one for each."""
+        return values[0] if len(set(values)) == 1 else torch.tensor(values, device=self.device)
+
+    def _resize(self, num_experts: int, load_RE: np.ndarray) -> None:
+        """Experts arrive as noisy copies of the busiest, with their Adam moments, or the least loaded leave."""
+        change = population.resize(self.ids_RE, load_RE, num_experts)
+        seeds = [config.seed for config in self.configs]
+        old, layout = self.layout, Layout(self.layout.shapes, num_experts)
+        weights = change.move_parameters(old.split(self._flat_RP), seeds, self.current_step)
+        self._flat_RP = layout.join(weights)
+        for name in ("mean_RP", "square_RP"):
+            moments = {key: change.move(value) for key, value in old.split(getattr(self._adam, name)).items()}
+            setattr(self._adam, name, layout.join(moments))
+        self._gradient_RP = torch.zeros_like(self._flat_RP)
+        self._updated_RE = change.move(self._updated_RE)
+        self.ids_RE = change.ids_RE
+
+    # ---- looking --------------------------------------------------------------------------------------------------
+
+    @property
+    def parameters(self) -> Parameters:
+        """The present weights by name, `[R, E, …]`."""
+        return self.layout.split(self._flat_RP)
+
+    @property
+    def history(self) -> pandas.DataFrame:
+        """One row per run and recorded step; `attrs` tells the dispatch and device that ran."""
+        frame = history.table(self.records)
+        frame.attrs = {"dispatch": self.dispatch, "device": str(self.device)}
+        return frame
+
+    def snapshot(self, want: Sequence[str] = (), probe: tuple[float, float] | None = None) -> Snapshot:
+        """The present state as numbers, with the pictures that are asked for (see moeviz.frames for their names)."""
+        return take(self, want, probe)
+
+    def measure(self) -> Record:
+        """Losses, metrics and loads of the present weights; measured once, however often it is asked for."""
+        if self._measured is None:
+            train, _ = self._evaluate(self.data.train.first(EVALUATED))
+            test, load_RE = self._evaluate(self.data.test.first(EVALUATED))
+            idle_since_RE, dead_RE = history.idle(self.records, self.current_step, load_RE, self.ids_RE)
+            self._measured = Record(
+                step=self.current_step, task_loss=train["loss"], balance_loss=train["balance_loss"],
+                train_metric=train["metric"], test_loss=test["loss"], test_metric=test["metric"], cv_load=test["cv_load"],
+                specialization=test["specialization"], load_RE=load_RE, mean_prob_RE=test["mean_prob"],
+                ids_RE=self.ids_RE, idle_since_RE=idle_since_RE, dead_RE=dead_RE,
+            )  # fmt: skip
+        return self._measured
+
+    @torch.no_grad()
+    def _evaluate(self, tokens: Tokens) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """What the present weights do with these tokens."""
+        numbers_R = self.routing_knobs_for(tokens.x_RTD.shape[1])
+        y_RTO, routing = self.model(self.parameters, tokens.x_RTD, numbers_R)
+        load_RE = metrics.load(routing, k=numbers_R.k)
+        numbers = {
+            "loss": self.objective(y_RTO, tokens.target),
+            "metric": self._metric(y_RTO, tokens.target),
+            "balance_loss": self._balance_loss(routing, k=numbers_R.k),
+            "cv_load": metrics.cv(load_RE),
+            "specialization": metrics.specialization(routing, tokens.segment_RT, self.data.tasks[0].num_segments),
+            "mean_prob": metrics.mean_probability(routing),
+        }
+        return {name: value.double().cpu().numpy() for name, value in numbers.items()}, load_RE.double().cpu().numpy()
+
+    def _record(self) -> None:
+        """Add the present state to the history, and remember it as good unless its loss has risen far above the best."""
+        self.diverged = not bool(self._healthy_R.all())
+        self.records.append(self.measure())
+        losses = np.array([record.task_loss for record in self.records[-100:]])
+        if not self.diverged and (losses[-1] <= RISEN * losses.min(0)).all():
+            self._good = self._checkpoint()
+
+    # ---- going back -----------------------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """Everything that decides how the run goes on: weights, moments, step, knobs, history. (Streams follow from seed and step.)"""
+        return self._checkpoint() | {"records": tuple(self.records), "marks": tuple(self.marks)}
+
+    def _checkpoint(self) -> dict[str, Any]:
+        """The state without its history; tensors are never changed in place, so no copy is needed."""
+        return {
+            "configs": self.configs, "current_step": self.current_step, "seconds": self.seconds, "ids_RE": self.ids_RE,
+            "_flat_RP": self._flat_RP, "_adam": dataclasses.replace(self._adam), "_gradient_RP": self._gradient_RP,
+            "_updated_RE": self._updated_RE, "_healthy_R": self._healthy_R, "_largest_loss_R": self._largest_loss_R,
+            "diverged": self.diverged,
+        }  # fmt: skip
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to a `state()`: from there the run goes on exactly as it did."""
+        data_changed = self.configs != state["configs"]
+        for name, value in state.items():
+            setattr(self, name, value)
+        self._adam = dataclasses.replace(state["_adam"])
+        self.records = [record for record in state.get("records", self.records) if record.step <= self.current_step]
+        self.marks = [mark for mark in state.get("marks", self.marks) if mark[0] <= self.current_step]
+        if data_changed:
+            self.data = Data(self.configs, self.device, self.dtype)
+        self._read_knobs()
+        self._good = self._checkpoint()
+
+    def recover(self) -> list[str]:
+        """Leave a diverged state: back to the last good record, with a tenth of the learning rate."""
+        rates = [min(config.learning_rate / 10, float(KNOBS["learning_rate"].default)) for config in self.configs]
+        self.restore(self._good)
+        self.set(learning_rate=rates)
+        return [f"went back to step {self.current_step} and lowered the learning rate to {rates[0]:g}"]
+
+    @property
+    def reason(self) -> str | None:
+        """Why a run stands still, and which knob to lower; None while all is well."""
+        if not self.diverged:
+            return None
+        rate = max(config.learning_rate for config in self.configs)
+        coef = max(config.balance_coef for config in self.configs)
+        knob = f"the learning rate ({rate:g})"
+        if coef > 10 and rate <= KNOBS["learning_rate"].default:  # type: ignore[operator]
+            knob = f"the balance weight λ ({coef:g})"
+        return f"The run diverged at about step {self.current_step}: its loss exploded or is no longer a number. Lower {knob}."
+
+
+def train(configs: Sequence[RunConfig], steps: int, every: int = 10, **options: Any) -> Iterator[Snapshot]:
+    """Train and yield a snapshot at step 0, after every `every` steps, and at the end."""
+    training = Training(configs, **options)
+    yield training.snapshot()
+    while training.current_step < steps:
+        before = training.current_step
+        training.step(min(every, steps - before))
+        yield training.snapshot()
+        if training.current_step == before:  # every run has diverged
+            break

@@ -1,0 +1,81 @@
+"""The tokens of all runs side by side, and which of them each step trains on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from moeviz.config import RunConfig
+from moeviz.rng import stream
+from moeviz.tasks import TASKS, Split, TaskData
+
+BLOCK = 64  # steps whose tokens are drawn at once
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Tokens of R runs: inputs, targets and true segments."""
+
+    x_RTD: Float[Tensor, "R T D"]
+    target: Int[Tensor, "R T"] | Float[Tensor, "R T O"]
+    segment_RT: Int[Tensor, "R T"]
+
+    def first(self, count: int) -> Tokens:
+        """At most `count` tokens of each run."""
+        return Tokens(self.x_RTD[:, :count], self.target[:, :count], self.segment_RT[:, :count])
+
+
+class Data:
+    """Train and test tokens of all runs on one device; which tokens a step sees is a pure function of seed and step."""
+
+    def __init__(self, configs: Sequence[RunConfig], device: torch.device, dtype: torch.dtype) -> None:
+        drawn: dict[RunConfig, TaskData] = {}
+        for config in configs:  # twins share seed and noise, and so their data
+            drawn.setdefault(_data_knobs(config), TASKS[config.task](config))
+        self.tasks = [drawn[_data_knobs(config)] for config in configs]
+        self.train = _stack([task.train for task in self.tasks], device, dtype)
+        self.test = _stack([task.test for task in self.tasks], device, dtype)
+        self._seeds = [config.seed for config in configs]
+        self._batch_size = configs[0].batch_size
+        self._block = -1
+        self._rows_SRB = torch.empty(0)
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """Inputs and targets that step number `step` trains on, drawn from the train set with replacement."""
+        if step // BLOCK != self._block:
+            self._block = step // BLOCK
+            self._rows_SRB = self._draw(self._block)
+        row_I = self._rows_SRB[step % BLOCK].flatten()
+        shape = (len(self._seeds), self._batch_size)
+        x, target = (
+            each.flatten(0, 1).index_select(0, row_I).unflatten(0, shape) for each in (self.train.x_RTD, self.train.target)
+        )
+        return x, target
+
+    def _draw(self, block: int) -> Int[Tensor, "S R B"]:
+        """Row numbers (into all runs' tokens end to end) for the steps of one block; equal seeds get equal rows."""
+        num_tokens = self.train.x_RTD.shape[1]
+        rows_R = []
+        for run, seed in enumerate(self._seeds):
+            generator = stream(seed, "batch", block)
+            rows_R.append(torch.randint(num_tokens, (BLOCK, self._batch_size), generator=generator) + run * num_tokens)
+        return torch.stack(rows_R, dim=1).to(self.train.x_RTD.device)
+
+
+def _data_knobs(config: RunConfig) -> RunConfig:
+    """The config with every knob at its default that does not change the data."""
+    kept = ("task", "seed", "noise", "num_classes", "train_share")
+    return RunConfig(**{name: getattr(config, name) for name in kept})
+
+
+def _stack(splits: Sequence[Split], device: torch.device, dtype: torch.dtype) -> Tokens:
+    target = torch.stack([split.target for split in splits]).to(device)
+    return Tokens(
+        torch.stack([split.x_TD for split in splits]).to(device, dtype),
+        target.to(dtype) if target.is_floating_point() else target,
+        torch.stack([split.segment_T for split in splits]).to(device),
+    )

@@ -1,0 +1,203 @@
+"""The pictures of a snapshot, each a function `Training -> arrays`; names, shapes and units stand in moeviz.frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from moeviz.config import TASK_INFO
+from moeviz.model import RoutingKnobs
+from moeviz.tasks import TASKS
+from moeviz.training import history
+
+if TYPE_CHECKING:
+    from moeviz.training.core import Training
+
+Arrays = dict[str, np.ndarray]
+
+MAP, SMALL_MAP, LINE = 64, 32, 200  # cells per side; points along a 1-D picture
+SHOWN = 250  # at most this many train and as many test tokens are drawn
+RECORDS = 240  # at most this many points in a time chart
+
+
+def grid(training: Training, side: int) -> Tensor:
+    """Cell centers `[R, G, D]` of a square map, row by row from the upper left."""
+    extent = training.data.tasks[0].extent
+    center_G = (torch.arange(side, dtype=torch.float64) + 0.5) / side * 2 * extent - extent
+    y_GG, x_GG = torch.meshgrid(-center_G, center_G, indexing="ij")
+    return _for_all_runs(training, torch.stack([x_GG, y_GG], dim=-1).flatten(0, 1))
+
+
+def line(training: Training) -> Tensor:
+    """Points `[R, G, 1]` along the input of a 1-D task."""
+    extent = training.data.tasks[0].extent
+    return _for_all_runs(training, torch.linspace(-extent, extent, LINE, dtype=torch.float64).unsqueeze(-1))
+
+
+def _for_all_runs(training: Training, x_GD: Tensor) -> Tensor:
+    return x_GD.to(training.device, training.dtype).expand(len(training.configs), -1, -1)
+
+
+def _without_capacity(training: Training) -> RoutingKnobs:
+    """The router's preference: places in a queue depend on the batch, and a map is no batch."""
+    return replace(training.routing_knobs, capacity=None)
+
+
+def first_choice(training: Training) -> Arrays:
+    """Each cell's first choice, and a bit mask of all chosen experts."""
+    routing = training.model.route(training.parameters, grid(training, MAP), _without_capacity(training))
+    chosen = np.packbits(routing.chosen_TE.cpu().numpy(), axis=-1, bitorder="little")
+    winner = routing.rank_TE.argmin(-1).to(torch.uint8).cpu().numpy()
+    shape = (len(winner), MAP, MAP)
+    return {"winner": winner.reshape(shape), "chosen": chosen.reshape(*shape, -1)}
+
+
+def confidence(training: Training) -> Arrays:
+    """Each cell's largest gate probability."""
+    routing = training.model.route(training.parameters, grid(training, MAP), _without_capacity(training))
+    return {"confidence": _bytes(routing.probs_TE.amax(-1)).reshape(-1, MAP, MAP)}
+
+
+def prediction(training: Training) -> Arrays:
+    """Each cell's answer: the class, or the value between `lo` and `hi`."""
+    y_RGO, _ = training.model(training.parameters, grid(training, MAP), _without_capacity(training))
+    return {"prediction": _answer(training, y_RGO).reshape(-1, MAP, MAP)}
+
+
+def gate(training: Training) -> Arrays:
+    """Each expert's gate probability, small."""
+    routing = training.model.route(training.parameters, grid(training, SMALL_MAP), _without_capacity(training))
+    return {"gate": _bytes(routing.probs_TE.mT).reshape(len(training.configs), -1, SMALL_MAP, SMALL_MAP)}
+
+
+def expert_output(training: Training) -> Arrays:
+    """Each expert's own answer, chosen or not, small."""
+    y_REGO = training.model.expert_outputs(training.parameters, grid(training, SMALL_MAP))
+    return {"expert_output": _answer(training, y_REGO).reshape(len(training.configs), -1, SMALL_MAP, SMALL_MAP)}
+
+
+def points(training: Training) -> Arrays:
+    """Where the shown tokens lie and what they are; changes only with the data."""
+    splits = (training.data.train.first(SHOWN), training.data.test.first(SHOWN))
+    x_RTD = torch.cat([split.x_RTD for split in splits], dim=1)
+    target = torch.cat([split.target for split in splits], dim=1)
+    num_runs, num_train = len(x_RTD), splits[0].x_RTD.shape[1]
+    is_train = np.zeros((num_runs, x_RTD.shape[1]), dtype="u1")
+    is_train[:, :num_train] = 1
+    value = target[..., 0] if target.is_floating_point() else target
+    return {
+        "point_xy": view(training, x_RTD, target), "point_target": value.float().cpu().numpy(), "point_train": is_train,
+        "point_segment": torch.cat([split.segment_RT for split in splits], dim=1).to(torch.uint8).cpu().numpy(),
+    }  # fmt: skip
+
+
+def view(training: Training, x_RTD: Tensor, target: Tensor) -> np.ndarray:
+    """View coordinates `[R, T, 2]`: the input, its two principal components, or (1-D) input and target."""
+    task = training.data.tasks[0]
+    if task.project_DV is not None:
+        planes = [(each.mean_D.to(x_RTD), each.project_DV.to(x_RTD)) for each in training.data.tasks]
+        x_RTD = torch.stack([(x_TD - mean_D) @ plane_DV for x_TD, (mean_D, plane_DV) in zip(x_RTD, planes, strict=True)])
+    elif x_RTD.shape[-1] == 1:
+        x_RTD = torch.cat([x_RTD, target[..., :1]], dim=-1)
+    return x_RTD.float().cpu().numpy()
+
+
+def choices(training: Training) -> Arrays:
+    """What the router decides for the shown tokens as one batch: first choice, and whether any choice is kept."""
+    x_RTD = torch.cat([training.data.train.x_RTD[:, :SHOWN], training.data.test.x_RTD[:, :SHOWN]], dim=1)
+    routing = training.model.route(training.parameters, x_RTD, training.routing_knobs_for(x_RTD.shape[1]))
+    return {
+        "point_choice": routing.rank_TE.argmin(-1).to(torch.uint8).cpu().numpy(),
+        "point_kept": routing.kept_TE.any(-1).to(torch.uint8).cpu().numpy(),
+    }
+
+
+def curve(training: Training) -> Arrays:
+    """A 1-D task: what to learn, the answer, and each expert's own answer and gate probability along the line."""
+    x_RGD = line(training)
+    y_RGO, routing = training.model(training.parameters, x_RGD, _without_capacity(training))
+    experts_REG = training.model.expert_outputs(training.parameters, x_RGD)[..., 0]
+    clean = TASKS[training.configs[0].task](training.configs[0].with_(noise=0.0)).train
+    order_T = clean.x_TD[:, 0].argsort()
+    x_G = x_RGD[0, :, 0].double().cpu().numpy()
+    target_G = np.interp(x_G, clean.x_TD[order_T, 0].numpy(), clean.target[order_T, 0].numpy())
+    return {
+        "curve_x": x_G.astype("f4"), "curve_target": target_G.astype("f4"), "curve_prediction": _floats(y_RGO[..., 0]),
+        "curve_expert": _floats(experts_REG), "curve_gate": _floats(routing.probs_TE.mT),
+        "curve_winner": routing.rank_TE.argmin(-1).to(torch.uint8).cpu().numpy(),
+    }  # fmt: skip
+
+
+def time_charts(training: Training) -> Arrays:
+    """The history so far, thinned, the newest measurement included."""
+    records = training.records
+    if records[-1] is not training.measure():
+        records = [*records, training.measure()]
+    records = history.thin(records, RECORDS)
+    arrays = {f"history_{name}": np.stack([getattr(each, name) for each in records], -1) for name in history.COLUMNS}
+    arrays["history_step"] = np.array([each.step for each in records])
+    arrays["history_load"] = history.loads_by_id(records)
+    return {name: value.astype("f4") for name, value in arrays.items()}
+
+
+def probe(training: Training, place: tuple[float, float] | None) -> tuple[list[float], Arrays]:
+    """Where the probe is (in view coordinates) and what the layer does with the token there."""
+    xy, x_R1D = _token_at(training, place)
+    parameters, knobs = training.parameters, _without_capacity(training)
+    y_R1O, routing = training.model(parameters, x_R1D, knobs)
+    return xy, {
+        "probe_prob": _floats(routing.probs_TE[:, 0]), "probe_weight": _floats(routing.gates_TE[:, 0]),
+        "probe_chosen": routing.chosen_TE[:, 0].to(torch.uint8).cpu().numpy(), "probe_output": _floats(y_R1O[:, 0]),
+        "probe_expert_output": _floats(training.model.expert_outputs(parameters, x_R1D)[:, :, 0]),
+    }  # fmt: skip
+
+
+def _token_at(training: Training, place: tuple[float, float] | None) -> tuple[list[float], Tensor]:
+    """The token at a place of the picture: any point of a map or a line, else the nearest shown test token."""
+    test = training.data.test.first(SHOWN)
+    shape = TASK_INFO[training.configs[0].task].view
+    if shape == "projection" or place is None:
+        xy_RT2 = view(training, test.x_RTD, test.target)
+        wanted = np.array(place) if place is not None else xy_RT2[0, 0]
+        nearest_R = ((xy_RT2 - wanted) ** 2).sum(-1).argmin(-1)
+        x_R1D = torch.stack([x_TD[[token]] for x_TD, token in zip(test.x_RTD, nearest_R.tolist(), strict=True)])
+        if shape == "projection":
+            return xy_RT2[0, nearest_R[0]].tolist(), x_R1D
+        place = tuple(xy_RT2[0, nearest_R[0]].tolist())
+    extent = training.data.tasks[0].extent
+    bounded = [min(max(float(each), -extent), extent) for each in place]
+    coordinates = bounded[:1] if shape == "curve" else bounded
+    return bounded, _for_all_runs(training, torch.tensor([coordinates], dtype=torch.float64))
+
+
+def value_range(training: Training) -> tuple[float, float]:
+    """The values that regression pictures are shaded between: those of the train targets."""
+    target = training.data.train.target
+    return (float(target.min()), float(target.max())) if target.is_floating_point() else (0.0, 1.0)
+
+
+def _answer(training: Training, y: Tensor) -> np.ndarray:
+    """The class, or the first output between `lo` and `hi` as 0 to 255."""
+    if not training.data.train.target.is_floating_point():
+        return y.argmax(-1).to(torch.uint8).cpu().numpy()
+    low, high = value_range(training)
+    return _bytes((y[..., 0] - low) / (high - low))
+
+
+def _bytes(share: Tensor) -> np.ndarray:
+    return (share.clamp(0, 1) * 255).round().nan_to_num(0).to(torch.uint8).cpu().numpy()
+
+
+def _floats(value: Tensor) -> np.ndarray:
+    return value.float().cpu().numpy()
+
+
+PICTURES: dict[str, Callable[["Training"], Arrays]] = {
+    "first_choice": first_choice, "confidence": confidence, "prediction": prediction, "gate": gate,
+    "expert_output": expert_output, "points": points, "choices": choices, "curve": curve, "history": time_charts,
+}  # fmt: skip

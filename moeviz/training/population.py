@@ -1,0 +1,65 @@
+"""Changing the number of experts while a run trains: who leaves, who is copied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from moeviz.experts import Parameters
+from moeviz.rng import stream
+
+COPY_NOISE = 0.1  # a new expert's numbers differ from its parent's by this share of their spread: enough to part ways
+
+
+@dataclass(frozen=True)
+class Change:
+    """For every run and new place on the E axis: the expert's id, the old place it comes from, and whether it is new."""
+
+    ids_RE: np.ndarray
+    source_RE: np.ndarray
+    new_RE: np.ndarray
+
+    def move(self, value_RE: Tensor) -> Tensor:
+        """Per-expert numbers `[R, E, …]` in their new places; new experts get their parent's."""
+        source_RE = torch.from_numpy(self.source_RE).to(value_RE.device)
+        return torch.stack([value_E.index_select(0, source_E) for value_E, source_E in zip(value_RE, source_RE, strict=True)])
+
+    def move_parameters(self, parameters: Parameters, seeds: Sequence[int], step: int) -> Parameters:
+        """Parameters in their new places; new experts are noisy copies of their parents."""
+        return {name: self._disturb(self.move(value), seeds, f"copy/{name}", step) for name, value in parameters.items()}
+
+    def _disturb(self, value_RE: Tensor, seeds: Sequence[int], purpose: str, step: int) -> Tensor:
+        value_RE = value_RE.clone()
+        for run, seed in enumerate(seeds):
+            spread = value_RE[run].std(correction=0)
+            generator = stream(seed, purpose, step)
+            for place in np.flatnonzero(self.new_RE[run]):
+                noise = torch.randn(value_RE.shape[2:], generator=generator, dtype=torch.float64)
+                value_RE[run, place] += COPY_NOISE * spread * noise.to(value_RE)
+        return value_RE
+
+
+def resize(ids_RE: np.ndarray, load_RE: Float[np.ndarray, "R E"], num_experts: int) -> Change:
+    """Grow or shrink every run to `num_experts`: copies of the busiest arrive, the least loaded leave.
+
+    Survivors keep their id and new experts take the lowest free ids; the E axis stays sorted by id.
+    """
+    rows = [_resize_run(ids_E, load_E, num_experts) for ids_E, load_E in zip(ids_RE, load_RE, strict=True)]
+    ids, source, new = (np.array(column) for column in zip(*rows, strict=True))
+    return Change(ids, source, new)
+
+
+def _resize_run(ids_E: np.ndarray, load_E: np.ndarray, num_experts: int) -> tuple[list[int], list[int], list[bool]]:
+    busiest = np.argsort(-load_E, kind="stable")
+    members = [(int(ids_E[place]), int(place), False) for place in busiest[:num_experts]]
+    taken = {expert_id for expert_id, _, _ in members}
+    free = (expert_id for expert_id in range(len(ids_E) + num_experts) if expert_id not in taken)
+    for arrival in range(num_experts - len(members)):
+        members.append((next(free), int(busiest[arrival % len(busiest)]), True))
+    ids, source, new = zip(*sorted(members), strict=True)
+    return list(ids), list(source), list(new)

@@ -1,0 +1,76 @@
+"""A training at one moment, as numbers: what pages and the command line show. The pictures' names are those of moeviz.frames."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from moeviz.config import TASK_INFO
+from moeviz.training import pictures
+
+if TYPE_CHECKING:
+    from moeviz.training.core import Training
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Named numbers (`header`, plain values) and named arrays; `snapshot.load` reads either."""
+
+    header: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+
+    def __getattr__(self, name: str) -> Any:
+        for place in ("arrays", "header"):
+            if name in self.__dict__.get(place, {}):
+                return self.__dict__[place][name]
+        raise AttributeError(f"a snapshot holds {', '.join([*self.header, *self.arrays])}: not {name}; ask for it in `want`")
+
+
+@torch.no_grad()
+def take(training: Training, want: Sequence[str], probe: tuple[float, float] | None) -> Snapshot:
+    """Measure the training and draw the wanted pictures with its present weights."""
+    unknown = sorted(set(want) - set(pictures.PICTURES))
+    if unknown:
+        raise ValueError(f"a picture must be one of {', '.join(pictures.PICTURES)}: got {', '.join(unknown)}")
+    record = training.measure()
+    probe_xy, probe_arrays = pictures.probe(training, probe)
+    arrays = {"load": record.load_RE.astype("f4"), "mean_prob": record.mean_prob_RE.astype("f4"), **probe_arrays}
+    for name in want:
+        arrays |= pictures.PICTURES[name](training)
+    return Snapshot(_header(training) | {"probe": probe_xy}, arrays)
+
+
+def _header(training: Training) -> dict[str, Any]:
+    record, configs, task = training.measure(), training.configs, training.data.tasks[0]
+    info = TASK_INFO[configs[0].task]
+    low, high = pictures.value_range(training)
+    measured = {
+        name: _plain(getattr(record, name))
+        for name in ("task_loss", "train_metric", "test_loss", "test_metric", "cv_load", "specialization")
+    }
+    return measured | {
+        "balance_loss_value": _plain(record.balance_loss), "step": training.current_step,
+        "task": configs[0].task, "kind": info.kind, "view": info.view, "extent": task.extent,
+        "num_runs": len(configs), "num_experts": configs[0].num_experts, "num_outputs": task.num_outputs,
+        "ids": training.ids_RE.tolist(), "top_k": [config.top_k for config in configs],
+        "balance_coef": [config.balance_coef for config in configs],
+        "renormalized": [config.renormalized for config in configs], "balance_loss": configs[0].balance_loss,
+        "dead": record.dead_RE.tolist(),
+        "died_at": [
+            [since if is_dead else None for since, is_dead in zip(since_E, dead_E, strict=True)]
+            for since_E, dead_E in zip(record.idle_since_RE.tolist(), record.dead_RE.tolist(), strict=True)
+        ],
+        "metric_name": training.metric_name, "dispatch": training.dispatch, "device": str(training.device),
+        "seconds": round(training.seconds, 4), "lo": low, "hi": high, "marks": [list(mark) for mark in training.marks],
+        "batch_dependent": training.routing_knobs.capacity is not None, "reason": training.reason,
+    }  # fmt: skip
+
+
+def _plain(value_R: np.ndarray) -> list[float | None]:
+    """Numbers for JSON, which has no NaN."""
+    return [value if math.isfinite(value) else None for value in value_R.tolist()]
