@@ -1,0 +1,28 @@
+"""Every task by name: `TASKS[config.task](config)` draws its train and test tokens."""
+
+from collections.abc import Callable
+
+from moeviz.config import RunConfig
+from moeviz.tasks.base import Split, TaskData
+from moeviz.tasks.images import digits
+from moeviz.tasks.linear import linear_clusters
+from moeviz.tasks.points import checkerboard, circle, clusters, clusters_unequal, gauss, moons, spiral, xor
+from moeviz.tasks.surfaces import bumps, piecewise, plane
+
+__all__ = ["TASKS", "Split", "TaskData"]
+
+TASKS: dict[str, Callable[[RunConfig], TaskData]] = {
+    "clusters": clusters,
+    "clusters_unequal": clusters_unequal,
+    "spiral": spiral,
+    "xor": xor,
+    "circle": circle,
+    "gauss": gauss,
+    "moons": moons,
+    "checkerboard": checkerboard,
+    "plane": plane,
+    "bumps": bumps,
+    "piecewise": piecewise,
+    "digits": digits,
+    "linear_clusters": linear_clusters,
+}
