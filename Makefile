@@ -1,0 +1,45 @@
+# make app          start the app (makes .venv and installs what is missing)
+# make app HOST=0.0.0.0 PORT=8600   ... for a class: prints the address to type and to scan
+# make test         everything but the slow tests        make test-slow   the slow ones
+# make check        lint and types only                  make bench       speed, measured side by side
+
+PYTHON ?= python3
+HOST = localhost
+PORT = 8501
+PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: app test test-slow check bench
+
+app: .venv/installed-app
+	@.venv/bin/python -m moeviz address --host "$(HOST)" --port "$(PORT)"
+	@exec .venv/bin/python -m streamlit run app.py --server.address "$(HOST)" --server.port "$(PORT)"
+
+test: check
+	.venv/bin/python -m pytest -m "not slow"
+
+test-slow: .venv/installed-dev
+	.venv/bin/python -m pytest -m slow
+
+check: .venv/installed-dev
+	.venv/bin/python -m ruff check .
+	.venv/bin/python -m ruff format --check .
+	.venv/bin/python -m mypy
+
+bench: .venv/installed-app
+	.venv/bin/python -m moeviz bench
+
+# A stamp newer than its requirements file means: nothing to install.
+.venv/installed-app: requirements.txt .venv/bin/python
+	@echo "Installing requirements.txt into .venv (about a minute the first time) ..."
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+.venv/installed-dev: requirements-dev.txt .venv/installed-app
+	@echo "Installing requirements-dev.txt into .venv ..."
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+# Also made anew when the interpreter behind it has gone; --clear then removes the stamps with it.
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python must be at least 3.11: got %d.%d; try make PYTHON=python3.11" % sys.version_info[:2])'
+	@$(PYTHON) -m venv --clear .venv

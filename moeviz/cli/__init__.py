@@ -1,0 +1,74 @@
+"""The command line: `python -m moeviz train | bench | doctor | address`."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+# command -> what it does; each is a module of this package with `add_flags(parser)` and `run(arguments) -> exit status`
+COMMANDS = {
+    "train": "train one mixture of experts and print its result as JSON",
+    "bench": "measure speed side by side with the usual ways of writing it",
+    "doctor": "say what is installed and whether it fits",
+    "address": "print the address of the app, for a class also as a QR code",
+}
+
+
+class UsageError(ValueError):
+    """Bad input: the message says rule, value and remedy on one line."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are one line with a remedy, without the usage in front."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message if ";" in message else f"{message}; see {self.prog} --help")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; bad input ends with one line on stderr and status 2."""
+    try:
+        return _run(sys.argv[1:] if argv is None else list(argv))
+    except UsageError as error:
+        print(f"moeviz: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("moeviz: interrupted; nothing was kept", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader (head, less) has gone: no error of ours, but stdout must not be flushed
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _run(argv: list[str]) -> int:
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0
+    name = argv[0]
+    if name not in COMMANDS:
+        raise UsageError(f"the command must be one of {', '.join(COMMANDS)}: got {name}{_nearest(name, COMMANDS)}")
+    command = importlib.import_module(f"moeviz.cli.{name}")
+    parser = Parser(prog=f"python -m moeviz {name}", description=COMMANDS[name].capitalize(), allow_abbrev=False)
+    command.add_flags(parser)
+    arguments, unknown = parser.parse_known_args(argv[1:])
+    if unknown:
+        flags = [flag for flag in parser._option_string_actions if flag.startswith("--")]
+        raise UsageError(f"{parser.prog} must be given flags it knows: got {unknown[0]}{_nearest(unknown[0], flags)}")
+    return int(command.run(arguments))
+
+
+def _overview() -> str:
+    lines = [f"  {name:<9}{purpose}" for name, purpose in COMMANDS.items()]
+    return "\n".join(
+        ["python -m moeviz COMMAND [--help]", "", *lines, "", "The app itself: make app (or: streamlit run app.py)"]
+    )
+
+
+def _nearest(word: str, known: Sequence[str] | dict[str, str]) -> str:
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else "; see --help"

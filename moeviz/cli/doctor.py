@@ -1,0 +1,118 @@
+"""`doctor`: what is installed, what it runs on, and what is missing."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from moeviz.cli.flags import add_json, check_writable, write_json
+
+ROOT = Path(__file__).resolve().parents[2]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+# where Chrome puts itself without a command, and where `playwright install chromium` puts its own
+BROWSER_FILES = (
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "~/.cache/ms-playwright/chromium-*/chrome-linux*/chrome",
+    "~/Library/Caches/ms-playwright/chromium-*/chrome-mac*/*.app/Contents/MacOS/*",
+    "~/AppData/Local/ms-playwright/chromium-*/chrome-win*/chrome.exe",
+)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    add_json(parser, "the report")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the report; the status is 1 when something that the app needs is missing."""
+    check_writable(arguments.json)
+    found = report()
+    if arguments.json:
+        write_json(found, arguments.json)
+    if arguments.json != "-":
+        print(as_text(found))
+    return 1 if found["problems"] else 0
+
+
+def report() -> dict[str, Any]:
+    """Versions, device, cores, threads, the browser for the tests, and what to do about each problem."""
+    pins = pinned(ROOT / "requirements.txt")
+    installed = {name: _installed(name) for name in pins}
+    problems = [
+        f"{name} must be {pins[name]}: got {version or 'nothing'}; run .venv/bin/pip install -r requirements.txt"
+        for name, version in installed.items()
+        if version is None or version.split("+")[0] != pins[name]  # torch adds its build: 2.13.0+cpu
+    ]
+    if sys.version_info < (3, 11):  # noqa: UP036  # someone may call it with an older Python
+        problems.append(f"Python must be at least 3.11: got {platform.python_version()}; install a newer one")
+    return {
+        "versions": {"python": platform.python_version(), **installed},
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        **_torch(),
+        "browser": find_browser(),
+        "problems": problems,
+    }
+
+
+def pinned(requirements: Path) -> dict[str, str]:
+    """The exact pins of a requirements file."""
+    if not requirements.is_file():
+        return {}
+    lines = requirements.read_text(encoding="utf-8").splitlines()
+    return dict(found.groups() for line in lines if (found := re.match(r"([\w-]+)==([\w.]+)", line)))  # type: ignore[misc]
+
+
+def find_browser() -> str | None:
+    """The Chromium or Chrome that browser tests drive: MOEVIZ_BROWSER, a command, or playwright's own."""
+    chosen = os.environ.get("MOEVIZ_BROWSER")
+    if chosen:
+        return shutil.which(chosen)
+    for name in BROWSERS:
+        if path := shutil.which(name):
+            return path
+    for pattern in BROWSER_FILES:
+        absolute = Path(pattern).expanduser()
+        matches = sorted(Path(absolute.anchor).glob(str(absolute.relative_to(absolute.anchor))))
+        if matches:
+            return str(matches[-1])
+    return None
+
+
+def as_text(found: dict[str, Any]) -> str:
+    """The report for people."""
+    versions = [f"  {name:<14}{version or 'missing'}" for name, version in found["versions"].items()]
+    lines = [
+        "versions",
+        *versions,
+        f"platform        {found['platform']}",
+        f"device          {found['device']} (present: {', '.join(found['devices'])})",
+        f"cores           {found['cores']}, torch threads {found['threads']}",
+        f"test browser    {found['browser'] or 'none: install Chromium or Chrome, or set MOEVIZ_BROWSER to its path'}",
+        *(f"problem         {problem}" for problem in found["problems"]),
+    ]
+    return "\n".join(lines)
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _torch() -> dict[str, Any]:
+    try:
+        import torch
+
+        from moeviz.device import available
+    except ImportError:
+        return {"device": None, "devices": [], "threads": None}
+    devices = available()
+    return {"device": devices[0], "devices": devices, "threads": torch.get_num_threads()}

@@ -1,0 +1,56 @@
+"""What all tests share: one thread, reproducible examples, the devices and the browser that are present."""
+
+from __future__ import annotations
+
+import os
+
+# Set before torch is imported, and inherited by the processes that tests start: results depend on the thread count.
+os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
+
+from typing import Any
+
+import hypothesis
+import pytest
+
+from moeviz.cli.doctor import find_browser
+
+hypothesis.settings.register_profile("moeviz", deadline=None, derandomize=True, max_examples=50)
+hypothesis.settings.load_profile("moeviz")
+
+BROWSER_FLAGS = [
+    "--no-sandbox",  # Chromium refuses to start as root otherwise
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that takes `devices` runs once for each device that is present."""
+    if "devices" in metafunc.fixturenames:
+        from moeviz.device import available
+
+        marks = {"cuda": [pytest.mark.gpu], "mps": [pytest.mark.gpu], "cpu": []}
+        metafunc.parametrize("devices", [pytest.param(name, marks=marks[name]) for name in available()])
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """How pytest-playwright starts the browser; without one, browser tests skip, or fail where one is required."""
+    path = find_browser()
+    if path is None:
+        missing = "no Chromium or Chrome found; install one or set MOEVIZ_BROWSER to its path"
+        if os.environ.get("MOEVIZ_REQUIRE_BROWSER") == "1":
+            pytest.fail(f"{missing} (MOEVIZ_REQUIRE_BROWSER=1)", pytrace=False)
+        pytest.skip(missing)
+    return {**browser_type_launch_args, "executable_path": path, "args": BROWSER_FLAGS}
+
+
+@pytest.fixture(scope="session")
+def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
+    """The first screen of a page is designed for 1280 by 720."""
+    return {**browser_context_args, "viewport": {"width": 1280, "height": 720}}
