@@ -10,9 +10,11 @@ PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: app test test-slow check bench
 
+# Streamlit's welcome is hidden: it would ask a server outside for this computer's public address, and ours is better.
 app: .venv/installed-app
 	@.venv/bin/python -m moeviz address --host "$(HOST)" --port "$(PORT)"
-	@exec .venv/bin/python -m streamlit run app.py --server.address "$(HOST)" --server.port "$(PORT)"
+	@exec .venv/bin/python -m streamlit run app.py --server.address "$(HOST)" --server.port "$(PORT)" \
+		--logger.hideWelcomeMessage true
 
 test: check
 	.venv/bin/python -m pytest -m "not slow"
@@ -23,7 +25,7 @@ test-slow: .venv/installed-dev
 check: .venv/installed-dev
 	.venv/bin/python -m ruff check .
 	.venv/bin/python -m ruff format --check .
-	.venv/bin/python -m mypy
+	.venv/bin/python -m mypy moeviz tests $(wildcard app.py pages)
 
 bench: .venv/installed-app
 	.venv/bin/python -m moeviz bench
