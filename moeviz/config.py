@@ -82,7 +82,12 @@ class Knob:
         except ValueError as error:
             return self.default, f"{error}; using {self.name}={self.default}"
         high = self.page_high if page and self.page_high is not None else self.high
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and self.low is not None and high is not None:
+        if (
+            isinstance(value, (int, float))
+            and not isinstance(value, bool)
+            and self.low is not None
+            and high is not None
+        ):
             if math.isnan(value):
                 return self.default, f"{self.name} {self.rule}: got {text!r}; using {self.name}={self.default}"
             bounded = self.kind(min(max(value, self.low), high))
@@ -166,7 +171,12 @@ class RunConfig:
         help="dense: every expert computes every token. sparse: only chosen tokens are computed. Same result.",
     )  # fmt: skip
     num_classes: int | None = knob(
-        None, low=2, high=8, optional=True, label="Classes", help="For tasks that can have 2 to 8; none = the task's own."
+        None,
+        low=2,
+        high=8,
+        optional=True,
+        label="Classes",
+        help="For tasks that can have 2 to 8; none = the task's own.",
     )
     train_share: float = knob(
         0.5, low=0.1, high=0.9, label="Training share", help="Share of the data to train on; the rest is the test set."

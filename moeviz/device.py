@@ -20,3 +20,11 @@ def resolve(name: str) -> torch.device:
     if name not in present:
         raise ValueError(f"device must be present on this machine ({', '.join(present)}): got device={name}; use auto")
     return torch.device(name)
+
+
+def use_one_thread() -> None:
+    """Let torch compute on one thread: small models gain nothing from more, and several workers share the cores.
+
+    Call it once, before the first computation: changing it in a live process can slow torch down a lot.
+    """
+    torch.set_num_threads(1)

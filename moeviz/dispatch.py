@@ -8,69 +8,68 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from moeviz.experts import ExpertKind, Parameters
+from moeviz.routers import Routing
 
 BLOCK = 32  # rows of one block of the sparse form: small enough to waste little, large enough for a matrix product
 
 
-def every_output(experts: ExpertKind, parameters: Parameters, x_RTD: Float[Tensor, "R T D"]) -> Float[Tensor, "R E T O"]:
+Experts = Callable[[Tensor, Tensor], Tensor]  # (one row of parameters per group `[G, P]`, x_GCD) -> y_GCO
+
+
+def every_output(
+    experts: Experts, rows_REP: Float[Tensor, "R E P"], x_RTD: Float[Tensor, "R T D"]
+) -> Float[Tensor, "R E T O"]:
     """Every expert's own output for every token."""
-    num_runs, num_experts = next(iter(parameters.values())).shape[:2]
-    x_GTD = x_RTD.unsqueeze(1).expand(-1, num_experts, -1, -1).flatten(0, 1)
-    y_GTO = experts.apply(_grouped(parameters), x_GTD)
-    return y_GTO.unflatten(0, (num_runs, num_experts))
+    x_RETD = x_RTD.unsqueeze(1).expand(-1, rows_REP.shape[1], -1, -1)
+    return experts(rows_REP.flatten(0, 1), x_RETD.flatten(0, 1)).unflatten(0, rows_REP.shape[:2])
 
 
 def dense(
-    experts: ExpertKind, parameters: Parameters, x_RTD: Float[Tensor, "R T D"],
-    gates_RTE: Float[Tensor, "R T E"], kept_RTE: Bool[Tensor, "R T E"],
-) -> Float[Tensor, "R T O"]:  # fmt: skip
+    experts: Experts, rows_REP: Float[Tensor, "R E P"], x_RTD: Float[Tensor, "R T D"], routing: Routing
+) -> Float[Tensor, "R T O"]:
     """All experts compute all tokens; weights of 0 remove what was not chosen. Cost grows with N; never waits for the device."""
-    return (gates_RTE.mT.unsqueeze(-1) * every_output(experts, parameters, x_RTD)).sum(1)
+    gates_RET1 = routing.gates_TE.mT.unsqueeze(-1).to(x_RTD.dtype)
+    return (gates_RET1 * every_output(experts, rows_REP, x_RTD)).sum(1)
 
 
 def sparse(
-    experts: ExpertKind, parameters: Parameters, x_RTD: Float[Tensor, "R T D"],
-    gates_RTE: Float[Tensor, "R T E"], kept_RTE: Bool[Tensor, "R T E"],
-) -> Float[Tensor, "R T O"]:  # fmt: skip
+    experts: Experts, rows_REP: Float[Tensor, "R E P"], x_RTD: Float[Tensor, "R T D"], routing: Routing
+) -> Float[Tensor, "R T O"]:
     """Each expert computes only the tokens that chose it. Cost grows with k, however uneven the load.
 
-    The kept (expert, token) pairs are sorted by expert and laid into blocks of equal height, so that one batched
-    matrix product computes them all; an expert's last block is filled up with zero rows.
+    Every kept (expert, token) item, sorted by expert, gets a place in blocks of equal height, each of which belongs to
+    one expert, so that one batched matrix product computes them all. An expert's last block is filled up with zeros.
     """
-    num_runs, num_tokens, _ = x_RTD.shape
-    run_I, expert_I, token_I = kept_RTE.mT.nonzero().unbind(-1)
-    row_I = run_I * num_tokens + token_I
-    block_expert, place_I = blocks(kept_RTE.sum(-2).flatten(), BLOCK)
+    (num_runs, num_tokens, width), num_experts = x_RTD.shape, rows_REP.shape[1]
+    item_I = routing.kept_TE.mT.flatten().nonzero().squeeze(-1)
+    group_I = item_I // num_tokens
+    row_I = group_I // num_experts * num_tokens + item_I % num_tokens
+    block_group, shift_G = blocks(routing.kept_TE.sum(-2).flatten(), BLOCK)
+    place_I = torch.arange(len(group_I), device=group_I.device) + shift_G.index_select(0, group_I)
 
     x_ID = x_RTD.flatten(0, 1).index_select(0, row_I)
-    x_PD = x_ID.new_zeros(len(block_expert) * BLOCK, x_ID.shape[-1]).index_copy(0, place_I, x_ID)
-    block_parameters = {name: value.index_select(0, block_expert) for name, value in _grouped(parameters).items()}
-    y_PO = experts.apply(block_parameters, x_PD.unflatten(0, (-1, BLOCK))).flatten(0, 1)
+    x_PD = x_ID.new_zeros(len(block_group) * BLOCK, width).index_copy(0, place_I, x_ID)
+    block_rows = rows_REP.flatten(0, 1).index_select(0, block_group)
+    y_PO = experts(block_rows, x_PD.unflatten(0, (-1, BLOCK))).flatten(0, 1)
 
-    gates_I1 = gates_RTE[run_I, token_I, expert_I].unsqueeze(-1)
-    y_IO = y_PO.index_select(0, place_I) * gates_I1
-    return y_IO.new_zeros(num_runs * num_tokens, y_IO.shape[-1]).index_add(0, row_I, y_IO).unflatten(0, (num_runs, num_tokens))
+    gates_I1 = routing.gates_TE.mT.flatten().index_select(0, item_I).unsqueeze(-1).to(x_RTD.dtype)
+    y_IO = gates_I1 * y_PO.index_select(0, place_I)
+    y_TO = y_IO.new_zeros(num_runs * num_tokens, y_IO.shape[-1]).index_add(0, row_I, y_IO)
+    return y_TO.unflatten(0, (num_runs, num_tokens))
 
 
-def blocks(count_G: Tensor, height: int) -> tuple[Tensor, Tensor]:
-    """Where rows that are sorted by group go when every group starts a new block of `height` rows.
+def blocks(count_G: Int[Tensor, " G"], height: int) -> tuple[Int[Tensor, " B"], Int[Tensor, " G"]]:
+    """Where items that are sorted by group go when every group starts a new block of `height` places.
 
-    Returns the group of each block, and each row's place: block number · height + row in the block.
+    Returns the group of each block, and for each group how far its items move: place = number of the item + shift.
     """
-    blocks_G = (count_G + height - 1) // height
-    groups = torch.arange(len(count_G), device=count_G.device)
+    blocks_G = (count_G + (height - 1)) // height
     shift_G = (blocks_G.cumsum(0) - blocks_G) * height - (count_G.cumsum(0) - count_G)
-    place_I = shift_G.repeat_interleave(count_G)
-    place_I += torch.arange(len(place_I), device=place_I.device)
-    return groups.repeat_interleave(blocks_G), place_I
-
-
-def _grouped(parameters: Parameters) -> Parameters:
-    return {name: value.flatten(0, 1) for name, value in parameters.items()}
+    groups = torch.arange(len(count_G), device=count_G.device)
+    return groups.repeat_interleave(blocks_G), shift_G
 
 
 DISPATCH: dict[str, Callable[..., Tensor]] = {"dense": dense, "sparse": sparse}

@@ -1,7 +1,7 @@
 """Expert kinds: what each expert computes, and what it costs.
 
-An expert is a set of named tensors plus a pure function. The function always sees many experts at once: one group per
-expert (of each run), with the tokens that the expert computes: `x_GCD -> y_GCO`.
+An expert is one row of numbers plus a pure function of the named tensors in that row. The function always sees many
+experts at once, one group G for each, with the tokens that the expert computes: `x_GCD -> y_GCO`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,16 @@ from torch import Tensor
 
 Shapes = dict[str, tuple[int, ...]]
 Parameters = dict[str, Tensor]
+
+
+def unpack(rows_P: Float[Tensor, "*lead P"], shapes: Shapes) -> Parameters:
+    """The named tensors that lie one after the other in each row, as views; what is left over at the end is padding."""
+    sizes = [math.prod(shape) for shape in shapes.values()]
+    parts = rows_P.split([*sizes, rows_P.shape[-1] - sum(sizes)], dim=-1)
+    return {
+        name: part.unflatten(-1, shape) if shape else part.squeeze(-1)
+        for (name, shape), part in zip(shapes.items(), parts, strict=False)
+    }
 
 
 @dataclass(frozen=True)

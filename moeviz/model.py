@@ -11,10 +11,13 @@ from torch import Tensor
 
 from moeviz.axes import PerRun
 from moeviz.dispatch import DISPATCH, every_output
-from moeviz.experts import EXPERTS, ExpertKind, Parameters, Shapes
+from moeviz.experts import EXPERTS, ExpertKind, Parameters, Shapes, unpack
 from moeviz.rng import stream
 from moeviz.routers import ROUTERS, Routing
 
+ALIGN = (
+    16  # an expert's row is a multiple of this many numbers, so that a run's rounding does not depend on its neighbors
+)
 GATE_LENGTH = 1.0  # every gate column starts with this length, so that no expert is unable to win from the start
 
 
@@ -29,7 +32,10 @@ class RoutingKnobs:
 
 @dataclass(frozen=True)
 class MoE:
-    """y = Σ_{i ∈ Top-k} g_i · E_i(x): a router, its experts, and a way to compute them."""
+    """y = Σ_{i ∈ Top-k} g_i · E_i(x): a router, its experts, and a way to compute them.
+
+    Weights come in as `rows_REP`: for every run and expert one row of P numbers, its gate column first, then the expert's own.
+    """
 
     router: str
     expert: str
@@ -40,57 +46,81 @@ class MoE:
     biased_gate: bool
 
     @property
-    def experts(self) -> ExpertKind:
+    def kind(self) -> ExpertKind:
+        """What each expert is."""
         return EXPERTS[self.expert]
 
-    def shapes(self) -> Shapes:
-        """Parameter shapes of one expert, its gate column included; the layer stacks them along E."""
-        gate: Shapes = {"gate_w": (self.input_width,), **({"gate_b": ()} if self.biased_gate else {})}
-        return gate | self.experts.shapes(self.input_width, self.hidden_width, self.output_width)
+    @property
+    def gate_shapes(self) -> Shapes:
+        """The gate's numbers for one expert: its column of W_g, and its bias if the gate has one."""
+        return {"gate_w": (self.input_width,), **({"gate_b": ()} if self.biased_gate else {})}
 
-    def initialize(self, seed: int, expert_ids: list[int]) -> Parameters:
-        """Fresh parameters `[E, …]`, float64: expert i starts the same whatever the number of experts."""
-        each = [self._initialize_expert(seed, expert_id) for expert_id in expert_ids]
-        return {name: torch.stack([one[name] for one in each]) for name in self.shapes()}
+    @property
+    def expert_shapes(self) -> Shapes:
+        """The tensors of one expert."""
+        return self.kind.shapes(self.input_width, self.hidden_width, self.output_width)
 
-    def _initialize_expert(self, seed: int, expert_id: int) -> Parameters:
-        """One expert: its gate column has a random direction and a fixed length."""
-        direction_D = torch.randn(self.input_width, generator=stream(seed, "router", expert_id), dtype=torch.float64)
-        parameters = {"gate_w": GATE_LENGTH * direction_D / direction_D.norm()}
-        if self.biased_gate:
-            parameters["gate_b"] = torch.zeros((), dtype=torch.float64)
-        shapes = self.experts.shapes(self.input_width, self.hidden_width, self.output_width)
-        return parameters | self.experts.initialize(shapes, stream(seed, "expert", expert_id))
+    def initialize(self, seed: int, expert_id: int) -> Float[Tensor, " P"]:
+        """One expert's row, float64: a gate column of random direction and fixed length, then the expert's own numbers.
 
-    def route(self, parameters: Parameters, x_RTD: Float[Tensor, "R T D"], knobs: RoutingKnobs) -> Routing:
-        """Router logits z = W_gᵀx (plus a bias, if the gate has one), and the router's decision."""
-        logits_RTE = x_RTD @ parameters["gate_w"].mT
-        if self.biased_gate:
-            logits_RTE = logits_RTE + parameters["gate_b"].unsqueeze(-2)
-        return ROUTERS[self.router](logits_RTE, k=knobs.k, capacity=knobs.capacity, renormalize=knobs.renormalize)
+        Expert i starts the same whatever the number of experts.
+        """
+        column_D = torch.randn(self.input_width, generator=stream(seed, "router", expert_id), dtype=torch.float64)
+        if self.input_width > 1:  # on a line, equal lengths would leave only two different columns: +1 and -1
+            column_D = GATE_LENGTH * column_D / column_D.norm()
+        # With b = -|w|²/2 the expert whose column is nearest to the token wins: none is shut out from the start.
+        bias = -column_D.square().sum(0, keepdim=True) / 2 if self.biased_gate else column_D[:0]
+        own = self.kind.initialize(self.expert_shapes, stream(seed, "expert", expert_id))
+        row_P = torch.cat([column_D, bias, *(own[name].flatten() for name in own)])
+        return torch.nn.functional.pad(row_P, (0, -len(row_P) % ALIGN))
+
+    def parameters(self, rows_REP: Float[Tensor, "R E P"]) -> Parameters:
+        """Gate columns and experts by name, `[R, E, …]`, as views of the rows."""
+        return unpack(rows_REP, self.gate_shapes | self.expert_shapes)
 
     def __call__(
-        self, parameters: Parameters, x_RTD: Float[Tensor, "R T D"], knobs: RoutingKnobs
+        self, rows_REP: Float[Tensor, "R E P"], x_RTD: Float[Tensor, "R T D"], knobs: RoutingKnobs
     ) -> tuple[Float[Tensor, "R T O"], Routing]:
         """Output and routing for every token of every run."""
-        routing = self.route(parameters, x_RTD, knobs)
-        gates_RTE = routing.gates_TE.to(x_RTD.dtype)
-        y_RTO = DISPATCH[self.dispatch](self.experts, self._expert_parameters(parameters), x_RTD, gates_RTE, routing.kept_TE)
-        return y_RTO, routing
+        gate_rows_REP, expert_rows_REP = self._divide(rows_REP)
+        routing = self._route(gate_rows_REP, x_RTD, knobs)
+        return DISPATCH[self.dispatch](self.experts, expert_rows_REP, x_RTD, routing), routing
 
-    def expert_outputs(self, parameters: Parameters, x_RTD: Float[Tensor, "R T D"]) -> Float[Tensor, "R E T O"]:
+    def route(self, rows_REP: Float[Tensor, "R E P"], x_RTD: Float[Tensor, "R T D"], knobs: RoutingKnobs) -> Routing:
+        """The router's decision alone."""
+        return self._route(self._divide(rows_REP)[0], x_RTD, knobs)
+
+    def expert_outputs(
+        self, rows_REP: Float[Tensor, "R E P"], x_RTD: Float[Tensor, "R T D"]
+    ) -> Float[Tensor, "R E T O"]:
         """What each expert would answer to each token, chosen or not."""
-        return every_output(self.experts, self._expert_parameters(parameters), x_RTD)
+        return every_output(self.experts, self._divide(rows_REP)[1], x_RTD)
 
-    def _expert_parameters(self, parameters: Parameters) -> Parameters:
-        return {name: value for name, value in parameters.items() if not name.startswith("gate_")}
+    def experts(self, rows_GP: Float[Tensor, "G P"], x_GCD: Float[Tensor, "G C D"]) -> Float[Tensor, "G C O"]:
+        """Experts by group: row g computes the tokens x_GCD[g]."""
+        return self.kind.apply(unpack(rows_GP, self.expert_shapes), x_GCD)
+
+    def _route(
+        self, gate_rows_REP: Float[Tensor, "R E P"], x_RTD: Float[Tensor, "R T D"], knobs: RoutingKnobs
+    ) -> Routing:
+        """Router logits z = W_gᵀx (plus a bias, if the gate has one), and what the router makes of them."""
+        if x_RTD.dtype in (torch.float16, torch.bfloat16):  # router arithmetic is never below float32
+            x_RTD, gate_rows_REP = x_RTD.float(), gate_rows_REP.float()
+        logits_RTE = torch.bmm(x_RTD, gate_rows_REP[..., : self.input_width].mT)
+        if self.biased_gate:
+            logits_RTE = logits_RTE + gate_rows_REP[..., -1].unsqueeze(-2)
+        return ROUTERS[self.router](logits_RTE, k=knobs.k, capacity=knobs.capacity, renormalize=knobs.renormalize)
+
+    def _divide(self, rows_REP: Float[Tensor, "R E P"]) -> tuple[Float[Tensor, "R E P1"], Float[Tensor, "R E P2"]]:
+        """The gate's numbers and the experts' numbers of each row."""
+        gate_width = self.input_width + self.biased_gate
+        return rows_REP.split([gate_width, rows_REP.shape[-1] - gate_width], dim=-1)
 
     def flops(self, num_experts: int, k: int) -> int:
         """Floating-point operations for one token in the sparse form: the gate for all experts, then k experts."""
-        return 2 * self.input_width * num_experts + k * self.experts.flops(
-            self.input_width, self.hidden_width, self.output_width
-        )
+        each = self.kind.flops(self.input_width, self.hidden_width, self.output_width)
+        return 2 * self.input_width * num_experts + k * each
 
     def num_parameters(self, num_experts: int) -> int:
         """All parameters of the layer."""
-        return num_experts * sum(math.prod(shape) for shape in self.shapes().values())
+        return num_experts * sum(math.prod(shape) for shape in (self.gate_shapes | self.expert_shapes).values())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -24,11 +25,18 @@ class Routing:
     probs_TE: Float[Tensor, "*R T E"]  # gate probabilities: softmax of the logits, each row sums to 1
     rank_TE: Int[Tensor, "*R T E"]  # 0 = the token's first choice
     chosen_TE: Bool[Tensor, "*R T E"]  # wanted: rank < k
-    position_TE: Int[Tensor, "*R T E"]  # place in the expert's queue, from 0; -1 where not queued
     kept_TE: Bool[Tensor, "*R T E"]  # chosen and inside the expert's capacity
     gates_TE: Float[Tensor, "*R T E"]  # the weights that multiply the experts' outputs; 0 where not kept
+    queue_TE: Int[Tensor, "*R T E"] | None = None  # the queue, if the router had to form one
     noisy_logits_TE: Float[Tensor, "*R T E"] | None = None
     noise_std_TE: Float[Tensor, "*R T E"] | None = None
+
+    @cached_property
+    def position_TE(self) -> Int[Tensor, "*R T E"]:
+        """Place in the expert's queue, from 0; -1 where not queued. Worked out when asked for: few steps need it."""
+        if self.queue_TE is not None:
+            return self.queue_TE
+        return queue(self.rank_TE, self.chosen_TE, int(self.chosen_TE.sum(-1).max()))
 
 
 def softmax(logits_TE: Float[Tensor, "*R T E"]) -> Float[Tensor, "*R T E"]:
@@ -53,21 +61,16 @@ def capacity(num_tokens: int, num_experts: int, k: int, factor: float) -> int:
     return min(num_tokens, math.ceil(factor * k * num_tokens / num_experts - 1e-9))
 
 
-def queue(
-    rank_TE: Int[Tensor, "*R T E"], chosen_TE: Bool[Tensor, "*R T E"], max_k: int
-) -> Int[Tensor, "*R T E"]:
+def queue(rank_TE: Int[Tensor, "*R T E"], chosen_TE: Bool[Tensor, "*R T E"], max_k: int) -> Int[Tensor, "*R T E"]:
     """Each chosen token's place in its expert's queue, from 0; -1 where not chosen.
 
     The first choices of all tokens queue, in token order, before any second choice.
     """
-    position_TE = torch.full_like(rank_TE, -1)
-    waiting_1E = torch.zeros_like(rank_TE[..., :1, :])
-    for choice in range(max_k):
-        joins_TE = chosen_TE & (rank_TE == choice)
-        place_TE = joins_TE.cumsum(-2) + waiting_1E
-        position_TE = torch.where(joins_TE, place_TE - 1, position_TE)
-        waiting_1E = place_TE[..., -1:, :]
-    return position_TE
+    choice_K11 = torch.arange(max_k, device=rank_TE.device).reshape(-1, 1, 1)
+    joins_KTE = (rank_TE.unsqueeze(-3) == choice_K11) & chosen_TE.unsqueeze(-3)
+    count_KTE = joins_KTE.flatten(-3, -2).cumsum(-2).unflatten(-2, joins_KTE.shape[-3:-1])  # who has queued so far
+    count_TE = count_KTE.gather(-3, rank_TE.clamp(max=max_k - 1).unsqueeze(-3)).squeeze(-3)
+    return torch.where(chosen_TE, count_TE - 1, -1)
 
 
 def top_k(
@@ -97,11 +100,13 @@ def top_k(
     if isinstance(renormalize, Tensor):
         share_T1 = torch.where(over(renormalize, 2), share_T1, 1.0)
     weights_TE = wanted_TE / share_T1 if isinstance(renormalize, Tensor) or renormalize else wanted_TE
+    if capacity is None and not batch_prioritized:
+        return Routing(logits_TE, probs_TE, rank_TE, chosen_TE, chosen_TE, weights_TE)
     max_k = logits_TE.shape[-1] if isinstance(k, Tensor) else int(k)  # reading a tensor's maximum would stall a GPU
-    position_TE = _queue_by_priority(probs_TE, rank_TE, chosen_TE, max_k) if batch_prioritized else queue(rank_TE, chosen_TE, max_k)
-    kept_TE = chosen_TE if capacity is None else chosen_TE & (position_TE < over(capacity, 2))
-    gates_TE = weights_TE if capacity is None else weights_TE * kept_TE
-    return Routing(logits_TE, probs_TE, rank_TE, chosen_TE, position_TE, kept_TE, gates_TE)
+    form_queue = partial(_queue_by_priority, probs_TE) if batch_prioritized else queue
+    queue_TE = form_queue(rank_TE, chosen_TE, max_k)
+    kept_TE = chosen_TE if capacity is None else chosen_TE & (queue_TE < over(capacity, 2))
+    return Routing(logits_TE, probs_TE, rank_TE, chosen_TE, kept_TE, weights_TE * kept_TE, queue_TE)
 
 
 def _queue_by_priority(

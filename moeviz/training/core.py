@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,14 +13,14 @@ from torch import Tensor
 
 from moeviz import device as devices
 from moeviz import dispatch, metrics, routers
-from moeviz.axes import PerRun
+from moeviz.axes import PerRun, over
 from moeviz.config import KNOBS, TASK_INFO, RunConfig, Value
 from moeviz.experts import Parameters
 from moeviz.losses import LOSSES
 from moeviz.model import MoE, RoutingKnobs
 from moeviz.training import history, knobs, population
 from moeviz.training.data import Data, Tokens
-from moeviz.training.flat import Adam, Layout, clipped
+from moeviz.training.adam import Adam, clipped
 from moeviz.training.history import Record
 from moeviz.training.objective import OBJECTIVES
 from moeviz.training.snapshot import Snapshot, take
@@ -58,11 +57,10 @@ class Training:
         self.objective, self._metric, self.metric_name = OBJECTIVES[TASK_INFO[first.task].kind]
         self.ids_RE = np.tile(np.arange(first.num_experts), (len(self.configs), 1))
         self._read_knobs()
-        each = [self.model.initialize(config.seed, list(range(first.num_experts))) for config in self.configs]
-        stacked = {name: torch.stack([one[name] for one in each]) for name in each[0]}
-        self._flat_RP = self.layout.join(stacked).to(self.device, self.dtype)
-        self._adam = Adam.zeros_like(self._flat_RP)
-        self._gradient_RP = torch.zeros_like(self._flat_RP)
+        rows = [[self.model.initialize(config.seed, i) for i in range(first.num_experts)] for config in self.configs]
+        self.rows_REP = torch.stack([torch.stack(each) for each in rows]).to(self.device, self.dtype)
+        self._adam = Adam.zeros_like(self.rows_REP)
+        self._gradient_REP = torch.zeros_like(self.rows_REP)
         self._updated_RE = torch.zeros(self.ids_RE.shape, device=self.device)
         self._healthy_R = torch.ones(len(self.configs), dtype=torch.bool, device=self.device)
         self._largest_loss_R = torch.full((len(self.configs),), torch.inf, device=self.device)
@@ -91,22 +89,24 @@ class Training:
     def _step(self) -> None:
         """One step: output, loss of each run, gradient, Adam. Runs are summed, never averaged: no run sees another."""
         x_RTD, target = self.data.batch(self.current_step)
-        flat_RP = self._flat_RP.detach().requires_grad_()
-        y_RTO, routing = self.model(self.layout.split(flat_RP), x_RTD, self.routing_knobs)
+        rows_REP = self.rows_REP.detach().requires_grad_()
+        y_RTO, routing = self.model(rows_REP, x_RTD, self.routing_knobs)
         task_loss_R = self.objective(y_RTO, target)
         loss_R = task_loss_R
         if not (isinstance(self._coef, float) and self._coef == 0):
             loss_R = task_loss_R + self._coef * self._balance_loss(routing, k=self.routing_knobs.k)
-        (gradient_RP,) = torch.autograd.grad(loss_R.sum(), flat_RP)
+        (gradient_REP,) = torch.autograd.grad(loss_R.sum(), rows_REP)
         self._updated_RE = self._updated_RE + routing.kept_TE.any(-2)
-        self._update(gradient_RP, task_loss_R.detach())
+        self._update(gradient_REP, task_loss_R.detach())
 
-    def _update(self, gradient_RP: Float[Tensor, "R P"], task_loss_R: Float[Tensor, "R"]) -> None:
+    def _update(self, gradient_REP: Float[Tensor, "R E P"], task_loss_R: Float[Tensor, "R"]) -> None:
         """Clip and apply; a run whose loss or gradient is not finite, or whose loss exploded, stands still from now on."""
-        clipped_RP, norm_R = clipped(gradient_RP, LARGEST_GRADIENT)
+        clipped_REP, norm_R = clipped(gradient_REP, LARGEST_GRADIENT)
         self._healthy_R = self._healthy_R & norm_R.isfinite() & (task_loss_R < self._largest_loss_R)
-        self._gradient_RP = torch.where(self._healthy_R.unsqueeze(-1), clipped_RP, 0.0)
-        self._flat_RP = self._adam.update(self._flat_RP, self._gradient_RP, self._learning_rate * self._healthy_R)
+        self._gradient_REP = torch.where(over(self._healthy_R, 2), clipped_REP, 0.0)
+        self._adam, self.rows_REP = self._adam.update(
+            self.rows_REP, self._gradient_REP, self._learning_rate * self._healthy_R
+        )
 
     # ---- knobs ----------------------------------------------------------------------------------------------------
 
@@ -136,7 +136,6 @@ class Training:
             first.router, first.expert, self.dispatch, task.train.x_TD.shape[-1], first.hidden_width, task.num_outputs,
             first.biased_gate,
         )  # fmt: skip
-        self.layout = Layout(self.model.shapes(), first.num_experts)
         self._balance_loss = LOSSES[first.balance_loss]
         self._coef = self._per_run([float(config.balance_coef) for config in self.configs])
         self._learning_rate = self._per_run([config.learning_rate for config in self.configs])
@@ -162,14 +161,11 @@ class Training:
     def _resize(self, num_experts: int, load_RE: np.ndarray) -> None:
         """Experts arrive as noisy copies of the busiest, with their Adam moments, or the least loaded leave."""
         change = population.resize(self.ids_RE, load_RE, num_experts)
-        seeds = [config.seed for config in self.configs]
-        old, layout = self.layout, Layout(self.layout.shapes, num_experts)
-        weights = change.move_parameters(old.split(self._flat_RP), seeds, self.current_step)
-        self._flat_RP = layout.join(weights)
-        for name in ("mean_RP", "square_RP"):
-            moments = {key: change.move(value) for key, value in old.split(getattr(self._adam, name)).items()}
-            setattr(self._adam, name, layout.join(moments))
-        self._gradient_RP = torch.zeros_like(self._flat_RP)
+        self.rows_REP = change.move_and_disturb(
+            self.rows_REP, [config.seed for config in self.configs], self.current_step
+        )
+        self._adam = Adam(change.move(self._adam.mean_REP), change.move(self._adam.square_REP), self._adam.num_steps)
+        self._gradient_REP = torch.zeros_like(self.rows_REP)
         self._updated_RE = change.move(self._updated_RE)
         self.ids_RE = change.ids_RE
 
@@ -178,7 +174,7 @@ class Training:
     @property
     def parameters(self) -> Parameters:
         """The present weights by name, `[R, E, …]`."""
-        return self.layout.split(self._flat_RP)
+        return self.model.parameters(self.rows_REP)
 
     @property
     def history(self) -> pandas.DataFrame:
@@ -209,7 +205,7 @@ class Training:
     def _evaluate(self, tokens: Tokens) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """What the present weights do with these tokens."""
         numbers_R = self.routing_knobs_for(tokens.x_RTD.shape[1])
-        y_RTO, routing = self.model(self.parameters, tokens.x_RTD, numbers_R)
+        y_RTO, routing = self.model(self.rows_REP, tokens.x_RTD, numbers_R)
         load_RE = metrics.load(routing, k=numbers_R.k)
         numbers = {
             "loss": self.objective(y_RTO, tokens.target),
@@ -239,7 +235,7 @@ class Training:
         """The state without its history; tensors are never changed in place, so no copy is needed."""
         return {
             "configs": self.configs, "current_step": self.current_step, "seconds": self.seconds, "ids_RE": self.ids_RE,
-            "_flat_RP": self._flat_RP, "_adam": dataclasses.replace(self._adam), "_gradient_RP": self._gradient_RP,
+            "rows_REP": self.rows_REP, "_adam": self._adam, "_gradient_REP": self._gradient_REP,
             "_updated_RE": self._updated_RE, "_healthy_R": self._healthy_R, "_largest_loss_R": self._largest_loss_R,
             "diverged": self.diverged,
         }  # fmt: skip
@@ -249,7 +245,6 @@ class Training:
         data_changed = self.configs != state["configs"]
         for name, value in state.items():
             setattr(self, name, value)
-        self._adam = dataclasses.replace(state["_adam"])
         self.records = [record for record in state.get("records", self.records) if record.step <= self.current_step]
         self.marks = [mark for mark in state.get("marks", self.marks) if mark[0] <= self.current_step]
         if data_changed:

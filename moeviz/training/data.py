@@ -52,7 +52,8 @@ class Data:
         row_I = self._rows_SRB[step % BLOCK].flatten()
         shape = (len(self._seeds), self._batch_size)
         x, target = (
-            each.flatten(0, 1).index_select(0, row_I).unflatten(0, shape) for each in (self.train.x_RTD, self.train.target)
+            each.flatten(0, 1).index_select(0, row_I).unflatten(0, shape)
+            for each in (self.train.x_RTD, self.train.target)
         )
         return x, target
 

@@ -39,7 +39,9 @@ class Record:
         return self.dead_RE.sum(-1)
 
 
-def idle(records: Sequence[Record], step: int, load_RE: np.ndarray, ids_RE: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def idle(
+    records: Sequence[Record], step: int, load_RE: np.ndarray, ids_RE: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """`idle_since_RE` and `dead_RE` of a new record that follows `records`."""
     since_RE = np.where(load_RE == 0, step, -1)
     if not records:

@@ -6,7 +6,13 @@ from collections.abc import Sequence
 
 from moeviz.config import KNOBS, RunConfig, Value
 
-SHORT_NAMES = {"num_experts": "N", "top_k": "k", "balance_coef": "λ", "learning_rate": "rate", "capacity_factor": "seats"}
+SHORT_NAMES = {
+    "num_experts": "N",
+    "top_k": "k",
+    "balance_coef": "λ",
+    "learning_rate": "rate",
+    "capacity_factor": "seats",
+}
 
 
 def check_one_shape(configs: Sequence[RunConfig]) -> None:
@@ -16,7 +22,9 @@ def check_one_shape(configs: Sequence[RunConfig]) -> None:
     for name, each in KNOBS.items():
         values = sorted({str(getattr(config, name)) for config in configs})
         if not each.per_run and len(values) > 1:
-            raise ValueError(f"runs in lockstep must share {name}: got {', '.join(values)}; put them into different trainings")
+            raise ValueError(
+                f"runs in lockstep must share {name}: got {', '.join(values)}; put them into different trainings"
+            )
 
 
 def changed(
@@ -26,7 +34,9 @@ def changed(
     for name in knobs:
         if name not in KNOBS or not KNOBS[name].live:
             live = ", ".join(each.name for each in KNOBS.values() if each.live)
-            raise ValueError(f"a knob that turns while training must be one of {live}: got {name}; start a new run for others")
+            raise ValueError(
+                f"a knob that turns while training must be one of {live}: got {name}; start a new run for others"
+            )
         if not KNOBS[name].per_run and isinstance(knobs[name], (list, tuple)):
             raise ValueError(f"{name} must be the same for all runs in lockstep: got {knobs[name]!r}; pass one value")
     after, notices = [], []

@@ -25,18 +25,23 @@ SHOWN = 250  # at most this many train and as many test tokens are drawn
 RECORDS = 240  # at most this many points in a time chart
 
 
+def extent(training: Training) -> float:
+    """Pictures show −extent to extent; the widest of the runs, so that all share one scale."""
+    return max(task.extent for task in training.data.tasks)
+
+
 def grid(training: Training, side: int) -> Tensor:
     """Cell centers `[R, G, D]` of a square map, row by row from the upper left."""
-    extent = training.data.tasks[0].extent
-    center_G = (torch.arange(side, dtype=torch.float64) + 0.5) / side * 2 * extent - extent
+    half = extent(training)
+    center_G = (torch.arange(side, dtype=torch.float64) + 0.5) / side * 2 * half - half
     y_GG, x_GG = torch.meshgrid(-center_G, center_G, indexing="ij")
     return _for_all_runs(training, torch.stack([x_GG, y_GG], dim=-1).flatten(0, 1))
 
 
 def line(training: Training) -> Tensor:
     """Points `[R, G, 1]` along the input of a 1-D task."""
-    extent = training.data.tasks[0].extent
-    return _for_all_runs(training, torch.linspace(-extent, extent, LINE, dtype=torch.float64).unsqueeze(-1))
+    half = extent(training)
+    return _for_all_runs(training, torch.linspace(-half, half, LINE, dtype=torch.float64).unsqueeze(-1))
 
 
 def _for_all_runs(training: Training, x_GD: Tensor) -> Tensor:
@@ -50,7 +55,7 @@ def _without_capacity(training: Training) -> RoutingKnobs:
 
 def first_choice(training: Training) -> Arrays:
     """Each cell's first choice, and a bit mask of all chosen experts."""
-    routing = training.model.route(training.parameters, grid(training, MAP), _without_capacity(training))
+    routing = training.model.route(training.rows_REP, grid(training, MAP), _without_capacity(training))
     chosen = np.packbits(routing.chosen_TE.cpu().numpy(), axis=-1, bitorder="little")
     winner = routing.rank_TE.argmin(-1).to(torch.uint8).cpu().numpy()
     shape = (len(winner), MAP, MAP)
@@ -59,25 +64,25 @@ def first_choice(training: Training) -> Arrays:
 
 def confidence(training: Training) -> Arrays:
     """Each cell's largest gate probability."""
-    routing = training.model.route(training.parameters, grid(training, MAP), _without_capacity(training))
+    routing = training.model.route(training.rows_REP, grid(training, MAP), _without_capacity(training))
     return {"confidence": _bytes(routing.probs_TE.amax(-1)).reshape(-1, MAP, MAP)}
 
 
 def prediction(training: Training) -> Arrays:
     """Each cell's answer: the class, or the value between `lo` and `hi`."""
-    y_RGO, _ = training.model(training.parameters, grid(training, MAP), _without_capacity(training))
+    y_RGO, _ = training.model(training.rows_REP, grid(training, MAP), _without_capacity(training))
     return {"prediction": _answer(training, y_RGO).reshape(-1, MAP, MAP)}
 
 
 def gate(training: Training) -> Arrays:
     """Each expert's gate probability, small."""
-    routing = training.model.route(training.parameters, grid(training, SMALL_MAP), _without_capacity(training))
+    routing = training.model.route(training.rows_REP, grid(training, SMALL_MAP), _without_capacity(training))
     return {"gate": _bytes(routing.probs_TE.mT).reshape(len(training.configs), -1, SMALL_MAP, SMALL_MAP)}
 
 
 def expert_output(training: Training) -> Arrays:
     """Each expert's own answer, chosen or not, small."""
-    y_REGO = training.model.expert_outputs(training.parameters, grid(training, SMALL_MAP))
+    y_REGO = training.model.expert_outputs(training.rows_REP, grid(training, SMALL_MAP))
     return {"expert_output": _answer(training, y_REGO).reshape(len(training.configs), -1, SMALL_MAP, SMALL_MAP)}
 
 
@@ -101,7 +106,9 @@ def view(training: Training, x_RTD: Tensor, target: Tensor) -> np.ndarray:
     task = training.data.tasks[0]
     if task.project_DV is not None:
         planes = [(each.mean_D.to(x_RTD), each.project_DV.to(x_RTD)) for each in training.data.tasks]
-        x_RTD = torch.stack([(x_TD - mean_D) @ plane_DV for x_TD, (mean_D, plane_DV) in zip(x_RTD, planes, strict=True)])
+        x_RTD = torch.stack(
+            [(x_TD - mean_D) @ plane_DV for x_TD, (mean_D, plane_DV) in zip(x_RTD, planes, strict=True)]
+        )
     elif x_RTD.shape[-1] == 1:
         x_RTD = torch.cat([x_RTD, target[..., :1]], dim=-1)
     return x_RTD.float().cpu().numpy()
@@ -110,7 +117,7 @@ def view(training: Training, x_RTD: Tensor, target: Tensor) -> np.ndarray:
 def choices(training: Training) -> Arrays:
     """What the router decides for the shown tokens as one batch: first choice, and whether any choice is kept."""
     x_RTD = torch.cat([training.data.train.x_RTD[:, :SHOWN], training.data.test.x_RTD[:, :SHOWN]], dim=1)
-    routing = training.model.route(training.parameters, x_RTD, training.routing_knobs_for(x_RTD.shape[1]))
+    routing = training.model.route(training.rows_REP, x_RTD, training.routing_knobs_for(x_RTD.shape[1]))
     return {
         "point_choice": routing.rank_TE.argmin(-1).to(torch.uint8).cpu().numpy(),
         "point_kept": routing.kept_TE.any(-1).to(torch.uint8).cpu().numpy(),
@@ -120,8 +127,8 @@ def choices(training: Training) -> Arrays:
 def curve(training: Training) -> Arrays:
     """A 1-D task: what to learn, the answer, and each expert's own answer and gate probability along the line."""
     x_RGD = line(training)
-    y_RGO, routing = training.model(training.parameters, x_RGD, _without_capacity(training))
-    experts_REG = training.model.expert_outputs(training.parameters, x_RGD)[..., 0]
+    y_RGO, routing = training.model(training.rows_REP, x_RGD, _without_capacity(training))
+    experts_REG = training.model.expert_outputs(training.rows_REP, x_RGD)[..., 0]
     clean = TASKS[training.configs[0].task](training.configs[0].with_(noise=0.0)).train
     order_T = clean.x_TD[:, 0].argsort()
     x_G = x_RGD[0, :, 0].double().cpu().numpy()
@@ -148,12 +155,12 @@ def time_charts(training: Training) -> Arrays:
 def probe(training: Training, place: tuple[float, float] | None) -> tuple[list[float], Arrays]:
     """Where the probe is (in view coordinates) and what the layer does with the token there."""
     xy, x_R1D = _token_at(training, place)
-    parameters, knobs = training.parameters, _without_capacity(training)
-    y_R1O, routing = training.model(parameters, x_R1D, knobs)
+    rows_REP, knobs = training.rows_REP, _without_capacity(training)
+    y_R1O, routing = training.model(rows_REP, x_R1D, knobs)
     return xy, {
         "probe_prob": _floats(routing.probs_TE[:, 0]), "probe_weight": _floats(routing.gates_TE[:, 0]),
         "probe_chosen": routing.chosen_TE[:, 0].to(torch.uint8).cpu().numpy(), "probe_output": _floats(y_R1O[:, 0]),
-        "probe_expert_output": _floats(training.model.expert_outputs(parameters, x_R1D)[:, :, 0]),
+        "probe_expert_output": _floats(training.model.expert_outputs(rows_REP, x_R1D)[:, :, 0]),
     }  # fmt: skip
 
 
@@ -169,8 +176,8 @@ def _token_at(training: Training, place: tuple[float, float] | None) -> tuple[li
         if shape == "projection":
             return xy_RT2[0, nearest_R[0]].tolist(), x_R1D
         place = tuple(xy_RT2[0, nearest_R[0]].tolist())
-    extent = training.data.tasks[0].extent
-    bounded = [min(max(float(each), -extent), extent) for each in place]
+    half = extent(training)
+    bounded = [min(max(float(each), -half), half) for each in place]
     coordinates = bounded[:1] if shape == "curve" else bounded
     return bounded, _for_all_runs(training, torch.tensor([coordinates], dtype=torch.float64))
 

@@ -10,10 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from moeviz.experts import Parameters
 from moeviz.rng import stream
 
-COPY_NOISE = 0.1  # a new expert's numbers differ from its parent's by this share of their spread: enough to part ways
+COPY_NOISE = 0.1  # a new expert's numbers differ from its parent's by about this share: enough to part ways
 
 
 @dataclass(frozen=True)
@@ -27,21 +26,20 @@ class Change:
     def move(self, value_RE: Tensor) -> Tensor:
         """Per-expert numbers `[R, E, …]` in their new places; new experts get their parent's."""
         source_RE = torch.from_numpy(self.source_RE).to(value_RE.device)
-        return torch.stack([value_E.index_select(0, source_E) for value_E, source_E in zip(value_RE, source_RE, strict=True)])
+        return torch.stack(
+            [value_E.index_select(0, source_E) for value_E, source_E in zip(value_RE, source_RE, strict=True)]
+        )
 
-    def move_parameters(self, parameters: Parameters, seeds: Sequence[int], step: int) -> Parameters:
+    def move_and_disturb(self, rows_REP: Tensor, seeds: Sequence[int], step: int) -> Tensor:
         """Parameters in their new places; new experts are noisy copies of their parents."""
-        return {name: self._disturb(self.move(value), seeds, f"copy/{name}", step) for name, value in parameters.items()}
-
-    def _disturb(self, value_RE: Tensor, seeds: Sequence[int], purpose: str, step: int) -> Tensor:
-        value_RE = value_RE.clone()
+        rows_REP = self.move(rows_REP).clone()
         for run, seed in enumerate(seeds):
-            spread = value_RE[run].std(correction=0)
-            generator = stream(seed, purpose, step)
+            generator = stream(seed, "copy", step)
             for place in np.flatnonzero(self.new_RE[run]):
-                noise = torch.randn(value_RE.shape[2:], generator=generator, dtype=torch.float64)
-                value_RE[run, place] += COPY_NOISE * spread * noise.to(value_RE)
-        return value_RE
+                row_P = rows_REP[run, place]
+                noise_P = torch.randn(len(row_P), generator=generator, dtype=torch.float64).to(row_P)
+                rows_REP[run, place] = row_P + COPY_NOISE * row_P.abs() * noise_P
+        return rows_REP
 
 
 def resize(ids_RE: np.ndarray, load_RE: Float[np.ndarray, "R E"], num_experts: int) -> Change:

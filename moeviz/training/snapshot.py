@@ -28,7 +28,9 @@ class Snapshot:
         for place in ("arrays", "header"):
             if name in self.__dict__.get(place, {}):
                 return self.__dict__[place][name]
-        raise AttributeError(f"a snapshot holds {', '.join([*self.header, *self.arrays])}: not {name}; ask for it in `want`")
+        raise AttributeError(
+            f"a snapshot holds {', '.join([*self.header, *self.arrays])}: not {name}; ask for it in `want`"
+        )
 
 
 @torch.no_grad()
@@ -55,7 +57,7 @@ def _header(training: Training) -> dict[str, Any]:
     }
     return measured | {
         "balance_loss_value": _plain(record.balance_loss), "step": training.current_step,
-        "task": configs[0].task, "kind": info.kind, "view": info.view, "extent": task.extent,
+        "task": configs[0].task, "kind": info.kind, "view": info.view, "extent": pictures.extent(training),
         "num_runs": len(configs), "num_experts": configs[0].num_experts, "num_outputs": task.num_outputs,
         "ids": training.ids_RE.tolist(), "top_k": [config.top_k for config in configs],
         "balance_coef": [config.balance_coef for config in configs],

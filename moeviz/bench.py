@@ -1,0 +1,151 @@
+"""Side-by-side measurements: ours against a plain baseline, in turn within one run, so that a busy machine slows both.
+
+`python -m moeviz bench` prints medians and the median of the pairwise ratios (above 1: ours is better).
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from json import dumps
+from pathlib import Path
+
+import torch
+
+from moeviz import frames
+from moeviz.config import RunConfig, expand
+from moeviz.device import use_one_thread
+from moeviz.training import Training
+from moeviz.training.snapshot import Snapshot
+
+SIZE = RunConfig(
+    task="spiral", num_experts=8, top_k=2, hidden_width=32, batch_size=256, learning_rate=0.01, balance_coef=1.0
+)
+STEPS = 20  # in one timing
+ROUNDS = 25  # timings of each side
+
+
+@dataclass(frozen=True)
+class Result:
+    """One line of the bench. `value` and `baseline` in `unit`; `ratio` = baseline / value, the median over the pairs."""
+
+    name: str
+    value: float
+    unit: str
+    baseline: float
+    ratio: float
+
+
+class PlainMoE(torch.nn.Module):
+    """The same layer as tutorials write it: a loop over experts that picks each one's tokens with torch.where."""
+
+    def __init__(self, width: int, hidden: int, outputs: int, num_experts: int, k: int) -> None:
+        super().__init__()
+        self.k, self.outputs = k, outputs
+        self.gate = torch.nn.Linear(width, num_experts, bias=False)
+        self.experts = torch.nn.ModuleList(
+            torch.nn.Sequential(torch.nn.Linear(width, hidden), torch.nn.ReLU(), torch.nn.Linear(hidden, outputs))
+            for _ in range(num_experts)
+        )
+
+    def forward(self, x_TD: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        probs_TE = torch.softmax(self.gate(x_TD), dim=-1)
+        gates_TK, chosen_TK = torch.topk(probs_TE, self.k, dim=-1)
+        gates_TK = gates_TK / gates_TK.sum(-1, keepdim=True)
+        y_TO = torch.zeros(len(x_TD), self.outputs)
+        for index, expert in enumerate(self.experts):
+            token, slot = torch.where(chosen_TK == index)
+            y_TO.index_add_(0, token, expert(x_TD[token]) * gates_TK[token, slot, None])
+        return y_TO, probs_TE
+
+
+def plain_step(config: RunConfig) -> Callable[[], None]:
+    """One training step of the plain module with torch's default Adam, on the same tokens as ours."""
+    data = Training([config]).data
+    x_TD, target_T = data.train.x_RTD[0], data.train.target[0]
+    model = PlainMoE(x_TD.shape[-1], config.hidden_width, data.tasks[0].num_outputs, config.num_experts, config.top_k)
+    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
+
+    def step() -> None:
+        row_B = torch.randint(len(x_TD), (config.batch_size,))
+        y_BO, probs_BE = model(x_TD[row_B])
+        balance = ((1 / config.num_experts - probs_BE.mean(0)) ** 2).sum()
+        loss = torch.nn.functional.cross_entropy(y_BO, target_T[row_B]) + config.balance_coef * balance
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+def step_benchmark(num_runs: int) -> Result:
+    """A whole training step (autograd, recording and every default feature), for each run, against the plain module."""
+    training = Training(expand(SIZE, seed=list(range(num_runs))))
+    plain = plain_step(SIZE)
+    ours_s, plain_s = side_by_side(lambda: training.step(STEPS), lambda: [plain() for _ in range(STEPS)])
+    scale = 1e6 / STEPS
+    return _result(
+        f"step_r{num_runs}", "µs per step and run", [s * scale / num_runs for s in ours_s], [s * scale for s in plain_s]
+    )
+
+
+def frame_pack() -> Result:
+    """A frame of the Playground's first screen, measured, drawn and packed, against 2 ms of worker time."""
+    training = Training([RunConfig()])
+
+    def frame() -> bytes:
+        training._measured = None  # as after a step
+        snapshot: Snapshot = training.snapshot(("first_choice", "choices"))
+        return frames.pack(snapshot.header, snapshot.arrays)
+
+    ours_s, _ = side_by_side(frame, lambda: None)
+    return _result("frame_pack", "ms", [s * 1e3 for s in ours_s], [2.0] * len(ours_s))
+
+
+def side_by_side(ours: Callable[[], object], plain: Callable[[], object]) -> tuple[list[float], list[float]]:
+    """Seconds of each call, taken in turn, after one call of each that does not count."""
+    ours(), plain()
+    seconds: tuple[list[float], list[float]] = ([], [])
+    for _ in range(ROUNDS):
+        for call, kept in zip((ours, plain), seconds, strict=True):
+            started = time.perf_counter()
+            call()
+            kept.append(time.perf_counter() - started)
+    return seconds
+
+
+def _result(name: str, unit: str, values: Sequence[float], baselines: Sequence[float]) -> Result:
+    ratio = statistics.median(b / v for v, b in zip(values, baselines, strict=True))
+    return Result(name, statistics.median(values), unit, statistics.median(baselines), ratio)
+
+
+BENCHMARKS: dict[str, Callable[[], Result]] = {
+    "step_r1": lambda: step_benchmark(1),
+    "step_r16": lambda: step_benchmark(16),
+    "frame_pack": frame_pack,
+}
+
+
+def run(only: Sequence[str] = ()) -> list[dict[str, object]]:
+    """The chosen benchmarks (all if none are named), one after the other, on one thread."""
+    unknown = sorted(set(only) - set(BENCHMARKS))
+    if unknown:
+        raise ValueError(
+            f"a benchmark must be one of {', '.join(BENCHMARKS)}: got {', '.join(unknown)}; check the spelling"
+        )
+    use_one_thread()
+    return [asdict(BENCHMARKS[name]()) for name in only or BENCHMARKS]
+
+
+def main(only: Sequence[str] | None = None, json: str | None = None) -> int:
+    """Print the measurements as a table, or as JSON to a file or (`-`) standard output."""
+    results = run(only or ())
+    if json is None:
+        for each in results:
+            print("{name:<12} {value:10.1f} {unit:<20}  baseline {baseline:10.1f}  ratio {ratio:6.2f}".format(**each))
+    else:
+        text = dumps(results, indent=2)
+        print(text) if json == "-" else Path(json).write_text(text + "\n", encoding="utf-8")
+    return 0
