@@ -1,0 +1,30 @@
+"""The server: Streamlit's pages, the engine that trains in worker processes, and the live picture's socket.
+
+Start it with `make app` or `streamlit run app.py`.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import streamlit as st
+
+from moeviz.stage.routes import routes
+from moeviz.ui.visitor import engine
+
+
+@asynccontextmanager
+async def lifespan(_: st.App) -> AsyncIterator[None]:
+    """The engine lives as long as the server; its workers start when first needed."""
+    yield
+    engine().shutdown()
+
+
+app = st.App(
+    "moeviz/ui/shell.py",
+    lifespan=lifespan,
+    routes=routes(
+        engine(),
+        allowed_origins=st.get_option("server.corsAllowedOrigins") or (),
+        base_path=st.get_option("server.baseUrlPath") or "",
+    ),
+)

@@ -1,0 +1,95 @@
+"""Widgets for knobs, drawn from their one declaration in `moeviz.config`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from moeviz.config import KNOBS, TASK_INFO, Knob, RunConfig, Value
+
+
+def knobs(config: RunConfig, *names: str) -> RunConfig:
+    """Draw a widget for each named knob and return the config with what the visitor chose."""
+    for name in names:
+        config = _with(config, name, _widget(KNOBS[name], config))
+    return config
+
+
+def show(config: RunConfig) -> None:
+    """Let the widgets show this config at the next run of the script (for presets, in a button's callback)."""
+    st.session_state.config = config
+    for name in KNOBS:
+        st.session_state.pop(_key(name), None)
+
+
+def _key(name: str) -> str:
+    return f"knob_{name}"
+
+
+def _with(config: RunConfig, name: str, value: Value) -> RunConfig:
+    """The config with one knob changed, and what must follow: k at most N, classes that the task can have."""
+    changes: dict[str, Value] = {name: value}
+    if name == "num_experts" and config.top_k > int(value or 1):
+        changes["top_k"] = value
+        st.session_state[_key("top_k")] = value
+        st.toast(f"Active experts (k) lowered to {value}: it must be at most N.")
+    if name == "task" and value != config.task:
+        changes["num_classes"] = None
+        st.session_state.pop(_key("num_classes"), None)
+    return config.with_(**changes)
+
+
+def _widget(knob: Knob, config: RunConfig) -> Any:
+    value, key = getattr(config, knob.name), _key(knob.name)
+    st.session_state.setdefault(key, value)
+    if knob.name == "gate_bias" and config.biased_gate and not config.gate_bias:
+        st.toggle(knob.label, value=True, disabled=True, help=knob.help, key=f"{key}_fixed")
+        st.caption(f"On for {TASK_INFO[config.task].label}: its regions are not cones through the origin.")
+        return value
+    if knob.kind is bool:
+        return st.toggle(knob.label, help=knob.help, key=key)
+    if knob.choices:
+        return st.selectbox(knob.label, knob.choices, help=knob.help, key=key, format_func=_choice_label)
+    if knob.scale in ("log", "log0") or knob.optional:
+        return st.select_slider(knob.label, _stops(knob, config), help=knob.help, key=key, format_func=_number_label)
+    return _linear(knob, config, key)
+
+
+def _linear(knob: Knob, config: RunConfig, key: str) -> Any:
+    low, high = knob.low, knob.page_high or knob.high
+    if knob.name == "seed":
+        return int(st.number_input(knob.label, int(low or 0), int(high or 0), step=1, help=knob.help, key=key))
+    if knob.name == "top_k":
+        high = config.num_experts
+    if knob.kind is int:
+        only_one = high == low  # a slider needs two ends
+        return st.slider(knob.label, int(low or 0), int(high or 0) + only_one, help=knob.help, key=key, disabled=only_one)
+    return st.slider(knob.label, float(low or 0), float(high or 0), step=0.05, help=knob.help, key=key)
+
+
+def _stops(knob: Knob, config: RunConfig) -> list[Any]:
+    """The values that a logarithmic slider stops at, the present one among them (an address may name any)."""
+    low, high = knob.low or 0, knob.high or 0
+    if knob.name == "num_classes":
+        low, high = TASK_INFO[config.task].classes
+        return [None, *range(low, min(high, 8) + 1)]
+    digits = (1, 2, 4, 8) if knob.kind is int else (1, 2, 5) if knob.scale == "log0" else (1, 3)
+    if knob.kind is int:
+        stops: list[Any] = [2**power for power in range(13)]
+    else:
+        stops = [float(f"{digit}e{power}") for power in range(-5, 2) for digit in digits]
+        stops += [1.25, 1.5, 2.0] if knob.name == "capacity_factor" else []
+    first = max(low, 0.01 if knob.scale == "log0" else 0)
+    inside = {stop for stop in [*stops, high] if first <= stop <= high} | ({0.0} if knob.scale == "log0" else set())
+    present = st.session_state.get(_key(knob.name), getattr(config, knob.name))
+    numbers = sorted(inside | ({present} if present is not None else set()))
+    return [None, *numbers] if knob.optional else numbers
+
+
+def _choice_label(choice: str) -> str:
+    return TASK_INFO[choice].label if choice in TASK_INFO else choice.replace("_", " ")
+
+
+def _number_label(value: float | None) -> str:
+    return "none" if value is None else f"{value:g}"

@@ -1,0 +1,28 @@
+"""The live picture as a Streamlit component: mounted once, it then speaks with the run over its own socket."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from moeviz.stage import LOADER_HTML, LOADER_JS
+
+
+def stage(
+    token: str, layout: str, *, charts: Mapping[str, Any] | None = None, titles: Sequence[str] = (), probe: Sequence[float] | None = None
+) -> list[float] | None:  # fmt: skip
+    """Draw the run live; returns where the visitor last put the probe.
+
+    Args:   layout: `playground` (one map, probe, load, charts) or `twins` (maps side by side).  charts: live templates
+            from `moeviz.figures`.  titles: one for each run.  probe: where the probe starts, in view coordinates.
+    """
+    component = st.components.v2.component("moeviz_stage", html=LOADER_HTML, js=LOADER_JS, isolate_styles=False)
+    data = {
+        "token": token, "layout": layout, "titles": list(titles), "probe": probe,
+        "autoplay": st.query_params.get("play") != "0",
+        "charts": {name: figure.to_plotly_json() for name, figure in (charts or {}).items()},
+    }  # fmt: skip
+    result = component(data=data, key=f"stage_{layout}", on_probe_change=lambda: None)
+    return result.get("probe")

@@ -1,0 +1,69 @@
+"""The one live run (or group of twins) that each visitor has, kept in step with the page's configs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import streamlit as st
+
+from moeviz.config import KNOBS, RunConfig
+from moeviz.engine.local import Engine, EngineBusy, RunGone
+
+
+@cache
+def engine() -> Engine:
+    """The engine of this server process."""
+    return Engine()
+
+
+@dataclass
+class Visit:
+    """What a visitor's session remembers: which page opened the run, and what it was last told."""
+
+    page: str
+    token: str
+    configs: tuple[RunConfig, ...]
+
+
+def live_run(page: str, configs: Sequence[RunConfig]) -> str | None:
+    """The token of this visitor's run with exactly these configs, or None (and a notice on the page) when the server is busy.
+
+    Opened if there is none, turned live where all changed knobs allow it, else started again from step 0.
+    """
+    configs = tuple(configs)
+    visit: Visit | None = st.session_state.get("visit")
+    try:
+        if visit is None or visit.page != page or not engine().alive(visit.token):
+            visit = _open(page, configs, visit)
+        elif visit.configs != configs:
+            _change(visit, configs)
+    except EngineBusy as busy:
+        st.warning(f"The server is busy: {busy}.")
+        st.button("Try again")
+        return None
+    except RunGone:  # freed between two lines of this script
+        visit = _open(page, configs, None)
+    st.session_state.visit = visit
+    return visit.token
+
+
+def _open(page: str, configs: tuple[RunConfig, ...], previous: Visit | None) -> Visit:
+    play = st.query_params.get("play") != "0"
+    token = engine().open(configs, play=play, replaces=previous.token if previous else None)
+    return Visit(page, token, configs)
+
+
+def _change(visit: Visit, configs: tuple[RunConfig, ...]) -> None:
+    """Turn live knobs without a break; anything else starts the run again, and a toast says what did."""
+    changed = [name for name in KNOBS if [getattr(c, name) for c in visit.configs] != [getattr(c, name) for c in configs]]
+    if len(configs) == len(visit.configs) and all(KNOBS[name].live for name in changed):
+        values = {name: [getattr(config, name) for config in configs] for name in changed}
+        for notice in engine().set(visit.token, **{n: v if KNOBS[n].per_run else v[0] for n, v in values.items()}):
+            st.toast(notice)
+    else:
+        engine().reset(visit.token, configs)
+        fixed = [KNOBS[name].label for name in changed if not KNOBS[name].live]
+        st.toast(f"Started again from step 0: {', '.join(fixed) or 'another preset'} cannot change mid-run.")
+    visit.configs = configs
