@@ -1,0 +1,236 @@
+"""One run as its worker sees it: a Training, who watches it, and when each of its next events is due."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from moeviz.config import RunConfig
+from moeviz.engine.wire import MAX_CREDIT, MAX_STEPS, PERIODS, Message
+from moeviz.frames import pack
+
+FRAME_PERIOD = 1 / 30
+STATUS_PERIOD = 0.25
+CHECK_PERIOD = 0.1  # reading Training.diverged makes a GPU wait, so not at every step
+RATE_PERIOD = 0.5
+LAG = 0.1  # a worker that is too slow forgets missed steps beyond this many seconds instead of catching up in a burst
+NOTICE_SECONDS = 5.0
+MAX_PENDING = 10 * MAX_STEPS
+
+
+@dataclass
+class Seat:
+    """One viewer of a run: how many frames it can take, what it wants to see, and what it saw last."""
+
+    heard_at: float
+    probe: tuple[float, float] | None = None
+    credit: int = 0
+    want: tuple[str, ...] = ()
+    hidden: bool = False
+    sent_at: float = -math.inf
+    saw: tuple[Any, ...] | None = None
+
+
+class HostedRun:
+    """A Training with a play state and viewers; every method takes the time, so that a test can pretend it."""
+
+    def __init__(self, token: str, training: Any, message: Message, now: float, patience: float) -> None:
+        self.token = token
+        self.training = training
+        self.playing: bool = message["play"]
+        self.speed: str = message["speed"]
+        self.probe = _probe(message["probe"])
+        self.revision: int = message.get("revision", 0)
+        self.scene: int = message.get("scene", 0)
+        self.notice: str | None = message.get("notice")
+        self.notice_until = now + NOTICE_SECONDS
+        self.reason: str | None = None  # why it stopped for good; a Reset or Recover clears it
+        self.drawable = True  # False after a fault inside a snapshot
+        self.version = 0  # grows with whatever an op may have changed
+        self.pending = 0  # steps still to do while paused
+        self.used = 0.0  # seconds of the worker, for fairness
+        self.due_at = self.checked_at = self.left_at = self.empty_since = now
+        self.seats: dict[str, Seat] = {}
+        self._patience = patience
+        self._data = _data_knobs(training.configs)
+        self._rate, self._rate_at, self._rate_step = 0.0, now, self.step
+        self._told: tuple[Any, ...] | None = None
+        self._told_at = -math.inf
+
+    @property
+    def step(self) -> int:
+        return int(self.training.current_step)
+
+    # --- who watches ---------------------------------------------------------------------------------------------
+
+    def join(self, viewer: str, message: Message, now: float) -> None:
+        seat = Seat(now, self.probe)
+        self.seats[viewer] = seat
+        self.look(viewer, message, now)
+        seat.hidden = message.get("hidden", False)
+
+    def leave(self, viewer: str, now: float) -> None:
+        self.left_at = self.watched_at(now)
+        self.seats.pop(viewer, None)
+        if not self.seats:
+            self.empty_since = now
+
+    def hide(self, viewer: str, hidden: bool, now: float) -> None:
+        seat = self.seats.get(viewer)
+        if seat is not None:
+            self.left_at = self.watched_at(now)
+            seat.hidden, seat.heard_at = hidden, now
+
+    def look(self, viewer: str, message: Message, now: float) -> None:
+        """A viewer's credit, want list and probe; what it leaves out stays as it was."""
+        seat = self.seats.get(viewer)
+        if seat is None:
+            return  # it left a moment ago
+        seat.heard_at = now
+        seat.credit = min(seat.credit + message["credit"], MAX_CREDIT)
+        if message["want"] is not None:
+            seat.want = tuple(message["want"])
+        if message["probe"] is not None:
+            seat.probe = self.probe = _probe(message["probe"])
+
+    def watched_at(self, now: float) -> float:
+        """When somebody was last known to watch; a viewer that has taken no frame for a while does not count."""
+        latest = self.left_at
+        for seat in self.seats.values():
+            if not seat.hidden:
+                latest = max(latest, now if seat.credit else seat.heard_at)
+        return latest
+
+    def awake(self, now: float) -> bool:
+        return now - self.watched_at(now) < self._patience
+
+    # --- what it does --------------------------------------------------------------------------------------------
+
+    def state(self, now: float) -> str:
+        if self.reason is not None:
+            return "diverged"
+        return "running" if self.playing and self.awake(now) else "paused"
+
+    def step_at(self, now: float) -> float:
+        """When the next training step is due; infinity while there is none to do."""
+        if self.reason is not None:
+            return math.inf
+        if self.pending:
+            return now
+        return max(self.due_at, now) if self.playing and self.awake(now) else math.inf
+
+    def train(self, budget: float, clock: Callable[[], float]) -> None:
+        """Step until the budget is spent or nothing is due; at least one step."""
+        now = clock()
+        until, asked = now + budget, self.pending > 0
+        while self.step_at(now) <= now:
+            self.training.step(1)
+            now = clock()
+            if self.pending:
+                self.pending -= 1
+            else:
+                self.due_at = max(self.due_at + PERIODS[self.speed], now - LAG)
+            if now >= until:
+                break
+        if now - self.checked_at >= CHECK_PERIOD or (asked and not self.pending):
+            self.check(now)
+
+    def check(self, now: float) -> None:
+        """Notice that the Training has stopped itself."""
+        self.checked_at = now
+        if self.reason is None and self.training.diverged:
+            self.stop(self.training.reason)
+
+    def stop(self, reason: str) -> None:
+        self.reason, self.pending = reason, 0
+        self.version += 1
+
+    def revive(self) -> None:
+        """After a Reset or Recover: nothing is wrong any more."""
+        self.reason, self.pending, self.drawable = None, 0, True
+
+    def changed(self, now: float, knobs: bool = False) -> None:
+        """After an op: show it, and let the next step come at once; with `knobs`, count a knob revision."""
+        self.version += 1
+        self.revision += knobs
+        self.due_at = now
+        data = _data_knobs(self.training.configs)
+        self.scene += data != self._data
+        self._data = data
+
+    # --- what it shows -------------------------------------------------------------------------------------------
+
+    def frame_at(self, seat: Seat, now: float) -> float:
+        """When the viewer's next frame is due; infinity while it cannot take one or has seen everything."""
+        if seat.hidden or not seat.credit or not self.drawable or seat.saw == self._sight(seat, now):
+            return math.inf
+        return seat.sent_at + FRAME_PERIOD
+
+    def awaited(self, seat: Seat, now: float) -> bool:
+        """Whether the viewer waits for an answer (a knob, the probe, another picture), not just for later steps."""
+        return seat.saw is None or seat.saw[1:] != self._sight(seat, now)[1:]
+
+    def frame(self, seat: Seat, now: float) -> bytes:
+        """The newest picture for one viewer, which pays a credit for it."""
+        self.check(now)
+        snapshot = self.training.snapshot(want=seat.want, probe=seat.probe)
+        own = {
+            "revision": self.revision, "scene": self.scene, "state": self.state(now), "speed": self.speed,
+            "reason": self._reason(now), "steps_per_second": self._steps_per_second(now),
+        }  # fmt: skip
+        frame = pack({**snapshot.header, **own}, snapshot.arrays)
+        seat.credit -= 1
+        seat.saw, seat.sent_at, seat.heard_at = self._sight(seat, now), now, now
+        return frame
+
+    def _sight(self, seat: Seat, now: float) -> tuple[Any, ...]:
+        return self.step, self.version, self.state(now), self._reason(now), seat.want, seat.probe
+
+    def _reason(self, now: float) -> str | None:
+        return self.reason or (self.notice if now < self.notice_until else None)
+
+    def _steps_per_second(self, now: float) -> float:
+        elapsed = now - self._rate_at
+        if elapsed >= RATE_PERIOD:
+            self._rate = max(0.0, (self.step - self._rate_step) / elapsed)
+            self._rate_at, self._rate_step = now, self.step
+        return self._rate
+
+    # --- what the server should know -----------------------------------------------------------------------------
+
+    def status_at(self, now: float) -> float:
+        status = self._status(now)
+        if status == self._told:
+            return math.inf
+        only_steps = self._told is not None and status[1:] == self._told[1:]
+        return self._told_at + STATUS_PERIOD if only_steps else now
+
+    def status(self, now: float) -> Message:
+        """Where the run is; the server answers `info` from it and reopens the run from it."""
+        self._told, self._told_at = self._status(now), now
+        step, state, revision, speed, scene = self._told
+        return {
+            "op": "status", "run": self.token, "step": step, "state": state, "revision": revision, "speed": speed,
+            "scene": scene, "reason": self.reason, "configs": [dict(vars(config)) for config in self.training.configs],
+        }  # fmt: skip
+
+    def _status(self, now: float) -> tuple[Any, ...]:
+        return self.step, self.state(now), self.revision, self.speed, self.scene
+
+    def turns_at(self, now: float) -> Iterator[float]:
+        """When the run falls asleep, and when its notice ends: moments at which its state changes by itself."""
+        if self.playing and self.reason is None and self.awake(now):
+            yield self.watched_at(now) + self._patience
+        if self._reason(now) is not None and self.reason is None:
+            yield self.notice_until
+
+
+def _probe(probe: Sequence[float] | None) -> tuple[float, float] | None:
+    return None if probe is None else (probe[0], probe[1])
+
+
+def _data_knobs(configs: Sequence[RunConfig]) -> list[tuple[Any, ...]]:
+    """What decides the points on the map: when it changes, viewers must load them again."""
+    return [(each.task, each.seed, each.noise, each.num_classes, each.train_share) for each in configs]

@@ -1,0 +1,301 @@
+"""The engine inside the server: opens runs on few workers, passes messages and frames, and brings dead workers back.
+
+Every method may be called from any thread. Only `set` and `recover` wait for the worker; so they must not be called on
+the thread that delivers a viewer's messages, nor on an event loop.
+"""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import os
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from moeviz.config import RunConfig
+from moeviz.engine import wire
+from moeviz.engine.live import Calls, LiveRun, RunGone, Viewer
+from moeviz.engine.process import ProcessWorker, Slot, StartWorker, ThreadWorker
+from moeviz.engine.wire import Message
+
+ANSWER_SECONDS = 30.0  # a cold worker imports torch first
+
+
+class EngineBusy(RuntimeError):
+    """The server cannot take more; the message says what its limit is and what to do."""
+
+
+class Engine:
+    """Runs of all visitors on few worker processes, which start when they are first needed."""
+
+    def __init__(
+        self,
+        num_workers: int | None = None,
+        max_runs: int = 64,
+        in_process: bool = False,
+        idle_pause: float = 10.0,
+        idle_free: float = 120.0,
+    ) -> None:
+        count = 1 if in_process else num_workers or os.cpu_count() or 1
+        arguments = [f"--idle-pause={idle_pause}", f"--idle-free={idle_free}"]
+        start: StartWorker = partial(ProcessWorker, arguments)
+        if in_process:
+            start = partial(ThreadWorker, idle_pause, idle_free)
+        self.max_runs = max_runs
+        self._lock = threading.RLock()
+        self._slots = [Slot(start, self._receive, self._lost) for _ in range(count)]
+        self._runs: dict[str, LiveRun] = {}
+        self._calls = Calls()
+        self._numbers = itertools.count(1)
+        self._closed = False
+        atexit.register(self.shutdown)
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.shutdown()
+
+    def open(
+        self,
+        configs: Sequence[RunConfig],
+        *,
+        play: bool = True,
+        speed: str = "watch",
+        probe: Sequence[float] | None = None,
+        replaces: str | None = None,
+    ) -> str:
+        """Start runs that train in lockstep and return their token; `replaces` names a group to close first."""
+        configs = _one_bucket(configs)
+        wire.check_speed({"value": speed})
+        probe = wire.check_probe(probe)
+        if replaces is not None:
+            self.close(replaces, "another run took this one's place")
+        with self._lock:
+            self._check_room()
+            slot = min(self._slots, key=lambda each: (self._load(each), not each.ready, each.worker is None))
+            if not slot.start():
+                raise EngineBusy("a run must have a worker process: the system refused to start one; free some memory")
+            run = LiveRun(secrets.token_urlsafe(16), slot, configs, play, speed, probe)
+            self._post(run, run.opening())
+            self._runs[run.token] = run
+            self._start_spare()
+        return run.token
+
+    def set(self, token: str, **knobs: Any) -> list[str]:
+        """Change live knobs and return what the reader should be told; ValueError names rule, value and remedy."""
+        return self._call(token, {"op": "set", "knobs": knobs})
+
+    def recover(self, token: str) -> list[str]:
+        """Take a diverged run back to its last good state with a tenth of the learning rate."""
+        return self._call(token, {"op": "recover"})
+
+    def reset(self, token: str, configs: Sequence[RunConfig] | None = None) -> None:
+        """Begin again at step 0, with other configs if given; token, viewers and play state stay."""
+        if configs is None:
+            return self._do(token, {"op": "reset"})
+        configs = _one_bucket(configs)
+        with self._lock:
+            self._find(token).configs = configs
+            return self._do(token, {"op": "reset", "configs": [dict(vars(each)) for each in configs]})
+
+    def play(self, token: str) -> None:
+        self._do(token, {"op": "play"})
+
+    def pause(self, token: str) -> None:
+        self._do(token, {"op": "pause"})
+
+    def step(self, token: str, n: int = 1) -> None:
+        """Pause and train n more steps."""
+        self._do(token, {"op": "step", **wire.check_steps({"n": n})})
+
+    def speed(self, token: str, value: str) -> None:
+        self._do(token, {"op": "speed", **wire.check_speed({"value": value})})
+
+    def close(self, token: str, reason: str = "this run was closed") -> None:
+        """End a run and tell its viewers; an unknown token is fine, since runs also end by themselves."""
+        with self._lock:
+            run = self._runs.get(token)
+            if run is None:
+                return
+            run.slot.send({"op": "close", "run": token})
+        self._drop(run, reason)
+
+    def info(self, token: str) -> Message:
+        """The run's step, state, revision, speed and configs as its worker last told them; cheap."""
+        with self._lock:
+            return self._find(token).info()
+
+    def alive(self, token: str) -> bool:
+        with self._lock:
+            return token in self._runs
+
+    def watch(self, token: str, on_message: Callable[[bytes | str], None]) -> Viewer:
+        """Attach a viewer; `on_message` gets frames and JSON texts on a thread of the engine, and must not block."""
+        with self._lock:
+            run = self._find(token)
+            forward, leave = partial(self._from_client, run), partial(self._leave, run)
+            viewer = Viewer(str(next(self._numbers)), on_message, forward, leave)
+            self._post(run, viewer.joining())
+            run.viewers[viewer.key] = viewer
+        return viewer
+
+    def shutdown(self) -> None:
+        """End every run and worker; returns when the processes and threads are gone."""
+        with self._lock:
+            self._closed = True
+            runs = list(self._runs.values())
+            workers = [slot.worker for slot in self._slots if slot.worker is not None]
+        for run in runs:
+            self._drop(run, "the server is shutting down")
+        for worker in workers:
+            worker.close()
+        for worker in workers:
+            worker.join()
+        atexit.unregister(self.shutdown)
+
+    def _find(self, token: str) -> LiveRun:
+        try:
+            return self._runs[token]
+        except KeyError:
+            raise RunGone("a token must belong to a live run: this one is unknown or freed; open a new run") from None
+
+    def _load(self, slot: Slot) -> int:
+        return sum(run.slot is slot for run in self._runs.values())
+
+    def _check_room(self) -> None:
+        if self._closed:
+            raise EngineBusy("an engine must be running to open a run: this one was shut down; make another Engine")
+        if len(self._runs) >= self.max_runs:
+            raise EngineBusy(
+                f"this server trains at most {self.max_runs} runs at once: {len(self._runs)} are open; "
+                "close a tab that shows one, or try again in a few minutes"
+            )
+
+    def _start_spare(self) -> None:
+        """Keep one warm worker ahead of the visitors: start the next when every started one is ready and has work."""
+        started = [slot for slot in self._slots if slot.worker is not None]
+        empty = next((slot for slot in self._slots if slot.worker is None), None)
+        if empty is not None and not self._closed and all(slot.ready and self._load(slot) for slot in started):
+            empty.start()
+
+    def _post(self, run: LiveRun, message: Message) -> None:
+        if not run.slot.send({**message, "run": run.token}):
+            raise EngineBusy("a worker must keep up with its messages: this one is far behind; try again in a moment")
+
+    def _do(self, token: str, message: Message) -> None:
+        with self._lock:
+            run = self._find(token)
+            run.note(message)
+            self._post(run, message)
+
+    def _call(self, token: str, message: Message) -> list[str]:
+        """Send a message and wait for its answer; a worker that dies meanwhile is asked again."""
+        wire.check_json(message)
+        with self._lock:
+            run = self._find(token)
+            question = self._calls.numbered(message)
+            self._post(run, question)
+            future = self._calls.expect(run, question)
+        try:
+            answer = future.result(ANSWER_SECONDS)
+        except TimeoutError:
+            limit = f"a worker must answer within {ANSWER_SECONDS:g} s"
+            raise TimeoutError(f"{limit}: {message['op']} got no answer; it may be overloaded, so try again") from None
+        finally:
+            with self._lock:
+                self._calls.forget(question)
+        if "fault" in answer:
+            raise RuntimeError(answer["fault"])
+        if "error" in answer:
+            raise ValueError(answer["error"])
+        return list(answer["notices"])
+
+    def _from_client(self, run: LiveRun, viewer: Viewer, message: Message) -> None:
+        """Pass on a checked message of a browser."""
+        with self._lock:
+            if self._runs.get(run.token) is not run or viewer.key not in run.viewers:
+                return  # it has been told
+            run.note(message)
+            viewer.note(message)
+            busy = not run.slot.send({**message, "run": run.token, "viewer": viewer.key})
+        if busy:
+            viewer.tell({"op": "busy", "message": "the server is far behind; wait a moment"})
+
+    def _leave(self, run: LiveRun, viewer: Viewer) -> None:
+        with self._lock:
+            if run.viewers.pop(viewer.key, None) is not None:
+                run.slot.send({"op": "unwatch", "run": run.token, "viewer": viewer.key})
+
+    def _receive(self, slot: Slot, message: Message, payload: bytes) -> None:
+        """One message of a worker, on its thread."""
+        op = message["op"]
+        if op == "reply":
+            with self._lock:
+                return self._calls.answer(message)
+        if op == "ready":
+            with self._lock:
+                slot.ready = True
+                return self._start_spare()
+        with self._lock:
+            run = self._runs.get(message["run"])
+            if run is None:
+                return None  # closed while this was on its way
+            if op == "status":
+                return run.learn(message)
+            viewers = run.addressed(message)
+            for viewer in viewers if op == "frame" else []:
+                viewer.pay()
+        if op == "freed":
+            return self._drop(run, message["reason"])
+        for viewer in viewers:
+            if op == "frame":
+                viewer.show(payload)
+            else:
+                viewer.tell(message["body"])
+        return None
+
+    def _drop(self, run: LiveRun, reason: str) -> None:
+        """Forget a run: its token is unknown from now on, and whoever watches or waits is told."""
+        with self._lock:
+            self._runs.pop(run.token, None)
+            viewers = list(run.viewers.values())
+            run.viewers.clear()
+            self._calls.fail(run, RunGone(f"a token must belong to a live run: {reason}; open a new run"))
+        for viewer in viewers:
+            viewer.tell({"op": "gone", "reason": reason})
+
+    def _lost(self, slot: Slot, ended: str) -> None:
+        """A worker has died: start it again with the runs it had, from step 0."""
+        notice = f"the worker process stopped ({ended}), so this run started again from step 0"
+        with self._lock:
+            runs = [run for run in self._runs.values() if run.slot is slot]
+            again = slot.died() and not self._closed and bool(runs) and slot.start()
+            for run in runs if again else []:
+                self._reopen(run, notice)
+            viewers = [viewer for run in runs for viewer in run.viewers.values()]
+        for viewer in viewers if again else []:
+            viewer.tell({"op": "notice", "message": notice})
+        for run in runs if not again else []:
+            self._drop(run, f"its worker process stopped again and again ({ended}); see the server's log")
+
+    def _reopen(self, run: LiveRun, notice: str) -> None:
+        run.restarted()
+        self._post(run, {**run.opening(), "notice": notice})
+        for viewer in run.viewers.values():
+            self._post(run, viewer.joining())
+        for question in self._calls.about(run):
+            self._post(run, question)
+
+
+def _one_bucket(configs: Sequence[RunConfig]) -> list[RunConfig]:
+    configs = list(configs)
+    if len({config.bucket() for config in configs}) != 1:
+        raise ValueError(
+            f"runs opened together must share every knob that is not per_run: got {len(configs)} configs of "
+            f"{len({config.bucket() for config in configs})} shapes; open one group for each shape"
+        )
+    return configs

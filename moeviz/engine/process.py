@@ -1,0 +1,190 @@
+"""One worker and the threads around its pipes; or, for tests and notebooks, the same worker as a thread."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from moeviz.engine.wire import Message, read_message, write_message
+
+QUEUE = 4096
+GRACE = 3.0  # seconds a worker may take to finish its slice and leave
+RESTARTS = 3  # ... within RESTART_WINDOW seconds; a worker that dies more often is not started again by itself
+RESTART_WINDOW = 60.0
+ROOT = Path(__file__).resolve().parents[2]
+# read by torch when it is imported: changing the count in a live process can cost a factor of 100
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+logger = logging.getLogger(__name__)
+
+OnMessage = Callable[[Message, bytes], None]
+OnExit = Callable[[str], None]  # gets how it ended, in words
+
+
+class Worker(Protocol):
+    """What the engine needs of a worker; messages arrive on a thread of the worker's own."""
+
+    def send(self, message: Message) -> bool: ...
+    def close(self) -> None: ...
+    def join(self) -> None: ...
+
+
+StartWorker = Callable[[OnMessage, OnExit], Worker]
+
+
+class ProcessWorker:
+    """A child process with a thread that writes to it and a thread that reads from it; both end with the process."""
+
+    def __init__(self, arguments: list[str], on_message: OnMessage, on_exit: OnExit) -> None:
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        environment = {**os.environ, "PYTHONPATH": path, **ONE_THREAD}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "moeviz.engine.worker", *arguments],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=environment,
+        )  # fmt: skip
+        self._on_message, self._on_exit = on_message, on_exit
+        self._outbox: queue.Queue[Message | None] = queue.Queue(QUEUE)
+        self._threads = [_start(self._write, "moeviz-write"), _start(self._read, "moeviz-read")]
+
+    def send(self, message: Message) -> bool:
+        """Queue a message without ever blocking; False while the worker is too far behind to take more."""
+        return _offer(self._outbox, message)
+
+    def close(self) -> None:
+        """Ask the worker to leave, by closing its stdin."""
+        if not _offer(self._outbox, None):
+            self.process.kill()
+
+    def join(self) -> None:
+        """Wait until it has left, and see to it that it does."""
+        try:
+            self.process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(GRACE)
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(GRACE)
+
+    def _write(self) -> None:
+        assert self.process.stdin is not None
+        with contextlib.suppress(OSError), self.process.stdin as stdin:  # OSError: it died, which _read sees too
+            while (message := self._outbox.get()) is not None:
+                write_message(stdin, message)
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as stdout:
+            try:
+                while (received := read_message(stdout)) is not None:
+                    self._on_message(*received)
+            except Exception:  # a stream that cannot be followed any more: report it and start afresh
+                logger.exception("a worker's messages could not be read; it is started again")
+                self.process.kill()
+        try:
+            status = self.process.wait(GRACE)
+        except subprocess.TimeoutExpired:  # it closed its stdout and lives on: nobody could hear it
+            self.process.kill()
+            status = self.process.wait()
+        _offer(self._outbox, None)
+        self._on_exit(f"signal {-status}" if status < 0 else f"exit status {status}")
+
+
+class ThreadWorker:
+    """The same worker in a thread of this process, where torch is imported too."""
+
+    def __init__(self, idle_pause: float, idle_free: float, on_message: OnMessage, on_exit: OnExit) -> None:
+        self._idle_pause, self._idle_free = idle_pause, idle_free
+        self._on_message, self._on_exit = on_message, on_exit
+        self._inbox: queue.Queue[Message | None] = queue.Queue(QUEUE)
+        self._thread = _start(self._serve, "moeviz-worker")
+
+    def send(self, message: Message) -> bool:
+        return _offer(self._inbox, message)
+
+    def close(self) -> None:
+        while not _offer(self._inbox, None):
+            with contextlib.suppress(queue.Empty):
+                self._inbox.get_nowait()  # nobody will need the message it gives way to
+
+    def join(self) -> None:
+        if self._thread is not threading.current_thread():
+            self._thread.join(GRACE)
+
+    def _serve(self) -> None:
+        ended = "it was closed"
+        try:
+            from moeviz.engine.worker import Host, serve
+            from moeviz.training import Training
+
+            self._on_message({"op": "ready"}, b"")
+            host = Host(self._on_message, Training, idle_pause=self._idle_pause, idle_free=self._idle_free)
+            serve(host, self._inbox)
+        except Exception as error:  # reported like a process that died
+            logger.exception("the worker thread failed")
+            ended = f"{type(error).__name__}: {error}"
+        self._on_exit(ended)
+
+
+class Slot:
+    """A place for one worker: empty until first needed, refilled when the worker dies, but not forever."""
+
+    def __init__(self, start: StartWorker, receive: Receive, lost: Lost) -> None:
+        self._start, self._receive, self._lost = start, receive, lost
+        self._deaths: deque[float] = deque(maxlen=RESTARTS)
+        self.worker: Worker | None = None
+        self.ready = False
+
+    def start(self) -> bool:
+        """Start the worker unless it is there; False if the system refuses."""
+        if self.worker is None:
+            self.ready = False
+            try:
+                self.worker = self._start(self._on_message, self._on_exit)
+            except OSError:
+                logger.exception("a worker process could not be started")
+        return self.worker is not None
+
+    def send(self, message: Message) -> bool:
+        return self.worker is not None and self.worker.send(message)
+
+    def died(self) -> bool:
+        """Take note of a death; whether the worker may be started again."""
+        now = time.monotonic()
+        often = len(self._deaths) == RESTARTS and now - self._deaths[0] < RESTART_WINDOW
+        self._deaths.append(now)
+        self.worker, self.ready = None, False
+        return not often
+
+    def _on_message(self, message: Message, payload: bytes) -> None:
+        self._receive(self, message, payload)
+
+    def _on_exit(self, ended: str) -> None:
+        self._lost(self, ended)
+
+
+Receive = Callable[[Slot, Message, bytes], None]
+Lost = Callable[[Slot, str], None]
+
+
+def _start(target: Callable[[], None], name: str) -> threading.Thread:
+    thread = threading.Thread(target=target, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+def _offer(box: queue.Queue[Message | None], message: Message | None) -> bool:
+    try:
+        box.put_nowait(message)
+    except queue.Full:
+        return False
+    return True

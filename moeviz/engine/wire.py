@@ -1,0 +1,149 @@
+"""What travels between server and worker, and what a browser may say.
+
+One message on a pipe: uint32 length of all that follows the first 8 bytes, uint32 length of its JSON part, the JSON,
+and the payload (a frame, or nothing). Both numbers are little-endian.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import reprlib
+import struct
+from collections.abc import Callable
+from typing import IO, Any
+
+from moeviz.frames import PICTURES
+
+LENGTHS = struct.Struct("<II")
+LARGEST = 1 << 26  # 64 MB; the largest real frame is below 1 MB, so a larger length means a broken stream
+PERIODS = {"slow": 0.5, "watch": 0.025, "fast": 0.0}
+"""Seconds between two steps: 2 steps a second, 40 (a default run unfolds in 7.5 s), as many as possible."""
+MAX_CREDIT = 4
+MAX_STEPS = 50
+MAX_COORDINATE = 1e6
+
+Message = dict[str, Any]
+
+
+def write_message(stream: IO[bytes], message: Message, payload: bytes = b"") -> None:
+    """Write one message to an unbuffered stream; blocks while the pipe is full."""
+    text = json.dumps(message, separators=(",", ":")).encode()
+    rest = memoryview(LENGTHS.pack(len(text) + len(payload), len(text)) + text + payload)
+    while rest:
+        rest = rest[stream.write(rest) :]
+
+
+def read_message(stream: IO[bytes]) -> tuple[Message, bytes] | None:
+    """The next message and its payload, or None at the end of the stream (also when it ends inside a message)."""
+    prefix = _read(stream, LENGTHS.size)
+    if prefix is None:
+        return None
+    length, text_length = LENGTHS.unpack(prefix)
+    if not text_length <= length <= LARGEST:
+        raise ValueError(f"a message must have at most {LARGEST} bytes: got {length}; is this a worker's pipe?")
+    body = _read(stream, length)
+    if body is None:
+        return None
+    return json.loads(body[:text_length]), bytes(body[text_length:])
+
+
+def _read(stream: IO[bytes], count: int) -> bytearray | None:
+    body = bytearray(count)
+    rest = memoryview(body)
+    while rest:
+        got = stream.readinto(rest)  # type: ignore[attr-defined]  # every raw stream has it
+        if not got:
+            return None
+        rest = rest[got:]
+    return body
+
+
+def check_client(message: object) -> Message:
+    """A browser's message reduced to the fields it may have; raises ValueError (rule, value, remedy) otherwise."""
+    op = message.get("op") if isinstance(message, dict) else None
+    if not isinstance(message, dict) or not isinstance(op, str) or op not in CLIENT_OPS:
+        raise ValueError(f"op must be one of {', '.join(CLIENT_OPS)}: got {shown(op)}; reload the page")
+    return {"op": op, **CLIENT_OPS[op](message)}
+
+
+def shown(value: object) -> str:
+    """A value that somebody sent, short enough for an error."""
+    text = reprlib.repr(value)
+    return text if len(text) <= 60 else text[:60] + "…"
+
+
+def _view(message: Message) -> Message:
+    return {"credit": _credit(message), "want": _want(message), "probe": check_probe(message.get("probe"))}
+
+
+def _credit(message: Message) -> int:
+    credit = message.get("credit", 0)
+    if type(credit) is not int or not 0 <= credit <= MAX_CREDIT:
+        raise ValueError(f"credit must be a whole number from 0 to {MAX_CREDIT}: got {shown(credit)}; ask for fewer")
+    return credit
+
+
+def _want(message: Message) -> list[str] | None:
+    want = message.get("want")
+    if want is None:
+        return None
+    if not isinstance(want, list) or len(want) > len(PICTURES) or any(each not in PICTURES for each in want):
+        raise ValueError(f"want must list pictures among {', '.join(PICTURES)}: got {shown(want)}; check the spelling")
+    return list(dict.fromkeys(want))
+
+
+def check_probe(probe: object) -> list[float] | None:
+    """The probe as two finite numbers, or None."""
+    if probe is None:
+        return None
+    numbers = probe if isinstance(probe, (list, tuple)) else ()
+    if len(numbers) != 2 or not all(_is_coordinate(each) for each in numbers):
+        raise ValueError(f"probe must be two numbers within ±{MAX_COORDINATE:g}: got {shown(probe)}; send [x, y]")
+    return [float(each) for each in numbers]
+
+
+def _is_coordinate(value: object) -> bool:
+    # the size is compared before any conversion: a whole number may be too long for a float
+    return type(value) in (int, float) and abs(value) <= MAX_COORDINATE and math.isfinite(value)  # type: ignore[arg-type]
+
+
+def check_steps(message: Message) -> Message:
+    """The field n of the op step."""
+    count = message.get("n", 1)
+    if type(count) is not int or not 1 <= count <= MAX_STEPS:
+        raise ValueError(f"n must be a whole number from 1 to {MAX_STEPS}: got {shown(count)}; step again for more")
+    return {"n": count}
+
+
+def check_speed(message: Message) -> Message:
+    """The field value of the op speed."""
+    value = message.get("value")
+    if not isinstance(value, str) or value not in PERIODS:
+        raise ValueError(f"speed must be one of {', '.join(PERIODS)}: got {shown(value)}; choose one of them")
+    return {"value": value}
+
+
+def _hidden(message: Message) -> Message:
+    if not isinstance(message.get("value"), bool):
+        raise ValueError(f"hidden must be true or false: got {shown(message.get('value'))}; send document.hidden")
+    return {"value": message["value"]}
+
+
+def _bare(message: Message) -> Message:
+    return {}
+
+
+CLIENT_OPS: dict[str, Callable[[Message], Message]] = {
+    "view": _view, "play": _bare, "pause": _bare, "step": check_steps, "reset": _bare, "speed": check_speed,
+    "hidden": _hidden, "recover": _bare,
+}  # fmt: skip
+
+
+def check_json(message: Message) -> None:
+    """Refuse what a pipe cannot carry, before it is sent."""
+    try:
+        json.dumps(message, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        rule = "knob values must be finite numbers, text, true, false or none"
+        raise ValueError(f"{rule}: {error}; convert them first") from None

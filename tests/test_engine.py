@@ -1,0 +1,163 @@
+"""The engine with a real worker process that really trains: frames, knobs, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from moeviz.config import RunConfig
+from moeviz.engine import Engine, EngineBusy, RunGone
+from moeviz.engine.live import MAX_RATE
+from moeviz.frames import unpack
+from tests.watching import Page, children, moeviz_threads, wait_until
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    before = {child.pid for child in children()}
+    with Engine(num_workers=1, max_runs=4) as shared:
+        yield shared
+    assert {child.pid for child in children()} == before  # neither processes nor zombies
+    assert not moeviz_threads()
+
+
+@pytest.fixture
+def token(engine: Engine) -> Iterator[str]:
+    opened = engine.open([RunConfig()])
+    yield opened
+    engine.close(opened)
+
+
+def test_a_run_trains_and_its_frames_carry_the_pictures_asked_for(engine, token):
+    page = Page(engine, token, want=["first_choice", "choices"], probe=[0.5, -0.5])
+    first = page.header()
+    later = page.header(lambda header: header["step"] >= first["step"] + 20)
+    assert (later["state"], later["speed"], later["revision"], later["num_experts"]) == ("running", "watch", 0, 8)
+    assert later["probe"] == pytest.approx([0.5, -0.5])
+    page.viewer.send({"op": "pause"})
+    page.header(lambda header: header["state"] == "paused")
+    page.ask(credit=1, want=["first_choice", "confidence"])
+    frame = next(received for received in page.received() if isinstance(received, bytes))
+    _, arrays = unpack(frame)
+    assert arrays["winner"].shape == (1, 64, 64) and arrays["confidence"].shape == (1, 64, 64)
+    assert "point_choice" not in arrays
+
+
+def test_set_returns_notices_and_raises_the_revision_of_the_next_frames(engine, token):
+    page = Page(engine, token)
+    assert engine.set(token, balance_coef=10.0) == []
+    assert engine.info(token)["revision"] == 1 and engine.info(token)["configs"][0].balance_coef == 10.0
+    header = page.header(lambda header: header["revision"] == 1)
+    assert header["balance_coef"] == [10.0]
+    notices = engine.set(token, num_experts=1)  # k cannot stay at 2
+    assert len(notices) == 1 and "top_k" in notices[0]
+    assert page.header(lambda header: header["revision"] == 2)["num_experts"] == 1
+
+
+@pytest.mark.parametrize(
+    ("knobs", "words"),
+    [
+        ({"top_k": 99}, "top_k must be a whole number from 1 to 64"),
+        ({"task": "spiral"}, "got task"),
+        ({"balance_coef": float("nan")}, "must be finite numbers"),
+        ({"balance_coef": {1}}, "must be finite numbers"),
+    ],
+)
+def test_a_bad_knob_is_a_value_error_here_and_leaves_the_run_alone(engine, token, knobs, words):
+    with pytest.raises(ValueError, match=words):
+        engine.set(token, **knobs)
+    assert engine.info(token)["revision"] == 0
+
+
+def test_step_pauses_and_moves_exactly_n_and_reset_goes_back(engine):
+    token = engine.open([RunConfig()], play=False)
+    page = Page(engine, token)
+    engine.step(token, 50)
+    first = page.header(lambda header: header["step"] == 50)
+    assert first["state"] == "paused"
+    engine.reset(token)
+    page.header(lambda header: header["step"] == 0)
+    engine.step(token, 50)
+    again = page.header(lambda header: header["step"] == 50)
+    assert again["task_loss"] == first["task_loss"]  # bit-equal: the same seed deals the same weights and batches
+    engine.close(token)
+
+
+def test_reset_with_other_configs_keeps_token_and_viewers(engine, token):
+    page = Page(engine, token)
+    before = page.header()
+    engine.reset(token, [RunConfig(task="spiral", hidden_width=32)])
+    header = page.header(lambda header: header["task"] == "spiral")
+    assert header["scene"] == before["scene"] + 1
+    assert engine.info(token)["configs"] == [RunConfig(task="spiral", hidden_width=32)]
+
+
+def test_speeds_play_and_pause_from_python(engine, token):
+    engine.speed(token, "fast")
+    wait_until(lambda: engine.info(token)["speed"] == "fast")
+    engine.pause(token)
+    wait_until(lambda: engine.info(token)["state"] == "paused")
+    engine.play(token)
+    wait_until(lambda: engine.info(token)["state"] == "running")
+    with pytest.raises(ValueError, match="speed must be one of slow, watch, fast: got 'warp'"):
+        engine.speed(token, "warp")
+    with pytest.raises(ValueError, match="n must be a whole number from 1 to 50"):
+        engine.step(token, 0)
+
+
+def test_a_diverged_run_says_which_knob_and_recovers(engine):
+    token = engine.open([RunConfig(learning_rate=10.0)], speed="fast")
+    page = Page(engine, token)
+    header = page.header(lambda header: header["state"] == "diverged")
+    assert "learning rate" in header["reason"]
+    assert engine.recover(token)
+    header = page.header(lambda header: header["state"] == "running")
+    assert header["reason"] is None
+    assert engine.info(token)["configs"][0].learning_rate < 10
+    engine.close(token)
+
+
+def test_bad_messages_of_a_browser_are_answered_and_do_no_harm(engine, token):
+    page = Page(engine, token)
+    page.viewer.send({"op": "explode"})
+    assert "op must be one of" in page.text("error")["message"]
+    page.viewer.send({"op": "recover"})
+    assert "recover must follow a divergence" in page.text("error")["message"]
+    for _ in range(2 * MAX_RATE):
+        page.viewer.send({"op": "play"})
+    assert "at most 300 messages a second" in page.text("error")["message"]
+    step = page.header()["step"]  # frames are still answered
+    page.header(lambda header: header["step"] > step)
+
+
+def test_a_callback_that_fails_is_detached_and_the_others_live(engine, token, caplog):
+    bad = engine.watch(token, lambda received: 1 / 0)
+    page = Page(engine, token)
+    bad.send({"op": "view", "credit": 1})
+    wait_until(lambda: "ZeroDivisionError" in caplog.text)
+    step = page.header()["step"]
+    page.header(lambda header: header["step"] > step + 5)
+
+
+def test_a_full_server_says_so_and_an_unknown_token_is_gone(engine):
+    tokens = [engine.open([RunConfig(seed=seed)], play=False) for seed in range(4)]
+    with pytest.raises(EngineBusy, match="at most 4 runs at once: 4 are open; close a tab"):
+        engine.open([RunConfig()])
+    page = Page(engine, tokens[0])
+    tokens[0:1] = [engine.open([RunConfig()], replaces=tokens[0])]
+    assert "another run took this one's place" in page.text("gone")["reason"]
+    for token in tokens:
+        engine.close(token)
+        engine.close(token)  # twice is fine
+        assert not engine.alive(token)
+    for use in (engine.info, engine.play, engine.set, lambda token: engine.watch(token, print)):
+        with pytest.raises(RunGone, match="must belong to a live run"):
+            use(tokens[0])
+
+
+def test_configs_of_two_shapes_are_refused(engine):
+    with pytest.raises(ValueError, match="must share every knob that is not per_run: got 2 configs of 2 shapes"):
+        engine.open([RunConfig(), RunConfig(num_experts=4)])
+    with pytest.raises(ValueError, match="got 0 configs"):
+        engine.open([])

@@ -1,0 +1,165 @@
+"""What a worker does when told to, when a run fails and when nobody watches: the Host with a pretended clock."""
+
+from __future__ import annotations
+
+import pytest
+
+from moeviz.config import RunConfig
+from tests.pretend import World
+
+# --- play, pause, step, reset ----------------------------------------------------------------------------------------
+
+
+def test_step_pauses_and_moves_exactly_n():
+    world = World()
+    world.open("run")
+    world.run(0.1)
+    before = world.step("run")
+    world.tell(op="step", run="run", n=50)
+    world.tell(op="step", run="run", n=1)
+    world.run(2)
+    assert world.step("run") == before + 51
+    assert world.of("run", "status")[-1]["state"] == "paused"
+
+
+@pytest.mark.parametrize("play", [True, False])
+def test_reset_begins_at_step_0_and_keeps_the_play_state(play):
+    world = World()
+    world.open("run", play=play, speed="slow")
+    world.tell(op="reset", run="run")
+    world.run(0.1)
+    assert world.step("run") == int(play)  # the first step comes at once
+    assert world.of("run", "status")[-1]["state"] == ("running" if play else "paused")
+
+
+def test_a_diverged_run_stops_says_why_and_recovers():
+    world = World()
+    world.open("run", learning_rate=10.0)
+    world.run(1, greedy=True)
+    _, header = world.frames("run")[-1]
+    assert (header["state"], header["reason"], header["step"]) == ("diverged", "lower the learning rate", 1)
+    world.tell(op="step", run="run", n=5)
+    world.tell(op="play", run="run")
+    world.run(1, greedy=True)
+    assert world.step("run") == 1
+    world.tell(op="recover", run="run", viewer="run")
+    world.run(1, greedy=True)
+    _, header = world.frames("run")[-1]
+    assert (header["state"], header["reason"]) == ("running", None) and header["step"] > 50
+    assert world.of("run", "tell")[-1]["body"] == {"op": "notice", "message": "learning_rate is new"}
+
+
+def test_recover_of_a_healthy_run_is_refused():
+    world = World()
+    world.open("run")
+    world.tell(op="recover", run="run", viewer="run")
+    tell = world.of("run", "tell")[-1]
+    assert tell["viewer"] == "run" and "recover must follow a divergence" in tell["body"]["message"]
+
+
+def test_bad_knobs_come_back_as_an_error():
+    world = World()
+    world.open("run")
+    world.tell(op="set", run="run", call=3, knobs={"top_k": 99})
+    reply = next(message for _, message, _ in world.sent if message["op"] == "reply")
+    assert "top_k must be a whole number from 1 to 64: got top_k=99" in reply["error"] and reply["call"] == 3
+
+
+@pytest.mark.parametrize("place", ["step", "snapshot"])
+def test_a_fault_in_one_run_stops_that_run_alone(place, caplog):
+    world = World()
+    world.open("bad")
+    world.open("good")
+    world.tell(op="set", run="bad", call=1, knobs={"broken": place})
+    world.run(1, greedy=True)
+    assert world.step("good") > 80
+    assert world.of("bad", "status")[-1]["state"] == "diverged"
+    errors = [tell["body"]["message"] for tell in world.of("bad", "tell") if tell["body"]["op"] == "error"]
+    assert len(errors) == 1 and "an error inside this run stopped it" in errors[0] and "press Reset" in errors[0]
+    assert "Traceback" in caplog.text
+    world.tell(op="set", run="bad", call=2, knobs={"broken": None})
+    world.tell(op="reset", run="bad")
+    world.run(1, greedy=True)
+    assert world.step("bad") > 40 and world.frames("bad")[-1][1]["state"] == "running"
+
+
+def test_configs_that_cannot_be_opened_free_the_run(caplog):
+    world = World()
+    world.tell(op="open", run="run", configs=[{"task": "nonsense"}], play=True, speed="fast", probe=None)
+    assert "task must be one of" in world.of("run", "freed")[0]["reason"]
+    world.tell(op="play", run="run")  # was on its way: nobody is left to answer
+    assert world.host.wait() is None
+
+
+# --- nobody watches --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("leave", [{"op": "unwatch"}, {"op": "hidden", "value": True}])
+def test_a_run_that_nobody_watches_pauses_and_goes_on_when_somebody_comes_back(leave):
+    world = World(idle_pause=1.0)
+    world.open("run")
+    world.run(2, greedy=True)
+    world.tell(run="run", viewer="run", **leave)
+    left = world.step("run")
+    world.run(5)
+    paused = world.step("run")
+    assert paused - left == pytest.approx(125, abs=2)  # one more second
+    assert world.of("run", "status")[-1]["state"] == "paused"
+    if leave["op"] == "unwatch":
+        world.tell(op="watch", run="run", viewer="run", credit=1, want=None, probe=None, hidden=False)
+    else:
+        world.tell(op="hidden", run="run", viewer="run", value=False)
+    world.run(1, greedy=True)
+    assert world.step("run") - paused > 100
+    assert world.frames("run")[-1][1]["state"] == "running"
+
+
+def test_a_hidden_viewer_gets_no_frames():
+    world = World()
+    world.open("run", viewer=False)
+    look = {"credit": 3, "want": None, "probe": None}
+    world.tell(op="watch", run="run", viewer="run", hidden=True, **look)
+    world.run(1)
+    assert not world.frames("run")
+    world.tell(op="hidden", run="run", viewer="run", value=False)
+    world.run(1)
+    assert len(world.frames("run")) == 3
+
+
+def test_a_viewer_that_takes_no_frames_does_not_count_as_watching():
+    world = World(idle_pause=1.0)
+    world.open("run")
+    world.run(5)  # one frame was sent at once, and no further credit came
+    assert world.step("run") == pytest.approx(125, abs=3)
+    world.view("run")
+    world.run(0.5)
+    assert world.step("run") == pytest.approx(187, abs=5)
+
+
+def test_a_run_without_viewers_is_freed():
+    world = World(idle_pause=1.0, idle_free=3.0)
+    world.open("left")
+    world.open("kept", viewer=False)
+    world.tell(op="watch", run="kept", viewer="kept", hidden=True, credit=0, want=None, probe=None)
+    world.run(1)
+    world.tell(op="unwatch", run="left", viewer="left")
+    world.run(2.9)
+    assert not world.of("left", "freed")
+    world.run(0.2)
+    assert "nobody watched this run for 3 s" in world.of("left", "freed")[0]["reason"]
+    world.run(10)
+    assert not world.of("kept", "freed")
+
+
+def test_the_notice_of_a_restart_is_in_the_next_frames_for_a_while():
+    world = World()
+    config = vars(RunConfig(batch_size=64))
+    world.tell(
+        op="open", run="run", configs=[config], play=False, speed="fast", probe=None, notice="stopped", revision=4
+    )
+    world.tell(op="watch", run="run", viewer="run", credit=1, want=None, probe=None, hidden=False)
+    world.run(20, greedy=True)
+    assert [(h["reason"], h["state"], h["revision"]) for _, h in world.frames("run")] == [
+        ("stopped", "paused", 4),
+        (None, "paused", 4),
+    ]
