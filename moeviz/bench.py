@@ -29,7 +29,7 @@ ROUNDS = 25  # timings of each side
 
 @dataclass(frozen=True)
 class Result:
-    """One line of the bench. `value` and `baseline` in `unit`; `ratio` = baseline / value, the median over the pairs."""
+    """One line of the bench. `value` and `baseline` in `unit`; `ratio` = baseline / value, median of the pairs."""
 
     name: str
     value: float
@@ -128,7 +128,7 @@ BENCHMARKS: dict[str, Callable[[], Result]] = {
 }
 
 
-def run(only: Sequence[str] = ()) -> list[dict[str, object]]:
+def run(only: Sequence[str] = ()) -> list[Result]:
     """The chosen benchmarks (all if none are named), one after the other, on one thread."""
     unknown = sorted(set(only) - set(BENCHMARKS))
     if unknown:
@@ -136,7 +136,7 @@ def run(only: Sequence[str] = ()) -> list[dict[str, object]]:
             f"a benchmark must be one of {', '.join(BENCHMARKS)}: got {', '.join(unknown)}; check the spelling"
         )
     use_one_thread()
-    return [asdict(BENCHMARKS[name]()) for name in only or BENCHMARKS]
+    return [BENCHMARKS[name]() for name in only or BENCHMARKS]
 
 
 def main(only: Sequence[str] | None = None, json: str | None = None) -> int:
@@ -144,8 +144,9 @@ def main(only: Sequence[str] | None = None, json: str | None = None) -> int:
     results = run(only or ())
     if json is None:
         for each in results:
-            print("{name:<12} {value:10.1f} {unit:<20}  baseline {baseline:10.1f}  ratio {ratio:6.2f}".format(**each))
+            against = f"baseline {each.baseline:10.1f}  ratio {each.ratio:6.2f}"
+            print(f"{each.name:<12} {each.value:10.1f} {each.unit:<20}  {against}")
     else:
-        text = dumps(results, indent=2)
+        text = dumps([asdict(each) for each in results], indent=2)
         print(text) if json == "-" else Path(json).write_text(text + "\n", encoding="utf-8")
     return 0

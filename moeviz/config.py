@@ -200,7 +200,7 @@ class RunConfig:
 
     @property
     def renormalized(self) -> bool:
-        """Whether the chosen gate probabilities are divided by their sum: `auto` is plain at k = 1 (MATH: zero gradient)."""
+        """Whether the chosen gate probabilities are divided by their sum: `auto` is plain at k = 1."""
         return self.gate_form == "renormalized" or (self.gate_form == "auto" and self.top_k > 1)
 
     @property
@@ -226,15 +226,15 @@ class RunConfig:
 
     @staticmethod
     def from_url(params: Mapping[str, str]) -> tuple[RunConfig, list[str]]:
-        """The nearest allowed config, and a notice for every value that had to be changed; other parameters are ignored."""
+        """The nearest allowed config, and a notice for every value that had to be changed."""
         values: dict[str, Any] = {}
         notices: list[str] = []
         for name, each in KNOBS.items():
             if name in params:
                 values[name], notice = each.clamp(params[name])
                 notices += [notice] if notice else []
-        experts = values.get("num_experts", KNOBS["num_experts"].default)
-        if values.get("top_k", KNOBS["top_k"].default) > experts:
+        experts = values.get("num_experts", RunConfig.num_experts)
+        if values.get("top_k", RunConfig.top_k) > experts:
             values["top_k"] = experts
             notices.append(f"top_k must be at most num_experts={experts}; using top_k={experts}")
         try:
@@ -270,7 +270,7 @@ class TaskInfo:
 
 TASK_INFO: dict[str, TaskInfo] = {
     "clusters": TaskInfo("Clusters", "8 groups on a ring, each with its own rule inside.", classes=(2, 8)),
-    "clusters_unequal": TaskInfo("Unequal clusters", "As clusters, but one group holds half the tokens.", classes=(2, 8)),
+    "clusters_unequal": TaskInfo("Unequal clusters", "One of the 8 groups holds half the tokens.", classes=(2, 8)),
     "spiral": TaskInfo("Spiral", "Two arms wound around each other.", classes=(2, 8)),
     "xor": TaskInfo("XOR", "Opposite quadrants belong together."),
     "circle": TaskInfo("Circle", "A disk inside a ring.", classes=(2, 8), gate_bias=True),
@@ -280,11 +280,13 @@ TASK_INFO: dict[str, TaskInfo] = {
     "plane": TaskInfo("Plane", "A tilted plane: one expert is enough.", "regression", classes=(0, 0)),
     "bumps": TaskInfo("Bumps", "Hills and valleys.", "regression", classes=(0, 0), gate_bias=True),
     "piecewise": TaskInfo(
-        "Piecewise", "A V/W shape on a line that experts cut into pieces.", "regression", "curve", (0, 0), gate_bias=True
+        "Piecewise", "A W on a line that experts cut into pieces.", "regression", "curve", (0, 0), gate_bias=True
     ),
-    "digits": TaskInfo("Digits", "1,797 handwritten digits of 8×8 pixels.", view="projection", classes=(10, 10), own_classes=10),
+    "digits": TaskInfo(
+        "Digits", "1,797 handwritten digits of 8×8 pixels.", view="projection", classes=(10, 10), own_classes=10
+    ),
     "linear_clusters": TaskInfo(
-        "Linear clusters", "8 groups in 16 dimensions, each with its own linear map.", "regression", "projection", (0, 0),
+        "Linear clusters", "8 groups in 16 dimensions, each with a linear map.", "regression", "projection", (0, 0),
         gate_bias=True,
     ),
 }  # fmt: skip
@@ -295,7 +297,8 @@ def _knobs() -> dict[str, Knob]:
     found = {}
     for each in dataclasses.fields(RunConfig):
         kind = kinds[str(each.type).split(" ")[0]]
-        found[each.name] = Knob(name=each.name, kind=kind, default=each.default, **each.metadata)
+        default: Any = each.default
+        found[each.name] = Knob(name=each.name, kind=kind, default=default, **each.metadata)
     return found
 
 

@@ -30,7 +30,10 @@ def every_output(
 def dense(
     experts: Experts, rows_REP: Float[Tensor, "R E P"], x_RTD: Float[Tensor, "R T D"], routing: Routing
 ) -> Float[Tensor, "R T O"]:
-    """All experts compute all tokens; weights of 0 remove what was not chosen. Cost grows with N; never waits for the device."""
+    """All experts compute all tokens; weights of 0 remove what was not chosen.
+
+    Cost grows with N; it never waits for the device.
+    """
     gates_RET1 = routing.gates_TE.mT.unsqueeze(-1).to(x_RTD.dtype)
     return (gates_RET1 * every_output(experts, rows_REP, x_RTD)).sum(1)
 

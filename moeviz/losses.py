@@ -1,6 +1,6 @@
 """Losses that keep experts busy, added to the task loss. Each returns one unweighted number per run.
 
-They read `chosen` (what the router wanted), never `kept` (what fitted): drops must not hide the imbalance that caused them.
+They read `chosen` (what the router wanted), never `kept` (what fitted): drops must not hide the imbalance behind them.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def importance(routing: Routing) -> Float[Tensor, "*R E"]:
 
 
 def cv_squared(amounts_E: Float[Tensor, "*R E"]) -> Float[Tensor, "*R"]:
-    """Squared coefficient of variation: population variance / mean²; 0 = even. Its gradient is finite at 0, CV's is not."""
+    """Squared coefficient of variation: population variance / mean²; 0 = even. Unlike CV it is smooth at 0."""
     return amounts_E.var(-1, correction=0) / amounts_E.mean(-1).square()
 
 

@@ -34,7 +34,7 @@ class RoutingKnobs:
 class MoE:
     """y = Σ_{i ∈ Top-k} g_i · E_i(x): a router, its experts, and a way to compute them.
 
-    Weights come in as `rows_REP`: for every run and expert one row of P numbers, its gate column first, then the expert's own.
+    Weights come in as `rows_REP`: one row of P numbers for every run and expert, its gate column first, then its own.
     """
 
     router: str

@@ -18,7 +18,7 @@ class Preset:
 
 PRESETS: dict[str, Preset] = {
     "idle": Preset("Idle experts", "Without a balance loss, some experts soon get no work.", RunConfig()),
-    "healthy": Preset("Healthy", "The same run with λ = 10 from the start: everyone works.", RunConfig(balance_coef=10.0)),
+    "healthy": Preset("Healthy", "The same run with λ = 10: everyone works.", RunConfig(balance_coef=10.0)),
     "spiral": Preset(
         "Spiral", "Eight experts share two arms; each learns a slice.",
         RunConfig(task="spiral", hidden_width=32, learning_rate=0.01),

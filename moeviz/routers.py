@@ -38,6 +38,11 @@ class Routing:
             return self.queue_TE
         return queue(self.rank_TE, self.chosen_TE, int(self.chosen_TE.sum(-1).max()))
 
+    def tokens(self, rows: slice) -> Routing:
+        """The same decisions for some of the tokens only."""
+        parts = {name: value[..., rows, :] for name, value in vars(self).items() if isinstance(value, Tensor)}
+        return Routing(**{name: value for name, value in parts.items() if name != "position_TE"})
+
 
 def softmax(logits_TE: Float[Tensor, "*R T E"]) -> Float[Tensor, "*R T E"]:
     """Gate probabilities: exp(z_i) / Σ_j exp(z_j), so that every row sums to 1.
@@ -85,10 +90,11 @@ def top_k(
 
     weight_i = p_i (plain), or p_i / Σ_chosen p (renormalized, before drops).
 
-    Args:   logits_TE: router logits; half types are computed in float32.  k: experts per token.  capacity: places C
-            per expert; choices beyond it are dropped and weigh 0.  renormalize: None = only where k > 1 (with k = 1 a
-            renormalized weight is always 1 and the router gets no task gradient).  batch_prioritized: surest tokens queue first.
-    Source: the article's sections 2b-2c; capacity as in GShard and Switch; batch priority as in V-MoE (arXiv 2106.05974).
+    Args:   logits_TE: router logits; half types are computed in float32.  k: experts per token.
+            capacity: places C per expert; choices beyond it are dropped and weigh 0.
+            renormalize: None = only where k > 1 (at k = 1 every weight would be 1 and the router would learn nothing).
+            batch_prioritized: the surest tokens queue first.
+    Source: the article, sections 2b-2c; capacity as in GShard and Switch; priority as in V-MoE (arXiv 2106.05974).
     """
     logits_TE = logits_TE.float() if logits_TE.dtype in (torch.float16, torch.bfloat16) else logits_TE
     probs_TE = softmax(logits_TE)

@@ -6,12 +6,13 @@ from moeviz.config import RunConfig, expand
 from moeviz.ui.live import stage
 from moeviz.ui.visitor import live_run
 
-st.markdown(
-    "#### A mixture of experts splits one network into **specialists** and a **gate** that sends each input to a few of them. "
-    "Here two start alike and learn live; only the right one is punished for uneven use."
+words, action = st.columns([5, 1.4], vertical_alignment="center")
+words.markdown(
+    "#### A mixture of experts splits one network into specialists and a gate that sends each input to a few of them. "
+    "These two start alike and learn live; only the right one is punished for uneven use."
 )
+if action.button("Turn the knobs yourself", type="primary", width="stretch"):
+    st.switch_page("../../pages/playground.py")
 token = live_run("home", expand(RunConfig(top_k=1), balance_coef=[0.0, 10.0]))
 if token:
     stage(token, "twins", titles=["No balance loss", "Balance loss, λ = 10"])
-if st.button("Turn the knobs yourself", type="primary"):
-    st.switch_page("../../pages/playground.py")

@@ -16,11 +16,12 @@ left, right = st.columns([1, 3.6], gap="medium")
 
 with left:
     config = knobs(config, "num_experts", "top_k", "balance_coef")
-    for preset in PRESETS.values():
-        st.button(preset.label, help=preset.story, on_click=show, args=[preset.config], width="stretch")
+    with st.container(horizontal=True, gap="small"):
+        for preset in PRESETS.values():
+            st.button(preset.label, help=preset.story, on_click=show, args=[preset.config])
     with st.expander("More"):
         config = knobs(config, "task", "seed", "learning_rate", "noise", "gate_form", "balance_loss", "capacity_factor")
-        config = knobs(config, "expert", "hidden_width", "gate_bias", "batch_size", "num_classes", "train_share", "dispatch")
+        config = knobs(config, "expert", "hidden_width", "gate_bias", "batch_size", "num_classes", "train_share")
 
 config_to_address(config)
 with right:
@@ -29,4 +30,4 @@ with right:
         charts = {"loss": curves.loss_figure(), "metric": curves.metric_figure(), "load": curves.load_figure()}
         stage(token, "playground", charts=charts, probe=probe_from_address())
     st.caption(TASK_INFO[config.task].story + " The address above always starts this very run again.")
-    show_code("moeviz.routers:top_k", "moeviz.routers:softmax", "moeviz.losses:" + config.balance_loss, "moeviz.dispatch:sparse")
+    show_code("moeviz.routers:top_k", f"moeviz.losses:{config.balance_loss}", "moeviz.dispatch:sparse")

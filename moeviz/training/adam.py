@@ -30,7 +30,10 @@ class Adam:
     def update(
         self, rows_REP: Float[Tensor, "R E P"], gradient_REP: Float[Tensor, "R E P"], learning_rate: PerRun
     ) -> tuple[Adam, Float[Tensor, "R E P"]]:
-        """The memory and the parameters after one step. Source: Kingma and Ba 2015, section 2, last form (arXiv 1412.6980)."""
+        """The memory and the parameters after one step.
+
+        Source: Kingma and Ba 2015, section 2, last form (arXiv 1412.6980).
+        """
         steps = self.num_steps + 1
         mean_REP = self.mean_REP.lerp(gradient_REP, 1 - BETA_MEAN)
         square_REP = (self.square_REP * BETA_SQUARE).addcmul_(gradient_REP, gradient_REP, value=1 - BETA_SQUARE)
@@ -40,7 +43,7 @@ class Adam:
         return Adam(mean_REP, square_REP, steps), rows_REP - change_REP
 
 
-def clipped(gradient_REP: Float[Tensor, "R E P"], largest: float) -> tuple[Float[Tensor, "R E P"], Float[Tensor, "R"]]:
+def clipped(gradient_REP: Float[Tensor, "R E P"], largest: float) -> tuple[Float[Tensor, "R E P"], Float[Tensor, R]]:
     """Each run's gradient, scaled down to norm `largest` where it was longer, and the norms before."""
     norm_R = gradient_REP.flatten(1).norm(dim=-1)
     return gradient_REP * over((largest / (norm_R + 1e-6)).clamp(max=1), 2), norm_R

@@ -12,15 +12,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from moeviz import device as devices
-from moeviz import dispatch, metrics, routers
+from moeviz import dispatch, routers
 from moeviz.axes import PerRun, over
-from moeviz.config import KNOBS, TASK_INFO, RunConfig, Value
+from moeviz.config import TASK_INFO, RunConfig, Value
 from moeviz.experts import Parameters
 from moeviz.losses import LOSSES
 from moeviz.model import MoE, RoutingKnobs
 from moeviz.training import history, knobs, population
-from moeviz.training.data import Data, Tokens
 from moeviz.training.adam import Adam, clipped
+from moeviz.training.data import Data
+from moeviz.training.evaluation import measure
 from moeviz.training.history import Record
 from moeviz.training.objective import OBJECTIVES
 from moeviz.training.snapshot import Snapshot, take
@@ -28,16 +29,16 @@ from moeviz.training.snapshot import Snapshot, take
 if TYPE_CHECKING:
     import pandas
 
+DEFAULT_RATE = RunConfig().learning_rate
 LARGEST_GRADIENT = 10.0  # per-run clipping: far above what a healthy run shows
 DIVERGED = 100.0  # a run is stopped when its task loss exceeds this many times (1 + its loss at step 0)
 RISEN = 2.0  # a record is good to go back to while no run's loss is above this many times its recent best
-EVALUATED = 1024  # at most this many train and test tokens are measured at a record
 
 
 class Training:
     """R runs of one shape that train in lockstep and never see each other.
 
-    Args:   configs: equal in every knob that is not `per_run`.  dtype: of weights and data; router arithmetic is at least float32.
+    Args:   configs: equal in every knob that is not `per_run`.  dtype: of weights and data.
             record_every: steps between two rows of `history`.
     """
 
@@ -54,7 +55,7 @@ class Training:
         """Back to step 0 with the present knobs: the same seed gives the same weights, tokens and curve again."""
         first = self.configs[0]
         self.data = Data(self.configs, self.device, self.dtype)
-        self.objective, self._metric, self.metric_name = OBJECTIVES[TASK_INFO[first.task].kind]
+        self.task_loss, self.metric, self.metric_name = OBJECTIVES[TASK_INFO[first.task].kind]
         self.ids_RE = np.tile(np.arange(first.num_experts), (len(self.configs), 1))
         self._read_knobs()
         rows = [[self.model.initialize(config.seed, i) for i in range(first.num_experts)] for config in self.configs]
@@ -91,16 +92,16 @@ class Training:
         x_RTD, target = self.data.batch(self.current_step)
         rows_REP = self.rows_REP.detach().requires_grad_()
         y_RTO, routing = self.model(rows_REP, x_RTD, self.routing_knobs)
-        task_loss_R = self.objective(y_RTO, target)
+        task_loss_R = self.task_loss(y_RTO, target)
         loss_R = task_loss_R
         if not (isinstance(self._coef, float) and self._coef == 0):
-            loss_R = task_loss_R + self._coef * self._balance_loss(routing, k=self.routing_knobs.k)
+            loss_R = task_loss_R + self._coef * self.balance_loss(routing, k=self.routing_knobs.k)
         (gradient_REP,) = torch.autograd.grad(loss_R.sum(), rows_REP)
         self._updated_RE = self._updated_RE + routing.kept_TE.any(-2)
         self._update(gradient_REP, task_loss_R.detach())
 
-    def _update(self, gradient_REP: Float[Tensor, "R E P"], task_loss_R: Float[Tensor, "R"]) -> None:
-        """Clip and apply; a run whose loss or gradient is not finite, or whose loss exploded, stands still from now on."""
+    def _update(self, gradient_REP: Float[Tensor, "R E P"], task_loss_R: Float[Tensor, R]) -> None:
+        """Clip and apply; a run whose gradient is not finite, or whose loss exploded, stands still from now on."""
         clipped_REP, norm_R = clipped(gradient_REP, LARGEST_GRADIENT)
         self._healthy_R = self._healthy_R & norm_R.isfinite() & (task_loss_R < self._largest_loss_R)
         self._gradient_REP = torch.where(over(self._healthy_R, 2), clipped_REP, 0.0)
@@ -136,7 +137,7 @@ class Training:
             first.router, first.expert, self.dispatch, task.train.x_TD.shape[-1], first.hidden_width, task.num_outputs,
             first.biased_gate,
         )  # fmt: skip
-        self._balance_loss = LOSSES[first.balance_loss]
+        self.balance_loss = LOSSES[first.balance_loss]
         self._coef = self._per_run([float(config.balance_coef) for config in self.configs])
         self._learning_rate = self._per_run([config.learning_rate for config in self.configs])
         self.routing_knobs = self.routing_knobs_for(first.batch_size)
@@ -190,35 +191,11 @@ class Training:
     def measure(self) -> Record:
         """Losses, metrics and loads of the present weights; measured once, however often it is asked for."""
         if self._measured is None:
-            train, _ = self._evaluate(self.data.train.first(EVALUATED))
-            test, load_RE = self._evaluate(self.data.test.first(EVALUATED))
-            idle_since_RE, dead_RE = history.idle(self.records, self.current_step, load_RE, self.ids_RE)
-            self._measured = Record(
-                step=self.current_step, task_loss=train["loss"], balance_loss=train["balance_loss"],
-                train_metric=train["metric"], test_loss=test["loss"], test_metric=test["metric"], cv_load=test["cv_load"],
-                specialization=test["specialization"], load_RE=load_RE, mean_prob_RE=test["mean_prob"],
-                ids_RE=self.ids_RE, idle_since_RE=idle_since_RE, dead_RE=dead_RE,
-            )  # fmt: skip
+            self._measured = measure(self)
         return self._measured
 
-    @torch.no_grad()
-    def _evaluate(self, tokens: Tokens) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """What the present weights do with these tokens."""
-        numbers_R = self.routing_knobs_for(tokens.x_RTD.shape[1])
-        y_RTO, routing = self.model(self.rows_REP, tokens.x_RTD, numbers_R)
-        load_RE = metrics.load(routing, k=numbers_R.k)
-        numbers = {
-            "loss": self.objective(y_RTO, tokens.target),
-            "metric": self._metric(y_RTO, tokens.target),
-            "balance_loss": self._balance_loss(routing, k=numbers_R.k),
-            "cv_load": metrics.cv(load_RE),
-            "specialization": metrics.specialization(routing, tokens.segment_RT, self.data.tasks[0].num_segments),
-            "mean_prob": metrics.mean_probability(routing),
-        }
-        return {name: value.double().cpu().numpy() for name, value in numbers.items()}, load_RE.double().cpu().numpy()
-
     def _record(self) -> None:
-        """Add the present state to the history, and remember it as good unless its loss has risen far above the best."""
+        """Add the present state to the history; remember it as good unless its loss is far above the best."""
         self.diverged = not bool(self._healthy_R.all())
         self.records.append(self.measure())
         losses = np.array([record.task_loss for record in self.records[-100:]])
@@ -228,7 +205,7 @@ class Training:
     # ---- going back -----------------------------------------------------------------------------------------------
 
     def state(self) -> dict[str, Any]:
-        """Everything that decides how the run goes on: weights, moments, step, knobs, history. (Streams follow from seed and step.)"""
+        """Everything that decides how the run goes on. (Random streams follow from seed and step.)"""
         return self._checkpoint() | {"records": tuple(self.records), "marks": tuple(self.marks)}
 
     def _checkpoint(self) -> dict[str, Any]:
@@ -254,7 +231,7 @@ class Training:
 
     def recover(self) -> list[str]:
         """Leave a diverged state: back to the last good record, with a tenth of the learning rate."""
-        rates = [min(config.learning_rate / 10, float(KNOBS["learning_rate"].default)) for config in self.configs]
+        rates = [min(config.learning_rate / 10, DEFAULT_RATE) for config in self.configs]
         self.restore(self._good)
         self.set(learning_rate=rates)
         return [f"went back to step {self.current_step} and lowered the learning rate to {rates[0]:g}"]
@@ -267,9 +244,9 @@ class Training:
         rate = max(config.learning_rate for config in self.configs)
         coef = max(config.balance_coef for config in self.configs)
         knob = f"the learning rate ({rate:g})"
-        if coef > 10 and rate <= KNOBS["learning_rate"].default:  # type: ignore[operator]
+        if coef > 10 and rate <= DEFAULT_RATE:
             knob = f"the balance weight λ ({coef:g})"
-        return f"The run diverged at about step {self.current_step}: its loss exploded or is no longer a number. Lower {knob}."
+        return f"The run diverged near step {self.current_step}: its loss exploded or is not a number. Lower {knob}."
 
 
 def train(configs: Sequence[RunConfig], steps: int, every: int = 10, **options: Any) -> Iterator[Snapshot]:

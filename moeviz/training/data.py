@@ -14,6 +14,7 @@ from moeviz.rng import stream
 from moeviz.tasks import TASKS, Split, TaskData
 
 BLOCK = 64  # steps whose tokens are drawn at once
+EVALUATED = 1024  # at most this many train and as many test tokens are measured
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,11 @@ class Tokens:
         """At most `count` tokens of each run."""
         return Tokens(self.x_RTD[:, :count], self.target[:, :count], self.segment_RT[:, :count])
 
+    def then(self, others: Tokens) -> Tokens:
+        """These tokens of each run, followed by the others."""
+        pairs = ((self.x_RTD, others.x_RTD), (self.target, others.target), (self.segment_RT, others.segment_RT))
+        return Tokens(*(torch.cat(pair, dim=1) for pair in pairs))
+
 
 class Data:
     """Train and test tokens of all runs on one device; which tokens a step sees is a pure function of seed and step."""
@@ -39,6 +45,8 @@ class Data:
         self.tasks = [drawn[_data_knobs(config)] for config in configs]
         self.train = _stack([task.train for task in self.tasks], device, dtype)
         self.test = _stack([task.test for task in self.tasks], device, dtype)
+        train, test = self.train.first(EVALUATED), self.test.first(EVALUATED)
+        self.evaluated, self.num_evaluated_train = train.then(test), train.x_RTD.shape[1]
         self._seeds = [config.seed for config in configs]
         self._batch_size = configs[0].batch_size
         self._block = -1

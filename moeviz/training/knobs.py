@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from moeviz.config import KNOBS, RunConfig, Value
 
@@ -41,7 +42,9 @@ def changed(
             raise ValueError(f"{name} must be the same for all runs in lockstep: got {knobs[name]!r}; pass one value")
     after, notices = [], []
     for run, config in enumerate(configs):
-        values = {name: value[run] if isinstance(value, (list, tuple)) else value for name, value in knobs.items()}
+        values: dict[str, Any] = {
+            name: value[run] if isinstance(value, (list, tuple)) else value for name, value in knobs.items()
+        }
         experts = values.get("num_experts", config.num_experts)
         if "top_k" not in values and isinstance(experts, int) and config.top_k > experts:
             values["top_k"] = experts

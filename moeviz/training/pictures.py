@@ -12,8 +12,9 @@ from torch import Tensor
 
 from moeviz.config import TASK_INFO
 from moeviz.model import RoutingKnobs
-from moeviz.tasks import TASKS
+from moeviz.tasks import TASKS, TaskData
 from moeviz.training import history
+from moeviz.training.data import Tokens
 
 if TYPE_CHECKING:
     from moeviz.training.core import Training
@@ -88,35 +89,40 @@ def expert_output(training: Training) -> Arrays:
 
 def points(training: Training) -> Arrays:
     """Where the shown tokens lie and what they are; changes only with the data."""
-    splits = (training.data.train.first(SHOWN), training.data.test.first(SHOWN))
-    x_RTD = torch.cat([split.x_RTD for split in splits], dim=1)
-    target = torch.cat([split.target for split in splits], dim=1)
-    num_runs, num_train = len(x_RTD), splits[0].x_RTD.shape[1]
-    is_train = np.zeros((num_runs, x_RTD.shape[1]), dtype="u1")
-    is_train[:, :num_train] = 1
+    tokens = shown(training)
+    x_RTD, target = tokens.x_RTD, tokens.target
+    is_train = np.zeros(x_RTD.shape[:2], dtype="u1")
+    is_train[:, : min(SHOWN, training.data.train.x_RTD.shape[1])] = 1
     value = target[..., 0] if target.is_floating_point() else target
     return {
         "point_xy": view(training, x_RTD, target), "point_target": value.float().cpu().numpy(), "point_train": is_train,
-        "point_segment": torch.cat([split.segment_RT for split in splits], dim=1).to(torch.uint8).cpu().numpy(),
+        "point_segment": tokens.segment_RT.to(torch.uint8).cpu().numpy(),
     }  # fmt: skip
+
+
+def shown(training: Training) -> Tokens:
+    """The tokens that are drawn: some of the train set, then some of the test set."""
+    return training.data.train.first(SHOWN).then(training.data.test.first(SHOWN))
 
 
 def view(training: Training, x_RTD: Tensor, target: Tensor) -> np.ndarray:
     """View coordinates `[R, T, 2]`: the input, its two principal components, or (1-D) input and target."""
-    task = training.data.tasks[0]
-    if task.project_DV is not None:
-        planes = [(each.mean_D.to(x_RTD), each.project_DV.to(x_RTD)) for each in training.data.tasks]
-        x_RTD = torch.stack(
-            [(x_TD - mean_D) @ plane_DV for x_TD, (mean_D, plane_DV) in zip(x_RTD, planes, strict=True)]
-        )
+    if TASK_INFO[training.configs[0].task].view == "projection":
+        x_RTD = torch.stack([_project(task, x_TD) for task, x_TD in zip(training.data.tasks, x_RTD, strict=True)])
     elif x_RTD.shape[-1] == 1:
         x_RTD = torch.cat([x_RTD, target[..., :1]], dim=-1)
     return x_RTD.float().cpu().numpy()
 
 
+def _project(task: TaskData, x_TD: Tensor) -> Tensor:
+    if task.mean_D is None or task.project_DV is None:
+        raise ValueError("a task shown as a projection must say on which plane: got none; see TaskData.project_DV")
+    return (x_TD - task.mean_D.to(x_TD)) @ task.project_DV.to(x_TD)
+
+
 def choices(training: Training) -> Arrays:
     """What the router decides for the shown tokens as one batch: first choice, and whether any choice is kept."""
-    x_RTD = torch.cat([training.data.train.x_RTD[:, :SHOWN], training.data.test.x_RTD[:, :SHOWN]], dim=1)
+    x_RTD = shown(training).x_RTD
     routing = training.model.route(training.rows_REP, x_RTD, training.routing_knobs_for(x_RTD.shape[1]))
     return {
         "point_choice": routing.rank_TE.argmin(-1).to(torch.uint8).cpu().numpy(),
@@ -204,7 +210,7 @@ def _floats(value: Tensor) -> np.ndarray:
     return value.float().cpu().numpy()
 
 
-PICTURES: dict[str, Callable[["Training"], Arrays]] = {
+PICTURES: dict[str, Callable[[Training], Arrays]] = {
     "first_choice": first_choice, "confidence": confidence, "prediction": prediction, "gate": gate,
     "expert_output": expert_output, "points": points, "choices": choices, "curve": curve, "history": time_charts,
 }  # fmt: skip

@@ -17,7 +17,7 @@ COPY_NOISE = 0.1  # a new expert's numbers differ from its parent's by about thi
 
 @dataclass(frozen=True)
 class Change:
-    """For every run and new place on the E axis: the expert's id, the old place it comes from, and whether it is new."""
+    """For every run and place on the new E axis: the expert's id, its place before, and whether it is new."""
 
     ids_RE: np.ndarray
     source_RE: np.ndarray

@@ -1,4 +1,4 @@
-"""A training at one moment, as numbers: what pages and the command line show. The pictures' names are those of moeviz.frames."""
+"""A training at one moment, as numbers. The names of header keys and pictures are those of moeviz.frames."""
 
 from __future__ import annotations
 

@@ -63,8 +63,8 @@ def _linear(knob: Knob, config: RunConfig, key: str) -> Any:
     if knob.name == "top_k":
         high = config.num_experts
     if knob.kind is int:
-        only_one = high == low  # a slider needs two ends
-        return st.slider(knob.label, int(low or 0), int(high or 0) + only_one, help=knob.help, key=key, disabled=only_one)
+        only = high == low  # a slider needs two ends
+        return st.slider(knob.label, int(low or 0), int(high or 0) + only, help=knob.help, key=key, disabled=only)
     return st.slider(knob.label, float(low or 0), float(high or 0), step=0.05, help=knob.help, key=key)
 
 

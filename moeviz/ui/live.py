@@ -11,8 +11,13 @@ from moeviz.stage import LOADER_HTML, LOADER_JS
 
 
 def stage(
-    token: str, layout: str, *, charts: Mapping[str, Any] | None = None, titles: Sequence[str] = (), probe: Sequence[float] | None = None
-) -> list[float] | None:  # fmt: skip
+    token: str,
+    layout: str,
+    *,
+    charts: Mapping[str, Any] | None = None,
+    titles: Sequence[str] = (),
+    probe: Sequence[float] | None = None,
+) -> list[float] | None:
     """Draw the run live; returns where the visitor last put the probe.
 
     Args:   layout: `playground` (one map, probe, load, charts) or `twins` (maps side by side).  charts: live templates

@@ -28,7 +28,7 @@ class Visit:
 
 
 def live_run(page: str, configs: Sequence[RunConfig]) -> str | None:
-    """The token of this visitor's run with exactly these configs, or None (and a notice on the page) when the server is busy.
+    """The token of this visitor's run with these configs, or None (and a notice on the page) when the server is busy.
 
     Opened if there is none, turned live where all changed knobs allow it, else started again from step 0.
     """
@@ -57,10 +57,11 @@ def _open(page: str, configs: tuple[RunConfig, ...], previous: Visit | None) -> 
 
 def _change(visit: Visit, configs: tuple[RunConfig, ...]) -> None:
     """Turn live knobs without a break; anything else starts the run again, and a toast says what did."""
-    changed = [name for name in KNOBS if [getattr(c, name) for c in visit.configs] != [getattr(c, name) for c in configs]]
+    before, after = ({name: [getattr(c, name) for c in each] for name in KNOBS} for each in (visit.configs, configs))
+    changed = [name for name in KNOBS if before[name] != after[name]]
     if len(configs) == len(visit.configs) and all(KNOBS[name].live for name in changed):
-        values = {name: [getattr(config, name) for config in configs] for name in changed}
-        for notice in engine().set(visit.token, **{n: v if KNOBS[n].per_run else v[0] for n, v in values.items()}):
+        values = {name: after[name] if KNOBS[name].per_run else after[name][0] for name in changed}
+        for notice in engine().set(visit.token, **values):
             st.toast(notice)
     else:
         engine().reset(visit.token, configs)

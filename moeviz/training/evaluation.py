@@ -1,0 +1,51 @@
+"""Measuring a training: what its present weights do with tokens of the train and the test set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from moeviz import metrics
+from moeviz.training import history
+from moeviz.training.history import Record
+
+if TYPE_CHECKING:
+    from moeviz.training.core import Training
+
+
+@torch.no_grad()
+def measure(training: Training) -> Record:
+    """Losses and train metric on train tokens, everything else on test tokens, in one pass over both."""
+    tokens, num_train = training.data.evaluated, training.data.num_evaluated_train
+    knobs = training.routing_knobs_for(tokens.x_RTD.shape[1])
+    y_RTO, routing = training.model(training.rows_REP, tokens.x_RTD, knobs)
+    trained, tested = routing.tokens(slice(num_train)), routing.tokens(slice(num_train, None))
+    on_train = y_RTO[:, :num_train], tokens.target[:, :num_train]
+    on_test = y_RTO[:, num_train:], tokens.target[:, num_train:]
+    load_RE = metrics.load(tested, k=knobs.k)
+    segments = tokens.segment_RT[:, num_train:], training.data.tasks[0].num_segments
+    idle_since_RE, dead_RE = history.idle(
+        training.records, training.current_step, loads := _numpy(load_RE), training.ids_RE
+    )
+    return Record(
+        step=training.current_step,
+        task_loss=_numpy(training.task_loss(*on_train)),
+        balance_loss=_numpy(training.balance_loss(trained, k=knobs.k)),
+        train_metric=_numpy(training.metric(*on_train)),
+        test_loss=_numpy(training.task_loss(*on_test)),
+        test_metric=_numpy(training.metric(*on_test)),
+        cv_load=_numpy(metrics.cv(load_RE)),
+        specialization=_numpy(metrics.specialization(tested, *segments)),
+        load_RE=loads,
+        mean_prob_RE=_numpy(metrics.mean_probability(tested)),
+        ids_RE=training.ids_RE,
+        idle_since_RE=idle_since_RE,
+        dead_RE=dead_RE,
+    )
+
+
+def _numpy(value: Tensor) -> np.ndarray:
+    return value.double().cpu().numpy()
