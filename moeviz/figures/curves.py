@@ -1,0 +1,213 @@
+"""Time charts of a run: filled from a history, or empty as the templates that the live stage fills from its frames.
+
+A template's trace names in `meta` the arrays it draws: `{"x": "history_step", "y": "history_task_loss", "run": 0}`.
+`"times"` names an array to multiply by, `"z"` the matrix of a heatmap; `"ink": True` asks for the theme's text color.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from moeviz.figures.palette import DASHES, letter_ticks
+
+INK_COLOR = (
+    "#4A4E57"  # outside the stage, where no script sets the theme's own text color: readable on white and on black
+)
+GRID_COLOR = "rgba(128,128,128,0.28)"
+FONT_SIZE = 16
+LINE_WIDTH = 3
+STEP_TITLE = "training step"
+FAIR_SHARES_SHOWN = 3.0  # load over time: this many fair shares and more are drawn fully dark
+
+History = Any  # a mapping of the frame's history arrays, or a pandas table with the columns of Training.history
+
+
+def loss_figure(
+    history: History | None = None, *, runs: int = 1, names: Sequence[str] = (), marks: Sequence[Sequence[Any]] = ()
+) -> go.Figure:
+    """The raw balance loss in its own strip, and below it what training minimizes: task loss + λ · balance loss.
+
+    Args:   history: see `History`; None makes the live template.  runs: how many runs to draw.  names: one per run.
+            marks: knob changes as (step, text), drawn as labeled vertical lines.
+    Units:  losses have none; x is the number of training steps.
+    """
+    figure = go.Figure(layout=_layout(y_title="", marks=True))
+    for run in range(runs):
+        name = _run_name(names, run)
+        figure.add_scatter(yaxis="y2", **_line("history_balance_loss", run, f"{name}balance loss, raw"))
+        task = _line("history_task_loss", run, f"{name}task loss")
+        penalty = _line("history_balance_loss", run, f"{name}λ · balance loss", times="history_balance_coef")
+        if runs == 1:  # stacked: the upper edge is what training minimizes
+            task |= {"stackgroup": "minimized", "fillcolor": "rgba(128,128,128,0.22)"}
+            penalty |= {"stackgroup": "minimized", "fillcolor": "rgba(128,128,128,0.55)"}
+            penalty["line"] = penalty["line"] | {"dash": "dot"}
+        figure.add_scatter(**task)
+        if runs == 1:
+            figure.add_scatter(**penalty)
+    strip = _axis("") | {"domain": [0.78, 1.0], "nticks": 2, "rangemode": "tozero", "anchor": "x"}
+    figure.update_layout(yaxis={"domain": [0.0, 0.58], "rangemode": "tozero", "nticks": 4}, yaxis2=strip)
+    minimized = "task loss + λ · balance loss" if runs == 1 else "task loss"
+    figure.update_layout(annotations=[_heading("balance loss, raw", 1.0), _heading(minimized, 0.58)])
+    return _filled(figure, history, marks)
+
+
+def metric_figure(
+    history: History | None = None, *, metric_name: str = "accuracy", runs: int = 1, names: Sequence[str] = (),
+    marks: Sequence[Sequence[Any]] = (),
+) -> go.Figure:  # fmt: skip
+    """Accuracy (or R²) on the training and on the test set: the test set was never trained on.
+
+    Args:   as `loss_figure`.  metric_name: "accuracy" or "R²"; the live stage takes it from the frame.
+    Units:  accuracy is a share from 0 to 1; R² is at most 1.
+    """
+    figure = go.Figure(layout=_layout(y_title=metric_title(metric_name), marks=True))
+    for run in range(runs):
+        name = _run_name(names, run)
+        test = _line("history_test_metric", run, f"{name}test")
+        train = _line("history_train_metric", run, f"{name}train")
+        train["line"] = train["line"] | {"dash": "dot" if runs == 1 else DASHES[run % len(DASHES)]}
+        if runs > 1:
+            train["opacity"] = 0.5
+        figure.add_scatter(**test)
+        figure.add_scatter(**train)
+    figure.update_layout(
+        showlegend=True, legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}, margin={"t": 44}
+    )
+    figure.update_layout(meta=figure.layout.meta | {"y_title_from": "metric_name"})
+    return _filled(figure, history, marks)
+
+
+def load_figure(
+    history: History | None = None, *, run: int = 0, died: Mapping[int, int] | None = None,
+    marks: Sequence[Sequence[Any]] = (),
+) -> go.Figure:  # fmt: skip
+    """Who got the work over time: one strip per expert, darkness = its load ÷ the fair share 1/N.
+
+    Args:   history: needs the array `history_load`; None makes the live template.  run: which run to draw.
+            died: expert id -> step at which it fell idle, marked †.  marks: as `loss_figure`.
+    Units:  1 = exactly the fair share; gaps are times when the expert did not exist.
+    """
+    figure = go.Figure(layout=_layout(y_title="expert", marks=True))
+    figure.add_heatmap(
+        meta={"x": "history_step", "z": "history_load", "run": run, "ink": True, "per": "fair share"},
+        x=[], y=[], z=[], zmin=0, zmax=FAIR_SHARES_SHOWN, ygap=3, hoverongaps=False,
+        colorscale=[[0, "rgba(128,128,128,0.08)"], [1, INK_COLOR]],
+        colorbar={
+            "title": {"text": "load ÷<br>fair share", "font": {"size": FONT_SIZE}}, "thickness": 14, "outlinewidth": 0,
+            "tickvals": [0, 1, 2, 3], "ticktext": ["0", "1", "2", "3+"],
+        },
+        hovertemplate="expert %{y}, step %{x}: %{z:.2f} × the fair share<extra></extra>",
+    )  # fmt: skip
+    figure.update_layout(yaxis={"autorange": "reversed", "showgrid": False, "zeroline": False})
+    figure.update_layout(xaxis={"showgrid": False})
+    _filled(figure, history, marks)
+    expert_ids = range(len(figure.data[0].z))
+    figure.update_layout(yaxis={"tickvals": list(expert_ids), "ticktext": letter_ticks(expert_ids)})
+    for expert_id, step in sorted((died or {}).items()):
+        figure.add_annotation(x=step, y=expert_id, text="†", showarrow=False, font={"size": 20})
+    return figure
+
+
+def metric_title(metric_name: str) -> str:
+    """The metric with its range; the stage writes the same."""
+    return f"{metric_name} (at most 1)" if metric_name == "R²" else f"{metric_name} (0-1)"
+
+
+def per_fair_share(load_MS: np.ndarray) -> np.ndarray:
+    """Load ÷ (1/N) at each step, where N is how many experts exist then (NaN: this one does not)."""
+    return load_MS * np.isfinite(load_MS).sum(axis=0, keepdims=True)
+
+
+def arrays(history: History) -> dict[str, np.ndarray]:
+    """A history as the frame's arrays, `[S]` for the steps and `[R, S]` for the rest, whatever form it came in."""
+    if not hasattr(history, "columns"):
+        return {name: np.asarray(values, dtype=float) for name, values in dict(history).items()}
+    steps = np.unique(np.asarray(history["step"], dtype=float))
+    runs = np.unique(np.asarray(history["run"]))
+    found = {"history_step": steps}
+    for column in history.columns:
+        values = np.asarray(history[column])
+        if column in ("run", "step") or values.dtype.kind not in "fiub":
+            continue
+        table = np.full((len(runs), len(steps)), np.nan)
+        table[np.searchsorted(runs, history["run"]), np.searchsorted(steps, history["step"])] = values
+        found[f"history_{column}"] = table
+    return found
+
+
+def _filled(figure: go.Figure, history: History | None, marks: Sequence[Sequence[Any]]) -> go.Figure:
+    """Put a history's numbers into a template's traces; without a history the template stays as it is."""
+    if history is not None:
+        found = arrays(history)
+        for trace in figure.data:
+            _fill(trace, found)
+    for step, text in marks:
+        figure.add_vline(x=step, **figure.layout.meta["mark"])
+        figure.add_annotation(x=step, y=1, yref="paper", text=text, **figure.layout.meta["mark_label"])
+    return figure
+
+
+def _fill(trace: Any, found: Mapping[str, np.ndarray]) -> None:
+    about = trace.meta
+    wanted = about.get("y", about.get("z"))
+    missing = [name for name in ("history_step", wanted) if name not in found]
+    if missing:
+        raise ValueError(f"a history must hold {' and '.join(missing)} for this figure: got {', '.join(sorted(found))}")
+    values = found[wanted]
+    if not 0 <= about["run"] < len(values):
+        raise ValueError(
+            f"run must be from 0 to {len(values) - 1}: got run={about['run']}; draw as many runs as recorded"
+        )
+    values = values[about["run"]]
+    trace.x = found["history_step"]
+    if "z" in about:
+        trace.z, trace.y = per_fair_share(values), list(range(len(values)))
+    elif "times" not in about:
+        trace.y = values
+    elif about["times"] in found:
+        trace.y = values * found[about["times"]][about["run"]]
+    else:  # λ over time is not recorded: the part cannot be drawn, and is not made up
+        trace.visible = False
+
+
+def _line(array: str, run: int, name: str, times: str | None = None) -> dict[str, Any]:
+    meta = {"x": "history_step", "y": array, "run": run, "ink": True} | ({"times": times} if times else {})
+    return {
+        "meta": meta, "x": [], "y": [], "name": name, "mode": "lines",
+        "line": {"width": LINE_WIDTH, "color": INK_COLOR, "dash": DASHES[run % len(DASHES)]},
+        "hovertemplate": f"{name}: %{{y:.4g}} at step %{{x}}<extra></extra>",
+    }  # fmt: skip
+
+
+def _run_name(names: Sequence[str], run: int) -> str:
+    return f"{names[run]}: " if run < len(names) else ""
+
+
+def _axis(title: str) -> dict[str, Any]:
+    return {
+        "title": {"text": title, "standoff": 6, "font": {"size": FONT_SIZE}},
+        "gridcolor": GRID_COLOR, "zerolinecolor": GRID_COLOR, "automargin": True, "fixedrange": True,
+    }  # fmt: skip
+
+
+def _heading(text: str, y: float) -> dict[str, Any]:
+    return {
+        "text": text, "x": 0, "y": y, "xref": "paper", "yref": "paper",
+        "xanchor": "left", "yanchor": "bottom", "showarrow": False,
+    }  # fmt: skip
+
+
+def _layout(y_title: str, marks: bool) -> dict[str, Any]:
+    """What all charts share: transparent, large type, and how a knob mark looks (the stage draws them likewise)."""
+    label = {"showarrow": False, "xanchor": "left", "yanchor": "top", "font": {"size": FONT_SIZE}, "xshift": 4}
+    mark = {"line": {"width": LINE_WIDTH, "dash": "dot", "color": "rgba(128,128,128,0.9)"}}
+    return {
+        "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)", "font": {"size": FONT_SIZE},
+        "margin": {"l": 8, "r": 8, "t": 26, "b": 8}, "showlegend": False, "uirevision": "keep", "hovermode": "closest",
+        "xaxis": _axis(STEP_TITLE) | {"rangemode": "tozero", "nticks": 6},
+        "yaxis": _axis(y_title), "meta": {"mark": mark, "mark_label": label} if marks else {},
+    }  # fmt: skip

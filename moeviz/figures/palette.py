@@ -1,0 +1,44 @@
+"""The one place of colors, letters and shapes in Python; `stage/component/palette.js` agrees (a test compares)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+# Okabe-Ito without black, plus gray: told apart by color-blind readers. Hue belongs to experts alone.
+HUES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#7F7F7F")
+# What is drawn across a hue for the experts I-P: white on dark hues, ink on light ones.
+STRIPES = ("#FFFFFF", "#111111", "#FFFFFF", "#111111", "#111111", "#FFFFFF", "#111111", "#FFFFFF")
+INK = "#111111"
+# Class c is this marker (plotly's names), filled white when c is even and black when it is odd.
+CLASS_SYMBOLS = (
+    "circle", "square", "triangle-up", "diamond", "triangle-down",
+    "cross", "pentagon", "star", "hexagon", "x",
+)  # fmt: skip
+# Runs of one figure are told apart by dash, never by hue.
+DASHES = ("solid", "dash", "dot", "dashdot")
+
+
+def letter(expert_id: int) -> str:
+    """The name of an expert for as long as it lives: A to Z, then AA, AB, … (ids are never given twice)."""
+    if expert_id < 0:
+        raise ValueError(f"expert_id must be at least 0: got expert_id={expert_id}; pass the id, not a missing value")
+    name = ""
+    while expert_id >= 0:
+        name = chr(ord("A") + expert_id % 26) + name
+        expert_id = expert_id // 26 - 1
+    return name
+
+
+def hue(expert_id: int) -> str:
+    """The color of an expert; from the ninth on the hues come again, told apart by stripes and letters."""
+    return HUES[expert_id % len(HUES)]
+
+
+def striped(expert_id: int) -> bool:
+    """Whether an expert's color carries stripes: I-P, and again in every later group of sixteen."""
+    return expert_id // len(HUES) % 2 == 1
+
+
+def letter_ticks(expert_ids: Sequence[int]) -> list[str]:
+    """Axis labels of experts: a square in the expert's hue before its letter."""
+    return [f'<span style="color:{hue(each)}">■</span> {letter(each)}' for each in expert_ids]

@@ -1,0 +1,91 @@
+// A row of bars, one per expert in fixed order, in the experts' colors and letters; for the probe and for the load.
+
+import { background, hue, letter } from './palette.js';
+import { setText } from './numbers.js';
+
+const PER_ROW = 16; // more experts take a second row, so that every bar stays wide enough
+const ROOMY = 10; // up to so many bars in a row, numbers are written in full
+
+// Whether a row of so many bars has room for every number.
+export const roomy = (count) => count <= ROOMY;
+
+export class Bars {
+  constructor(host, label) {
+    this.host = host;
+    host.setAttribute('role', 'list');
+    host.setAttribute('aria-label', label);
+    this.key = '';
+  }
+
+  // `bars`: per expert { height 0-1, value, text, solid, below, mark 0-1 }; `lines`: [{ height 0-1, label, kind }].
+  // `texts` false leaves the words as they are, so that they change less often than the bars.
+  draw(ids, bars, lines, texts) {
+    const key = ids.join();
+    if (key !== this.key) {
+      this.key = key;
+      this.build(ids);
+      texts = true;
+    }
+    bars.forEach((bar, index) => this.drawBar(this.parts[index], bar, texts));
+    this.rows.forEach((row) => drawLines(row, lines));
+  }
+
+  build(ids) {
+    this.parts = [];
+    this.rows = [];
+    const rowCount = Math.ceil(ids.length / PER_ROW);
+    const perRow = Math.ceil(ids.length / rowCount);
+    this.host.replaceChildren();
+    for (let start = 0; start < ids.length; start += perRow) {
+      const row = document.createElement('div');
+      row.className = roomy(perRow) ? 'mv-row' : 'mv-row mv-tight';
+      row.setAttribute('role', 'presentation');
+      const lines = document.createElement('div');
+      lines.className = 'mv-lines';
+      row.append(...ids.slice(start, start + perRow).map((id) => this.buildBar(id)), lines);
+      this.rows.push(lines);
+      this.host.append(row);
+    }
+    this.host.style.setProperty('--mv-rows', rowCount);
+    this.host.classList.toggle('mv-two-rows', rowCount > 1);
+  }
+
+  buildBar(id) {
+    const bar = document.createElement('div');
+    bar.className = 'mv-bar';
+    bar.setAttribute('role', 'listitem');
+    bar.style.setProperty('--mv-hue', hue(id));
+    bar.style.setProperty('--mv-paint', background(id));
+    bar.innerHTML = '<div class="mv-track"><div class="mv-fill"></div><i class="mv-mark">◆</i></div>'
+      + '<b class="mv-letter"></b><span class="mv-value"></span><b class="mv-below"></b>';
+    bar.querySelector('.mv-letter').textContent = letter(id);
+    const find = (name) => bar.querySelector(`.mv-${name}`);
+    const part = { bar, id, fill: find('fill'), value: find('value'), mark: find('mark'), below: find('below') };
+    this.parts.push(part);
+    return bar;
+  }
+
+  drawBar(part, bar, texts) {
+    part.fill.style.height = `${(100 * Math.min(Math.max(bar.height, 0), 1)).toFixed(2)}%`;
+    part.bar.classList.toggle('mv-solid', bar.solid);
+    part.bar.classList.toggle('mv-empty', bar.height <= 0);
+    part.mark.hidden = bar.mark === undefined;
+    if (bar.mark !== undefined) part.mark.style.bottom = `${(100 * Math.min(bar.mark, 1)).toFixed(2)}%`;
+    if (!texts) return;
+    setText(part.value, bar.value);
+    setText(part.below, bar.below ?? '');
+    part.bar.setAttribute('aria-label', bar.text);
+    part.bar.title = bar.text;
+  }
+}
+
+function drawLines(host, lines) {
+  while (host.children.length < lines.length) host.append(Object.assign(document.createElement('div'), { innerHTML: '<span></span>' }));
+  while (host.children.length > lines.length) host.lastChild.remove();
+  lines.forEach(({ height, label, kind }, index) => {
+    const line = host.children[index];
+    line.className = `mv-line mv-${kind}`;
+    line.style.bottom = `${(100 * Math.min(Math.max(height, 0), 1)).toFixed(2)}%`;
+    setText(line.firstChild, label);
+  });
+}

@@ -1,0 +1,164 @@
+// Time charts: plotly figures from moeviz/figures whose traces name the frame's history arrays; filled a few times a second.
+
+import { hue, letter } from './palette.js';
+
+const UPDATE_PAUSE = 250; // ms between updates: at most four a second
+const SHARE = 4; // pause at least so many times as long as an update takes
+const CONFIG = { displayModeBar: false, responsive: true };
+const LABEL_GAP = 0.16; // of the time axis: a mark's label is left out when a newer one is as near as this
+let loading = null;
+
+// plotly.js comes from the server's own plotly package, and only to pages with charts.
+function loadPlotly() {
+  loading ??= new Promise((resolve, reject) => {
+    const script = document.createElement('script');
+    script.src = new URL('./plotly.min.js', import.meta.url).href;
+    script.onload = () => resolve(window.Plotly);
+    script.onerror = () => {
+      loading = null;
+      reject(new Error('plotly.min.js did not load; charts stay empty until the page is reloaded'));
+    };
+    document.head.append(script);
+  });
+  return loading;
+}
+
+export class Charts {
+  // `onSeen` hears that a chart came into view or left it.
+  constructor(onSeen) {
+    this.onSeen = onSeen;
+    this.hosts = new Map(); // name -> { host, template, visible }
+    this.observer = new IntersectionObserver((entries) => this.seen(entries)); // asking the layout at every frame would be slow
+    this.askedAt = -Infinity;
+    this.pause = UPDATE_PAUSE;
+    this.busy = false;
+    this.drawn = new Map();
+  }
+
+  add(name, host, template) {
+    this.hosts.set(name, { host, template, visible: false });
+    this.drawn.delete(name);
+    this.observer.observe(host);
+  }
+
+  seen(entries) {
+    for (const { target, isIntersecting } of entries) {
+      for (const chart of this.hosts.values()) if (chart.host === target) chart.visible = isIntersecting;
+    }
+    this.onSeen();
+  }
+
+  get visible() {
+    return [...this.hosts].filter(([, { visible }]) => visible).map(([name]) => name);
+  }
+
+  behind(header) {
+    return this.visible.some((name) => this.drawn.get(name) !== stamp(header));
+  }
+
+  // True when a history should be asked for now.
+  wants(header) {
+    if (!header || this.busy || performance.now() - this.askedAt < this.pause || !this.behind(header)) return false;
+    this.askedAt = performance.now();
+    return true;
+  }
+
+  async draw(header, arrays, theme) {
+    if (this.busy || !arrays.history_step) return;
+    this.busy = true;
+    try {
+      const plotly = await loadPlotly();
+      const began = performance.now();
+      for (const name of this.visible) {
+        const { host, template } = this.hosts.get(name);
+        const { data, layout } = fill(template, header, arrays, theme);
+        await plotly.react(host, data, layout, CONFIG);
+        this.drawn.set(name, stamp(header));
+      }
+      this.pause = Math.max(UPDATE_PAUSE, SHARE * (performance.now() - began)); // a slow computer draws them less often
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  close() {
+    this.observer.disconnect();
+    for (const { host } of this.hosts.values()) window.Plotly?.purge(host);
+    this.hosts.clear();
+  }
+}
+
+const stamp = (header) => [header.scene, header.step, header.revision, header.marks.length].join();
+
+function fill(template, header, arrays, theme) {
+  const layout = structuredClone(template.layout);
+  const data = template.data.map((trace) => filledTrace(trace, arrays, theme, header));
+  layout.font = { ...layout.font, color: theme.text, family: theme.font };
+  const heat = data.find((trace) => trace.type === 'heatmap');
+  if (heat) nameStrips(layout, heat, header);
+  if (layout.meta?.y_title_from) layout.yaxis.title.text = metricTitle(header[layout.meta.y_title_from]);
+  layout.shapes = layout.shapes ?? [];
+  layout.annotations = layout.annotations ?? [];
+  if (heat) layout.annotations.push(...daggers(header, heat.meta.run));
+  addMarks(layout, header, arrays.history_step.data);
+  return { data, layout };
+}
+
+function filledTrace(template, arrays, theme) {
+  const { meta } = template;
+  const trace = { ...template, x: arrays.history_step.data };
+  const steps = trace.x.length;
+  if (meta.z) {
+    const load = arrays[meta.z].of(meta.run);
+    trace.z = perFairShare(load, steps);
+    trace.y = trace.z.map((_, expert) => expert);
+    if (meta.ink) trace.colorscale = [[0, 'rgba(128,128,128,0.08)'], [1, theme.text]];
+    return trace;
+  }
+  const values = arrays[meta.y]?.of(meta.run);
+  const factor = meta.times ? arrays[meta.times]?.of(meta.run) : null;
+  if (!values || factor === undefined) return { ...trace, x: [], y: [], visible: false }; // not recorded: not made up
+  trace.y = factor ? values.map((value, index) => value * factor[index]) : values;
+  if (meta.ink) trace.line = { ...trace.line, color: theme.text };
+  return trace;
+}
+
+// Load ÷ (1/N), N being how many experts exist at that step; a gap where this one does not.
+function perFairShare(load, steps) {
+  const rows = Array.from({ length: load.length / steps }, (_, expert) => load.subarray(expert * steps, (expert + 1) * steps));
+  const alive = Array.from({ length: steps }, (_, step) => rows.filter((row) => Number.isFinite(row[step])).length);
+  return rows.map((row) => Array.from(row, (value, step) => (Number.isFinite(value) ? value * alive[step] : null)));
+}
+
+function nameStrips(layout, heat, header) {
+  const ids = heat.y;
+  layout.yaxis.tickvals = ids;
+  layout.yaxis.ticktext = ids.map((id) => `<span style="color:${hue(id)}">■</span> ${letter(id)}`);
+  if (ids.length > 12) layout.yaxis.tickvals = ids.filter((id) => id % 2 === 0);
+  if (ids.length > 12) layout.yaxis.ticktext = layout.yaxis.ticktext.filter((_, index) => index % 2 === 0);
+}
+
+function daggers(header, run) {
+  return header.ids[run].flatMap((id, expert) => {
+    const step = header.died_at[run][expert];
+    if (step === null) return [];
+    return [{ x: step, y: id, text: '†', showarrow: false, xanchor: 'left', font: { size: 22 } }];
+  });
+}
+
+// Knob changes as vertical lines; labels from the newest back, as long as they do not meet.
+function addMarks(layout, header, steps) {
+  const span = Math.max(steps[steps.length - 1] ?? 0, 1);
+  let labeled = Infinity;
+  for (const [step, text] of [...header.marks].reverse()) {
+    layout.shapes.push({ type: 'line', x0: step, x1: step, y0: 0, y1: 1, yref: 'paper', ...layout.meta.mark });
+    if (labeled - step < LABEL_GAP * span * Math.max(text.length / 6, 1)) continue;
+    labeled = step;
+    const late = step > 0.6 * span;
+    layout.annotations.push({
+      x: step, y: 1, yref: 'paper', text, ...layout.meta.mark_label, xanchor: late ? 'right' : 'left', xshift: late ? -4 : 4,
+    });
+  }
+}
+
+const metricTitle = (name) => (name === 'R²' ? 'R² (at most 1)' : `${name} (0-1)`);

@@ -1,0 +1,144 @@
+// The first-choice map: which expert the router picks first at every place, with the task's tokens on top.
+
+import { fillStyle, hue, INK, letter, pixel, stripe, striped } from './palette.js';
+import { drawPoints } from './points.js';
+import { letterPlaces, Regions } from './regions.js';
+import { Surface } from './surface.js';
+
+const MAX_SCALE = 10; // fine pixels per cell: more costs time and shows nothing new
+const MIN_DEPTH = 1.2; // cells: a letter in a thinner sliver would hide it
+export const LETTER_FONT = 'bold 24px "Source Sans", "Source Sans Pro", Arial, sans-serif';
+
+export class MapView {
+  constructor(canvas, onResize) {
+    this.surface = new Surface(canvas, () => {
+      this.forget();
+      onResize();
+    });
+    this.places = new Map();
+  }
+
+  forget() {
+    this.drawn = null;
+    this.pointsKey = null;
+  }
+
+  wants(header) {
+    if (header.view === 'projection') return ['choices'];
+    return header.batch_dependent ? ['first_choice', 'choices'] : ['first_choice'];
+  }
+
+  toPixel = (x, y) => {
+    const { width, height } = this.surface;
+    return [((x + this.extent) / (2 * this.extent)) * width, ((this.extent - y) / (2 * this.extent)) * height];
+  };
+
+  toView = (left, top) => {
+    const { width, height } = this.surface;
+    return [(left / width) * 2 * this.extent - this.extent, this.extent - (top / height) * 2 * this.extent];
+  };
+
+  // Whether everything is here that the picture needs: half a picture would mislead.
+  ready(header, arrays, points) {
+    return header.view === 'projection' ? Boolean(points?.choice) : Boolean(arrays.winner);
+  }
+
+  draw({ header, arrays, points, run, theme }) {
+    this.extent = header.extent;
+    if (this.surface.width === 0) return;
+    const context = this.surface.begin();
+    const projected = header.view === 'projection';
+    const winner = arrays.winner?.of(run);
+    if (!projected && winner) {
+      this.regions(winner, header.ids[run], Math.sqrt(winner.length));
+      context.drawImage(this.bitmap, 0, 0, this.surface.width, this.surface.height);
+    }
+    if (points) {
+      this.pointsLayer(points, header, run, projected || header.batch_dependent);
+      context.drawImage(this.markers, 0, 0, this.surface.width, this.surface.height);
+    }
+    if (projected && points?.choice) this.lettersAmongPoints(context, points, header.ids[run]);
+    if (!projected && winner) this.lettersInRegions(context, header.ids[run], Math.sqrt(winner.length));
+    context.strokeStyle = theme.text;
+    context.lineWidth = 2;
+    context.strokeRect(1, 1, this.surface.width - 2, this.surface.height - 2);
+  }
+
+  // Repaints the regions only when a winner changed.
+  regions(winner, ids, size) {
+    const key = ids.join();
+    if (this.drawn && this.idsKey === key && winner.every((each, cell) => each === this.drawn[cell])) return;
+    const scale = Math.min(Math.max(Math.round(this.surface.width / size), 2), MAX_SCALE);
+    if (this.painter?.scale !== scale || this.painter.size !== size) {
+      this.painter = new Regions(size, scale);
+      this.bitmap = new OffscreenCanvas(size * scale, size * scale);
+      this.image = new ImageData(size * scale, size * scale);
+    }
+    this.painter.smooth(winner);
+    const colors = Uint32Array.from(ids, (id) => pixel(hue(id)));
+    const stripes = Uint32Array.from(ids, (id) => (striped(id) ? pixel(stripe(id)) : 0));
+    this.painter.paint(colors, stripes, pixel(INK), new Uint32Array(this.image.data.buffer));
+    this.bitmap.getContext('2d').putImageData(this.image, 0, 0);
+    this.places = letterPlaces(winner, size, this.idsKey === key ? this.places : null);
+    this.drawn = winner.slice();
+    this.idsKey = key;
+  }
+
+  // Markers move only with the data, or with the choices where those color them.
+  pointsLayer(points, header, run, byExpert) {
+    const key = [points.version, byExpert && points.choiceVersion, header.lo, header.hi, header.ids[run]].join('|');
+    if (this.pointsKey === key) return;
+    this.pointsKey = key;
+    this.markers = this.surface.layer();
+    const context = this.surface.begin(this.markers);
+    drawPoints(context, points, header, run, this.toPixel, this.surface.width, byExpert);
+  }
+
+  lettersInRegions(context, ids, size) {
+    for (const [expert, { cell, depth }] of this.places) {
+      if (depth < MIN_DEPTH) continue;
+      const x = ((cell % size) + 0.5) / size;
+      const y = (Math.floor(cell / size) + 0.5) / size;
+      drawLetter(context, letter(ids[expert]), x * this.surface.width, y * this.surface.height);
+    }
+  }
+
+  // No map lies behind a projection: each expert's letter stands at the middle of its tokens.
+  lettersAmongPoints(context, points, ids) {
+    ids.forEach((id, expert) => {
+      const own = [...points.choice.keys()].filter((index) => points.choice[index] === expert);
+      if (own.length < 3) return;
+      const middle = (axis) => own.map((index) => points.xy[2 * index + axis]).sort((a, b) => a - b)[own.length >> 1];
+      const [x, y] = this.toPixel(middle(0), middle(1));
+      context.fillStyle = fillStyle(context, id);
+      context.strokeStyle = INK;
+      context.lineWidth = 2;
+      context.beginPath();
+      context.roundRect(x - 17, y - 17, 34, 34, 6);
+      context.fill();
+      context.stroke();
+      drawLetter(context, letter(id), x, y);
+    });
+  }
+
+  // Where the probe's ring stands, in pixels of the canvas.
+  anchor([x, y]) {
+    return this.toPixel(x, y);
+  }
+
+  close() {
+    this.surface.close();
+  }
+}
+
+export function drawLetter(context, text, x, y) {
+  context.font = LETTER_FONT;
+  context.textAlign = 'center';
+  context.textBaseline = 'middle';
+  context.lineJoin = 'round';
+  context.lineWidth = 6;
+  context.strokeStyle = '#FFFFFF';
+  context.strokeText(text, x, y + 1);
+  context.fillStyle = INK;
+  context.fillText(text, x, y + 1);
+}

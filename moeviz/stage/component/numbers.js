@@ -1,0 +1,45 @@
+// Numbers as people read them: shares that add up as shown, and text that does not flicker.
+
+// Shares rounded so that the shown digits add up to the rounded total (largest remainders get the leftover units).
+export function roundedShares(values, digits = 2) {
+  const unit = 10 ** digits;
+  const exact = Array.from(values, (value) => value * unit);
+  const whole = exact.map(Math.floor);
+  let left = Math.round(exact.reduce((sum, each) => sum + each, 0)) - whole.reduce((sum, each) => sum + each, 0);
+  const order = [...exact.keys()].sort((a, b) => exact[b] - whole[b] - (exact[a] - whole[a]));
+  for (const index of order) {
+    if (left <= 0) break;
+    whole[index] += 1;
+    left -= 1;
+  }
+  return whole.map((each) => each / unit);
+}
+
+// Two digits; without the leading zero where room is short.
+export function share(value, short = false) {
+  const text = value.toFixed(2);
+  return short ? text.replace(/^0/, '') : text;
+}
+
+export const percent = (value) => `${Math.round(100 * value)}`;
+
+export const count = (value) => value.toLocaleString('en-US').replaceAll(',', '\u202f');
+
+// True at most once per `pause` ms: for text, which cannot be read at thirty changes a second.
+export class Throttle {
+  constructor(pause) {
+    this.pause = pause;
+    this.last = -Infinity;
+  }
+
+  ready() {
+    const now = performance.now();
+    if (now - this.last < this.pause) return false;
+    this.last = now;
+    return true;
+  }
+}
+
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}

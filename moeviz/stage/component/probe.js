@@ -1,0 +1,132 @@
+// What happens to the token at the probe: its gate probabilities, the top-k cut, the weights, and the sum that they make.
+
+import { Bars, roomy } from './bars.js';
+import { background, classFill, letter, outline } from './palette.js';
+import { roundedShares, setText, share, Throttle } from './numbers.js';
+
+const TEXTS = 120; // ms between changes of the written numbers while training runs
+const SPOKEN = 3000; // ms between announcements
+const MAX_TERMS = 4;
+
+export class ProbePanel {
+  constructor(find) {
+    this.find = find;
+    this.bars = new Bars(find('probe-bars'), 'Gate probabilities of the token at the probe');
+    this.texts = new Throttle(TEXTS);
+    this.spoken = new Throttle(SPOKEN);
+  }
+
+  draw({ header, arrays }) {
+    const ids = header.ids[0];
+    const probs = arrays.probe_prob.of(0);
+    const chosen = arrays.probe_chosen.of(0);
+    const weights = arrays.probe_weight.of(0);
+    const moved = String(header.probe) !== this.probe;
+    const texts = moved || header.state !== 'running' || this.texts.ready();
+    this.probe = String(header.probe);
+    const shownProbs = roundedShares(probs);
+    const shownWeights = roundedShares(weights);
+    const full = roomy(ids.length);
+    const bars = ids.map((id, expert) => {
+      const weight = chosen[expert] ? `×${share(shownWeights[expert], true)}` : '';
+      return {
+        height: probs[expert], solid: Boolean(chosen[expert]), below: full ? weight : weight.slice(1),
+        value: share(shownProbs[expert], !full), text: describe(letter(id), shownProbs[expert], chosen[expert], shownWeights[expert]),
+      };
+    });
+    this.bars.draw(ids, bars, cutLine(probs, chosen), texts);
+    if (texts) this.line(header, ids, chosen, shownWeights, arrays.probe_output.of(0));
+    return ids[firstChoice(probs)];
+  }
+
+  // y = 0.62·E_C(x) + 0.38·E_F(x), largest weight first.
+  line(header, ids, chosen, weights, output) {
+    const renormalized = header.renormalized[0];
+    if (renormalized !== this.renormalized) {
+      this.renormalized = renormalized;
+      this.find('formula').innerHTML = formula(renormalized);
+    }
+    const terms = [...ids.keys()].filter((expert) => chosen[expert]).sort((a, b) => weights[b] - weights[a]);
+    const key = terms.map((expert) => `${ids[expert]}:${weights[expert]}`).join() + header.task + prediction(header, output);
+    if (key === this.key) return;
+    this.key = key;
+    const shown = terms.slice(0, MAX_TERMS);
+    const rest = terms.length - shown.length;
+    const parts = shown.flatMap((expert, index) => [index ? ' + ' : '', term(ids[expert], weights[expert])]);
+    this.find('line').replaceChildren('y = ', ...parts, rest ? ` + … (${rest} more)` : '', ...result(header, output));
+    if (this.spoken.ready()) {
+      const words = shown.map((expert) => `${share(weights[expert])} times expert ${letter(ids[expert])}`).join(' plus ');
+      setText(this.find('spoken'), `Output = ${words}`);
+    }
+  }
+}
+
+export function firstChoice(probs) {
+  let best = 0;
+  probs.forEach((prob, expert) => {
+    if (prob > probs[best]) best = expert;
+  });
+  return best;
+}
+
+function describe(name, prob, chosen, weight) {
+  return `Expert ${name}: gate probability ${share(prob)}, ${chosen ? `chosen, weight ${share(weight)}` : 'not chosen'}`;
+}
+
+// Between the last chosen and the first left out; none when everybody is chosen.
+function cutLine(probs, chosen) {
+  let lowest = 1;
+  let highest = 0;
+  let count = 0;
+  probs.forEach((prob, expert) => {
+    if (chosen[expert]) {
+      lowest = Math.min(lowest, prob);
+      count += 1;
+    } else highest = Math.max(highest, prob);
+  });
+  if (count === 0 || count === probs.length) return [];
+  const height = (lowest + highest) / 2;
+  const tallAtRight = probs.subarray(Math.floor(0.65 * probs.length)).some((prob) => prob > height);
+  return [{ height, label: `top-${count} cut`, kind: tallAtRight ? 'cut mv-left' : 'cut' }];
+}
+
+function formula(renormalized) {
+  const top = '<sub>∈Top‑k</sub>';
+  const sum = `Σ<sub>i</sub>${top} G(x)<sub>i</sub> E<sub>i</sub>(x)`;
+  return renormalized ? `y = ${sum} / Σ<sub>j</sub>${top} G(x)<sub>j</sub>` : `y = ${sum}`;
+}
+
+function term(id, weight) {
+  const element = document.createElement('span');
+  element.className = 'mv-term';
+  element.style.setProperty('--mv-paint', background(id));
+  element.innerHTML = '<b></b>·E<sub></sub>(x)';
+  element.querySelector('b').textContent = share(weight);
+  element.querySelector('sub').textContent = letter(id);
+  return element;
+}
+
+// What the model makes of y: a class (drawn as its marker) or the number itself.
+function prediction(header, output) {
+  if (header.kind === 'regression') return output.length === 1 ? output[0].toFixed(2) : '';
+  return String(firstChoice(output));
+}
+
+function result(header, output) {
+  const found = prediction(header, output);
+  if (!found) return [];
+  if (header.kind === 'regression') return [` = ${found}`];
+  const element = document.createElement('span');
+  element.className = 'mv-result';
+  element.append('→ class ', header.num_outputs > 2 ? `${found} ` : '', marker(Number(found)));
+  return [element];
+}
+
+// A class's marker as a small picture, for lines and legends.
+export function marker(classIndex) {
+  const holder = document.createElement('span');
+  holder.className = 'mv-marker';
+  holder.innerHTML = `<svg viewBox="-1.25 -1.25 2.5 2.5" role="img" aria-label="marker of class ${Number(classIndex)}"><path d="${outline(classIndex)}"`
+    + ` fill="${classFill(classIndex)}"/></svg>`;
+  return holder;
+}

@@ -1,0 +1,163 @@
+// From the router's winner per cell to what is drawn: smooth regions, their borders, and where each letter stands.
+
+const REACH = 2; // cells to each side that vote
+const SPAN = 2 * REACH + 1;
+const NEAREST = [-1, 0, 1].flatMap((y) => [-1, 0, 1].map((x) => (REACH + y) * SPAN + REACH + x)); // a cell and the eight beside it
+const WIDE = 0.9; // standard deviations of a vote's weight, in cells: wide makes smooth borders,
+const NARROW = 0.45; // narrow keeps a region that is only one cell wide
+
+export class Regions {
+  // `size` cells a side, each drawn as `scale` by `scale` fine pixels.
+  constructor(size, scale) {
+    Object.assign(this, { size, scale, width: size * scale });
+    this.fine = new Uint8Array(this.width ** 2); // winner per fine pixel
+    this.mixed = new Uint8Array(size ** 2); // cells that a border may cross
+    this.fragile = new Uint8Array(size ** 2); // cells that the smooth vote would take from their winner
+    this.weights = { wide: voteWeights(scale, WIDE), narrow: voteWeights(scale, NARROW), center: voteWeights(1, WIDE) };
+    this.around = new Uint8Array(SPAN ** 2);
+    this.sums = new Float32Array(scale * SPAN);
+    this.most = new Float32Array(scale ** 2);
+    this.elected = new Uint8Array(scale ** 2);
+  }
+
+  // Winner per fine pixel, by a vote of the cells around it. At every cell's center the router's own answer stands: where the
+  // smooth vote would outvote it, the narrow one decides, also in the cells beside it, lest a thin region fall into pieces.
+  // So only the way of a border between two centers is drawn by us.
+  smooth(winner) {
+    const { size, scale, width, fine } = this;
+    for (let cell = 0; cell < winner.length; cell += 1) {
+      this.mixed[cell] = this.gather(winner, cell) ? 0 : 1;
+      this.fragile[cell] = this.mixed[cell] && this.elect(this.weights.center, 1)[0] !== winner[cell] ? 1 : 0;
+    }
+    for (let cell = 0; cell < winner.length; cell += 1) {
+      const column = cell % size;
+      const start = (cell - column) * scale * scale + column * scale;
+      if (this.mixed[cell]) {
+        this.gather(this.fragile, cell);
+        const thin = NEAREST.some((index) => this.around[index]);
+        this.gather(winner, cell);
+        this.elect(thin ? this.weights.narrow : this.weights.wide, scale);
+      }
+      for (let y = 0; y < scale; y += 1) {
+        if (this.mixed[cell]) fine.set(this.elected.subarray(y * scale, (y + 1) * scale), start + y * width);
+        else fine.fill(winner[cell], start + y * width, start + y * width + scale);
+      }
+    }
+  }
+
+  // Fills `around` with a cell's neighborhood; true when the nearest eight agree with it (those farther cannot outvote them).
+  gather(values, cell) {
+    const { size, around } = this;
+    const column = cell % size;
+    const row = (cell - column) / size;
+    for (let y = -REACH, index = 0; y <= REACH; y += 1) {
+      const line = Math.min(Math.max(row + y, 0), size - 1) * size;
+      for (let x = -REACH; x <= REACH; x += 1, index += 1) {
+        around[index] = values[line + Math.min(Math.max(column + x, 0), size - 1)];
+      }
+    }
+    return NEAREST.every((index) => around[index] === values[cell]);
+  }
+
+  // One election per fine pixel of a cell: votes are summed along x first, then along y.
+  elect(weights, scale) {
+    const { around, sums, most, elected } = this;
+    most.fill(0);
+    for (const candidate of new Set(around)) {
+      for (let x = 0; x < scale; x += 1) {
+        for (let y = 0; y < SPAN; y += 1) {
+          let sum = 0;
+          for (let cell = 0; cell < SPAN; cell += 1) if (around[y * SPAN + cell] === candidate) sum += weights[x * SPAN + cell];
+          sums[x * SPAN + y] = sum;
+        }
+      }
+      for (let y = 0, pixel = 0; y < scale; y += 1) {
+        for (let x = 0; x < scale; x += 1, pixel += 1) {
+          let sum = 0;
+          for (let cell = 0; cell < SPAN; cell += 1) sum += weights[y * SPAN + cell] * sums[x * SPAN + cell];
+          if (sum > most[pixel]) {
+            most[pixel] = sum;
+            elected[pixel] = candidate;
+          }
+        }
+      }
+    }
+    return elected;
+  }
+
+  // Colors of the fine pixels, with a border two pixels wide wherever the winner changes. `stripes[expert]` is 0 for plain colors.
+  paint(colors, stripes, border, pixels) {
+    const { size, scale, width, fine, mixed } = this;
+    for (let cell = 0; cell < mixed.length; cell += 1) {
+      const start = (cell - (cell % size)) * scale * scale + (cell % size) * scale;
+      const expert = fine[start];
+      for (let y = 0; y < scale; y += 1) {
+        const from = start + y * width;
+        if (!mixed[cell] && stripes[expert] === 0) pixels.fill(colors[expert], from, from + scale);
+        else for (let at = from; at < from + scale; at += 1) pixels[at] = this.color(at, colors, stripes, border);
+      }
+    }
+  }
+
+  color(at, colors, stripes, border) {
+    const { width, fine } = this;
+    const here = fine[at];
+    const x = at % width;
+    const changes = (x + 1 < width && fine[at + 1] !== here) || (x > 0 && fine[at - 1] !== here)
+      || (at + width < fine.length && fine[at + width] !== here) || (at >= width && fine[at - width] !== here);
+    if (changes) return border;
+    return stripes[here] !== 0 && (x + (at - x) / width) % 12 < 3 ? stripes[here] : colors[here];
+  }
+}
+
+// Weights of the neighboring cells, for each fine pixel along a cell.
+function voteWeights(scale, deviation) {
+  const weights = new Float32Array(scale * SPAN);
+  for (let pixel = 0; pixel < scale; pixel += 1) {
+    const at = (pixel + 0.5) / scale - 0.5;
+    for (let cell = 0; cell < SPAN; cell += 1) weights[pixel * SPAN + cell] = Math.exp(-0.5 * ((cell - REACH - at) / deviation) ** 2);
+  }
+  return weights;
+}
+
+// For each expert with a region: the cell farthest from any border, and how far that is (in cells). A letter stays where it
+// was as long as that place is nearly as good, so that letters do not dance while the borders move.
+export function letterPlaces(winner, size, previous) {
+  const depth = depths(winner, size);
+  const best = new Map();
+  for (let cell = 0; cell < winner.length; cell += 1) {
+    const found = best.get(winner[cell]);
+    if (found === undefined || depth[cell] > depth[found]) best.set(winner[cell], cell);
+  }
+  for (const [expert, cell] of best) {
+    const before = previous?.get(expert)?.cell;
+    const stays = before !== undefined && winner[before] === expert && depth[before] >= 0.7 * depth[cell];
+    const place = stays ? before : cell;
+    best.set(expert, { cell: place, depth: depth[place] });
+  }
+  return best;
+}
+
+// Steps to the nearest border, the picture's edge being one: two sweeps over the grid.
+function depths(winner, size) {
+  const depth = new Float32Array(size * size);
+  const relax = (cell, x, y, dx, dy, cost) => {
+    const inside = x + dx >= 0 && x + dx < size && y + dy >= 0 && y + dy < size;
+    const other = cell + dy * size + dx;
+    const bound = inside && winner[other] === winner[cell] ? depth[other] + cost : 0.5 * cost;
+    if (bound < depth[cell]) depth[cell] = bound;
+  };
+  depth.fill(size);
+  for (const sweep of [1, -1]) {
+    for (let step = 0; step < depth.length; step += 1) {
+      const cell = sweep === 1 ? step : depth.length - 1 - step;
+      const x = cell % size;
+      const y = (cell - x) / size;
+      relax(cell, x, y, -sweep, 0, 1);
+      relax(cell, x, y, 0, -sweep, 1);
+      relax(cell, x, y, -sweep, -sweep, 1.414);
+      relax(cell, x, y, sweep, -sweep, 1.414);
+    }
+  }
+  return depth;
+}

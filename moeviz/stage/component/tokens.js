@@ -1,0 +1,38 @@
+// The task's tokens as the stage keeps them: the static part comes once per scene, the choices with every frame that has them.
+
+export class Tokens {
+  constructor() {
+    this.forget();
+  }
+
+  forget() {
+    this.scene = null;
+    this.arrays = null;
+  }
+
+  take({ header, arrays }) {
+    if (arrays.point_xy) {
+      this.scene = header.scene;
+      this.arrays = arrays;
+      this.runs = [];
+    }
+    if (!this.arrays || this.scene !== header.scene) return;
+    for (let run = 0; run < header.num_runs; run += 1) {
+      const points = this.runs[run] ??= this.of(run);
+      if (!arrays.point_choice || arrays.point_choice.stride !== points.train.length) continue;
+      points.choice = arrays.point_choice.of(run);
+      points.kept = header.batch_dependent ? arrays.point_kept.of(run) : null;
+      points.choiceVersion = `${header.step}.${header.revision}`;
+    }
+  }
+
+  of(run) {
+    const part = (name) => this.arrays[`point_${name}`].of(run);
+    return { xy: part('xy'), target: part('target'), train: part('train'), version: this.scene };
+  }
+
+  // The points of a run, once they belong to what is on screen.
+  get(header, run) {
+    return this.scene === header.scene ? this.runs?.[run] : null;
+  }
+}

@@ -1,0 +1,217 @@
+"""The live picture's routes: the socket between a browser and its run, the stage's scripts, and plotly.js.
+
+The server only forwards: a browser's requests to `viewer.send`, the worker's frames back as they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import logging
+import mimetypes
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+from urllib.parse import urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+COMPONENT_DIR = Path(__file__).parent / "component"
+MAX_MESSAGE = 4096  # characters; the longest honest message is a tenth of it
+MAX_PER_SECOND = 240  # a dragged probe on a 120 Hz screen sends 120, its credits 60
+MAX_ERRORS = 50  # a client that keeps sending what it is told not to is sent away
+OUTBOX_SIZE = 16  # messages; frames are asked for two at a time, so only a broken client ever fills it
+CLOSE_GONE, CLOSE_POLICY = 4404, 1008
+GONE_REASON = "This run is no longer on the server. Reload the page to start it again from its address."
+
+log = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class Viewer(Protocol):
+    """One watching browser, as the engine knows it."""
+
+    def send(self, message: object) -> None: ...
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """The part of the engine that the socket needs; `watch` raises LookupError for an unknown token."""
+
+    def watch(self, token: str, on_message: Callable[[bytes | str], None]) -> Viewer: ...
+
+
+def routes(engine: Engine, allowed_origins: Sequence[str] = (), base_path: str = "") -> list[BaseRoute]:
+    """Everything the stage needs of the server, for `streamlit.App(routes=…)`.
+
+    Args:   engine: whose runs are watched.
+            allowed_origins: `server.corsAllowedOrigins`.  base_path: `server.baseUrlPath`.
+    """
+    base = f"/{base_path.strip('/')}" if base_path.strip("/") else ""
+    mimetypes.add_type(
+        "text/javascript", ".js"
+    )  # some systems register .js as text/plain, which browsers refuse as a module
+
+    async def live(websocket: WebSocket) -> None:
+        if origin_allowed(websocket.headers.get("origin"), websocket.headers.get("host"), allowed_origins):
+            await _Session(engine, websocket).run()
+        else:  # closed before it is accepted: the browser sees status 403
+            await websocket.close(CLOSE_POLICY)
+
+    return [
+        WebSocketRoute(f"{base}/live/{{token}}", live),
+        Route(f"{base}/stage/plotly.min.js", plotly_script),
+        Mount(f"{base}/stage", FreshFiles(directory=COMPONENT_DIR)),
+    ]
+
+
+def origin_allowed(origin: str | None, host: str | None, allowed_origins: Sequence[str] = ()) -> bool:
+    """Streamlit's rule: no Origin (not a browser), the page's own host, or one that the configuration lists."""
+    if origin is None:
+        return True
+    return urlsplit(origin).netloc == host or origin in [each.strip() for each in allowed_origins]
+
+
+class FreshFiles(StaticFiles):
+    """Static files that browsers ask about each time (304 when unchanged), so that an update is seen at once."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+@lru_cache(maxsize=1)
+def _plotly() -> tuple[bytes, bytes, str]:
+    """plotly.js of the installed plotly package: as it is, gzipped, and a tag that changes with it."""
+    spec = find_spec("plotly")
+    if spec is None or not spec.submodule_search_locations:
+        raise FileNotFoundError(
+            "the stage's charts need the plotly package: not found; pip install -r requirements.txt"
+        )
+    path = Path(spec.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
+    script = path.read_bytes()
+    return script, gzip.compress(script, 6), f'"{len(script):x}-{int(path.stat().st_mtime):x}"'
+
+
+async def plotly_script(request: Request) -> Response:
+    """plotly.js, packed once and kept by the browser for a week."""
+    script, packed, tag = await run_in_threadpool(_plotly)
+    headers = {"Cache-Control": "public, max-age=604800", "ETag": tag, "Vary": "Accept-Encoding"}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(packed, media_type="text/javascript", headers={**headers, "Content-Encoding": "gzip"})
+    return Response(script, media_type="text/javascript", headers=headers)
+
+
+class _Outbox:
+    """Messages on their way from an engine thread to the socket: bounded, and when full the oldest makes room."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._queue: asyncio.Queue[bytes | str] = asyncio.Queue(OUTBOX_SIZE)
+
+    def put(self, message: bytes | str) -> None:
+        """Called on any thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._put, message)
+        except RuntimeError:  # the server's loop has closed between two frames: nobody is there to read this one
+            log.debug("a message arrived after the server stopped")
+
+    def _put(self, message: bytes | str) -> None:
+        if self._queue.full():
+            self._queue.get_nowait()
+        self._queue.put_nowait(message)
+
+    async def get(self) -> bytes | str:
+        return await self._queue.get()
+
+
+class _Session:
+    """One open socket, from its acceptance to the viewer's leave."""
+
+    def __init__(self, engine: Engine, websocket: WebSocket) -> None:
+        self.engine, self.websocket = engine, websocket
+        self.arrivals: deque[float] = deque(maxlen=MAX_PER_SECOND)
+        self.errors = 0
+
+    async def run(self) -> None:
+        await self.websocket.accept()
+        outbox = _Outbox()
+        try:
+            viewer = await run_in_threadpool(self.engine.watch, self.websocket.path_params["token"], outbox.put)
+        except LookupError:
+            await self.websocket.send_text(json.dumps({"op": "gone", "reason": GONE_REASON}))
+            await self.websocket.close(CLOSE_GONE)
+            return
+        sender = asyncio.create_task(self._send_all(outbox))
+        try:
+            await self._receive_all(viewer, outbox)
+        except WebSocketDisconnect:
+            log.debug("a viewer left")
+        finally:
+            sender.cancel()
+            viewer.close()
+
+    async def _send_all(self, outbox: _Outbox) -> None:
+        try:
+            while True:
+                message = await outbox.get()
+                if isinstance(message, str):
+                    await self.websocket.send_text(message)
+                else:
+                    await self.websocket.send_bytes(message)
+        except (WebSocketDisconnect, RuntimeError):  # the browser left while a frame was on its way to it
+            log.debug("a frame found its viewer gone")
+
+    async def _receive_all(self, viewer: Viewer, outbox: _Outbox) -> None:
+        """Forward what the browser asks; answer what breaks a rule; send away who keeps breaking them."""
+        while self.errors < MAX_ERRORS:
+            event = await self.websocket.receive()
+            if event["type"] == "websocket.disconnect":
+                return
+            try:
+                self._check_rate()
+                viewer.send(read_message(event.get("text")))
+            except ValueError as error:
+                self.errors += 1
+                outbox.put(json.dumps({"op": "error", "message": str(error)}))
+        await self.websocket.close(CLOSE_POLICY)
+
+    def _check_rate(self) -> None:
+        now = time.monotonic()
+        too_fast = len(self.arrivals) == MAX_PER_SECOND and now - self.arrivals[0] < 1.0
+        if too_fast:
+            raise ValueError(
+                f"a viewer may send at most {MAX_PER_SECOND} messages a second: this one came sooner; send fewer"
+            )
+        self.arrivals.append(now)
+
+
+def read_message(text: str | None) -> object:
+    """What a browser sent, if it is short JSON (else ValueError: rule, value, remedy); the engine checks the rest."""
+    if text is None:
+        raise ValueError("a message must be text: got bytes; send JSON text")
+    if len(text) > MAX_MESSAGE:
+        raise ValueError(f"a message must have at most {MAX_MESSAGE} characters: got {len(text)}; send less")
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except (json.JSONDecodeError, RecursionError):
+        raise ValueError(f"a message must be JSON: got {text[:40]!r}; check its quotes and brackets") from None
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"a number must be finite: got {name}; leave it out")

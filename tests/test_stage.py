@@ -1,0 +1,190 @@
+"""The stage's routes, with a pretended engine: who may connect, what is forwarded, and what is refused."""
+
+import json
+import threading
+import warnings
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.websockets import WebSocketDisconnect
+
+from moeviz.stage import LOADER_HTML, LOADER_JS
+from moeviz.stage import routes as stage_routes
+from moeviz.stage.routes import MAX_ERRORS, MAX_MESSAGE, MAX_PER_SECOND, origin_allowed, read_message, routes
+
+with warnings.catch_warnings():  # starlette's test client prefers a successor of httpx that this project does not need
+    warnings.simplefilter("ignore")
+    from starlette.testclient import TestClient
+
+COMPONENT = Path(stage_routes.__file__).parent / "component"
+
+
+class FakeViewer:
+    def __init__(self, engine, on_message):
+        self.engine, self.on_message = engine, on_message
+
+    def send(self, message):
+        self.engine.heard.append(message)
+        for answer in self.engine.answers:  # on another thread, as the real engine does
+            thread = threading.Thread(target=self.on_message, args=(answer,))
+            thread.start()
+            thread.join()
+
+    def close(self):
+        self.engine.closed.set()
+
+
+class FakeEngine:
+    """Knows one token, answers each message with the same messages."""
+
+    def __init__(self, *answers):
+        self.answers, self.heard, self.closed = answers, [], threading.Event()
+
+    def watch(self, token, on_message):
+        if token != "known":
+            raise KeyError(token)
+        return FakeViewer(self, on_message)
+
+
+def client(engine, **options):
+    return TestClient(Starlette(routes=routes(engine, **options)))
+
+
+def test_messages_are_forwarded_both_ways_and_the_viewer_leaves():
+    engine = FakeEngine(b"MOE1 a frame", '{"op":"notice","message":"hello"}')
+    with client(engine).websocket_connect("/live/known") as socket:
+        socket.send_text('{"op":"view","credit":1,"want":["first_choice"],"probe":[0.5,-1]}')
+        assert socket.receive_bytes() == b"MOE1 a frame"
+        assert json.loads(socket.receive_text()) == {"op": "notice", "message": "hello"}
+    assert engine.closed.wait(5)
+    assert engine.heard == [{"op": "view", "credit": 1, "want": ["first_choice"], "probe": [0.5, -1]}]
+
+
+def test_an_unknown_token_is_told_and_closed():
+    with client(FakeEngine()).websocket_connect("/live/guessed") as socket:
+        assert json.loads(socket.receive_text())["op"] == "gone"
+        with pytest.raises(WebSocketDisconnect) as closed:
+            socket.receive_text()
+    assert closed.value.code == 4404
+
+
+@pytest.mark.parametrize(
+    ("origin", "welcome"),
+    [
+        (None, True), ("http://testserver", True), ("https://testserver", True), ("https://listed.example", True),
+        ("http://evil.example", False), ("null", False), ("http://testserver.evil.example", False), ("", False),
+    ],
+)  # fmt: skip
+def test_only_our_own_page_or_a_listed_origin_may_connect(origin, welcome):
+    engine = FakeEngine()
+    headers = {} if origin is None else {"origin": origin}
+    connection = client(engine, allowed_origins=[" https://listed.example"]).websocket_connect
+    if welcome:
+        with connection("/live/known", headers=headers) as socket:
+            socket.send_text('{"op":"play"}')
+        assert engine.closed.wait(5)
+        assert engine.heard == [{"op": "play"}]
+    else:
+        with pytest.raises(WebSocketDisconnect), connection("/live/known", headers=headers):
+            pass
+        assert not engine.heard
+
+
+def test_the_origin_rule_compares_host_and_port():
+    assert origin_allowed("http://localhost:8501", "localhost:8501")
+    assert not origin_allowed("http://localhost:8502", "localhost:8501")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("{", "must be JSON"), ("[" * 4000, "must be JSON"), ('{"op":"view","probe":[NaN,0]}', "finite: got NaN"),
+        ("{}" + " " * MAX_MESSAGE, "at most 4096 characters: got 4098"), (None, "must be text"),
+    ],
+)  # fmt: skip
+def test_a_broken_message_is_refused_with_its_rule(text, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        read_message(text)
+
+
+def test_a_broken_message_is_answered_and_the_next_one_counts():
+    engine = FakeEngine("ok")
+    with client(engine).websocket_connect("/live/known") as socket:
+        socket.send_text("no json")
+        assert json.loads(socket.receive_text())["op"] == "error"
+        socket.send_bytes(b"bytes")
+        assert "must be text" in json.loads(socket.receive_text())["message"]
+        socket.send_text('{"op":"pause"}')
+        assert socket.receive_text() == "ok"
+    assert engine.heard == [{"op": "pause"}]
+
+
+def test_too_many_messages_are_dropped_and_said():
+    engine = FakeEngine()
+    with client(engine).websocket_connect("/live/known") as socket:
+        for _ in range(MAX_PER_SECOND + 1):
+            socket.send_text('{"op":"play"}')
+        error = json.loads(socket.receive_text())
+    assert f"at most {MAX_PER_SECOND} messages a second" in error["message"]
+    assert len(engine.heard) == MAX_PER_SECOND
+
+
+def test_who_keeps_breaking_rules_is_sent_away():
+    engine = FakeEngine()
+    with client(engine).websocket_connect("/live/known") as socket:
+        for _ in range(MAX_ERRORS):
+            socket.send_text("no json")
+        messages = [socket.receive() for _ in range(2)]
+        while messages[-1]["type"] != "websocket.close":  # it never answers all of them
+            messages.append(socket.receive())
+    assert json.loads(messages[0]["text"])["op"] == "error" and messages[-1]["code"] == 1008
+    assert engine.closed.wait(5)
+
+
+def test_scripts_are_modules_that_are_asked_about_again():
+    with client(FakeEngine()) as browser:
+        for path in COMPONENT.glob("*.js"):
+            answer = browser.get(f"/stage/{path.name}")
+            assert answer.headers["content-type"].startswith(("text/javascript", "application/javascript"))
+            assert answer.headers["cache-control"] == "no-cache"
+            again = browser.get(f"/stage/{path.name}", headers={"if-none-match": answer.headers["etag"]})
+            assert (again.status_code, again.headers["cache-control"]) == (304, "no-cache")
+        assert browser.get("/stage/stage.css").headers["content-type"].startswith("text/css")
+        assert browser.get("/stage/../routes.py").status_code == 404
+
+
+def test_plotly_comes_from_the_installed_package_packed_and_cached():
+    with client(FakeEngine()) as browser:
+        plain = browser.get("/stage/plotly.min.js", headers={"accept-encoding": "identity"})
+        packed = browser.get("/stage/plotly.min.js", headers={"accept-encoding": "gzip"})
+        assert packed.headers["content-encoding"] == "gzip" and packed.content == plain.content
+        assert int(packed.headers["content-length"]) < 0.4 * len(plain.content)
+        assert "max-age=604800" in packed.headers["cache-control"]
+        tag = {"if-none-match": packed.headers["etag"]}
+        assert browser.get("/stage/plotly.min.js", headers=tag).status_code == 304
+
+
+def test_a_base_path_goes_before_every_route():
+    engine = FakeEngine("ok")
+    browser = client(engine, base_path="/class/room/")
+    assert browser.get("/class/room/stage/stage.js").status_code == 200
+    assert browser.get("/stage/stage.js").status_code == 404
+    with browser.websocket_connect("/class/room/live/known") as socket:
+        socket.send_text('{"op":"play"}')
+        assert socket.receive_text() == "ok"
+
+
+def test_the_loader_is_inline_and_relative_to_the_page():
+    assert "\n" in LOADER_JS.strip() and "\n" in LOADER_HTML.strip()  # or Streamlit takes them for file names
+    assert "new URL('./stage/stage.js', document.baseURI)" in LOADER_JS
+    assert 'class="mv-stage"' in LOADER_HTML
+
+
+def test_every_module_says_its_purpose_and_imports_only_what_is_there():
+    for path in COMPONENT.glob("*.js"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        assert lines[0].startswith("// "), f"{path.name} must begin with its purpose"
+        for line in lines:
+            if line.startswith("import "):
+                assert (COMPONENT / line.rsplit("'", 2)[1]).resolve().is_file(), f"{path.name}: {line}"
