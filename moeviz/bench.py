@@ -18,7 +18,6 @@ from moeviz import frames
 from moeviz.config import RunConfig, expand
 from moeviz.device import use_one_thread
 from moeviz.training import Training
-from moeviz.training.snapshot import Snapshot
 
 SIZE = RunConfig(
     task="spiral", num_experts=8, top_k=2, hidden_width=32, batch_size=256, learning_rate=0.01, balance_coef=1.0
@@ -92,12 +91,11 @@ def step_benchmark(num_runs: int) -> Result:
 
 
 def frame_pack() -> Result:
-    """A frame of the Playground's first screen, measured, drawn and packed, against 2 ms of worker time."""
+    """A frame of the Playground's first screen while it trains, drawn and packed, against 2 ms of worker time."""
     training = Training([RunConfig()])
 
     def frame() -> bytes:
-        training._measured = None  # as after a step
-        snapshot: Snapshot = training.snapshot(("first_choice", "choices"))
+        snapshot = training.snapshot(("first_choice", "choices"), fresh=False)
         return frames.pack(snapshot.header, snapshot.arrays)
 
     ours_s, _ = side_by_side(frame, lambda: None)

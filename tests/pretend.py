@@ -59,7 +59,7 @@ class FakeTraining:
         self.reset()
         return self.set(learning_rate=1.0)
 
-    def snapshot(self, want=(), probe=None):
+    def snapshot(self, want=(), probe=None, *, fresh=True):
         if self.broken == "snapshot":
             raise KeyError("load")
         self.clock.now += SNAPSHOT_SECONDS

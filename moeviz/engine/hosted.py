@@ -13,6 +13,7 @@ from moeviz.frames import pack
 
 FRAME_PERIOD = 1 / 30
 STATUS_PERIOD = 0.25
+MEASURE_PERIOD = 0.25  # metrics and loads of a run that trains are drawn 4 times a second; the maps with every frame
 CHECK_PERIOD = 0.1  # reading Training.diverged makes a GPU wait, so not at every step
 RATE_PERIOD = 0.5
 LAG = 0.1  # a worker that is too slow forgets missed steps beyond this many seconds instead of catching up in a burst
@@ -57,7 +58,7 @@ class HostedRun:
         self._data = _data_knobs(training.configs)
         self._rate, self._rate_at, self._rate_step = 0.0, now, self.step
         self._told: tuple[Any, ...] | None = None
-        self._told_at = -math.inf
+        self._told_at = self._measured_at = -math.inf
 
     @property
     def step(self) -> int:
@@ -175,7 +176,9 @@ class HostedRun:
     def frame(self, seat: Seat, now: float) -> bytes:
         """The newest picture for one viewer, which pays a credit for it."""
         self.check(now)
-        snapshot = self.training.snapshot(want=seat.want, probe=seat.probe)
+        fresh = self.speed == "slow" or self.state(now) != "running" or now - self._measured_at >= MEASURE_PERIOD
+        self._measured_at = now if fresh else self._measured_at
+        snapshot = self.training.snapshot(want=seat.want, probe=seat.probe, fresh=fresh)
         own = {
             "revision": self.revision, "scene": self.scene, "state": self.state(now), "speed": self.speed,
             "reason": self._reason(now), "steps_per_second": self._steps_per_second(now),

@@ -82,7 +82,7 @@ class Training:
             if self.diverged and not self._healthy_R.any():
                 break
             self._step()
-            self.current_step, self._measured = self.current_step + 1, None
+            self.current_step += 1
             if self.current_step % self.record_every == 0:
                 self._record()
         self.seconds += time.perf_counter() - started
@@ -184,13 +184,21 @@ class Training:
         frame.attrs = {"dispatch": self.dispatch, "device": str(self.device)}
         return frame
 
-    def snapshot(self, want: Sequence[str] = (), probe: tuple[float, float] | None = None) -> Snapshot:
-        """The present state as numbers, with the pictures that are asked for (see moeviz.frames for their names)."""
-        return take(self, want, probe)
+    def snapshot(
+        self, want: Sequence[str] = (), probe: tuple[float, float] | None = None, *, fresh: bool = True
+    ) -> Snapshot:
+        """The present state as numbers, with the pictures that are asked for (see moeviz.frames for their names).
 
-    def measure(self) -> Record:
-        """Losses, metrics and loads of the present weights; measured once, however often it is asked for."""
-        if self._measured is None:
+        Without `fresh`, losses, metrics and loads may be those of the last record; pictures are always of this step.
+        """
+        return take(self, want, probe, self.measure(fresh))
+
+    def measure(self, fresh: bool = True) -> Record:
+        """Losses, metrics and loads of the present weights, measured once for each step and setting of the knobs.
+
+        Without `fresh`, the last measurement will do, if no knob has been turned since.
+        """
+        if self._measured is None or (fresh and self._measured.step != self.current_step):
             self._measured = measure(self)
         return self._measured
 

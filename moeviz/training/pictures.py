@@ -149,8 +149,8 @@ def curve(training: Training) -> Arrays:
 def time_charts(training: Training) -> Arrays:
     """The history so far, thinned, the newest measurement included."""
     records = training.records
-    if records[-1] is not training.measure():
-        records = [*records, training.measure()]
+    if records[-1] is not training.measure(fresh=False):
+        records = [*records, training.measure(fresh=False)]
     records = history.thin(records, RECORDS)
     arrays = {f"history_{name}": np.stack([getattr(each, name) for each in records], -1) for name in history.COLUMNS}
     arrays["history_step"] = np.array([each.step for each in records])

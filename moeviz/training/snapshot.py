@@ -12,6 +12,7 @@ import torch
 
 from moeviz.config import TASK_INFO
 from moeviz.training import pictures
+from moeviz.training.history import Record
 
 if TYPE_CHECKING:
     from moeviz.training.core import Training
@@ -34,21 +35,20 @@ class Snapshot:
 
 
 @torch.no_grad()
-def take(training: Training, want: Sequence[str], probe: tuple[float, float] | None) -> Snapshot:
-    """Measure the training and draw the wanted pictures with its present weights."""
+def take(training: Training, want: Sequence[str], probe: tuple[float, float] | None, record: Record) -> Snapshot:
+    """Draw the wanted pictures with the present weights, beside what was measured."""
     unknown = sorted(set(want) - set(pictures.PICTURES))
     if unknown:
         raise ValueError(f"a picture must be one of {', '.join(pictures.PICTURES)}: got {', '.join(unknown)}")
-    record = training.measure()
     probe_xy, probe_arrays = pictures.probe(training, probe)
     arrays = {"load": record.load_RE.astype("f4"), "mean_prob": record.mean_prob_RE.astype("f4"), **probe_arrays}
     for name in want:
         arrays |= pictures.PICTURES[name](training)
-    return Snapshot(_header(training) | {"probe": probe_xy}, arrays)
+    return Snapshot(_header(training, record) | {"probe": probe_xy}, arrays)
 
 
-def _header(training: Training) -> dict[str, Any]:
-    record, configs, task = training.measure(), training.configs, training.data.tasks[0]
+def _header(training: Training, record: Record) -> dict[str, Any]:
+    configs, task = training.configs, training.data.tasks[0]
     info = TASK_INFO[configs[0].task]
     low, high = pictures.value_range(training)
     measured = {
