@@ -1,0 +1,162 @@
+"""Dense and sparse execution of one layer equal each other and a loop of the definition, values and gradients."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from moeviz.config import DISPATCH_NAMES
+from moeviz.dispatch import DISPATCH, blocks, dense, every_output, resolve, sparse
+from moeviz.experts import EXPERTS, unpack
+from moeviz.routers import Routing, top_k
+
+TOKENS, EXPERT_COUNT, WIDTH, HIDDEN, OUTPUTS = 70, 6, 5, 7, 3
+SHAPES = EXPERTS["mlp"].shapes(WIDTH, HIDDEN, OUTPUTS)
+ROW = EXPERTS["mlp"].num_parameters(WIDTH, HIDDEN, OUTPUTS) + 2  # two numbers of padding
+
+Case = Callable[[Tensor], Routing]  # router logits -> routing
+
+
+def forced(logits_RTE: Tensor, expert: Tensor) -> Tensor:
+    """Logits that make token t choose expert[t] first, whatever they were."""
+    return logits_RTE + 50 * torch.nn.functional.one_hot(expert, EXPERT_COUNT).to(logits_RTE)  # also to its device
+
+
+CASES: dict[str, Case] = {
+    "balanced": lambda z: top_k(forced(z, torch.arange(TOKENS) % EXPERT_COUNT), k=1, renormalize=False),
+    "collapsed": lambda z: top_k(forced(z, torch.full((TOKENS,), 2)), k=1, renormalize=False),
+    "top 2": lambda z: top_k(z, k=2, renormalize=True),
+    "drops": lambda z: top_k(z, k=2, capacity=9, renormalize=True),
+    "most tokens without an expert": lambda z: top_k(z, k=1, capacity=1, renormalize=False),
+    "everything dropped": lambda z: top_k(z, k=2, capacity=0, renormalize=True),
+    "k = N": lambda z: top_k(z, k=EXPERT_COUNT, renormalize=True),
+    "blocks exactly full": lambda z: top_k(  # 32 tokens each for A and B, 6 for F: no place is left over
+        forced(z, torch.tensor([0] * 32 + [1] * 32 + [5] * 6)), k=1, renormalize=False
+    ),
+}
+
+
+def experts(rows_GP: Tensor, x_GCD: Tensor) -> Tensor:
+    return EXPERTS["mlp"].apply(unpack(rows_GP, SHAPES), x_GCD)
+
+
+def random(*shape: int, seed: int) -> Tensor:
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def layer(runs: int, device: str = "cpu", dtype: torch.dtype = torch.float64) -> list[Tensor]:
+    """Rows, tokens and router logits: the leaves of one layer."""
+    shapes = [(EXPERT_COUNT, ROW), (TOKENS, WIDTH), (TOKENS, EXPERT_COUNT)]
+    return [random(runs, *shape, seed=seed).to(device, dtype).requires_grad_() for seed, shape in enumerate(shapes)]
+
+
+def outcome(compute: Callable[..., Tensor], case: Case, leaves: list[Tensor]) -> list[Tensor]:
+    """Output, then its gradients for rows, tokens and logits under fixed weights."""
+    rows_REP, x_RTD, logits_RTE = leaves
+    y_RTO = compute(experts, rows_REP, x_RTD, case(logits_RTE))
+    weight_RTO = random(*y_RTO.shape, seed=4).to(y_RTO)
+    return [y_RTO.detach(), *torch.autograd.grad((y_RTO * weight_RTO).sum(), leaves)]
+
+
+def loop(_: object, rows_REP: Tensor, x_RTD: Tensor, routing: Routing) -> Tensor:
+    """The definition, token by token: y_t = sum over kept experts of gate * E(x_t)."""
+    y_RTO = x_RTD.new_zeros(*x_RTD.shape[:2], OUTPUTS) + 0 * (rows_REP.sum() + x_RTD.sum() + routing.gates_TE.sum())
+    for run, token, expert in routing.kept_TE.nonzero().tolist():
+        w = unpack(rows_REP[run, expert], SHAPES)
+        own_O = (x_RTD[run, token] @ w["w_in"] + w["b_in"]).relu() @ w["w_out"] + w["b_out"]
+        weighted_O = routing.gates_TE[run, token, expert] * own_O
+        y_RTO = y_RTO.index_put((torch.tensor(run), torch.tensor(token)), weighted_O, accumulate=True)
+    return y_RTO
+
+
+def assert_close(actual: list[Tensor], expected: list[Tensor], tolerance: float) -> None:
+    """Each tensor equal within `tolerance` of its largest entry."""
+    for name, ours, theirs in zip(("y", "rows", "x", "logits"), actual, expected, strict=True):
+        assert ours.isfinite().all(), name
+        assert (ours - theirs).abs().max() <= tolerance * theirs.abs().max(), name
+
+
+def test_the_registry_is_the_config_list() -> None:
+    assert ("auto", *DISPATCH) == DISPATCH_NAMES
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@pytest.mark.parametrize("runs", [1, 3])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
+def test_dense_and_sparse_agree(
+    runs: int, case: Case, dtype: torch.dtype, tolerance: float, devices: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if devices == "mps" and dtype == torch.float64:
+        pytest.skip("MPS has no float64")
+    if devices == "cuda":  # TF32 would keep only 10 bits of each factor
+        monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", False)
+    leaves = layer(runs, devices, dtype)
+    assert_close(outcome(sparse, case, leaves), outcome(dense, case, leaves), tolerance)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_both_equal_the_loop(case: Case) -> None:
+    leaves = layer(2)
+    expected = outcome(loop, case, leaves)
+    assert_close(outcome(dense, case, leaves), expected, 1e-10)
+    assert_close(outcome(sparse, case, leaves), expected, 1e-10)
+
+
+@pytest.mark.parametrize("compute", [dense, sparse])
+def test_a_dropped_token_gets_exactly_nothing(compute: Callable[..., Tensor]) -> None:
+    rows_REP, x_RTD, logits_RTE = layer(1)
+    routing = top_k(logits_RTE, k=1, capacity=1)
+    lost_RT = ~routing.kept_TE.any(-1)
+    assert int(lost_RT.sum()) >= TOKENS - EXPERT_COUNT
+    y_RTO = compute(experts, rows_REP, x_RTD, routing)
+    assert (y_RTO[lost_RT] == 0).all()
+    assert (y_RTO[~lost_RT] != 0).all()
+
+
+@pytest.mark.parametrize("compute", [dense, sparse])
+@pytest.mark.parametrize("poisoned", [0, 1, 2], ids=["rows", "tokens", "logits"])
+def test_a_nan_run_does_not_touch_its_neighbors(compute: Callable[..., Tensor], poisoned: int) -> None:
+    case = CASES["drops"]
+    healthy = outcome(compute, case, layer(3))
+    leaves = [each.detach().clone() for each in layer(3)]
+    leaves[poisoned][1] = torch.nan
+    sick = outcome(compute, case, [each.requires_grad_() for each in leaves])
+    assert sick[0][1].isnan().any()
+    for ours, theirs in zip(sick, healthy, strict=True):
+        assert torch.equal(ours[[0, 2]], theirs[[0, 2]])
+
+
+def test_every_output_is_each_experts_own() -> None:
+    rows_REP, x_RTD, _ = layer(2)
+    y_RETO = every_output(experts, rows_REP, x_RTD)
+    assert y_RETO.shape == (2, EXPERT_COUNT, TOKENS, OUTPUTS)
+    alone_TO = experts(rows_REP[1, 4].unsqueeze(0), x_RTD[1].unsqueeze(0)).squeeze(0)
+    assert torch.allclose(y_RETO[1, 4], alone_TO, rtol=1e-12, atol=1e-14)
+
+
+def test_blocks_by_hand() -> None:
+    # groups of 3, 0, 5 and 2 items in blocks of 2 places: 2, 0, 3 and 1 blocks. They start at places 0, 4, 4 and 10,
+    # their items are numbers 0.., 3.., 3.. and 8..: they move by 0, 1, 1 and 2.
+    group_B, shift_G = blocks(torch.tensor([3, 0, 5, 2]), 2)
+    assert group_B.tolist() == [0, 0, 2, 2, 2, 3]
+    assert shift_G.tolist() == [0, 1, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "num_experts", "largest_k", "expected"),
+    [
+        ("auto", "cpu", 8, 2, "sparse"),
+        ("auto", "cpu", 8, 8, "dense"),  # nothing to save
+        ("auto", "cpu", 1, 1, "dense"),
+        ("auto", "cuda", 8, 2, "dense"),  # sparse would wait for the device
+        ("auto", "mps", 8, 2, "dense"),
+        ("dense", "cpu", 8, 2, "dense"),
+        ("sparse", "cpu", 8, 8, "sparse"),
+        ("sparse", "cuda", 8, 2, "sparse"),
+    ],
+)
+def test_auto_is_decided_by_config_and_device(
+    name: str, device: str, num_experts: int, largest_k: int, expected: str
+) -> None:
+    assert resolve(name, torch.device(device), num_experts, largest_k) == expected
