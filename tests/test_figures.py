@@ -57,8 +57,10 @@ def test_what_training_minimizes_is_stacked_and_the_raw_balance_loss_has_its_own
 
 def test_without_the_recorded_coefficient_its_part_is_not_made_up():
     history = {name: values for name, values in FRAME_HISTORY.items() if name != "history_balance_coef"}
-    traces = by_name(loss_figure(history))
+    figure = loss_figure(history)
+    traces = by_name(figure)
     assert traces["λ · balance loss"].visible is False
+    assert [note.text for note in figure.layout.annotations] == ["balance loss, raw", "task loss"]
     np.testing.assert_allclose(traces["task loss"].y, TASK[0])
 
 

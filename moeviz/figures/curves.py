@@ -51,8 +51,12 @@ def loss_figure(
     strip = _axis("") | {"domain": [0.78, 1.0], "nticks": 2, "rangemode": "tozero", "anchor": "x"}
     figure.update_layout(yaxis={"domain": [0.0, 0.58], "rangemode": "tozero", "nticks": 4}, yaxis2=strip)
     minimized = "task loss + λ · balance loss" if runs == 1 else "task loss"
-    figure.update_layout(annotations=[_heading("balance loss, raw", 1.0), _heading(minimized, 0.58)])
-    return _filled(figure, history, marks)
+    headings = [_heading("balance loss, raw", 1.0), _heading(minimized, 0.58) | {"name": "minimized"}]
+    figure.update_layout(annotations=headings)
+    _filled(figure, history, marks)
+    if any(trace.visible is False for trace in figure.data):  # the heading must not promise what is not drawn
+        figure.update_annotations(text="task loss", selector={"name": "minimized"})
+    return figure
 
 
 def metric_figure(
@@ -103,7 +107,8 @@ def load_figure(
         hovertemplate="expert %{y}, step %{x}: %{z:.2f} × the fair share<extra></extra>",
     )  # fmt: skip
     figure.update_layout(yaxis={"autorange": "reversed", "showgrid": False, "zeroline": False})
-    figure.update_layout(xaxis={"showgrid": False})
+    label = figure.layout.meta["mark_label"] | {"y": 1}  # above the strips, which would hide it
+    figure.update_layout(xaxis={"showgrid": False}, meta=figure.layout.meta | {"mark_label": label})
     _filled(figure, history, marks)
     expert_ids = range(len(figure.data[0].z))
     figure.update_layout(yaxis={"tickvals": list(expert_ids), "ticktext": letter_ticks(expert_ids)})
@@ -147,7 +152,7 @@ def _filled(figure: go.Figure, history: History | None, marks: Sequence[Sequence
             _fill(trace, found)
     for step, text in marks:
         figure.add_vline(x=step, **figure.layout.meta["mark"])
-        figure.add_annotation(x=step, y=1, yref="paper", text=text, **figure.layout.meta["mark_label"])
+        figure.add_annotation(x=step, text=text, **figure.layout.meta["mark_label"])
     return figure
 
 
@@ -203,7 +208,7 @@ def _heading(text: str, y: float) -> dict[str, Any]:
 
 def _layout(y_title: str, marks: bool) -> dict[str, Any]:
     """What all charts share: transparent, large type, and how a knob mark looks (the stage draws them likewise)."""
-    label = {"showarrow": False, "xanchor": "left", "yanchor": "top", "font": {"size": FONT_SIZE}, "xshift": 4}
+    label = {"y": 0, "yref": "paper", "yanchor": "bottom", "xanchor": "left", "xshift": 4, "showarrow": False}
     mark = {"line": {"width": LINE_WIDTH, "dash": "dot", "color": "rgba(128,128,128,0.9)"}}
     return {
         "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)", "font": {"size": FONT_SIZE},

@@ -4,9 +4,9 @@ import { background, hue, letter } from './palette.js';
 import { setText } from './numbers.js';
 
 const PER_ROW = 16; // more experts take a second row, so that every bar stays wide enough
-const ROOMY = 10; // up to so many bars in a row, numbers are written in full
+const ROOMY = 8; // up to so many experts, numbers are written in full,
+const CROWDED = 12; // and beyond so many in a row, only those of the chosen
 
-// Whether a row of so many bars has room for every number.
 export const roomy = (count) => count <= ROOMY;
 
 export class Bars {
@@ -38,7 +38,7 @@ export class Bars {
     this.host.replaceChildren();
     for (let start = 0; start < ids.length; start += perRow) {
       const row = document.createElement('div');
-      row.className = roomy(perRow) ? 'mv-row' : 'mv-row mv-tight';
+      row.className = `mv-row ${roomy(perRow) ? '' : 'mv-close'} ${perRow > CROWDED ? 'mv-tight' : ''}`;
       row.setAttribute('role', 'presentation');
       const lines = document.createElement('div');
       lines.className = 'mv-lines';

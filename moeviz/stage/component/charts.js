@@ -96,7 +96,10 @@ function fill(template, header, arrays, theme) {
   layout.font = { ...layout.font, color: theme.text, family: theme.font };
   const heat = data.find((trace) => trace.type === 'heatmap');
   if (heat) nameStrips(layout, heat, header);
+  if (layout.yaxis2) layout.yaxis2.tickvals = [0, oneDigit(data.find((trace) => trace.yaxis === 'y2').y)];
   if (layout.meta?.y_title_from) layout.yaxis.title.text = metricTitle(header[layout.meta.y_title_from]);
+  const hidden = data.some((trace) => trace.visible === false); // a heading must not promise what is not drawn
+  for (const note of layout.annotations ?? []) if (hidden && note.name === 'minimized') note.text = 'task loss';
   layout.shapes = layout.shapes ?? [];
   layout.annotations = layout.annotations ?? [];
   if (heat) layout.annotations.push(...daggers(header, heat.meta.run));
@@ -130,6 +133,13 @@ function perFairShare(load, steps) {
   return rows.map((row) => Array.from(row, (value, step) => (Number.isFinite(value) ? value * alive[step] : null)));
 }
 
+// The largest value rounded down to one digit: a strip is too low for more than this tick and zero.
+function oneDigit(values) {
+  const highest = values.reduce((most, each) => (each > most ? each : most), 0);
+  const unit = 10 ** Math.floor(Math.log10(highest || 1));
+  return Math.floor(highest / unit) * unit;
+}
+
 function nameStrips(layout, heat, header) {
   const ids = heat.y;
   layout.yaxis.tickvals = ids;
@@ -156,7 +166,7 @@ function addMarks(layout, header, steps) {
     labeled = step;
     const late = step > 0.6 * span;
     layout.annotations.push({
-      x: step, y: 1, yref: 'paper', text, ...layout.meta.mark_label, xanchor: late ? 'right' : 'left', xshift: late ? -4 : 4,
+      x: step, text, ...layout.meta.mark_label, xanchor: late ? 'right' : 'left', xshift: late ? -4 : 4,
     });
   }
 }

@@ -4,7 +4,7 @@ const CHART_TITLES = { loss: 'Losses', metric: 'Accuracy', load: 'Load over time
 const SIDE_CHART = 'loss'; // drawn beside the map; all other charts share the tabs below
 
 const TOOLBAR = `
-  <div class="mv-toolbar" role="toolbar" aria-label="Training">
+  <div class="mv-toolbar" role="toolbar" aria-label="Training" data-part="toolbar">
     <button type="button" class="mv-main-button" data-part="play"></button>
     <button type="button" data-part="step" title="Train one step">Step</button>
     <button type="button" data-part="leap" title="Train fifty steps">+50</button>

@@ -40,6 +40,23 @@ export class Throttle {
   }
 }
 
+// Does something at most once per `pause` ms, and always does the last of it.
+export class Calm {
+  constructor(pause) {
+    this.throttle = new Throttle(pause);
+  }
+
+  run(action) {
+    clearTimeout(this.timer);
+    if (this.throttle.ready()) action();
+    else this.timer = setTimeout(() => this.run(action), this.throttle.pause);
+  }
+
+  stop() {
+    clearTimeout(this.timer);
+  }
+}
+
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }

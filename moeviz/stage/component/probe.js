@@ -2,7 +2,7 @@
 
 import { Bars, roomy } from './bars.js';
 import { background, classFill, letter, outline } from './palette.js';
-import { roundedShares, setText, share, Throttle } from './numbers.js';
+import { Calm, roundedShares, setText, share, Throttle } from './numbers.js';
 
 const TEXTS = 120; // ms between changes of the written numbers while training runs
 const SPOKEN = 3000; // ms between announcements
@@ -13,7 +13,7 @@ export class ProbePanel {
     this.find = find;
     this.bars = new Bars(find('probe-bars'), 'Gate probabilities of the token at the probe');
     this.texts = new Throttle(TEXTS);
-    this.spoken = new Throttle(SPOKEN);
+    this.spoken = new Calm(SPOKEN);
   }
 
   draw({ header, arrays }) {
@@ -54,10 +54,8 @@ export class ProbePanel {
     const rest = terms.length - shown.length;
     const parts = shown.flatMap((expert, index) => [index ? ' + ' : '', term(ids[expert], weights[expert])]);
     this.find('line').replaceChildren('y = ', ...parts, rest ? ` + … (${rest} more)` : '', ...result(header, output));
-    if (this.spoken.ready()) {
-      const words = shown.map((expert) => `${share(weights[expert])} times expert ${letter(ids[expert])}`).join(' plus ');
-      setText(this.find('spoken'), `Output = ${words}`);
-    }
+    const words = shown.map((expert) => `${share(weights[expert])} times expert ${letter(ids[expert])}`).join(' plus ');
+    this.spoken.run(() => setText(this.find('spoken'), `Output = ${words}`));
   }
 }
 

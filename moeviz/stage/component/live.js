@@ -1,0 +1,277 @@
+// The live picture of one run group: keeps one socket, draws the newest frame, and asks for the next.
+
+import { Banner, RELOAD } from './banner.js';
+import { Charts } from './charts.js';
+import { Connection } from './connection.js';
+import { Controls } from './controls.js';
+import { CurveView } from './curve.js';
+import { decodeFrame } from './frame.js';
+import { ProbeHandle } from './handle.js';
+import { build, placeCharts } from './layout.js';
+import { describe, drawLegend, heading } from './legend.js';
+import { LoadPanel, loadScale } from './load.js';
+import { MapView } from './map.js';
+import { Calm, setText } from './numbers.js';
+import { letter } from './palette.js';
+import { ProbePanel } from './probe.js';
+import { readTheme, reducedMotion } from './theme.js';
+import { Tokens } from './tokens.js';
+
+const greeted = new Set(); // tokens that were already asked to start paused
+const GONE = 'This run is no longer on the server.';
+const DESCRIBE_EVERY = 2000; // ms between changes of the picture in words
+
+export class Stage {
+  constructor(component) {
+    this.component = component;
+    this.root = component.parentElement.querySelector('.mv-stage');
+    this.tokens = new Tokens();
+    this.describing = new Calm(DESCRIBE_EVERY);
+    this.frames = 0;
+  }
+
+  start() {
+    if (this.closed) return;
+    this.arrange();
+    this.connect();
+  }
+
+  // A rerun of the page: nothing is remounted; only what changed is taken over.
+  update(component) {
+    const before = this.component.data;
+    this.component = component;
+    const { data } = component;
+    if (!this.find || !data) return; // still starting: start() reads the newest data
+    this.theme = null;
+    const shape = (each) => JSON.stringify([each.layout, each.titles]);
+    if (shape(before) !== shape(data)) this.arrange();
+    else if (JSON.stringify(before.charts) !== JSON.stringify(data.charts)) this.setCharts();
+    this.root.classList.toggle('mv-present', Boolean(data.present));
+    if (before.token !== data.token) this.connect();
+    else if (String(before.probe) !== String(data.probe) && String(data.probe) !== String(this.released)) this.sendProbe(data.probe);
+    this.redraw();
+  }
+
+  arrange() {
+    const { data } = this.component;
+    this.dismantle();
+    this.root.classList.toggle('mv-present', Boolean(data.present));
+    this.find = build(this.root, data);
+    this.banner = new Banner(this.find('banner'));
+    this.controls = new Controls(this.find, (message) => this.connection.send(message));
+    this.twins = data.layout === 'twins';
+    const runs = this.twins ? Math.max(data.titles?.length ?? 1, 1) : 1;
+    this.loads = Array.from({ length: runs }, (_, run) => new LoadPanel(this.find(`load-${run}`), this.loadLabel(run)));
+    this.views = [];
+    this.probePanel = this.twins ? null : new ProbePanel(this.find);
+    this.handle = this.twins ? null : this.makeHandle();
+    this.charts = new Charts(() => this.askSoon());
+    this.setCharts();
+    this.setState(this.state ?? 'connecting');
+  }
+
+  loadLabel(run) {
+    const title = this.component.data.titles?.[run];
+    return title ? `Load of each expert, ${title}` : 'Load of each expert';
+  }
+
+  makeHandle() {
+    const field = this.find('field');
+    field.tabIndex = 0;
+    field.setAttribute('role', 'application');
+    return new ProbeHandle(field, this.find('ring'), {
+      move: (position) => this.sendProbe(position),
+      release: (position) => {
+        this.released = position.map((each) => Number(each.toFixed(3)));
+        this.component.setStateValue('probe', this.released);
+      },
+    });
+  }
+
+  setCharts() {
+    placeCharts(this.find, this.component.data.charts, (...chart) => this.charts.add(...chart));
+  }
+
+  part(name, run) {
+    return this.find(this.twins ? `${name}-${run}` : name);
+  }
+
+  connect() {
+    const { token, probe } = this.component.data;
+    this.connection?.close();
+    this.tokens.forget();
+    this.frame = null;
+    this.probe = probe ?? null;
+    this.setState('connecting');
+    this.connection = new Connection(token, {
+      frame: (buffer) => this.receive(buffer),
+      message: (message) => this.hear(message),
+      state: (state) => this.connected(state),
+    });
+  }
+
+  connected(state) {
+    if (state === 'closed') {
+      this.setState(this.frame ? 'reconnecting' : 'connecting');
+      this.banner.show('Connection lost. Reconnecting…', { lasting: true });
+      this.lost = true;
+    } else if (state === 'gone' && this.state !== 'gone') this.hear({ op: 'gone', reason: GONE });
+    else if (state === 'open') {
+      if (this.lost) this.banner.hide();
+      this.lost = false;
+      this.tokens.forget(); // a restarted worker may count its scenes anew
+      this.ask();
+    } else this.askSoon();
+  }
+
+  hear({ op, reason, message }) {
+    if (op === 'gone' || op === 'busy') {
+      this.setState(op);
+      this.banner.show(reason ?? message ?? GONE, { action: RELOAD, lasting: true });
+    } else this.banner.show(message ?? reason ?? '');
+  }
+
+  receive(buffer) {
+    const frame = decodeFrame(buffer);
+    this.tokens.take(frame);
+    if (frame.arrays.history_step) this.drawCharts(frame);
+    this.frame = frame;
+    this.redraw();
+  }
+
+  // One drawing per screen refresh, of the newest frame only.
+  redraw() {
+    if (!this.frame || this.pending) return;
+    this.pending = requestAnimationFrame(() => {
+      this.pending = null;
+      if (this.closed) return;
+      this.draw();
+      this.ask();
+    });
+  }
+
+  draw() {
+    const { header, arrays } = this.frame;
+    this.theme ??= readTheme(this.root);
+    this.scale = loadScale(header, arrays, this.scale);
+    this.loads.forEach((panel, run) => run < header.num_runs && panel.draw({ header, arrays, run, top: this.scale }));
+    this.loads.forEach((_, run) => run < header.num_runs && this.drawPicture(run));
+    if (this.probePanel) this.drawProbe();
+    this.controls.draw(header);
+    this.showState(header);
+    this.frames += 1;
+    Object.assign(this.root.dataset, { step: header.step, revision: header.revision, frames: this.frames });
+  }
+
+  drawPicture(run) {
+    const { header, arrays } = this.frame;
+    const view = this.view(run, header);
+    const complete = view.ready(header, arrays, this.tokens.get(header, run));
+    this.part('waiting', run).hidden = complete;
+    if (complete) view.draw({ header, arrays, run, theme: this.theme, points: this.tokens.get(header, run) });
+    if (run === 0) this.describing.run(() => this.describe());
+  }
+
+  view(run, header) {
+    const Kind = header.view === 'curve' ? CurveView : MapView;
+    if (!(this.views[run] instanceof Kind)) {
+      this.views[run]?.close();
+      this.views[run] = new Kind(this.part('canvas', run), () => this.redraw());
+    }
+    return this.views[run];
+  }
+
+  drawProbe() {
+    const { header } = this.frame;
+    this.root.dataset.firstChoice = letter(this.probePanel.draw(this.frame));
+    this.handle.use(this.views[0], header);
+    setText(this.find('heading'), heading(header));
+    drawLegend(this.find('legend'), header);
+  }
+
+  describe() {
+    if (this.closed || !this.frame) return;
+    const { header, arrays } = this.frame;
+    this.loads.forEach((_, run) => {
+      if (run >= header.num_runs) return;
+      const target = this.twins ? this.part('canvas', run) : this.find('field');
+      if (this.twins) target.setAttribute('role', 'img');
+      target.setAttribute('aria-label', describe(header, arrays, run, this.component.data.titles?.[run]));
+    });
+  }
+
+  showState(header) {
+    const { token, autoplay } = this.component.data;
+    const wasDiverged = this.state === 'diverged';
+    if (this.state !== header.state) this.setState(header.state);
+    if (header.state === 'diverged') {
+      const recover = () => this.connection.send({ op: 'recover' });
+      this.banner.show(header.reason ?? 'The run diverged.', {
+        action: { label: 'Go back and lower the learning rate', act: recover }, lasting: true,
+      });
+    } else if (wasDiverged) this.banner.hide();
+    else if (header.reason && header.reason !== this.reason) this.banner.show(header.reason);
+    this.reason = header.reason;
+    if (greeted.has(token)) return;
+    greeted.add(token);
+    if ((reducedMotion() || autoplay === false) && header.state === 'running') this.connection.send({ op: 'pause' });
+  }
+
+  setState(state) {
+    this.state = state;
+    this.root.dataset.state = state;
+    this.find('toolbar').inert = state === 'gone';
+  }
+
+  sendProbe(position) {
+    this.probe = position;
+    this.askSoon();
+  }
+
+  askSoon() {
+    if (this.asking) return;
+    this.asking = requestAnimationFrame(() => {
+      this.asking = null;
+      this.ask();
+    });
+  }
+
+  // Names what is on screen: pictures always, tokens once per scene, history when a visible chart is behind.
+  ask() {
+    if (this.closed) return;
+    const header = this.frame?.header;
+    const want = header ? this.view(0, header).wants(header) : [];
+    if (!header || this.tokens.scene !== header.scene) want.push('points');
+    if (this.charts.wants(header)) want.push('history');
+    else if (header && this.charts.behind(header)) this.askLater();
+    if (this.connection.ask(want, this.probe)) this.probe = null;
+  }
+
+  // Charts are updated a few times a second, also when no frame comes any more because the run has paused.
+  askLater() {
+    this.later ??= setTimeout(() => {
+      this.later = null;
+      this.ask();
+    }, this.charts.pause);
+  }
+
+  drawCharts({ header, arrays }) {
+    this.theme ??= readTheme(this.root);
+    this.charts.draw(header, arrays, this.theme).catch((error) => this.banner.show(error.message));
+  }
+
+  dismantle() {
+    this.views?.forEach((view) => view.close());
+    this.charts?.close();
+    this.handle?.close();
+    clearTimeout(this.later);
+  }
+
+  close() {
+    this.closed = true;
+    cancelAnimationFrame(this.pending);
+    cancelAnimationFrame(this.asking);
+    this.connection?.close();
+    if (this.find) this.dismantle();
+  }
+}
