@@ -43,7 +43,7 @@ class Adam:
         return Adam(mean_REP, square_REP, steps), rows_REP - change_REP
 
 
-def clipped(gradient_REP: Float[Tensor, "R E P"], largest: float) -> tuple[Float[Tensor, "R E P"], Float[Tensor, R]]:
+def clipped(gradient_REP: Float[Tensor, "R E P"], largest: float) -> tuple[Float[Tensor, "R E P"], Float[Tensor, " R"]]:
     """Each run's gradient, scaled down to norm `largest` where it was longer, and the norms before."""
-    norm_R = gradient_REP.flatten(1).norm(dim=-1)
+    norm_R = torch.linalg.vector_norm(gradient_REP, dim=(-2, -1))
     return gradient_REP * over((largest / (norm_R + 1e-6)).clamp(max=1), 2), norm_R

@@ -100,7 +100,7 @@ class Training:
         self._updated_RE = self._updated_RE + routing.kept_TE.any(-2)
         self._update(gradient_REP, task_loss_R.detach())
 
-    def _update(self, gradient_REP: Float[Tensor, "R E P"], task_loss_R: Float[Tensor, R]) -> None:
+    def _update(self, gradient_REP: Float[Tensor, "R E P"], task_loss_R: Float[Tensor, " R"]) -> None:
         """Clip and apply; a run whose gradient is not finite, or whose loss exploded, stands still from now on."""
         clipped_REP, norm_R = clipped(gradient_REP, LARGEST_GRADIENT)
         self._healthy_R = self._healthy_R & norm_R.isfinite() & (task_loss_R < self._largest_loss_R)

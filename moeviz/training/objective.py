@@ -6,7 +6,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 
-def cross_entropy(y_RTO: Float[Tensor, "R T O"], target_RT: Int[Tensor, "R T"]) -> Float[Tensor, R]:
+def cross_entropy(y_RTO: Float[Tensor, "R T O"], target_RT: Int[Tensor, "R T"]) -> Float[Tensor, " R"]:
     """Mean over tokens of −log softmax(y)[target]; log(number of classes) when nothing is known.
 
     Written out because torch's fused form is several times slower on the CPU with few classes.
@@ -17,17 +17,17 @@ def cross_entropy(y_RTO: Float[Tensor, "R T O"], target_RT: Int[Tensor, "R T"]) 
     return (shifted_RTO.exp().sum(-1).log() - right_RT).mean(-1)
 
 
-def squared_error(y_RTO: Float[Tensor, "R T O"], target_RTO: Float[Tensor, "R T O"]) -> Float[Tensor, R]:
+def squared_error(y_RTO: Float[Tensor, "R T O"], target_RTO: Float[Tensor, "R T O"]) -> Float[Tensor, " R"]:
     """Mean over tokens and outputs of the squared difference."""
     return (y_RTO - target_RTO).square().mean((-1, -2))
 
 
-def accuracy(y_RTO: Float[Tensor, "R T O"], target_RT: Int[Tensor, "R T"]) -> Float[Tensor, R]:
+def accuracy(y_RTO: Float[Tensor, "R T O"], target_RT: Int[Tensor, "R T"]) -> Float[Tensor, " R"]:
     """Share of tokens whose largest output is the target class."""
     return (y_RTO.argmax(-1) == target_RT).to(y_RTO.dtype).mean(-1)
 
 
-def r_squared(y_RTO: Float[Tensor, "R T O"], target_RTO: Float[Tensor, "R T O"]) -> Float[Tensor, R]:
+def r_squared(y_RTO: Float[Tensor, "R T O"], target_RTO: Float[Tensor, "R T O"]) -> Float[Tensor, " R"]:
     """R²: the share of the targets' variance that is explained; 1 = perfect, 0 = no better than their mean."""
     spread_R = (target_RTO - target_RTO.mean(-2, keepdim=True)).square().mean((-1, -2))
     return 1 - squared_error(y_RTO, target_RTO) / spread_R
