@@ -59,10 +59,8 @@ class Data:
             self._rows_SRB = self._draw(self._block)
         row_I = self._rows_SRB[step % BLOCK].flatten()
         shape = (len(self._seeds), self._batch_size)
-        x, target = (
-            each.flatten(0, 1).index_select(0, row_I).unflatten(0, shape)
-            for each in (self.train.x_RTD, self.train.target)
-        )
+        fields = (self.train.x_RTD, self.train.target)
+        x, target = (each.flatten(0, 1).index_select(0, row_I).view(*shape, *each.shape[2:]) for each in fields)
         return x, target
 
     def _draw(self, block: int) -> Int[Tensor, "S R B"]:
