@@ -9,12 +9,12 @@
 the start of the frame, so that a browser reads `new Float32Array(buffer, offset, count)` without copying.
 
 Header, per frame: `step`, knob `revision`, `scene` (rises when the points must be asked for again), `state` running |
-paused | diverged, `speed` slow | watch | fast, `reason` (a sentence, or null), `steps_per_second`, `seconds` of training,
-`dispatch`, `device`, `marks` [[step, "λ 0→10"], …], `probe` [x, y], `batch_dependent` (capacity is on: maps show preference).
+paused | diverged, `speed` slow | watch | fast, `reason` (a sentence, or null), `steps_per_second`, `seconds` trained,
+`dispatch`, `device`, `marks` [[step, "λ 0→10"], …], `probe` [x, y], `batch_dependent` (capacity: maps show preference).
 Header, about the task: `task`, `kind`, `view` map | curve | projection, `extent`, `metric_name`, `lo` and `hi` (values
 that regression pictures are shaded between), `num_runs` R, `num_experts` N, `num_outputs` O, `balance_loss`.
 Header, a list with one entry per run: `top_k`, `balance_coef`, `renormalized`, `task_loss`, `balance_loss_value` (raw),
-`train_metric`, `test_loss`, `test_metric`, `cv_load`, `specialization`; and one entry per run and expert: `ids` (letter A is
+`train_metric`, `test_loss`, `test_metric`, `cv_load`, `specialization`; one entry per run and expert: `ids` (letter A is
 id 0; the E axis is sorted by id), `dead`, `died_at` (step since which it is idle; 0 = never chosen; null = not dead).
 
 Arrays in every frame: `load`, `mean_prob`, `probe_prob`, `probe_weight` f4[R,N]; `probe_chosen` u1[R,N];
@@ -28,8 +28,8 @@ Arrays in every frame: `load`, `mean_prob`, `probe_prob`, `probe_weight` f4[R,N]
     choices        point_choice u1[R,P] (first choice); point_kept u1[R,P] (any choice kept)
     curve          curve_x, curve_target f4[G]; curve_prediction f4[R,G]; curve_expert, curve_gate f4[R,N,G];
                    curve_winner u1[R,G]
-    history        history_step f4[S]; history_<column of Training.history> f4[R,S]; history_load f4[R,M,S] by expert id,
-                   NaN while it does not exist
+    history        history_step f4[S]; history_<column of Training.history> f4[R,S]; history_load f4[R,M,S]
+                   by expert id, NaN while it does not exist
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ STEPS = [0.0, 10.0, 20.0]
 TASK = [[0.7, 0.5, 0.4], [0.7, 0.6, 0.5]]
 BALANCE = [[0.1, 0.2, 0.3], [0.1, 0.05, 0.01]]
 COEF = [[0.0, 10.0, 10.0], [1.0, 1.0, 1.0]]
-FRAME_HISTORY = {
+FRAME_HISTORY: dict[str, Any] = {
     "history_step": STEPS, "history_task_loss": TASK, "history_balance_loss": BALANCE, "history_balance_coef": COEF,
     "history_train_metric": [[0.5, 0.8, 0.9], [0.5, 0.7, 0.8]],
     "history_test_metric": [[0.5, 0.75, 0.85], [0.5, 0.6, 0.7]],

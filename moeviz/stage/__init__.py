@@ -4,7 +4,9 @@
 would break plotly's hover. The loader is all that Streamlit carries: it sends a component's source with every rerun.
 """
 
-# `base` is where the app lives, also under server.baseUrlPath; the browser keeps the modules until they change.
+from pathlib import Path
+
+# Addresses are relative to the page's base, so that they hold under server.baseUrlPath too.
 LOADER_JS = """\
 export default function (component) {
   const stage = import(new URL('./stage/stage.js', document.baseURI).href)
@@ -13,7 +15,12 @@ export default function (component) {
 }
 """
 
-LOADER_HTML = """\
+# All modules are named here, so that the browser fetches them at once instead of one import after the other.
+_MODULES = sorted(path.name for path in (Path(__file__).parent / "component").glob("*.js"))
+_PRELOADS = "\n".join(f'<link rel="modulepreload" href="./stage/{name}">' for name in _MODULES)
+LOADER_HTML = f"""\
+<link rel="stylesheet" href="./stage/stage.css">
+{_PRELOADS}
 <div class="mv-stage" data-state="connecting" style="min-height: 22rem">
   <p style="font-size: 1.125rem">Loading the live picture…</p>
 </div>

@@ -6,6 +6,7 @@ const UPDATE_PAUSE = 250; // ms between updates: at most four a second
 const SHARE = 4; // pause at least so many times as long as an update takes
 const CONFIG = { displayModeBar: false, responsive: true };
 const LABEL_GAP = 0.16; // of the time axis: a mark's label is left out when a newer one is as near as this
+const MERGE_GAP = 0.05; // marks of one knob nearer than this are one change
 let loading = null;
 
 // plotly.js comes from the server's own plotly package, and only to pages with charts.
@@ -156,11 +157,23 @@ function daggers(header, run) {
   });
 }
 
+// A slider that was dragged leaves many marks, "λ 0→0.1", "λ 0.1→1", …: shown as one, "λ 0→1", at the last.
+function mergeMarks(marks, gap) {
+  const merged = [];
+  for (const [step, text] of marks) {
+    const [, knob, from, to] = /^(.+) (.+)→(.+)$/.exec(text) ?? [];
+    const last = merged.at(-1);
+    if (knob && last?.knob === knob && step - last.step < gap) Object.assign(last, { step, to, text: `${knob} ${last.from}→${to}` });
+    else merged.push({ step, text, knob, from, to });
+  }
+  return merged;
+}
+
 // Knob changes as vertical lines; labels from the newest back, as long as they do not meet.
 function addMarks(layout, header, steps) {
   const span = Math.max(steps[steps.length - 1] ?? 0, 1);
   let labeled = Infinity;
-  for (const [step, text] of [...header.marks].reverse()) {
+  for (const { step, text } of mergeMarks(header.marks, MERGE_GAP * span).reverse()) {
     layout.shapes.push({ type: 'line', x0: step, x1: step, y0: 0, y1: 1, yref: 'paper', ...layout.meta.mark });
     if (labeled - step < LABEL_GAP * span * Math.max(text.length / 6, 1)) continue;
     labeled = step;

@@ -13,7 +13,7 @@ export default async function mount(component) {
   known?.close(); // the page replaced our box
   const stage = new Stage(component);
   stages.set(component.parentElement, stage);
-  await styles();
+  await styles(component.parentElement);
   stage.start();
 }
 
@@ -22,14 +22,12 @@ export function unmount(parentElement) {
   stages.delete(parentElement);
 }
 
-let stylesReady = null;
-function styles() {
-  stylesReady ??= new Promise((resolve) => {
-    const link = Object.assign(document.createElement('link'), { rel: 'stylesheet' });
-    link.href = new URL('./stage.css', import.meta.url).href;
+// The loader's own link brings the stylesheet; nothing is drawn before it is there.
+function styles(parentElement) {
+  const link = parentElement.querySelector('link[rel="stylesheet"]');
+  if (!link || link.sheet) return Promise.resolve();
+  return new Promise((resolve) => {
     link.onload = resolve;
     link.onerror = resolve; // unstyled is better than nothing
-    document.head.append(link);
   });
-  return stylesReady;
 }
