@@ -14,7 +14,7 @@ paused | diverged, `speed` slow | watch | fast, `reason` (a sentence, or null), 
 Header, about the task: `task`, `kind`, `view` map | curve | projection, `extent`, `metric_name`, `lo` and `hi` (values
 that regression pictures are shaded between), `num_runs` R, `num_experts` N, `num_outputs` O, `balance_loss`.
 Header, a list with one entry per run: `top_k`, `balance_coef`, `renormalized`, `task_loss`, `balance_loss_value` (raw),
-`train_metric`, `test_loss`, `test_metric`, `cv_load`, `specialization`; one entry per run and expert: `ids` (letter A is
+`train_metric`, `test_loss`, `test_metric`, `cv_load`, `specialization`; one per run and expert: `ids` (letter A is
 id 0; the E axis is sorted by id), `dead`, `died_at` (step since which it is idle; 0 = never chosen; null = not dead).
 
 Arrays in every frame: `load`, `mean_prob`, `probe_prob`, `probe_weight` f4[R,N]; `probe_chosen` u1[R,N];
