@@ -62,10 +62,18 @@ def _linear(knob: Knob, config: RunConfig, key: str) -> Any:
         return int(st.number_input(knob.label, int(low or 0), int(high or 0), step=1, help=knob.help, key=key))
     if knob.name == "top_k":
         high = config.num_experts
+        _keep_value(key, high)
     if knob.kind is int:
         only = high == low  # a slider needs two ends
         return st.slider(knob.label, int(low or 0), int(high or 0) + only, help=knob.help, key=key, disabled=only)
     return st.slider(knob.label, float(low or 0), float(high or 0), step=0.05, help=knob.help, key=key)
+
+
+def _keep_value(key: str, high: int) -> None:
+    """Streamlit takes a slider with another end for a new one, at its lowest value: set what it showed again."""
+    if st.session_state.get(f"{key}_high", high) != high:
+        st.session_state[key] = min(st.session_state[key], high)
+    st.session_state[f"{key}_high"] = high
 
 
 def _stops(knob: Knob, config: RunConfig) -> list[Any]:
