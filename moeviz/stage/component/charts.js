@@ -59,7 +59,7 @@ export class Charts {
 
   // True when a history should be asked for now.
   wants(header) {
-    if (!header || this.busy || performance.now() - this.askedAt < this.pause || !this.behind(header)) return false;
+    if (this.busy || performance.now() - this.askedAt < this.pause || !this.behind(header)) return false;
     this.askedAt = performance.now();
     return true;
   }

@@ -16,12 +16,6 @@ export class CurveView {
     this.surface = new Surface(canvas, onResize);
   }
 
-  forget() {}
-
-  wants() {
-    return ['curve'];
-  }
-
   ready(header, arrays) {
     return Boolean(arrays.curve_x);
   }

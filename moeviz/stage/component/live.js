@@ -18,6 +18,7 @@ import { readTheme, reducedMotion } from './theme.js';
 import { Tokens } from './tokens.js';
 
 const greeted = new Set(); // tokens that were already asked to start paused
+const PICTURES = { map: ['first_choice'], curve: ['curve'], projection: ['choices'] }; // what each view is drawn from
 const GONE = 'This run is no longer on the server.';
 const DESCRIBE_EVERY = 2000; // ms between changes of the picture in words
 
@@ -101,6 +102,7 @@ export class Stage {
     this.connection?.close();
     this.tokens.forget();
     this.frame = null;
+    this.pictured = false;
     this.probe = probe ?? null;
     this.setState('connecting');
     this.connection = new Connection(token, {
@@ -169,6 +171,7 @@ export class Stage {
     const complete = view.ready(header, arrays, this.tokens.get(header, run));
     this.part('waiting', run).hidden = complete;
     if (complete) view.draw({ header, arrays, run, theme: this.theme, points: this.tokens.get(header, run) });
+    this.pictured ||= complete;
     if (run === 0) this.describing.run(() => this.describe());
   }
 
@@ -240,10 +243,13 @@ export class Stage {
   ask() {
     if (this.closed) return;
     const header = this.frame?.header;
-    const want = header ? this.view(0, header).wants(header) : [];
+    const view = header?.view ?? this.component.data.view;
+    const want = [...(PICTURES[view] ?? [])];
+    if (view === 'map' && header?.batch_dependent) want.push('choices');
     if (!header || this.tokens.scene !== header.scene) want.push('points');
-    if (this.charts.wants(header)) want.push('history');
-    else if (header && this.charts.behind(header)) this.askLater();
+    const charting = this.pictured; // the charts' script is long, so the picture comes first
+    if (charting && this.charts.wants(header)) want.push('history');
+    else if (charting && this.charts.behind(header)) this.askLater();
     if (this.connection.ask(want, this.probe)) this.probe = null;
   }
 

@@ -23,11 +23,6 @@ export class MapView {
     this.pointsKey = null;
   }
 
-  wants(header) {
-    if (header.view === 'projection') return ['choices'];
-    return header.batch_dependent ? ['first_choice', 'choices'] : ['first_choice'];
-  }
-
   toPixel = (x, y) => {
     const { width, height } = this.surface;
     return [((x + this.extent) / (2 * this.extent)) * width, ((this.extent - y) / (2 * this.extent)) * height];

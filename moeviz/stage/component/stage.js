@@ -3,6 +3,7 @@
 import { Stage } from './live.js';
 
 const stages = new WeakMap(); // parent element -> Stage
+const PATIENCE = 3000; // ms to wait for the stylesheet
 
 export default async function mount(component) {
   const known = stages.get(component.parentElement);
@@ -22,12 +23,13 @@ export function unmount(parentElement) {
   stages.delete(parentElement);
 }
 
-// The loader's own link brings the stylesheet; nothing is drawn before it is there.
+// The loader's own link brings the stylesheet; nothing is drawn before it is there, unless it takes too long.
 function styles(parentElement) {
   const link = parentElement.querySelector('link[rel="stylesheet"]');
   if (!link || link.sheet) return Promise.resolve();
   return new Promise((resolve) => {
     link.onload = resolve;
     link.onerror = resolve; // unstyled is better than nothing
+    setTimeout(resolve, PATIENCE);
   });
 }
