@@ -28,7 +28,8 @@ Arrays in every frame: `load`, `mean_prob`, `probe_prob`, `probe_weight` f4[R,N]
     choices        point_choice u1[R,P] (first choice); point_kept u1[R,P] (any choice kept)
     curve          curve_x, curve_target f4[G]; curve_prediction f4[R,G]; curve_expert, curve_gate f4[R,N,G];
                    curve_winner u1[R,G]
-    history        history_step f4[S]; history_<column of Training.history> f4[R,S]; history_load f4[R,M,S]
+    history        history_step f4[S]; history_<column of Training.history> f4[R,S]; history_balance_coef f4[R,S];
+                   history_load f4[R,M,S]
                    by expert id, NaN while it does not exist
 """
 

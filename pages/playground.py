@@ -5,9 +5,9 @@ import streamlit as st
 from moeviz.config import TASK_INFO
 from moeviz.figures import curves
 from moeviz.presets import PRESETS
-from moeviz.ui.address import config_from_address, config_to_address, probe_from_address
+from moeviz.ui.address import config_from_address, config_to_address, probe_from_address, probe_to_address
 from moeviz.ui.code import show_code
-from moeviz.ui.knobs import knobs, show
+from moeviz.ui.knobs import knobs, show, show_present
 from moeviz.ui.live import stage
 from moeviz.ui.visitor import live_run
 
@@ -28,6 +28,9 @@ with right:
     token = live_run("playground", [config])
     if token:
         charts = {"loss": curves.loss_figure(), "metric": curves.metric_figure(), "load": curves.load_figure()}
-        stage(token, "playground", charts=charts, probe=probe_from_address())
+        view = TASK_INFO[config.task].view
+        probe_to_address(
+            stage(token, "playground", charts=charts, probe=probe_from_address(), view=view, on_recovered=show_present)
+        )
     st.caption(TASK_INFO[config.task].story + " The address above always starts this very run again.")
     show_code("moeviz.routers:top_k", f"moeviz.losses:{config.balance_loss}", "moeviz.dispatch:sparse")

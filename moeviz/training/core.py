@@ -125,6 +125,8 @@ class Training:
         if configs[0].num_experts != before[0].num_experts:
             self._resize(configs[0].num_experts, load_RE)
         self._read_knobs()
+        if not self.diverged:
+            self._good = self._checkpoint()  # so that going back never undoes a knob
         return notices
 
     def _read_knobs(self) -> None:

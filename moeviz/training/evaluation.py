@@ -43,6 +43,7 @@ def measure(training: Training) -> Record:
         mean_prob_RE=_numpy(metrics.mean_probability(tested)),
         ids_RE=training.ids_RE,
         idle_since_RE=idle_since_RE,
+        balance_coef=np.array([config.balance_coef for config in training.configs]),
         dead_RE=dead_RE,
     )
 

@@ -31,6 +31,7 @@ class Record:
     mean_prob_RE: np.ndarray
     ids_RE: np.ndarray  # whose column is whose
     idle_since_RE: np.ndarray  # step since which no token chose the expert; -1 where it works
+    balance_coef: np.ndarray  # λ `[R]` at this step
     dead_RE: np.ndarray  # idle for three records on end (from the start: for all records so far)
 
     @property

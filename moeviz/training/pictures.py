@@ -152,7 +152,10 @@ def time_charts(training: Training) -> Arrays:
     if records[-1] is not training.measure(fresh=False):
         records = [*records, training.measure(fresh=False)]
     records = history.thin(records, RECORDS)
-    arrays = {f"history_{name}": np.stack([getattr(each, name) for each in records], -1) for name in history.COLUMNS}
+    arrays = {
+        f"history_{name}": np.stack([getattr(each, name) for each in records], -1)
+        for name in (*history.COLUMNS, "balance_coef")
+    }
     arrays["history_step"] = np.array([each.step for each in records])
     arrays["history_load"] = history.loads_by_id(records)
     return {name: value.astype("f4") for name, value in arrays.items()}
@@ -210,6 +213,8 @@ def _floats(value: Tensor) -> np.ndarray:
     return value.float().cpu().numpy()
 
 
+MAPS = ("first_choice", "confidence", "prediction", "gate", "expert_output")
+NEEDS = dict.fromkeys(MAPS, "map") | {"curve": "curve"}  # the view without which a picture makes no sense
 PICTURES: dict[str, Callable[[Training], Arrays]] = {
     "first_choice": first_choice, "confidence": confidence, "prediction": prediction, "gate": gate,
     "expert_output": expert_output, "points": points, "choices": choices, "curve": curve, "history": time_charts,

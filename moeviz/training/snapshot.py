@@ -36,14 +36,16 @@ class Snapshot:
 
 @torch.no_grad()
 def take(training: Training, want: Sequence[str], probe: tuple[float, float] | None, record: Record) -> Snapshot:
-    """Draw the wanted pictures with the present weights, beside what was measured."""
+    """Draw the wanted pictures with the present weights, beside what was measured; a 1-D task has no maps to draw."""
     unknown = sorted(set(want) - set(pictures.PICTURES))
     if unknown:
         raise ValueError(f"a picture must be one of {', '.join(pictures.PICTURES)}: got {', '.join(unknown)}")
     probe_xy, probe_arrays = pictures.probe(training, probe)
     arrays = {"load": record.load_RE.astype("f4"), "mean_prob": record.mean_prob_RE.astype("f4"), **probe_arrays}
+    view = TASK_INFO[training.configs[0].task].view
     for name in want:
-        arrays |= pictures.PICTURES[name](training)
+        if pictures.NEEDS.get(name, view) == view:
+            arrays |= pictures.PICTURES[name](training)
     return Snapshot(_header(training, record) | {"probe": probe_xy}, arrays)
 
 

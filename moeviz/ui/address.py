@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -28,6 +29,12 @@ def config_to_address(config: RunConfig) -> None:
     wanted = others | config.to_url()
     if wanted != st.query_params.to_dict():
         st.query_params.from_dict(wanted)
+
+
+def probe_to_address(place: Sequence[float] | None) -> None:
+    """Write where the visitor put the probe into the address."""
+    if place is not None:
+        st.query_params["probe"] = ",".join(f"{each:.3g}" for each in place)
 
 
 def probe_from_address() -> list[float] | None:

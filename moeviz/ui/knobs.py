@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from moeviz.config import KNOBS, TASK_INFO, Knob, RunConfig, Value
+from moeviz.ui.visitor import present_config
 
 
 def knobs(config: RunConfig, *names: str) -> RunConfig:
@@ -21,6 +22,13 @@ def show(config: RunConfig) -> None:
     st.session_state.config = config
     for name in KNOBS:
         st.session_state.pop(_key(name), None)
+
+
+def show_present() -> None:
+    """Let the widgets show the knobs of the visitor's run, which has lowered one itself to recover."""
+    config = present_config()
+    if config is not None:
+        show(config)
 
 
 def _key(name: str) -> str:
@@ -81,7 +89,7 @@ def _stops(knob: Knob, config: RunConfig) -> list[Any]:
     low, high = knob.low or 0, knob.high or 0
     if knob.name == "num_classes":
         low, high = TASK_INFO[config.task].classes
-        return [None, *range(low, min(high, 8) + 1)]
+        return [None, *range(low, min(high, 8) + 1)] if low else [None]
     digits = (1, 2, 4, 8) if knob.kind is int else (1, 2, 5) if knob.scale == "log0" else (1, 3)
     if knob.kind is int:
         stops: list[Any] = [2**power for power in range(13)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -17,17 +17,21 @@ def stage(
     charts: Mapping[str, Any] | None = None,
     titles: Sequence[str] = (),
     probe: Sequence[float] | None = None,
+    view: str = "map",
+    on_recovered: Callable[[], None] = lambda: None,
 ) -> list[float] | None:
     """Draw the run live; returns where the visitor last put the probe.
 
     Args:   layout: `playground` (one map, probe, load, charts) or `twins` (maps side by side).  charts: live templates
             from `moeviz.figures`.  titles: one for each run.  probe: where the probe starts, in view coordinates.
+            view: of the task, map | curve | projection.  on_recovered: called after a diverged run has gone back.
     """
     component = st.components.v2.component("moeviz_stage", html=LOADER_HTML, js=LOADER_JS, isolate_styles=False)
     data = {
-        "token": token, "layout": layout, "titles": list(titles), "probe": probe,
+        "token": token, "layout": layout, "titles": list(titles), "probe": probe, "view": view,
         "autoplay": st.query_params.get("play") != "0",
         "charts": {name: figure.to_plotly_json() for name, figure in (charts or {}).items()},
     }  # fmt: skip
-    result = component(data=data, key=f"stage_{layout}", on_probe_change=lambda: None)
+    key = f"stage_{layout}"
+    result = component(data=data, key=key, on_probe_change=lambda: None, on_recovered_change=on_recovered)
     return result.get("probe")

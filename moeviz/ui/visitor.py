@@ -49,6 +49,15 @@ def live_run(page: str, configs: Sequence[RunConfig]) -> str | None:
     return visit.token
 
 
+def present_config() -> RunConfig | None:
+    """The knobs of the visitor's (first) run as they really are, after it changed some itself to recover."""
+    visit: Visit | None = st.session_state.get("visit")
+    if visit is None or not engine().alive(visit.token):
+        return None
+    visit.configs = tuple(engine().info(visit.token)["configs"])
+    return visit.configs[0]
+
+
 def _open(page: str, configs: tuple[RunConfig, ...], previous: Visit | None) -> Visit:
     play = st.query_params.get("play") != "0"
     token = engine().open(configs, play=play, replaces=previous.token if previous else None)

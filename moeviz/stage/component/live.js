@@ -212,7 +212,10 @@ export class Stage {
       this.banner.show(header.reason ?? 'The run diverged.', {
         action: { label: 'Go back and lower the learning rate', act: recover }, lasting: true,
       });
-    } else if (wasDiverged) this.banner.hide();
+    } else if (wasDiverged) {
+      this.banner.hide();
+      this.component.setTriggerValue('recovered', header.revision); // the page's widgets show the lowered knob
+    }
     else if (header.reason && header.reason !== this.reason) this.banner.show(header.reason);
     this.reason = header.reason;
     if (greeted.has(token)) return;
