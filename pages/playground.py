@@ -27,7 +27,7 @@ config_to_address(config)
 with right:
     token = live_run("playground", [config])
     if token:
-        charts = {"loss": curves.loss_figure(), "metric": curves.metric_figure(), "load": curves.load_figure()}
+        charts = {"loss": curves.loss_figure, "metric": curves.metric_figure, "load": curves.load_figure}
         view = TASK_INFO[config.task].view
         probe_to_address(
             stage(token, "playground", charts=charts, probe=probe_from_address(), view=view, on_recovered=show_present)

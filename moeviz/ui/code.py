@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -29,6 +30,7 @@ def caption(place: str) -> str:
     return (ast.get_docstring(_find(place)[1]) or "").split("\n")[0]
 
 
+@cache
 def _find(place: str) -> tuple[str, ast.FunctionDef | ast.ClassDef]:
     module, name = place.split(":")
     spec = find_spec(module)

@@ -5,7 +5,7 @@ import { hue, letter } from './palette.js';
 const UPDATE_PAUSE = 250; // ms between updates: at most four a second
 const SHARE = 4; // pause at least so many times as long as an update takes
 const CONFIG = { displayModeBar: false, responsive: true };
-const LABEL_GAP = 0.16; // of the time axis: a mark's label is left out when a newer one is as near as this
+const LETTER_WIDTH = 0.035; // of the time axis, in the narrowest chart: room that a letter of a mark's label needs
 const MERGE_GAP = 0.05; // marks of one knob nearer than this are one change
 let loading = null;
 
@@ -169,17 +169,18 @@ function mergeMarks(marks, gap) {
   return merged;
 }
 
-// Knob changes as vertical lines; labels from the newest back, as long as they do not meet.
+// Knob changes as vertical lines; labels from the newest back, on the side that has room, as long as they do not meet.
 function addMarks(layout, header, steps) {
   const span = Math.max(steps[steps.length - 1] ?? 0, 1);
-  let labeled = Infinity;
+  let free = Infinity; // everything from here on is taken by the labels of newer marks
   for (const { step, text } of mergeMarks(header.marks, MERGE_GAP * span).reverse()) {
     layout.shapes.push({ type: 'line', x0: step, x1: step, y0: 0, y1: 1, yref: 'paper', ...layout.meta.mark });
-    if (labeled - step < LABEL_GAP * span * Math.max(text.length / 6, 1)) continue;
-    labeled = step;
-    const late = step > 0.6 * span;
+    const width = LETTER_WIDTH * span * text.length;
+    const toLeft = step + width > Math.min(free, span);
+    if (step > free) continue;
+    free = toLeft ? step - width : step;
     layout.annotations.push({
-      x: step, text, ...layout.meta.mark_label, xanchor: late ? 'right' : 'left', xshift: late ? -4 : 4,
+      x: step, text, ...layout.meta.mark_label, xanchor: toLeft ? 'right' : 'left', xshift: toLeft ? -4 : 4,
     });
   }
 }
