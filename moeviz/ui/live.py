@@ -15,7 +15,7 @@ def stage(
     token: str,
     layout: str,
     *,
-    charts: Mapping[str, Callable[[], Any]] | None = None,
+    charts: Mapping[str, Any] | None = None,
     titles: Sequence[str] = (),
     probe: Sequence[float] | None = None,
     view: str = "map",
@@ -23,9 +23,9 @@ def stage(
 ) -> list[float] | None:
     """Draw the run live; returns where the visitor last put the probe.
 
-    Args:   layout: `playground` (one map, probe, load, charts) or `twins` (maps side by side).  charts: what
-            makes the live templates, from `moeviz.figures`.  titles: one for each run.  probe: where the probe starts, in view coordinates.
-            view: of the task, map | curve | projection.  on_recovered: called after a diverged run has gone back.
+    Args:   layout: `playground` (one map, probe, load, charts) or `twins` (maps side by side).  charts: the functions
+            of `moeviz.figures` that make the templates.  titles: one for each run.  probe: where the probe starts, in
+            view coordinates.  view: of the task, map | curve | projection.  on_recovered: called after a diverged run has gone back.
     """
     component = st.components.v2.component("moeviz_stage", html=LOADER_HTML, js=LOADER_JS, isolate_styles=False)
     data = {
