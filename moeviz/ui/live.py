@@ -25,7 +25,8 @@ def stage(
 
     Args:   layout: `playground` (one map, probe, load, charts) or `twins` (maps side by side).  charts: the functions
             of `moeviz.figures` that make the templates.  titles: one for each run.  probe: where the probe starts, in
-            view coordinates.  view: of the task, map | curve | projection.  on_recovered: called after a diverged run has gone back.
+            view coordinates.  view: of the task, map | curve | projection.  on_recovered: called after a diverged run
+            has gone back.
     """
     component = st.components.v2.component("moeviz_stage", html=LOADER_HTML, js=LOADER_JS, isolate_styles=False)
     data = {
