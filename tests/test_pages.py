@@ -1,0 +1,470 @@
+"""The pages without a browser: knobs, presets, the address, shown code, and what they ask of the engine."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as some
+from streamlit.testing.v1 import AppTest
+
+from moeviz.config import GATE_FORMS, KNOBS, LOSS_NAMES, TASK_INFO, Knob, RunConfig
+from moeviz.engine import Engine, EngineBusy, RunGone
+from moeviz.presets import PRESETS
+from moeviz.ui import code, visitor
+
+ROOT = Path(__file__).resolve().parents[1]
+SHELL = ROOT / "moeviz" / "ui" / "shell.py"
+PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
+NOT_ON_A_PAGE = {"router", "device", "dispatch"}  # one choice only, or nothing to see
+MARKS = re.escape(r"\`*_{}[]()<>#+-.!|~$:")  # what Markdown, and Streamlit's own additions to it, may take for a sign
+
+
+class RecordedEngine:
+    """Writes down what pages ask of the engine, and starts nothing."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Any]] = []
+        self.replaced: list[str | None] = []
+        self.plays: list[bool] = []
+        self.open_run: str | None = None
+        self.recovered: tuple[RunConfig, ...] = ()
+        self.busy = self.gone = False
+
+    def open(self, configs, *, play=True, replaces=None):
+        if self.busy:
+            raise EngineBusy("this server trains at most 3 runs at once: 3 are open; close a tab that shows one")
+        self.asked.append(("open", tuple(configs)))
+        self.replaced.append(replaces)
+        self.plays.append(play)
+        self.open_run = f"token-{len(self.asked)}"
+        return self.open_run
+
+    def alive(self, token):
+        return token == self.open_run
+
+    def set(self, token, **knobs):
+        self._check(token)
+        self.asked.append(("set", knobs))
+        return [f"told about {', '.join(knobs)}"]
+
+    def info(self, token):
+        return {"configs": list(self.recovered)}
+
+    def reset(self, token, configs):
+        self._check(token)
+        self.asked.append(("reset", tuple(configs)))
+
+    def _check(self, token):
+        if self.gone or token != self.open_run:
+            self.gone = False
+            raise RunGone("freed")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_search():
+    """Each AppTest run would search all installed packages for components, at 0.2 s a time; ours come from the page."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("streamlit.components.v2.manifest_scanner.scan_component_manifests", list)
+        yield
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> RecordedEngine:
+    recorded = RecordedEngine()
+    monkeypatch.setattr(visitor, "engine", lambda: recorded)
+    return recorded
+
+
+def visit(page: str = "playground", **address: str) -> AppTest:
+    """A new visitor who opens a page at an address."""
+    app = AppTest.from_file(str(SHELL), default_timeout=30)
+    for name, value in address.items():
+        app.query_params[name] = value
+    return app.switch_page(f"../../pages/{page}.py").run()
+
+
+def widget(app: AppTest, name: str) -> Any:
+    """The widget of a knob, whatever kind it is."""
+    kinds = ("slider", "select_slider", "selectbox", "toggle", "number_input")
+    keys = (f"knob_{name}", f"knob_{name}_fixed")
+    return next(each for kind in kinds for each in app.get(kind) if each.key in keys)
+
+
+def config(app: AppTest) -> RunConfig:
+    return app.session_state.config
+
+
+def address(app: AppTest) -> dict[str, str]:
+    return {name: value if isinstance(value, str) else value[-1] for name, value in app.query_params.items()}
+
+
+def picture(app: AppTest) -> dict[str, Any]:
+    """What the page gave to its live picture."""
+    (component,) = app.get("bidi_component")
+    return json.loads(component.proto.json)
+
+
+def healthy(app: AppTest) -> AppTest:
+    assert not app.exception, [each.message for each in app.exception]
+    return app
+
+
+# --- pages -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_shows_the_run_that_it_opened(engine, name):
+    app = healthy(visit(name))
+    assert [what for what, _ in engine.asked] == ["open"]
+    assert picture(app)["token"] == engine.open_run
+    assert picture(healthy(app.run()))["token"] == engine.open_run  # a rerun keeps it
+    assert len(engine.asked) == 1
+
+
+def test_home_opens_twins_that_differ_in_the_balance_weight_only(engine):
+    app = visit("home")
+    ((_, (left, right)),) = engine.asked
+    assert (left.balance_coef, right.balance_coef, left.top_k) == (0.0, 10.0, 1)
+    assert left.with_(balance_coef=10.0) == right
+    assert len(picture(app)["titles"]) == 2 and picture(app)["layout"] == "twins"
+
+
+def test_homes_button_leads_to_the_playground_and_its_run_makes_room(engine):
+    app = visit("home")
+    homes = engine.open_run
+    healthy(app.button[0].click().run())
+    assert picture(app)["layout"] == "playground"
+    assert engine.replaced == [None, homes] and engine.asked[-1] == ("open", (RunConfig(),))
+
+
+def test_the_first_page_is_home(engine):
+    app = healthy(AppTest.from_file(str(SHELL), default_timeout=30).run())
+    assert picture(app)["layout"] == "twins"
+
+
+@pytest.mark.parametrize(("play", "plays"), [("0", False), ("1", True), ("no", True)])
+def test_the_address_may_say_that_the_run_waits(engine, play, plays):
+    app = visit(play=play)
+    assert engine.plays == [plays] and picture(app)["autoplay"] is plays
+
+
+# --- knobs -----------------------------------------------------------------------------------------------------------
+
+
+def test_every_knob_has_a_widget_with_its_label_help_and_value(engine):
+    app = visit()
+    for knob in KNOBS.values():
+        if knob.name in NOT_ON_A_PAGE:
+            continue
+        shown = widget(app, knob.name)
+        assert (shown.label, shown.help) == (knob.label, knob.help)
+        assert shown.value == getattr(RunConfig(), knob.name)
+
+
+def test_numbers_end_where_config_says(engine):
+    app = visit()
+    for name in ("num_experts", "noise", "train_share", "seed"):
+        knob, shown = KNOBS[name], widget(app, name)
+        assert (shown.min, shown.max) == (knob.low, knob.page_high or knob.high)
+    assert (widget(app, "top_k").min, widget(app, "top_k").max) == (1, RunConfig().num_experts)
+    for name in ("balance_coef", "learning_rate", "hidden_width", "batch_size", "capacity_factor"):
+        numbers = [float(option) for option in widget(app, name).options if option != "none"]
+        assert numbers == sorted(set(numbers))
+        KNOBS[name].check(KNOBS[name].kind(numbers[0]))
+        assert numbers[-1] == KNOBS[name].high
+    assert widget(app, "balance_coef").options[0] == "0" and widget(app, "capacity_factor").options[0] == "none"
+
+
+def test_choices_are_those_of_config(engine):
+    app = visit()
+    assert widget(app, "task").options == [info.label for info in TASK_INFO.values()]
+    assert widget(app, "balance_loss").options == list(LOSS_NAMES)
+    assert widget(app, "gate_form").options == list(GATE_FORMS)
+
+
+def test_fewer_experts_than_k_lower_k_and_say_so(engine):
+    app = visit(top_k="4")
+    healthy(widget(app, "num_experts").set_value(3).run())
+    assert config(app) == RunConfig(num_experts=3, top_k=3) and widget(app, "top_k").value == 3
+    assert any("k) lowered to 3" in toast.value for toast in app.toast)
+    assert engine.asked[-1] == ("set", {"num_experts": 3, "top_k": [3]})
+    assert address(app) == {"num_experts": "3", "top_k": "3"}
+
+
+@pytest.mark.parametrize("num_experts", [2, 7, 9, 32])
+def test_another_number_of_experts_keeps_k(engine, num_experts):
+    app = visit()
+    healthy(widget(app, "num_experts").set_value(num_experts).run())
+    assert engine.asked[-1] == ("set", {"num_experts": num_experts})
+    assert widget(app, "top_k").value == 2 and not any("lowered" in toast.value for toast in app.toast)
+    healthy(app.run())
+    assert config(app) == RunConfig(num_experts=num_experts)
+
+
+def test_one_expert_has_a_k_that_cannot_be_turned(engine):
+    app = visit(num_experts="1", top_k="1")
+    assert widget(app, "top_k").value == 1 and widget(app, "top_k").disabled
+    healthy(widget(app, "num_experts").set_value(4).run())
+    assert not widget(app, "top_k").disabled and config(app) == RunConfig(num_experts=4, top_k=1)
+
+
+LIVE: dict[str, Any] = {
+    "num_experts": 5, "top_k": 1, "balance_coef": 10.0, "balance_loss": "switch", "gate_form": "plain", "noise": 0.5,
+    "learning_rate": 0.1, "capacity_factor": 1.25,
+}  # fmt: skip
+FIXED: dict[str, Any] = {
+    "task": "moons", "seed": 7, "gate_bias": True, "expert": "linear", "hidden_width": 16, "batch_size": 64,
+    "num_classes": 3, "train_share": 0.25,
+}  # fmt: skip
+
+
+def test_every_knob_on_the_page_is_turned_below():
+    on_page = {name: knob.live for name, knob in KNOBS.items() if name not in NOT_ON_A_PAGE}
+    assert on_page == dict.fromkeys(LIVE, True) | dict.fromkeys(FIXED, False)
+
+
+@pytest.mark.parametrize("name", LIVE)
+def test_a_live_knob_turns_the_run_and_never_restarts_it(engine, name):
+    app = visit()
+    token = picture(app)["token"]
+    healthy(widget(app, name).set_value(LIVE[name]).run())
+    value = [LIVE[name]] if KNOBS[name].per_run else LIVE[name]
+    assert engine.asked[1:] == [("set", {name: value})]
+    assert picture(app)["token"] == token
+    assert [toast.value for toast in app.toast] == [f"told about {name}"]  # what the engine says is passed on
+    assert address(app) == RunConfig(**{name: LIVE[name]}).to_url()
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_any_other_knob_starts_the_run_again_and_says_so(engine, name):
+    app = visit()
+    token = picture(app)["token"]
+    healthy(widget(app, name).set_value(FIXED[name]).run())
+    wanted = RunConfig(**{name: FIXED[name]})
+    assert engine.asked[1:] == [("reset", (wanted,))]
+    assert picture(app)["token"] == token  # the picture stays mounted
+    (toast,) = app.toast
+    assert toast.value.startswith("Started again from step 0") and KNOBS[name].label in toast.value
+    assert address(app) == wanted.to_url()
+
+
+@pytest.mark.parametrize("task", TASK_INFO)
+def test_classes_are_those_that_the_task_can_have(engine, task):
+    app = healthy(visit(task=task))
+    low, high = TASK_INFO[task].classes
+    allowed = [None, *(count for count in range(2, 9) if low <= count <= high)]
+    assert widget(app, "num_classes").options == [str(count or "none") for count in allowed]
+    healthy(widget(app, "num_classes").set_value(allowed[-1]).run())
+    assert config(app) == RunConfig(task=task, num_classes=allowed[-1])
+
+
+def test_another_task_drops_a_number_of_classes_that_it_may_not_have(engine):
+    app = visit(task="spiral", num_classes="5")
+    healthy(widget(app, "task").set_value("xor").run())
+    assert config(app) == RunConfig(task="xor") and address(app) == {"task": "xor"}
+
+
+@pytest.mark.parametrize("task", TASK_INFO)
+def test_a_gate_bias_that_the_task_declares_is_shown_as_on_and_explained(engine, task):
+    app = visit(task=task)
+    declared = TASK_INFO[task].gate_bias
+    assert (widget(app, "gate_bias").value, widget(app, "gate_bias").disabled) == (declared, declared)
+    assert any("not cones" in caption.value for caption in app.caption) is declared
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_sets_every_knob_and_the_address(engine, name):
+    app = visit(num_experts="20", top_k="20", noise="0.5", task="bumps", play="0")
+    preset = PRESETS[name]
+    healthy(next(button for button in app.button if button.label == preset.label).click().run())
+    assert config(app) == preset.config and engine.asked[-1] == ("reset", (preset.config,))
+    assert address(app) == preset.config.to_url() | {"play": "0"}
+    for knob in set(KNOBS) - NOT_ON_A_PAGE:
+        if not widget(app, knob).disabled:
+            assert widget(app, knob).value == getattr(preset.config, knob)
+    healthy(app.run())  # and stays: no widget brings an old value back
+    assert config(app) == preset.config
+
+
+# --- the address -----------------------------------------------------------------------------------------------------
+
+
+def texts(knob: Knob) -> some.SearchStrategy[str]:
+    """Anything a person, a typo or an attacker may write for a knob."""
+    numbers = some.floats(allow_nan=True).map(str) | some.integers(-(10**12), 10**12).map(str)
+    odd = ("none", "", "<script>", "1e400", "٣", "**a**", ":red[x]", "$x$", "\\", "a\nb")
+    return some.text(max_size=60) | numbers | some.sampled_from([*knob.choices, *odd])
+
+
+ADDRESSES = some.fixed_dictionaries({}, optional={name: texts(knob) for name, knob in KNOBS.items()})
+FEW = settings(max_examples=25)
+
+
+def visited(params: dict[str, str]) -> tuple[AppTest, RecordedEngine]:
+    """As `visit`, for tests of many examples, which may not share a fixture."""
+    recorded = RecordedEngine()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(visitor, "engine", lambda: recorded)
+        return healthy(visit(**params)), recorded
+
+
+@FEW
+@given(ADDRESSES)
+@example({"num_experts": "999", "top_k": "77", "noise": "nan", "seed": "-1", "task": "<img src=x onerror=alert(1)>"})
+@example({"task": "bumps", "num_classes": "3", "balance_coef": "1e999"})
+@example({"num_experts": "40"})  # allowed on the command line only
+def test_any_address_opens_the_nearest_run_and_names_what_was_changed(params):
+    app, recorded = visited(params)
+    nearest, notices = RunConfig.from_url(params)
+    assert config(app) == nearest and recorded.asked == [("open", (nearest,))]
+    assert address(app) == nearest.to_url()
+    assert len(app.warning) == len(notices)
+    for warning, notice in zip(app.warning, notices, strict=True):
+        assert any(name in notice for name in KNOBS)
+        assert re.sub(rf"\\([{MARKS}])", r"\1", warning.value).endswith(f"{notice}.")
+        assert not re.search(rf"[{MARKS}]", re.sub(rf"\\[{MARKS}]", "", warning.value.split(": ", 1)[1][:-1]))
+
+
+def allowed(knob: Knob) -> some.SearchStrategy[Any]:
+    """Any value that a page may have for a knob."""
+    high = knob.page_high or knob.high
+    if knob.choices or knob.kind is bool:
+        return some.sampled_from(knob.choices or (False, True))
+    values: some.SearchStrategy[Any] = some.integers(int(knob.low or 0), int(high or 0))
+    if knob.kind is float:
+        values = some.floats(knob.low or 0, high, allow_subnormal=False)
+    return values | some.none() if knob.optional else values
+
+
+KNOWN = {name: allowed(knob) for name, knob in KNOBS.items() if name not in ("top_k", "num_classes")}
+
+
+@FEW
+@given(some.builds(RunConfig, top_k=some.just(1), **KNOWN))
+@example(RunConfig(balance_coef=0.0100000001, learning_rate=0.0300000001))  # written with %g these look like neighbors
+def test_an_address_brings_any_run_back_and_a_turned_knob_keeps_the_others(wanted):
+    app, recorded = visited(wanted.to_url())
+    assert config(app) == wanted and not app.warning
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(visitor, "engine", lambda: recorded)
+        fewer = healthy(widget(app, "num_experts").set_value(2 if wanted.num_experts != 2 else 3).run())
+    assert config(fewer) == wanted.with_(num_experts=2 if wanted.num_experts != 2 else 3)
+    assert RunConfig.from_url(address(fewer)) == (config(fewer), [])
+
+
+def test_other_parameters_stay_in_the_address(engine):
+    app = visit(play="0", present="1", utm="x", top_k="9")
+    assert address(app) == {"play": "0", "present": "1", "utm": "x", "top_k": "8"}
+    widget(app, "balance_coef").set_value(1.0).run()
+    assert address(app) == {"play": "0", "present": "1", "utm": "x", "top_k": "8", "balance_coef": "1"}
+
+
+PLACE = some.floats(allow_nan=False, allow_infinity=False)
+
+
+@FEW
+@given(PLACE, PLACE)
+@example(1.5, -2.0)
+def test_the_probe_starts_where_the_address_says(x, y):
+    app, _ = visited({"probe": f"{x},{y}"})
+    assert picture(app)["probe"] == [x, y] and address(app) == {"probe": f"{x},{y}"}
+
+
+@pytest.mark.parametrize("text", ["", ",", "1", "1,2,3", "1,inf", "nan,1", "1;2", "<b>,1", "[1,2]", "1e999,0"])
+def test_what_is_no_place_leaves_the_probe_where_it_is(engine, text):
+    assert picture(healthy(visit(probe=text)))["probe"] is None
+
+
+# --- the visitor's run -----------------------------------------------------------------------------------------------
+
+
+def test_a_busy_server_says_so_and_can_be_tried_again(engine):
+    engine.busy = True
+    app = healthy(visit(seed="5"))
+    (warning,) = app.warning
+    assert "busy" in warning.value and "at most 3 runs at once" in warning.value and "close a tab" in warning.value
+    assert not app.get("bidi_component")
+    engine.busy = False
+    healthy(next(button for button in app.button if button.label == "Try again").click().run())
+    assert not app.warning and engine.asked == [("open", (RunConfig(seed=5),))]
+    assert picture(app)["token"] == engine.open_run
+
+
+def test_a_freed_run_is_opened_again_from_the_address(engine):
+    app = visit(seed="5")
+    engine.open_run = None
+    healthy(app.run())
+    assert engine.asked[1:] == [("open", (RunConfig(seed=5),))] and picture(app)["token"] == engine.open_run
+
+
+def test_a_run_that_is_freed_while_a_knob_is_turned_is_opened_with_it(engine):
+    app = visit()
+    engine.gone = True  # alive when asked, gone when turned
+    healthy(widget(app, "balance_coef").set_value(10.0).run())
+    assert engine.asked[1:] == [("open", (RunConfig(balance_coef=10.0),))]
+    assert picture(app)["token"] == engine.open_run
+
+
+def test_the_real_engine_takes_what_pages_ask(monkeypatch):
+    with Engine(in_process=True) as real:
+        monkeypatch.setattr(visitor, "engine", lambda: real)
+        app = healthy(visit(play="0"))
+        token = picture(app)["token"]
+        healthy(widget(app, "num_experts").set_value(9).run())
+        healthy(widget(app, "balance_coef").set_value(10.0).run())
+        assert real.info(token)["configs"] == [RunConfig(num_experts=9, balance_coef=10.0)]
+        healthy(widget(app, "seed").set_value(4).run())
+        assert real.alive(token) and real.info(token)["configs"] == [config(app)]
+        healthy(app.switch_page("../../pages/home.py").run())
+        assert not real.alive(token) and real.alive(picture(app)["token"])  # one group of runs a visitor
+
+
+# --- shown code ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", LOSS_NAMES)
+def test_the_page_shows_the_very_functions_that_run(engine, loss):
+    app = healthy(visit(balance_loss=loss))
+    for place in ("moeviz.routers:top_k", f"moeviz.losses:{loss}", "moeviz.dispatch:sparse"):
+        module, name = place.split(":")
+        function = inspect.unwrap(getattr(importlib.import_module(module), name))
+        assert inspect.getsource(function).rstrip() in [shown.value for shown in app.code]
+        assert any(code.caption(place) in caption.value for caption in app.caption)
+        assert code.caption(place) == (inspect.getdoc(function) or "").split("\n")[0]
+
+
+def test_a_class_can_be_shown_too():
+    assert code.source("moeviz.presets:Preset").startswith("class Preset:\n")
+
+
+@pytest.mark.parametrize(
+    ("place", "remedy"),
+    [("moeviz.nowhere:top_k", "check the module's name"), ("moeviz.routers:no_such_function", "check the name")],
+)
+def test_code_that_is_not_there_is_named(place, remedy):
+    with pytest.raises(ValueError, match=rf"code to show must .*: got {place}; {remedy}"):
+        code.source(place)
+
+
+def test_no_page_makes_the_server_import_torch():
+    script = f"""
+import sys
+from streamlit.testing.v1 import AppTest
+from moeviz.ui import visitor
+from tests.test_pages import RecordedEngine, visit, PAGES
+visitor.engine = lambda engine=RecordedEngine(): engine
+for page in PAGES:
+    assert not visit(page).exception
+print("torch" in sys.modules, "jaxtyping" in sys.modules, len({PAGES!r}))
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["False", "False", str(len(PAGES))], done.stderr
