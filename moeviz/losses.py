@@ -22,8 +22,8 @@ def squared(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R"]:
     Units:  none; 0 balanced, 1 − 1/N when one expert gets all probability.
     Source: the article's section 3. Rows sum to 1, so it equals CV²(importance of the softmax) / N.
     """
-    mean_prob_E = routing.probs_TE.mean(-2)
-    return (1 / mean_prob_E.shape[-1] - mean_prob_E).square().sum(-1)
+    missing_E = 1 / routing.probs_TE.shape[-1] - routing.probs_TE.mean(-2)
+    return (missing_E * missing_E).sum(-1)
 
 
 def switch(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R"]:

@@ -24,6 +24,10 @@ RESTART_WINDOW = 60.0
 ROOT = Path(__file__).resolve().parents[2]
 # read by torch when it is imported: changing the count in a live process can cost a factor of 100
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+# glibc returns freed memory at once and pays page faults for it in the next step: keep up to 64 MB in the process
+KEEP_MEMORY = {
+    "MALLOC_TRIM_THRESHOLD_": str(2**26), "MALLOC_MMAP_THRESHOLD_": str(2**26), "MALLOC_TOP_PAD_": str(2**24),
+}  # fmt: skip
 logger = logging.getLogger(__name__)
 
 OnMessage = Callable[[Message, bytes], None]
@@ -46,7 +50,7 @@ class ProcessWorker:
 
     def __init__(self, arguments: list[str], on_message: OnMessage, on_exit: OnExit) -> None:
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        environment = {**os.environ, "PYTHONPATH": path, **ONE_THREAD}
+        environment = {**os.environ, "PYTHONPATH": path, **ONE_THREAD, **KEEP_MEMORY}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "moeviz.engine.worker", *arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=environment,

@@ -103,7 +103,7 @@ class Training:
     def _update(self, gradient_REP: Float[Tensor, "R E P"], task_loss_R: Float[Tensor, " R"]) -> None:
         """Clip and apply; a run whose gradient is not finite, or whose loss exploded, stands still from now on."""
         clipped_REP, norm_R = clipped(gradient_REP, LARGEST_GRADIENT)
-        self._healthy_R = self._healthy_R & norm_R.isfinite() & (task_loss_R < self._largest_loss_R)
+        self._healthy_R = self._healthy_R & (norm_R < torch.inf) & (task_loss_R < self._largest_loss_R)
         self._gradient_REP = torch.where(over(self._healthy_R, 2), clipped_REP, 0.0)
         self._adam, self.rows_REP = self._adam.update(
             self.rows_REP, self._gradient_REP, self._learning_rate * self._healthy_R

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from moeviz.training.core import Training
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def measure(training: Training) -> Record:
     """Losses and train metric on train tokens, everything else on test tokens, in one pass over both."""
     tokens, num_train = training.data.evaluated, training.data.num_evaluated_train
@@ -27,26 +27,32 @@ def measure(training: Training) -> Record:
     on_test = y_RTO[:, num_train:], tokens.target[:, num_train:]
     load_RE = metrics.load(tested, k=knobs.k)
     segments = tokens.segment_RT[:, num_train:], training.data.tasks[0].num_segments
-    idle_since_RE, dead_RE = history.idle(
-        training.records, training.current_step, loads := _numpy(load_RE), training.ids_RE
-    )
+    numbers = {
+        "task_loss": training.task_loss(*on_train),
+        "balance_loss": training.balance_loss(trained, k=knobs.k),
+        "train_metric": training.metric(*on_train),
+        "test_loss": training.task_loss(*on_test),
+        "test_metric": training.metric(*on_test),
+        "cv_load": metrics.cv(load_RE),
+        "specialization": metrics.specialization(tested, *segments),
+    }
+    shares = {"load_RE": load_RE, "mean_prob_RE": metrics.mean_probability(tested)}
+    return _record(training, _numpy(numbers) | _numpy(shares))
+
+
+def _record(training: Training, measured: dict[str, np.ndarray]) -> Record:
+    """What was measured, and since when each expert has been idle."""
+    idle_since_RE, dead_RE = history.idle(training.records, training.current_step, measured["load_RE"], training.ids_RE)
     return Record(
         step=training.current_step,
-        task_loss=_numpy(training.task_loss(*on_train)),
-        balance_loss=_numpy(training.balance_loss(trained, k=knobs.k)),
-        train_metric=_numpy(training.metric(*on_train)),
-        test_loss=_numpy(training.task_loss(*on_test)),
-        test_metric=_numpy(training.metric(*on_test)),
-        cv_load=_numpy(metrics.cv(load_RE)),
-        specialization=_numpy(metrics.specialization(tested, *segments)),
-        load_RE=loads,
-        mean_prob_RE=_numpy(metrics.mean_probability(tested)),
         ids_RE=training.ids_RE,
-        idle_since_RE=idle_since_RE,
         balance_coef=np.array([config.balance_coef for config in training.configs]),
+        idle_since_RE=idle_since_RE,
         dead_RE=dead_RE,
+        **measured,
     )
 
 
-def _numpy(value: Tensor) -> np.ndarray:
-    return value.double().cpu().numpy()
+def _numpy(values: dict[str, Tensor]) -> dict[str, np.ndarray]:
+    """Tensors of one shape as arrays, fetched together: each fetch would make a GPU wait."""
+    return dict(zip(values, torch.stack(list(values.values())).double().cpu().numpy(), strict=True))

@@ -57,7 +57,8 @@ def _without_capacity(training: Training) -> RoutingKnobs:
 def first_choice(training: Training) -> Arrays:
     """Each cell's first choice, and a bit mask of all chosen experts."""
     routing = training.model.route(training.rows_REP, grid(training, MAP), _without_capacity(training))
-    chosen = np.packbits(routing.chosen_TE.cpu().numpy(), axis=-1, bitorder="little")
+    whole_bytes_TE = torch.nn.functional.pad(routing.chosen_TE, (0, -routing.chosen_TE.shape[-1] % 8))
+    chosen = np.packbits(whole_bytes_TE.cpu().numpy(), bitorder="little")
     winner = routing.rank_TE.argmin(-1).to(torch.uint8).cpu().numpy()
     shape = (len(winner), MAP, MAP)
     return {"winner": winner.reshape(shape), "chosen": chosen.reshape(*shape, -1)}
@@ -165,11 +166,13 @@ def probe(training: Training, place: tuple[float, float] | None) -> tuple[list[f
     """Where the probe is (in view coordinates) and what the layer does with the token there."""
     xy, x_R1D = _token_at(training, place)
     rows_REP, knobs = training.rows_REP, _without_capacity(training)
-    y_R1O, routing = training.model(rows_REP, x_R1D, knobs)
+    routing = training.model.route(rows_REP, x_R1D, knobs)
+    experts_RE1O = training.model.expert_outputs(rows_REP, x_R1D)
+    y_R1O = (routing.gates_TE.mT.unsqueeze(-1) * experts_RE1O).sum(1)
     return xy, {
         "probe_prob": _floats(routing.probs_TE[:, 0]), "probe_weight": _floats(routing.gates_TE[:, 0]),
         "probe_chosen": routing.chosen_TE[:, 0].to(torch.uint8).cpu().numpy(), "probe_output": _floats(y_R1O[:, 0]),
-        "probe_expert_output": _floats(training.model.expert_outputs(rows_REP, x_R1D)[:, :, 0]),
+        "probe_expert_output": _floats(experts_RE1O[:, :, 0]),
     }  # fmt: skip
 
 

@@ -34,7 +34,7 @@ class Snapshot:
         )
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def take(training: Training, want: Sequence[str], probe: tuple[float, float] | None, record: Record) -> Snapshot:
     """Draw the wanted pictures with the present weights, beside what was measured; a 1-D task has no maps to draw."""
     unknown = sorted(set(want) - set(pictures.PICTURES))
