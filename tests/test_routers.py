@@ -97,7 +97,7 @@ def test_with_one_expert_renormalized_the_router_learns_nothing() -> None:
     # weight = p/p = 1 whatever p is, so its derivative is 0; plain, it is p and has one: dp/dz = p(1-p) on the chosen.
     logits_TE = random_logits(6, 4).requires_grad_()
     renormalized = top_k(logits_TE, k=1, renormalize=True)
-    assert torch.equal(renormalized.gates_TE, renormalized.chosen_TE.double())
+    assert close(renormalized.gates_TE, renormalized.chosen_TE.double())
     value_TE = torch.arange(24, dtype=torch.float64).reshape(6, 4)
     (nothing_TE,) = torch.autograd.grad((renormalized.gates_TE * value_TE).sum(), logits_TE)
     assert nothing_TE.abs().max() < 1e-13
