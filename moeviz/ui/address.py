@@ -48,4 +48,5 @@ def probe_from_address() -> list[float] | None:
 
 def _plain(text: str) -> str:
     """Text without Markdown's signs, so that nothing from an address is more than text."""
-    return "".join(f"\\{sign}" if sign in r"\`*_{}[]()<>#+-.!|~$:" else sign for sign in text)
+    plain = "".join(f"\\{sign}" if sign in r"\`*_{}[]()<>#+-.!|~$:" else sign for sign in text)
+    return plain.replace(":", ":\u2060")  # :icons: and :emoji: ignore the backslash; a word joiner parts them
