@@ -14,7 +14,7 @@ from torch import Tensor
 from moeviz import device as devices
 from moeviz import dispatch, routers
 from moeviz.axes import PerRun, over
-from moeviz.config import TASK_INFO, RunConfig, Value
+from moeviz.config import KNOBS, TASK_INFO, RunConfig, Value
 from moeviz.experts import Parameters
 from moeviz.losses import LOSSES
 from moeviz.model import MoE, RoutingKnobs
@@ -29,9 +29,10 @@ from moeviz.training.snapshot import Snapshot, take
 if TYPE_CHECKING:
     import pandas
 
-DEFAULT_RATE = RunConfig().learning_rate
+DEFAULT_RATE, LOWEST_RATE = RunConfig().learning_rate, KNOBS["learning_rate"].low or 0.0
 LARGEST_GRADIENT = 10.0  # per-run clipping: far above what a healthy run shows
 DIVERGED = 100.0  # a run is stopped when its task loss exceeds this many times (1 + its loss at step 0)
+RECENT = 100  # records
 RISEN = 2.0  # a record is good to go back to while no run's loss is above this many times its recent best
 
 
@@ -106,7 +107,7 @@ class Training:
         self._healthy_R = self._healthy_R & (norm_R < torch.inf) & (task_loss_R < self._largest_loss_R)
         self._gradient_REP = torch.where(over(self._healthy_R, 2), clipped_REP, 0.0)
         self._adam, self.rows_REP = self._adam.update(
-            self.rows_REP, self._gradient_REP, self._learning_rate * self._healthy_R
+            self.rows_REP, self._gradient_REP, self._learning_rate_R * self._healthy_R
         )
 
     # ---- knobs ----------------------------------------------------------------------------------------------------
@@ -117,16 +118,18 @@ class Training:
         Raises ValueError (rule, value, remedy) and changes nothing when a knob is unknown, not live or out of bounds.
         """
         configs, notices = knobs.changed(self.configs, changes)
-        load_RE = self.measure().load_RE
+        record, is_good = self.measure(), self._is_good(self.measure())
         before, self.configs = self.configs, configs
         self.marks += [(self.current_step, label) for label in knobs.labels(before, configs)]
         if any(old.noise != new.noise for old, new in zip(before, configs, strict=True)):
             self.data = Data(configs, self.device, self.dtype)
         if configs[0].num_experts != before[0].num_experts:
-            self._resize(configs[0].num_experts, load_RE)
+            self._resize(configs[0].num_experts, record.load_RE)
         self._read_knobs()
-        if not self.diverged:
-            self._good = self._checkpoint()  # so that going back never undoes a knob
+        if is_good:
+            self._good = self._checkpoint()
+        elif configs[0].num_experts == before[0].num_experts:
+            self._good = self._good | {"configs": configs}  # going back must not undo a knob
         return notices
 
     def _read_knobs(self) -> None:
@@ -140,8 +143,9 @@ class Training:
             first.biased_gate,
         )  # fmt: skip
         self.balance_loss = LOSSES[first.balance_loss]
-        self._coef = self._per_run([float(config.balance_coef) for config in self.configs])
-        self._learning_rate = self._per_run([config.learning_rate for config in self.configs])
+        self._coef = self._per_run([config.balance_coef for config in self.configs])
+        rates = [config.learning_rate for config in self.configs]
+        self._learning_rate_R = torch.tensor(rates, device=self.device, dtype=self.dtype)
         self.routing_knobs = self.routing_knobs_for(first.batch_size)
 
     def routing_knobs_for(self, num_tokens: int) -> RoutingKnobs:
@@ -159,7 +163,8 @@ class Training:
 
     def _per_run(self, values: list[Any]) -> PerRun:
         """One number where all runs agree (cheaper), else a tensor with one for each."""
-        return values[0] if len(set(values)) == 1 else torch.tensor(values, device=self.device)
+        dtype = self.dtype if isinstance(values[0], float) else None
+        return values[0] if len(set(values)) == 1 else torch.tensor(values, device=self.device, dtype=dtype)
 
     def _resize(self, num_experts: int, load_RE: np.ndarray) -> None:
         """Experts arrive as noisy copies of the busiest, with their Adam moments, or the least loaded leave."""
@@ -208,15 +213,19 @@ class Training:
         """Add the present state to the history; remember it as good unless its loss is far above the best."""
         self.diverged = not bool(self._healthy_R.all())
         self.records.append(self.measure())
-        losses = np.array([record.task_loss for record in self.records[-100:]])
-        if not self.diverged and (losses[-1] <= RISEN * losses.min(0)).all():
+        if self._is_good(self.records[-1]):
             self._good = self._checkpoint()
+
+    def _is_good(self, record: Record) -> bool:
+        """Whether every run is healthy, and its loss not far above its recent best."""
+        best_R = np.min([each.task_loss for each in self.records[-RECENT:]], axis=0)
+        return bool(self._healthy_R.all()) and bool((record.task_loss <= RISEN * best_R).all())
 
     # ---- going back -----------------------------------------------------------------------------------------------
 
     def state(self) -> dict[str, Any]:
         """Everything that decides how the run goes on. (Random streams follow from seed and step.)"""
-        return self._checkpoint() | {"records": tuple(self.records), "marks": tuple(self.marks)}
+        return self._checkpoint() | {"records": tuple(self.records), "marks": tuple(self.marks), "_good": self._good}
 
     def _checkpoint(self) -> dict[str, Any]:
         """The state without its history; tensors are never changed in place, so no copy is needed."""
@@ -237,11 +246,11 @@ class Training:
         if data_changed:
             self.data = Data(self.configs, self.device, self.dtype)
         self._read_knobs()
-        self._good = self._checkpoint()
+        self._good = state.get("_good", state)
 
     def recover(self) -> list[str]:
         """Leave a diverged state: back to the last good record, with a tenth of the learning rate."""
-        rates = [min(config.learning_rate / 10, DEFAULT_RATE) for config in self.configs]
+        rates = [max(min(config.learning_rate / 10, DEFAULT_RATE), LOWEST_RATE) for config in self.configs]
         self.restore(self._good)
         self.set(learning_rate=rates)
         return [f"went back to step {self.current_step} and lowered the learning rate to {rates[0]:g}"]

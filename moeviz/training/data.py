@@ -14,7 +14,7 @@ from moeviz.rng import stream
 from moeviz.tasks import TASKS, Split, TaskData
 
 BLOCK = 64  # steps whose tokens are drawn at once
-EVALUATED = 1024  # at most this many train and as many test tokens are measured
+MEASURED = 1024  # at most this many train and as many test tokens are measured
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,11 @@ class Tokens:
     x_RTD: Float[Tensor, "R T D"]
     target: Int[Tensor, "R T"] | Float[Tensor, "R T O"]
     segment_RT: Int[Tensor, "R T"]
+
+    @property
+    def count(self) -> int:
+        """Tokens of each run."""
+        return self.x_RTD.shape[1]
 
     def first(self, count: int) -> Tokens:
         """At most `count` tokens of each run."""
@@ -45,8 +50,7 @@ class Data:
         self.tasks = [drawn[_data_knobs(config)] for config in configs]
         self.train = _stack([task.train for task in self.tasks], device, dtype)
         self.test = _stack([task.test for task in self.tasks], device, dtype)
-        train, test = self.train.first(EVALUATED), self.test.first(EVALUATED)
-        self.evaluated, self.num_evaluated_train = train.then(test), train.x_RTD.shape[1]
+        self.measured_train, self.measured_test = self.train.first(MEASURED), self.test.first(MEASURED)
         self._seeds = [config.seed for config in configs]
         self._batch_size = configs[0].batch_size
         self._block = -1

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from moeviz import metrics
+from moeviz.routers import Routing
 from moeviz.training import history
+from moeviz.training.data import Tokens
 from moeviz.training.history import Record
 
 if TYPE_CHECKING:
@@ -18,26 +20,35 @@ if TYPE_CHECKING:
 
 @torch.inference_mode()
 def measure(training: Training) -> Record:
-    """Losses and train metric on train tokens, everything else on test tokens, in one pass over both."""
-    tokens, num_train = training.data.evaluated, training.data.num_evaluated_train
-    knobs = training.routing_knobs_for(tokens.x_RTD.shape[1])
-    y_RTO, routing = training.model(training.rows_REP, tokens.x_RTD, knobs)
-    trained, tested = routing.tokens(slice(num_train)), routing.tokens(slice(num_train, None))
-    on_train = y_RTO[:, :num_train], tokens.target[:, :num_train]
-    on_test = y_RTO[:, num_train:], tokens.target[:, num_train:]
-    load_RE = metrics.load(tested, k=knobs.k)
-    segments = tokens.segment_RT[:, num_train:], training.data.tasks[0].num_segments
+    """Losses and train metric on train tokens, everything else on test tokens."""
+    data, limited = training.data, training.routing_knobs.capacity is not None
+    if limited:  # a test token must not queue behind the train tokens
+        (y_train, trained), (y_test, tested) = (
+            _forward(training, data.measured_train),
+            _forward(training, data.measured_test),
+        )
+    else:  # in one pass, which costs half
+        y_RTO, routing = _forward(training, data.measured_train.then(data.measured_test))
+        y_train, y_test = y_RTO.split([data.measured_train.count, data.measured_test.count], dim=1)
+        trained, tested = routing.tokens(slice(y_train.shape[1])), routing.tokens(slice(y_train.shape[1], None))
+    on_train, on_test = (y_train, data.measured_train.target), (y_test, data.measured_test.target)
+    k = training.routing_knobs.k
+    load_RE = metrics.load(tested, k=k)
     numbers = {
         "task_loss": training.task_loss(*on_train),
-        "balance_loss": training.balance_loss(trained, k=knobs.k),
+        "balance_loss": training.balance_loss(trained, k=k),
         "train_metric": training.metric(*on_train),
         "test_loss": training.task_loss(*on_test),
         "test_metric": training.metric(*on_test),
         "cv_load": metrics.cv(load_RE),
-        "specialization": metrics.specialization(tested, *segments),
+        "specialization": metrics.specialization(tested, data.measured_test.segment_RT, data.tasks[0].num_segments),
     }
     shares = {"load_RE": load_RE, "mean_prob_RE": metrics.mean_probability(tested)}
     return _record(training, _numpy(numbers) | _numpy(shares))
+
+
+def _forward(training: Training, tokens: Tokens) -> tuple[Tensor, Routing]:
+    return training.model(training.rows_REP, tokens.x_RTD, training.routing_knobs_for(tokens.count))
 
 
 def _record(training: Training, measured: dict[str, np.ndarray]) -> Record:

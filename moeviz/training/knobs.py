@@ -40,6 +40,12 @@ def changed(
             )
         if not KNOBS[name].per_run and isinstance(knobs[name], (list, tuple)):
             raise ValueError(f"{name} must be the same for all runs in lockstep: got {knobs[name]!r}; pass one value")
+        value = knobs[name]
+        if isinstance(value, (list, tuple)) and len(value) != len(configs):
+            raise ValueError(
+                f"{name} must be one value, or a list with one for each of the {len(configs)} runs: "
+                f"got {len(value)} values; pass {len(configs)}"
+            )
     after, notices = [], []
     for run, config in enumerate(configs):
         values: dict[str, Any] = {
