@@ -17,6 +17,18 @@ def knobs(config: RunConfig, *names: str) -> RunConfig:
     return config
 
 
+def cautions(config: RunConfig) -> list[str]:
+    """What a reader should know of this setting before wondering at the picture."""
+    said = []
+    if config.top_k == 1 and config.renormalized:
+        said.append(
+            "With k = 1 every renormalized weight is 1, whatever the gate says: the task teaches the router nothing."
+        )
+    if config.top_k == config.num_experts and config.num_experts > 1:
+        said.append("With k = N every expert works on every input: nothing is sparse, and the load is always even.")
+    return said
+
+
 def show(config: RunConfig) -> None:
     """Let the widgets show this config at the next run of the script (for presets, in a button's callback)."""
     st.session_state.config = config
