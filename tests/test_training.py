@@ -76,9 +76,7 @@ def test_equal_twins_are_bit_equal(dispatch: str) -> None:
 
 
 def test_dense_and_sparse_train_alike() -> None:
-    dense, sparse = (
-        trained([each.with_(dispatch=name) for each in CROWD], 200, DOUBLE) for name in ("dense", "sparse")
-    )
+    dense, sparse = (trained([each.with_(dispatch=name) for each in CROWD], 80, DOUBLE) for name in ("dense", "sparse"))
     assert apart(dense.rows_REP, sparse.rows_REP) < 1e-9
     assert (dense.history.attrs["dispatch"], sparse.history.attrs["dispatch"]) == ("dense", "sparse")
 
