@@ -68,7 +68,7 @@ def test_ties_go_to_the_lower_expert() -> None:
     routing = top_k(torch.tensor([[5.0, 1.0, 1.0, 5.0], [2.0, 2.0, 2.0, 2.0]]), k=3)
     assert routing.rank_TE.tolist() == [[0, 2, 3, 1], [0, 1, 2, 3]]
     assert routing.chosen_TE.tolist() == [[True, True, False, True], [True, True, True, False]]
-    # also with many experts, where an unstable sort would shuffle: experts 2, 5, 8 … lead, then 1, 4, 7 …, then 0, 3, 6 …
+    # many experts, where an unstable sort would shuffle: 2, 5, 8 … lead, then 1, 4, 7 …, then 0, 3, 6 …
     many = top_k(torch.arange(39.0).remainder(3).expand(20, 39), k=5)
     assert many.rank_TE.tolist() == [[13 * (2 - expert % 3) + expert // 3 for expert in range(39)]] * 20
 
