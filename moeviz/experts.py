@@ -23,7 +23,7 @@ def unpack(rows_P: Float[Tensor, "*lead P"], shapes: Shapes) -> Parameters:
     sizes = [math.prod(shape) for shape in shapes.values()]
     parts = rows_P.split([*sizes, rows_P.shape[-1] - sum(sizes)], dim=-1)
     return {
-        name: part.view(*part.shape[:-1], *shape) for (name, shape), part in zip(shapes.items(), parts, strict=False)
+        name: part.view(part.shape[:-1] + shape) for (name, shape), part in zip(shapes.items(), parts, strict=False)
     }
 
 
