@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 
+from moeviz.cli import UsageError
 from moeviz.cli.flags import add_json, check_writable
 
 
@@ -16,4 +17,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     check_writable(arguments.json)
     bench = importlib.import_module("moeviz.bench")  # brings torch: only when it is really asked for
-    return int(bench.main(only=arguments.only, json=arguments.json) or 0)
+    try:
+        return int(bench.main(only=arguments.only, json=arguments.json))
+    except ValueError as error:
+        raise UsageError(str(error)) from None
