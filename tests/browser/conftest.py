@@ -1,0 +1,39 @@
+"""What browser tests share: one server, one browser (pytest-playwright's), and a page whose visitor is new."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext
+
+from tests.browser.driving import Server, Stage
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The real app; when it ends, its workers end too."""
+    with Server(tmp_path_factory.mktemp("server") / "log.txt") as running:
+        yield running
+        workers = running.workers()
+    assert workers and not [worker for worker in workers if worker.is_running()]
+
+
+@pytest.fixture(scope="session")
+def warm_context(browser: Browser) -> Iterator[BrowserContext]:
+    """One browser for most tests, so that it loads the scripts only once."""
+    context = browser.new_context(viewport={"width": 1280, "height": 720})
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def stage(warm_context: BrowserContext, server: Server) -> Iterator[Stage]:
+    """A new visitor's page; afterwards neither the page nor the server's log may hold an error."""
+    said_before = len(server.said())
+    page = warm_context.new_page()
+    opened = Stage(page, server.address)
+    yield opened
+    page.close()
+    assert not opened.errors, opened.errors
+    assert "Traceback" not in server.said()[said_before:], server.said()[said_before:]

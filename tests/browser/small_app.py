@@ -1,0 +1,38 @@
+"""The app with an engine that takes few runs and soon frees them, and a look at it; for tests of what happens then.
+
+Started with `uvicorn tests.browser.small_app:served`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+from functools import cache
+from typing import Any
+
+from moeviz.engine import Engine
+from moeviz.ui import visitor
+
+
+@cache
+def small_engine() -> Engine:
+    limits = json.loads(os.environ["MOEVIZ_TEST_ENGINE"])
+    return Engine(**limits)
+
+
+visitor.engine = small_engine
+app: Any = importlib.import_module("app").app  # it asks for the engine when it is imported
+
+
+async def served(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """The app; and at /test-engine, how many runs its engine has; at /test-engine/free, it is made to forget them."""
+    if scope["type"] != "http" or not scope["path"].startswith("/test-engine"):
+        await app(scope, receive, send)
+        return
+    if scope["path"] == "/test-engine/free":
+        for token in list(small_engine()._runs):
+            small_engine().close(token, "freed by a test")
+    body = json.dumps({"runs": len(small_engine()._runs)}).encode()
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+    await send({"type": "http.response.body", "body": body})

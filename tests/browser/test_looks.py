@@ -1,0 +1,124 @@
+"""What every screen must give: motion only where it is wanted, dark and light, phones, and text that can be read."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.browser.driving import Stage, soon, stage_in
+
+pytestmark = pytest.mark.browser
+PATHS = ("/", "/playground")
+
+
+@pytest.fixture(scope="module", params=PATHS)
+def shown(request, warm_context, server):
+    """Each page once, training, on a screen of 1280 by 720."""
+    opened = Stage(warm_context.new_page(), server.address).open(request.param)
+    yield opened
+    opened.page.close()
+
+
+def luminance(color: str) -> float:
+    """WCAG's relative luminance of rgb(…)."""
+    linear = []
+    for channel in re.findall(r"[\d.]+", color)[:3]:
+        share = float(channel) / 255
+        linear.append(share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4)
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def colors(stage: Stage) -> tuple[float, float]:
+    """Luminance of the stage's text and of the page behind it."""
+    text = stage.page.locator(".mv-stage").evaluate("stage => getComputedStyle(stage).color")
+    ground = stage.page.get_by_test_id("stApp").evaluate("app => getComputedStyle(app).backgroundColor")
+    return luminance(text), luminance(ground)
+
+
+def overflow(stage: Stage) -> dict[str, float]:
+    """By how many pixels each thing that scrolls is wider than what is seen of it."""
+    script = """() => [
+        document.scrollingElement, ...document.querySelectorAll('[data-testid=stMain], [data-testid=stApp], .mv-stage'),
+    ].map((each) => [each.dataset.testid ?? each.className ?? each.tagName, each.scrollWidth - each.clientWidth])"""
+    return dict(stage.page.evaluate(script))
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_who_wants_no_motion_gets_a_paused_run(browser, server, path):
+    with stage_in(browser, server, reduced_motion="reduce") as stage:
+        stage.open(path)
+        stage.until("stage.state === 'paused'")
+        at = stage.step
+        stage.press("step")
+        stage.until("stage.step > value", at)
+        assert stage.step == at + 1  # more, if it had trained meanwhile
+        stage.press("play")
+        stage.until("stage.state === 'running' && stage.step > value", at + 3)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_dark_and_narrow(browser, server, path):
+    """On a phone in the dark nothing scrolls sideways, the picture fits, and text stands out from its ground."""
+    with stage_in(browser, server, color_scheme="dark", has_touch=True) as stage:
+        stage.page.set_viewport_size({"width": 390, "height": 844})
+        stage.open(path)
+        stage.until("stage.step > value", stage.step)
+        stage.press("play")
+        assert {name: wide for name, wide in overflow(stage).items() if wide > 0} == {}
+        box = stage.page.locator(".mv-field").first.bounding_box()
+        assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 390 and box["width"] > 250
+        text, ground = colors(stage)
+        assert ground < 0.05 and (text + 0.05) / (ground + 0.05) >= 7
+        stage.page.emulate_media(color_scheme="light")
+        soon(lambda: check_light(*colors(stage)))
+
+
+def check_light(text: float, ground: float) -> None:
+    assert ground > 0.9 and (ground + 0.05) / (text + 0.05) >= 7
+
+
+def test_text_in_the_stage_can_be_read_from_the_back_row(shown):
+    if shown.part("side-chart").count():
+        shown.until("part('side-chart').querySelector('.js-plotly-plot text')")
+    texts = shown.page.evaluate(
+        """() => {
+            const walker = document.createTreeWalker(document.querySelector('.mv-stage'), NodeFilter.SHOW_TEXT);
+            const found = [];
+            while (walker.nextNode()) {
+                const { parentElement: element, textContent } = walker.currentNode;
+                const box = element.getBoundingClientRect();
+                if (!textContent.trim() || box.width <= 1 || element.closest('style, .mv-spoken')) continue;
+                const size = parseFloat(getComputedStyle(element).fontSize);
+                found.push([textContent.trim().slice(0, 30), size]);
+            }
+            return found;
+        }"""
+    )
+    assert len(texts) > 10
+    assert [(text, size) for text, size in texts if size < 16] == []
+
+
+def test_the_first_screen_needs_no_scrolling(shown):
+    parts = ("canvas", "probe-bars", "load-0", "canvas-0", "canvas-1", "load-1")
+    seen = [part for part in ("toolbar", *parts) if shown.part(part).count()]
+    assert len(seen) >= 4
+    for part in seen:
+        box = shown.part(part).bounding_box()
+        assert box is not None and box["y"] >= 0 and box["y"] + box["height"] <= 720, (part, box)
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 1280, (part, box)
+
+
+def test_the_picture_is_told_in_words(stage):
+    """Who cannot see the map hears what is on it, and where the probe is."""
+    stage.open("/playground?play=0&probe=1,0.5").train_to(50)
+    label = stage.part("field")
+    stage.until("part('field').getAttribute('aria-label')?.includes('Step 50.')")
+    text = label.get_attribute("aria-label") or ""
+    assert re.search(r"First choice by area: ([A-H] \d+ %,? ?)+\.", text) and "Probe at 1.00, 0.50" in text
+    shares = [int(share) for share in re.findall(r"[A-H] (\d+) %", text)]
+    assert shares == sorted(shares, reverse=True) and 97 <= sum(shares) <= 103
+    for bar in stage.part("probe-bars").locator(".mv-bar").all():
+        assert re.match(
+            r"Expert [A-H]: gate probability \d\.\d\d, (not )?chosen", bar.get_attribute("aria-label") or ""
+        )

@@ -1,0 +1,105 @@
+"""Opening pages: deep links, Home, hostile addresses, and every task and size that a page may have."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+import pytest
+
+from moeviz.config import KNOBS, TASK_INFO, RunConfig
+from moeviz.figures.palette import letter
+from tests.browser.driving import Server, stage_in
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_cold_deep_link_shows_page_navigation_and_run(browser, tmp_path):
+    with Server(tmp_path / "log.txt") as cold, stage_in(browser, cold) as stage:
+        assert not cold.workers()  # nothing was visited yet
+        stage.open("/playground?num_experts=4&top_k=1&seed=3")
+        assert stage.letters() == "ABCD"
+        assert sum(bool(bar["solid"]) for bar in stage.bars("probe-bars")) == 1
+        stage.page.get_by_role("link", name="Home").first.wait_for()
+        stage.page.get_by_role("link", name="Playground").first.wait_for()
+        stage.page.get_by_text("Experts (N)").wait_for()
+        assert stage.query() == {"num_experts": "4", "top_k": "1", "seed": "3"}
+        stage.until("stage.step > value", stage.step)
+        assert "Traceback" not in cold.said()
+
+
+def test_home_shows_two_runs_that_train_by_themselves_and_leads_to_the_playground(stage):
+    stage.open("/")
+    assert [stage.part(f"title-{run}").inner_text() for run in (0, 1)] == ["No balance loss", "Balance loss, λ = 10"]
+    for run in (0, 1):
+        stage.until(f"part('waiting-{run}').hidden")
+        assert stage.letters(f"load-{run}") == "ABCDEFGH"
+    stage.until("stage.step > value", stage.step)
+    assert stage.data()["state"] == "running"
+    assert all(stage.hues(f"canvas-{run}") for run in (0, 1))
+    stage.page.get_by_role("button", name="Turn the knobs yourself").click()
+    stage.until("part('probe-bars') && stage.step > 0")
+    assert stage.page.url == f"{stage.address}/playground"
+
+
+def test_bad_values_are_named_and_the_page_lives(stage):
+    stage.open(
+        "/playground?num_experts=99&top_k=77&learning_rate=fast&seed=1.5&noise=nan&task=nothing&capacity_factor=-3"
+    )
+    notices = " ".join(stage.page.get_by_test_id("stAlert").all_inner_texts())
+    for name in ("num_experts", "top_k", "learning_rate", "seed", "noise", "task", "capacity_factor"):
+        assert name in notices
+    for remedy in ("using 32", "got 99", "got 77", "got learning_rate='fast'", "using learning_rate=0.03", "using 0.1"):
+        assert remedy in notices
+    stage.until("stage.step > value", stage.step)
+    assert len(stage.bars("load-0")) == 32
+    assert stage.query() == {"num_experts": "32", "top_k": "32", "capacity_factor": "0.1"}
+
+
+HOSTILE = (
+    "<script>window.pwned = 1</script>", '<img src=x onerror="window.pwned=1">', '"><b>bold</b>',
+    "**bold** _it_ `code`", "[link](http://example.invalid)", "$x^2$ :red[red] :material/home:", "'; DROP TABLE x; --",
+)  # fmt: skip
+
+
+def test_hostile_text_in_the_address_is_only_text(stage):
+    stage.page.on("dialog", lambda dialog: stage.errors.append(f"a dialog opened: {dialog.message}"))
+    numbers = [name for name, knob in KNOBS.items() if not knob.choices]
+    params = dict(zip(numbers, HOSTILE, strict=False)) | {"probe": HOSTILE[0], "play": HOSTILE[1], "other": HOSTILE[2]}
+    stage.open(f"/playground?{urlencode(params)}")
+    alerts = stage.page.get_by_test_id("stAlert")
+    shown = [text.replace("\u2060", "") for text in alerts.all_inner_texts()]
+    for name, text in params.items():
+        if name in KNOBS:  # long values are cut
+            assert any(name in notice and repr(text[:40])[1:-1] in notice for notice in shown), (text, shown)
+    assert alerts.locator("script, img, b, strong, em, code, a, .katex, [data-testid=stIconMaterial]").count() == 0
+    assert stage.page.evaluate("() => window.pwned") is None
+    assert stage.page.locator("[onerror]").count() == 0
+
+
+def test_every_task_opens_and_draws(stage):
+    """One visitor goes through the tasks; each starts its run again, is drawn, and trains."""
+    stage.open("/playground")
+    stage.page.get_by_text("More", exact=True).click()
+    for task, info in [*TASK_INFO.items()][::-1]:
+        stage.choose("task", info.label)
+        stage.until("part('legend').dataset.key?.startsWith(value + ',') && part('waiting').hidden", task)
+        stage.until("stage.step > value && stage.state === 'running'", stage.step)
+        assert stage.hues("canvas"), f"{task} shows no expert's color"
+        assert f"test {'accuracy' if info.kind == 'classification' else 'R²'}" in stage.part("metric").inner_text()
+        expected = RunConfig(task=task).to_url()
+        stage.page.wait_for_function(
+            "wanted => (new URLSearchParams(location.search)).get('task') === wanted", arg=expected.get("task")
+        )
+
+
+@pytest.mark.parametrize(
+    ("num_experts", "top_k", "task"), [(1, 1, "clusters"), (16, 16, "digits"), (32, 2, "piecewise"), (32, 32, "spiral")]
+)
+def test_any_number_of_experts_opens_and_draws(stage, num_experts, top_k, task):
+    stage.open(f"/playground?num_experts={num_experts}&top_k={top_k}&task={task}")
+    stage.until("part('waiting').hidden && stage.step > value", stage.step)
+    stage.press("play")
+    stage.until("stage.state === 'paused'")
+    assert stage.letters("load-0") == stage.letters("probe-bars") == "".join(map(letter, range(num_experts)))
+    assert sum(bool(bar["solid"]) for bar in stage.bars("probe-bars")) == top_k
+    assert stage.hues("canvas")

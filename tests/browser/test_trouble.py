@@ -1,0 +1,98 @@
+"""When something goes wrong: diverged runs, killed workers, closed and hidden tabs, a server that is full."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from moeviz.config import RunConfig
+from tests.browser.driving import SmallServer, Stage, eventually, stage_in
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_diverged_run_explains_itself_and_recovers(stage):
+    stage.open("/playground?learning_rate=10")
+    stage.page.locator('[data-speed="fast"]').click()
+    stage.until("stage.state === 'diverged'")
+    banner = stage.part("banner")
+    assert re.search(r"diverged near step \d+.*Lower the learning rate \(10\)", banner.inner_text())
+    stage.until("part('play').disabled")
+    at = stage.step
+    stage.page.get_by_role("button", name="Go back and lower the learning rate").click()
+    stage.until("stage.state === 'running'")
+    stage.until("part('banner').hidden || !part('banner').textContent.includes('diverged')")
+    stage.until("stage.step > value", at)  # it trains on, past where it had stopped
+    assert stage.data()["state"] == "running"
+    # the knob and the address say what the run now has: 10 / 10 is still above the default, which is as far as it goes
+    stage.page.wait_for_function("() => !new URLSearchParams(location.search).has('learning_rate')")
+    assert stage.slider("learning_rate").get_attribute("aria-valuetext") == f"{RunConfig().learning_rate:g}"
+
+
+def test_a_killed_worker_comes_back_and_the_page_says_so(stage, server):
+    stage.open("/playground?num_experts=5")
+    stage.until("stage.step > 40")
+    killed = server.workers()
+    for worker in killed:
+        worker.kill()
+    stage.until("part('banner').textContent.includes('started again from step 0')")
+    assert "worker process stopped" in stage.part("banner").inner_text()
+    stage.until("stage.step < 40 && stage.state === 'running'")
+    stage.until("stage.step > 40")
+    assert stage.letters() == "ABCDE"
+    assert not set(killed) & set(server.workers())
+
+
+def test_a_hidden_tab_asks_for_nothing_until_it_is_seen_again(stage):
+    stage.page.add_init_script(
+        "Object.defineProperty(document, 'hidden', { get: () => Boolean(window.pretendHidden) });"
+        "window.hide = (value) => { window.pretendHidden = value;"
+        " document.dispatchEvent(new Event('visibilitychange')); };"
+    )
+    sent: list[str] = []
+    stage.page.on(
+        "websocket",
+        lambda socket: "/live/" in socket.url and socket.on("framesent", lambda text: sent.append(str(text))),
+    )
+    stage.open("/playground")
+    stage.until("stage.step > value", stage.step)
+    stage.page.evaluate("() => window.hide(true)")
+    eventually(lambda: stage.page.evaluate("1") and any('"hidden"' in text for text in sent), "the server is told")
+    told = next(index for index, text in enumerate(sent) if '"hidden"' in text)
+    assert json.loads(sent[told]) == {"op": "hidden", "value": True}
+    stage.page.wait_for_timeout(700)  # 20 frames' worth: nothing may happen in it, so there is nothing to wait for
+    assert sent[told + 1 :] == []
+    seen = int(stage.data()["frames"])
+    stage.page.evaluate("() => window.hide(false)")
+    stage.until("stage.frames > value + 3", seen)
+    assert json.loads(sent[told + 1]) == {"op": "hidden", "value": False}
+
+
+def test_a_full_server_says_so_and_closing_a_tab_makes_room(browser, tmp_path):
+    limits = {"num_workers": 1, "max_runs": 1, "idle_free": 6.0}
+    with SmallServer(tmp_path / "log.txt", limits) as small, stage_in(browser, small) as second:
+        with stage_in(browser, small) as first:
+            first.open("/playground")
+            assert small.runs() == 1
+            second.page.goto(f"{small.address}/playground?seed=4")
+            busy = second.page.get_by_test_id("stAlert").get_by_text("The server is busy")
+            busy.wait_for()
+            assert "at most 1 runs at once" in busy.inner_text() and second.page.locator(".mv-stage").count() == 0
+        eventually(lambda: small.runs() == 0, "the closed tab's run is freed")
+        second.page.get_by_role("button", name="Try again").click()
+        second.until("stage.step > 0")
+        check_freed(second, small)
+        assert "Traceback" not in small.said()
+
+
+def check_freed(stage: Stage, small: SmallServer) -> None:
+    """A run that the server forgot says so, and starts again from the address."""
+    small.read("/test-engine/free")
+    stage.until("stage.state === 'gone'")
+    assert "freed by a test" in stage.part("banner").inner_text() and small.runs() == 0
+    assert stage.part("toolbar").get_attribute("inert") is not None
+    stage.part("banner").get_by_role("button", name="Reload").click()
+    stage.until("stage.state === 'running' && stage.step > 0")
+    assert small.runs() == 1 and stage.query() == {"seed": "4"}
