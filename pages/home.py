@@ -13,6 +13,7 @@ words.markdown(
 )
 if action.button("Turn the knobs yourself", type="primary", width="stretch"):
     st.switch_page("../../pages/playground.py")
-token = live_run("home", expand(RunConfig(top_k=1), balance_coef=[0.0, 10.0]))
+# Seed 7 shows it at its plainest; with some others one expert wavers at λ = 10 too, as the Playground lets you see.
+token = live_run("home", expand(RunConfig(top_k=1, seed=7), balance_coef=[0.0, 10.0]))
 if token:
     stage(token, "twins", titles=["No balance loss", "Balance loss, λ = 10"])
