@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
+
+from moeviz.knob import Knob, Value, knob
 
 ROUTER_NAMES = ("top_k",)
 LOSS_NAMES = ("squared", "switch", "z")
@@ -22,103 +23,6 @@ TASK_NAMES = (
 GATE_FORMS = ("auto", "plain", "renormalized")
 DISPATCH_NAMES = ("auto", "dense", "sparse")
 DEVICE_NAMES = ("auto", "cpu", "cuda", "mps")
-
-Value = bool | int | float | str | None
-
-
-@dataclass(frozen=True)
-class Knob:
-    """One adjustable number or choice of a run: everything that a widget, a URL or a flag must know about it."""
-
-    name: str
-    kind: type
-    default: Value
-    label: str
-    help: str
-    low: float | None = None
-    high: float | None = None
-    page_high: float | None = None  # upper bound on a page, where it is lower than on the command line
-    scale: str = "linear"  # linear | log | log0 (logarithmic with a 0 below)
-    choices: tuple[str, ...] = ()
-    optional: bool = False  # None is a value, written "none"
-    live: bool = False  # may change while the run trains
-    per_run: bool = False  # may differ between the runs of one lockstep bucket
-
-    @property
-    def rule(self) -> str:
-        """The allowed values in words, for errors and help."""
-        if self.choices:
-            return f"must be one of {', '.join(self.choices)}"
-        if self.kind is bool:
-            return "must be true or false"
-        number = "a whole number" if self.kind is int else "a number"
-        none = ", or none" if self.optional else ""
-        return f"must be {number} from {self.low:g} to {self.high:g}{none}"
-
-    def check(self, value: Value) -> None:
-        """Raise ValueError (rule, value, remedy) unless `value` is allowed for this knob."""
-        if value is None and self.optional:
-            return
-        right_kind = isinstance(value, (int, float) if self.kind is float else self.kind)
-        if self.kind is not bool and isinstance(value, bool):
-            right_kind = False
-        if right_kind and self.choices:
-            right_kind = value in self.choices
-        elif right_kind and self.low is not None and self.high is not None:
-            right_kind = self.low <= float(value) <= self.high  # type: ignore[arg-type]  # also refuses nan
-        if not right_kind:
-            raise ValueError(f"{self.name} {self.rule}: got {self.name}={value!r}; choose an allowed value")
-
-    def parse(self, text: str) -> Value:
-        """The value written as `text`, inside its bounds; raises ValueError (rule, value, remedy) otherwise."""
-        value = self._read(text)
-        self.check(value)
-        return value
-
-    def clamp(self, text: str, page: bool = True) -> tuple[Value, str | None]:
-        """The allowed value nearest to `text`, and a notice when that is not what was asked for."""
-        try:
-            value = self._read(text)
-        except ValueError as error:
-            return self.default, f"{error}; using {self.name}={self.default}"
-        high = self.page_high if page and self.page_high is not None else self.high
-        if (
-            isinstance(value, (int, float))
-            and not isinstance(value, bool)
-            and self.low is not None
-            and high is not None
-        ):
-            if math.isnan(value):
-                return self.default, f"{self.name} {self.rule}: got {text!r}; using {self.name}={self.default}"
-            bounded = self.kind(min(max(value, self.low), high))
-            if bounded != value:
-                return bounded, f"{self.name} must be from {self.low:g} to {high:g}: got {text[:40]}; using {bounded:g}"
-        return value, None
-
-    def _read(self, text: str) -> Value:
-        lowered = text.strip().lower()
-        if self.optional and lowered in ("none", ""):
-            return None
-        shown = f"got {self.name}={text[:40]!r}; choose an allowed value"
-        if self.kind is bool:
-            if lowered in ("1", "true", "yes", "on"):
-                return True
-            if lowered in ("0", "false", "no", "off"):
-                return False
-            raise ValueError(f"{self.name} {self.rule}: {shown}")
-        if self.choices:
-            if lowered not in self.choices:
-                raise ValueError(f"{self.name} {self.rule}: {shown}")
-            return lowered
-        try:
-            return self.kind(lowered)
-        except (ValueError, OverflowError):
-            raise ValueError(f"{self.name} {self.rule}: {shown}") from None
-
-
-def knob(default: Value, **about: Any) -> Any:
-    """A dataclass field that carries its Knob; `about` holds the Knob's own fields."""
-    return field(default=default, metadata=about)
 
 
 @dataclass(frozen=True)
@@ -136,6 +40,7 @@ class RunConfig:
     router: str = knob("top_k", choices=ROUTER_NAMES, label="Router", help="How each token picks its experts. 门控网络")
     balance_loss: str = knob(
         "squared", choices=LOSS_NAMES, live=True, label="Balance loss",
+        choice_labels=("squared (the article's)", "Switch Transformer's", "z-loss"),
         help="What uneven use costs: the article's squared form, the Switch Transformer's, or the z-loss. 负载均衡损失",
     )  # fmt: skip
     balance_coef: float = knob(
@@ -144,6 +49,7 @@ class RunConfig:
     )  # fmt: skip
     gate_form: str = knob(
         "auto", choices=GATE_FORMS, live=True, per_run=True, label="Make chosen weights add up to 1",
+        choice_labels=("automatic: yes from k = 2 on", "no (plain)", "yes (renormalized)"),
         help="renormalized: divide by the sum of the chosen gate probabilities. plain: use them as they are. "
         "auto: plain at k = 1 (or the router would get no task gradient), renormalized from k = 2.",
     )  # fmt: skip
@@ -155,7 +61,13 @@ class RunConfig:
         None, low=0.1, high=16, scale="log", optional=True, live=True, per_run=True, label="Seats per expert",
         help="1 = fair share; extra inputs are dropped. none = no limit.",
     )  # fmt: skip
-    expert: str = knob("mlp", choices=EXPERT_NAMES, label="Expert kind", help="What each expert is.")
+    expert: str = knob(
+        "mlp",
+        choices=EXPERT_NAMES,
+        choice_labels=("one hidden layer (MLP)", "linear"),
+        label="Expert kind",
+        help="What each expert is.",
+    )
     hidden_width: int = knob(8, low=1, high=256, scale="log", label="Expert size", help="Hidden units in each expert.")
     batch_size: int = knob(256, low=8, high=4096, scale="log", label="Batch size", help="Tokens in one training step.")
     learning_rate: float = knob(
@@ -195,7 +107,8 @@ class RunConfig:
             )
         low, high = TASK_INFO[self.task].classes
         if self.num_classes is not None and not low <= self.num_classes <= high:
-            allowed = f"from {low} to {high} for task={self.task}" if high else f"none for task={self.task}"
+            allowed = f"from {low} to {high}" if low < high else f"none or {low}" if low == 2 else "none"
+            allowed += f" for task={self.task}"
             raise ValueError(f"num_classes must be {allowed}: got num_classes={self.num_classes}; leave it at none")
 
     @property
@@ -219,10 +132,14 @@ class RunConfig:
         """What runs must share to train in lockstep: every knob that is not `per_run`."""
         return tuple(getattr(self, each.name) for each in KNOBS.values() if not each.per_run)
 
+    def data(self) -> tuple[Value, ...]:
+        """The knobs that decide the tokens; runs that agree in them share their data."""
+        return self.task, self.seed, self.noise, self.num_classes, self.train_share
+
     def to_url(self) -> dict[str, str]:
         """The knobs that differ from the defaults, as query parameters."""
         pairs = ((each, getattr(self, each.name)) for each in KNOBS.values())
-        return {each.name: _write(value) for each, value in pairs if value != each.default}
+        return {each.name: each.write(value) for each, value in pairs if value != each.default}
 
     @staticmethod
     def from_url(params: Mapping[str, str]) -> tuple[RunConfig, list[str]]:
@@ -241,12 +158,6 @@ class RunConfig:
             return RunConfig(**values), notices
         except ValueError as error:
             return RunConfig(**{**values, "num_classes": None}), [*notices, str(error)]
-
-
-def _write(value: Value) -> str:
-    if isinstance(value, bool) or value is None:
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
 
 
 def expand(config: RunConfig, **lists: Sequence[Value]) -> list[RunConfig]:

@@ -14,10 +14,12 @@ paused | diverged, `speed` slow | watch | fast, `reason` (a sentence, or null), 
 Header, about the task: `task`, `kind`, `view` map | curve | projection, `extent`, `metric_name`, `lo` and `hi` (values
 that regression pictures are shaded between), `num_runs` R, `num_experts` N, `num_outputs` O, `balance_loss`.
 Header, a list with one entry per run: `top_k`, `balance_coef`, `renormalized`, `task_loss`, `balance_loss_value` (raw),
-`train_metric`, `test_loss`, `test_metric`, `cv_load`, `specialization`; one per run and expert: `ids` (letter A is
+`train_metric`, `test_loss`, `test_metric`, `cv_load`, `specialization`,
+`dropped_share`, `max_violation`, `load_entropy`, `logit_size`; one per run and expert: `ids` (letter A is
 id 0; the E axis is sorted by id), `dead`, `died_at` (step since which it is idle; 0 = never chosen; null = not dead).
 
-Arrays in every frame: `load`, `mean_prob`, `probe_prob`, `probe_weight` f4[R,N]; `probe_chosen` u1[R,N];
+Arrays in every frame: `load`, `mean_prob`, `importance`, `gradient_norm`, `update_share` (share of steps with a token),
+`probe_prob`, `probe_weight` f4[R,N]; `probe_chosen` u1[R,N];
 `probe_output` f4[R,O]; `probe_expert_output` f4[R,N,O]. Pictures add, in cells row by row from the upper left:
     first_choice   winner u1[R,64,64] (place on the E axis); chosen u1[R,64,64,⌈N/8⌉] (bit e%8 of byte e//8)
     confidence     confidence u1[R,64,64] (largest gate probability × 255)
@@ -25,7 +27,8 @@ Arrays in every frame: `load`, `mean_prob`, `probe_prob`, `probe_weight` f4[R,N]
     gate           gate u1[R,N,32,32] (× 255)
     expert_output  expert_output u1[R,N,32,32] (as prediction)
     points         point_xy f4[R,P,2]; point_target f4[R,P]; point_train, point_segment u1[R,P]
-    choices        point_choice u1[R,P] (first choice); point_kept u1[R,P] (any choice kept)
+    choices        point_choice u1[R,P] (the kept expert with the largest weight; none kept: the first choice);
+                   point_kept u1[R,P] (1 = any choice kept)
     curve          curve_x, curve_target f4[G]; curve_prediction f4[R,G]; curve_expert, curve_gate f4[R,N,G];
                    curve_winner u1[R,G]
     history        history_step f4[S]; history_<column of Training.history> f4[R,S]; history_balance_coef f4[R,S];

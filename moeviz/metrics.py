@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from moeviz.axes import PerRun, over
@@ -60,11 +60,6 @@ def entropy(shares_E: Float[Tensor, "*R E"]) -> Float[Tensor, "*R"]:
     return -torch.special.xlogy(shares_E, shares_E).sum(-1)
 
 
-def idle(load_SE: Float[Tensor, "*R S E"], window: int = 3) -> Bool[Tensor, "*R E"]:
-    """Dead experts: chosen by no token in the last `window` snapshots."""
-    return (load_SE[..., -window:, :] == 0).all(-2)
-
-
 def logit_size(routing: Routing) -> Float[Tensor, "*R"]:
     """Mean over tokens of logsumexp of the router logits: what the z-loss keeps small."""
     return routing.logits_TE.logsumexp(-1).mean(-1)
@@ -95,9 +90,9 @@ def specialization(routing: Routing, segment_T: Int[Tensor, "*R T"], num_segment
     return torch.where(mean_entropy > 0, shared / mean_entropy.clamp(min=1e-12), 0.0).clamp(0, 1)
 
 
-def gradient_norm(*gradients_E: Float[Tensor, "*R E _"]) -> Float[Tensor, "*R E"]:
-    """Each expert's gradient norm over all its flattened parameters: who learns."""
-    return torch.stack([gradient_E.square().sum(-1) for gradient_E in gradients_E]).sum(0).sqrt()
+def gradient_norm(gradient_EP: Float[Tensor, "*R E P"]) -> Float[Tensor, "*R E"]:
+    """Norm of each expert's gradient, its gate column included: who learns."""
+    return torch.linalg.vector_norm(gradient_EP, dim=-1)
 
 
 def update_share(updated_steps_E: Float[Tensor, "*R E"], num_steps: int) -> Float[Tensor, "*R E"]:

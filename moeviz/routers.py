@@ -101,11 +101,7 @@ def top_k(
     rank_TE = rank(logits_TE)
     chosen_TE = rank_TE < over(k, 2)
     wanted_TE = probs_TE * chosen_TE
-    share_T1 = wanted_TE.sum(-1, keepdim=True)
-    renormalize = k > 1 if renormalize is None else renormalize
-    if isinstance(renormalize, Tensor):
-        share_T1 = torch.where(over(renormalize, 2), share_T1, 1.0)
-    weights_TE = wanted_TE * share_T1.reciprocal() if isinstance(renormalize, Tensor) or renormalize else wanted_TE
+    weights_TE = wanted_TE * _scale(wanted_TE, k > 1 if renormalize is None else renormalize)
     if capacity is None and not batch_prioritized:
         return Routing(logits_TE, probs_TE, rank_TE, chosen_TE, chosen_TE, weights_TE)
     max_k = logits_TE.shape[-1] if isinstance(k, Tensor) else int(k)  # reading a tensor's maximum would stall a GPU
@@ -113,6 +109,14 @@ def top_k(
     queue_TE = form_queue(rank_TE, chosen_TE, max_k)
     kept_TE = chosen_TE if capacity is None else chosen_TE & (queue_TE < over(capacity, 2))
     return Routing(logits_TE, probs_TE, rank_TE, chosen_TE, kept_TE, weights_TE * kept_TE, queue_TE)
+
+
+def _scale(wanted_TE: Float[Tensor, "*R T E"], renormalize: PerRun) -> Float[Tensor, "*R T 1"] | float:
+    """1 / Σ_chosen p where weights are renormalized, 1 where they are plain."""
+    if not isinstance(renormalize, Tensor) and not renormalize:
+        return 1.0
+    scale_T1 = wanted_TE.sum(-1, keepdim=True).reciprocal()
+    return torch.where(over(renormalize, 2), scale_T1, 1.0) if isinstance(renormalize, Tensor) else scale_T1
 
 
 def _queue_by_priority(

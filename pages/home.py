@@ -8,8 +8,8 @@ from moeviz.ui.visitor import live_run
 
 words, action = st.columns([5, 1.4], vertical_alignment="center")
 words.markdown(
-    "#### A mixture of experts splits one network into specialists and a gate that sends each input to a few of them. "
-    "These two start alike and learn live; only the right one is punished for uneven use."
+    "##### A mixture of experts: a gate sends each input to one of eight small networks, the experts. "
+    "Both runs start alike and learn live; only the right one is punished for uneven use."
 )
 if action.button("Turn the knobs yourself", type="primary", width="stretch"):
     st.switch_page("../../pages/playground.py")

@@ -221,7 +221,7 @@ def test_clamp_never_raises_and_always_gives_an_allowed_value(knob: Knob, text: 
         ),
         (
             {"task": "xor", "num_classes": 3},
-            "num_classes must be from 2 to 2 for task=xor: got num_classes=3; leave it at none",
+            "num_classes must be none or 2 for task=xor: got num_classes=3; leave it at none",
         ),
         (
             {"task": "plane", "num_classes": 2},

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # (floor, modules that share the room, what they may import from outside); files of one room may import each other.
 ROOMS: list[tuple[int, tuple[str, ...], str]] = [
-    (0, ("moeviz.config",), ""),
+    (0, ("moeviz.config", "moeviz.knob"), ""),
     (1, ("moeviz.axes", "moeviz.rng", "moeviz.device"), "torch jaxtyping"),
     (1, ("moeviz.presets",), ""),
     (2, ("moeviz.tasks",), "torch jaxtyping numpy pandas sklearn"),

@@ -129,27 +129,9 @@ def test_variation_is_scipys_and_runs_ride_along(amounts: list[list[float]]) -> 
 # ---- who works, who learns -------------------------------------------------------------------------------------
 
 
-def test_idle_by_hand() -> None:
-    # A works throughout, B stopped three snapshots ago, C stopped two ago, D never worked, E came back
-    load_SE = torch.tensor([
-        [0.3, 0.3, 0.2, 0.0, 0.2],
-        [0.5, 0.0, 0.5, 0.0, 0.0],
-        [1.0, 0.0, 0.0, 0.0, 0.0],
-        [0.9, 0.0, 0.0, 0.0, 0.1],
-    ])  # fmt: skip
-    assert metrics.idle(load_SE).tolist() == [False, True, False, True, False]
-    assert metrics.idle(load_SE, window=2).tolist() == [False, True, True, True, False]
-    assert metrics.idle(load_SE, window=1).tolist() == [False, True, True, True, False]
-    assert metrics.idle(torch.stack([load_SE, load_SE.flip(-1)])).tolist() == [
-        [False, True, False, True, False],
-        [False, True, False, True, False],
-    ]
-
-
 def test_gradient_norm_and_update_share_by_hand() -> None:
-    # expert 0: (3, 4) and (12): sqrt(9 + 16 + 144) = 13; expert 1: (0, 1) and (0): 1
-    weight_EP, bias_EP = torch.tensor([[3.0, 4.0], [0.0, 1.0]]), torch.tensor([[12.0], [0.0]])
-    assert listed(metrics.gradient_norm(weight_EP, bias_EP)) == [13, 1]
+    # expert 0: sqrt(9 + 16 + 144) = 13; expert 1: 1
+    assert listed(metrics.gradient_norm(torch.tensor([[3.0, 4.0, 12.0], [0.0, 1.0, 0.0]]))) == [13, 1]
     assert listed(metrics.update_share(torch.tensor([5.0, 0.0, 10.0]), 10)) == pytest.approx([0.5, 0, 1])
     assert listed(metrics.update_share(torch.tensor([0.0]), 0)) == [0]  # before the first step, not a division by 0
 

@@ -150,9 +150,18 @@ def test_points_are_tokens_and_choices_the_routers() -> None:
     assert np.array_equal(shot.point_segment, torch.cat([each.segment_RT for each in tokens], 1).numpy())
     assert shot.point_train.tolist() == [[1] * 250 + [0] * 250] * 2
     probs_TE, _, _, _ = forward(training, 0, shot.point_xy[0].astype("f8"))
-    assert np.array_equal(shot.point_choice[0], probs_TE.argmax(-1))
-    # seats: .5 * 2 * 500 / 8 rounds up to 63 per expert, so at most 8 * 63 = 504 of 1000 choices are kept
-    assert 250 <= shot.point_kept[0].sum() < 500
+    # seats: .5 * 2 * 500 / 8 rounds up to 63 per expert; all first choices are seated before any second one
+    order_TE, taken, server_T = np.argsort(-probs_TE, axis=-1, kind="stable"), [0] * 8, [-1] * 500
+    for choice in range(2):
+        for token in range(500):
+            expert = order_TE[token, choice]
+            taken[expert] += 1
+            if taken[expert] <= 63 and server_T[token] == -1:  # its first choice weighs more, if that was kept
+                server_T[token] = expert
+    kept_T = np.array(server_T) >= 0
+    assert np.array_equal(shot.point_kept[0], kept_T)
+    assert 0 < kept_T.sum() < 500
+    assert np.array_equal(shot.point_choice[0], np.where(kept_T, server_T, order_TE[:, 0]))
 
 
 def test_digits_lie_on_their_own_plane() -> None:

@@ -18,6 +18,6 @@ def run(arguments: argparse.Namespace) -> int:
     check_writable(arguments.json)
     bench = importlib.import_module("moeviz.bench")  # brings torch: only when it is really asked for
     try:
-        return int(bench.main(only=arguments.only, json=arguments.json))
+        return int(bench.main(only=arguments.only, json=arguments.json) or 0)
     except ValueError as error:
         raise UsageError(str(error)) from None

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from moeviz.config import RunConfig
 from moeviz.engine.wire import MAX_CREDIT, MAX_STEPS, PERIODS, Message
 from moeviz.frames import pack
 
@@ -55,7 +54,7 @@ class HostedRun:
         self.due_at = self.checked_at = self.left_at = self.empty_since = now
         self.seats: dict[str, Seat] = {}
         self._patience = patience
-        self._data = _data_knobs(training.configs)
+        self._data = [config.data() for config in training.configs]
         self._rate, self._rate_at, self._rate_step = 0.0, now, self.step
         self._told: tuple[Any, ...] | None = None
         self._told_at = self._measured_at = -math.inf
@@ -157,7 +156,7 @@ class HostedRun:
         self.version += 1
         self.revision += knobs
         self.due_at = now
-        data = _data_knobs(self.training.configs)
+        data = [config.data() for config in self.training.configs]
         self.scene += data != self._data
         self._data = data
 
@@ -232,8 +231,3 @@ class HostedRun:
 
 def _probe(probe: Sequence[float] | None) -> tuple[float, float] | None:
     return None if probe is None else (probe[0], probe[1])
-
-
-def _data_knobs(configs: Sequence[RunConfig]) -> list[tuple[Any, ...]]:
-    """What decides the points on the map: when it changes, viewers must load them again."""
-    return [(each.task, each.seed, each.noise, each.num_classes, each.train_share) for each in configs]

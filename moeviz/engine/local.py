@@ -90,7 +90,7 @@ class Engine:
         return self._call(token, {"op": "set", "knobs": knobs})
 
     def recover(self, token: str) -> list[str]:
-        """Take a diverged run back to its last good state with a tenth of the learning rate."""
+        """Take a diverged run back to its last good state with a lower learning rate."""
         return self._call(token, {"op": "recover"})
 
     def reset(self, token: str, configs: Sequence[RunConfig] | None = None) -> None:

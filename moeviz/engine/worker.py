@@ -113,7 +113,10 @@ class Host:
         run.hide(message["viewer"], message["value"], self._clock())
 
     def _set(self, run: HostedRun, message: Message) -> list[str]:
+        stood_still = run.training.diverged
         notices = run.training.set(**message["knobs"])
+        if stood_still and not run.training.diverged:
+            run.revive()
         run.drawable = True
         run.changed(self._clock(), knobs=True)
         return notices or []

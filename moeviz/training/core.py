@@ -62,8 +62,8 @@ class Training:
         rows = [[self.model.initialize(config.seed, i) for i in range(first.num_experts)] for config in self.configs]
         self.rows_REP = torch.stack([torch.stack(each) for each in rows]).to(self.device, self.dtype)
         self._adam = Adam.zeros_like(self.rows_REP)
-        self._gradient_REP = torch.zeros_like(self.rows_REP)
-        self._updated_RE = torch.zeros(self.ids_RE.shape, device=self.device)
+        self.gradient_REP = torch.zeros_like(self.rows_REP)
+        self.updated_RE = torch.zeros(self.ids_RE.shape, device=self.device)
         self._healthy_R = torch.ones(len(self.configs), dtype=torch.bool, device=self.device)
         self._largest_loss_R = torch.full((len(self.configs),), torch.inf, device=self.device)
         self.current_step, self.seconds, self.diverged = 0, 0.0, False
@@ -98,16 +98,16 @@ class Training:
         if not (isinstance(self._coef, float) and self._coef == 0):
             loss_R = task_loss_R + self._coef * self.balance_loss(routing, k=self.routing_knobs.k)
         (gradient_REP,) = torch.autograd.grad(loss_R.sum(), rows_REP)
-        self._updated_RE = self._updated_RE + routing.kept_TE.any(-2)
+        self.updated_RE = self.updated_RE + routing.kept_TE.any(-2)
         self._update(gradient_REP, task_loss_R.detach())
 
     def _update(self, gradient_REP: Float[Tensor, "R E P"], task_loss_R: Float[Tensor, " R"]) -> None:
         """Clip and apply; a run whose gradient is not finite, or whose loss exploded, stands still from now on."""
         clipped_REP, norm_R = clipped(gradient_REP, LARGEST_GRADIENT)
         self._healthy_R = self._healthy_R & (norm_R < torch.inf) & (task_loss_R < self._largest_loss_R)
-        self._gradient_REP = torch.where(over(self._healthy_R, 2), clipped_REP, 0.0)
+        self.gradient_REP = torch.where(over(self._healthy_R, 2), clipped_REP, 0.0)
         self._adam, self.rows_REP = self._adam.update(
-            self.rows_REP, self._gradient_REP, self._learning_rate_R * self._healthy_R
+            self.rows_REP, self.gradient_REP, self._learning_rate_R * self._healthy_R
         )
 
     # ---- knobs ----------------------------------------------------------------------------------------------------
@@ -118,6 +118,10 @@ class Training:
         Raises ValueError (rule, value, remedy) and changes nothing when a knob is unknown, not live or out of bounds.
         """
         configs, notices = knobs.changed(self.configs, changes)
+        if self.diverged and knobs.calmer(self.configs, configs):
+            self.restore(self._good)
+            configs, notices = knobs.changed(self.configs, changes)
+            notices = [f"went back to step {self.current_step}, before the run diverged", *notices]
         record, is_good = self.measure(), self._is_good(self.measure())
         before, self.configs = self.configs, configs
         self.marks += [(self.current_step, label) for label in knobs.labels(before, configs)]
@@ -173,8 +177,8 @@ class Training:
             self.rows_REP, [config.seed for config in self.configs], self.current_step
         )
         self._adam = Adam(change.move(self._adam.mean_REP), change.move(self._adam.square_REP), self._adam.num_steps)
-        self._gradient_REP = torch.zeros_like(self.rows_REP)
-        self._updated_RE = change.move(self._updated_RE)
+        self.gradient_REP = torch.zeros_like(self.rows_REP)
+        self.updated_RE = change.move(self.updated_RE)
         self.ids_RE = change.ids_RE
 
     # ---- looking --------------------------------------------------------------------------------------------------
@@ -231,8 +235,8 @@ class Training:
         """The state without its history; tensors are never changed in place, so no copy is needed."""
         return {
             "configs": self.configs, "current_step": self.current_step, "seconds": self.seconds, "ids_RE": self.ids_RE,
-            "rows_REP": self.rows_REP, "_adam": self._adam, "_gradient_REP": self._gradient_REP,
-            "_updated_RE": self._updated_RE, "_healthy_R": self._healthy_R, "_largest_loss_R": self._largest_loss_R,
+            "rows_REP": self.rows_REP, "_adam": self._adam, "gradient_REP": self.gradient_REP,
+            "updated_RE": self.updated_RE, "_healthy_R": self._healthy_R, "_largest_loss_R": self._largest_loss_R,
             "diverged": self.diverged,
         }  # fmt: skip
 
@@ -249,7 +253,7 @@ class Training:
         self._good = state.get("_good", state)
 
     def recover(self) -> list[str]:
-        """Leave a diverged state: back to the last good record, with a tenth of the learning rate."""
+        """Leave a diverged state: back to the last good record, with a tenth of the learning rate, at most .03."""
         rates = [max(min(config.learning_rate / 10, DEFAULT_RATE), LOWEST_RATE) for config in self.configs]
         self.restore(self._good)
         self.set(learning_rate=rates)

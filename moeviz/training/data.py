@@ -11,7 +11,7 @@ from torch import Tensor
 
 from moeviz.config import RunConfig
 from moeviz.rng import stream
-from moeviz.tasks import TASKS, Split, TaskData
+from moeviz.tasks import TASKS, Split
 
 BLOCK = 64  # steps whose tokens are drawn at once
 MEASURED = 1024  # at most this many train and as many test tokens are measured
@@ -44,10 +44,9 @@ class Data:
     """Train and test tokens of all runs on one device; which tokens a step sees is a pure function of seed and step."""
 
     def __init__(self, configs: Sequence[RunConfig], device: torch.device, dtype: torch.dtype) -> None:
-        drawn: dict[RunConfig, TaskData] = {}
-        for config in configs:  # twins share seed and noise, and so their data
-            drawn.setdefault(_data_knobs(config), TASKS[config.task](config))
-        self.tasks = [drawn[_data_knobs(config)] for config in configs]
+        drawn = {config.data(): config for config in configs}  # twins share seed and noise, and so their data
+        tasks = {key: TASKS[config.task](config) for key, config in drawn.items()}
+        self.tasks = [tasks[config.data()] for config in configs]
         self.train = _stack([task.train for task in self.tasks], device, dtype)
         self.test = _stack([task.test for task in self.tasks], device, dtype)
         self.measured_train, self.measured_test = self.train.first(MEASURED), self.test.first(MEASURED)
@@ -75,12 +74,6 @@ class Data:
             generator = stream(seed, "batch", block)
             rows_R.append(torch.randint(num_tokens, (BLOCK, self._batch_size), generator=generator) + run * num_tokens)
         return torch.stack(rows_R, dim=1).to(self.train.x_RTD.device)
-
-
-def _data_knobs(config: RunConfig) -> RunConfig:
-    """The config with every knob at its default that does not change the data."""
-    kept = ("task", "seed", "noise", "num_classes", "train_share")
-    return RunConfig(**{name: getattr(config, name) for name in kept})
 
 
 def _stack(splits: Sequence[Split], device: torch.device, dtype: torch.dtype) -> Tokens:

@@ -42,9 +42,19 @@ def measure(training: Training) -> Record:
         "test_metric": training.metric(*on_test),
         "cv_load": metrics.cv(load_RE),
         "specialization": metrics.specialization(tested, data.measured_test.segment_RT, data.tasks[0].num_segments),
+        "dropped_share": metrics.dropped_share(tested, k=k) if limited else torch.zeros_like(load_RE[:, 0]),
+        "max_violation": metrics.max_violation(load_RE),
+        "load_entropy": metrics.entropy(load_RE),
+        "logit_size": metrics.logit_size(tested),
     }
-    shares = {"load_RE": load_RE, "mean_prob_RE": metrics.mean_probability(tested)}
-    return _record(training, _numpy(numbers) | _numpy(shares))
+    by_expert = {
+        "load_RE": load_RE,
+        "mean_prob_RE": metrics.mean_probability(tested),
+        "importance_RE": metrics.importance(tested),
+        "gradient_norm_RE": metrics.gradient_norm(training.gradient_REP),
+        "update_share_RE": metrics.update_share(training.updated_RE, training.current_step),
+    }
+    return _record(training, _numpy(numbers) | _numpy(by_expert))
 
 
 def _forward(training: Training, tokens: Tokens) -> tuple[Tensor, Routing]:

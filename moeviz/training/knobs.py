@@ -59,6 +59,14 @@ def changed(
     return tuple(after), list(dict.fromkeys(notices))
 
 
+def calmer(before: Sequence[RunConfig], after: Sequence[RunConfig]) -> bool:
+    """Whether a knob that can make a run diverge was lowered."""
+    return any(
+        new.learning_rate < old.learning_rate or new.balance_coef < old.balance_coef
+        for old, new in zip(before, after, strict=True)
+    )
+
+
 def labels(before: Sequence[RunConfig], after: Sequence[RunConfig]) -> list[str]:
     """What changed, as marks for the time charts: "λ 0→10"."""
     found = []

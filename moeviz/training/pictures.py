@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from moeviz import metrics
 from moeviz.config import TASK_INFO
 from moeviz.model import RoutingKnobs
 from moeviz.tasks import TASKS, TaskData
@@ -59,7 +60,7 @@ def first_choice(training: Training) -> Arrays:
     routing = training.model.route(training.rows_REP, grid(training, MAP), _without_capacity(training))
     whole_bytes_TE = torch.nn.functional.pad(routing.chosen_TE, (0, -routing.chosen_TE.shape[-1] % 8))
     chosen = np.packbits(whole_bytes_TE.cpu().numpy(), bitorder="little")
-    winner = routing.rank_TE.argmin(-1).to(torch.uint8).cpu().numpy()
+    winner = metrics.first_choice(routing).to(torch.uint8).cpu().numpy()
     shape = (len(winner), MAP, MAP)
     return {"winner": winner.reshape(shape), "chosen": chosen.reshape(*shape, -1)}
 
@@ -122,12 +123,14 @@ def _project(task: TaskData, x_TD: Tensor) -> Tensor:
 
 
 def choices(training: Training) -> Arrays:
-    """What the router decides for the shown tokens as one batch: first choice, and whether any choice is kept."""
+    """Who really serves the shown tokens as one batch: of the kept choices, the one with the largest weight."""
     x_RTD = shown(training).x_RTD
     routing = training.model.route(training.rows_REP, x_RTD, training.routing_knobs_for(x_RTD.shape[1]))
+    served_RT = routing.kept_TE.any(-1)
+    server_RT = torch.where(served_RT, routing.gates_TE.argmax(-1), metrics.first_choice(routing))
     return {
-        "point_choice": routing.rank_TE.argmin(-1).to(torch.uint8).cpu().numpy(),
-        "point_kept": routing.kept_TE.any(-1).to(torch.uint8).cpu().numpy(),
+        "point_choice": server_RT.to(torch.uint8).cpu().numpy(),
+        "point_kept": served_RT.to(torch.uint8).cpu().numpy(),
     }
 
 
@@ -143,7 +146,7 @@ def curve(training: Training) -> Arrays:
     return {
         "curve_x": x_G.astype("f4"), "curve_target": target_G.astype("f4"), "curve_prediction": _floats(y_RGO[..., 0]),
         "curve_expert": _floats(experts_REG), "curve_gate": _floats(routing.probs_TE.mT),
-        "curve_winner": routing.rank_TE.argmin(-1).to(torch.uint8).cpu().numpy(),
+        "curve_winner": metrics.first_choice(routing).to(torch.uint8).cpu().numpy(),
     }  # fmt: skip
 
 

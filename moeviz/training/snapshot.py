@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from moeviz.training.core import Training
 
 
+PER_RUN = (
+    "task_loss", "train_metric", "test_loss", "test_metric", "cv_load", "specialization", "dropped_share",
+    "max_violation", "load_entropy", "logit_size",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """Named numbers (`header`, plain values) and named arrays; `snapshot.load` reads either."""
@@ -41,7 +47,8 @@ def take(training: Training, want: Sequence[str], probe: tuple[float, float] | N
     if unknown:
         raise ValueError(f"a picture must be one of {', '.join(pictures.PICTURES)}: got {', '.join(unknown)}")
     probe_xy, probe_arrays = pictures.probe(training, probe)
-    arrays = {"load": record.load_RE.astype("f4"), "mean_prob": record.mean_prob_RE.astype("f4"), **probe_arrays}
+    by_expert = ("load", "mean_prob", "importance", "gradient_norm", "update_share")
+    arrays = {name: getattr(record, f"{name}_RE").astype("f4") for name in by_expert} | probe_arrays
     view = TASK_INFO[training.configs[0].task].view
     for name in want:
         if pictures.NEEDS.get(name, view) == view:
@@ -53,10 +60,7 @@ def _header(training: Training, record: Record) -> dict[str, Any]:
     configs, task = training.configs, training.data.tasks[0]
     info = TASK_INFO[configs[0].task]
     low, high = pictures.value_range(training)
-    measured = {
-        name: _plain(getattr(record, name))
-        for name in ("task_loss", "train_metric", "test_loss", "test_metric", "cv_load", "specialization")
-    }
+    measured = {name: _plain(getattr(record, name)) for name in PER_RUN}
     return measured | {
         "balance_loss_value": _plain(record.balance_loss), "step": training.current_step,
         "task": configs[0].task, "kind": info.kind, "view": info.view, "extent": pictures.extent(training),

@@ -9,6 +9,8 @@ import streamlit as st
 
 from moeviz.config import KNOBS, RunConfig
 
+OTHERS = {"play", "probe", "present", "embed", "embed_options", "lang"}  # parameters that are not knobs
+
 
 def config_from_address() -> RunConfig:
     """The visitor's config: what was turned in this session, else what the address says, else the defaults.
@@ -16,16 +18,21 @@ def config_from_address() -> RunConfig:
     Values in the address that are not allowed are replaced by the nearest allowed one, with a notice on the page.
     """
     if "config" not in st.session_state:
-        st.session_state.config, notices = RunConfig.from_url(st.query_params.to_dict())
-        for notice in notices:
-            st.warning(f"The address was changed: {_plain(notice)}.")
+        params = st.query_params.to_dict()
+        st.session_state.config, notices = RunConfig.from_url(params)
+        strange = sorted(set(params) - set(KNOBS) - OTHERS)
+        notices += [f"the address names {name}, which is no knob: left out" for name in strange]
+        if "probe" in params and probe_from_address() is None:
+            notices.append("probe must be two numbers, as probe=0.5,-1: put where the page likes")
+        if notices:
+            st.warning("The address was changed:\n" + "".join(f"\n- {_plain(notice[:200])}" for notice in notices))
     return st.session_state.config
 
 
 def config_to_address(config: RunConfig) -> None:
-    """Remember the config and write it into the address, leaving other parameters as they are."""
+    """Remember the config and write it into the address, beside the other parameters that the page knows."""
     st.session_state.config = config
-    others = {name: value for name, value in st.query_params.to_dict().items() if name not in KNOBS}
+    others = {name: value for name, value in st.query_params.to_dict().items() if name in OTHERS}
     wanted = others | config.to_url()
     if wanted != st.query_params.to_dict():
         st.query_params.from_dict(wanted)

@@ -6,7 +6,9 @@ from typing import Any
 
 import streamlit as st
 
-from moeviz.config import KNOBS, TASK_INFO, Knob, RunConfig, Value
+from moeviz.config import KNOBS, TASK_INFO, RunConfig
+from moeviz.knob import Knob, Value
+from moeviz.presets import Preset
 from moeviz.ui.visitor import present_config
 
 
@@ -29,8 +31,14 @@ def cautions(config: RunConfig) -> list[str]:
     return said
 
 
+def start(preset: Preset) -> None:
+    """A preset's button: its knobs, and its story from step 0 (a router that is trained already would tell another)."""
+    show(preset.config)
+    st.session_state.restart = preset.label
+
+
 def show(config: RunConfig) -> None:
-    """Let the widgets show this config at the next run of the script (for presets, in a button's callback)."""
+    """Let the widgets show this config at the next run of the script (in a callback)."""
     st.session_state.config = config
     for name in KNOBS:
         st.session_state.pop(_key(name), None)
@@ -70,7 +78,10 @@ def _widget(knob: Knob, config: RunConfig) -> Any:
     if knob.kind is bool:
         return st.toggle(knob.label, help=knob.help, key=key)
     if knob.choices:
-        return st.selectbox(knob.label, knob.choices, help=knob.help, key=key, format_func=_choice_label)
+        labels = dict(zip(knob.choices, knob.choice_labels, strict=False)) or {n: i.label for n, i in TASK_INFO.items()}
+        return st.selectbox(
+            knob.label, knob.choices, help=knob.help, key=key, format_func=lambda choice: labels.get(choice, choice)
+        )
     if knob.scale in ("log", "log0") or knob.optional:
         return st.select_slider(knob.label, _stops(knob, config), help=knob.help, key=key, format_func=_number_label)
     return _linear(knob, config, key)
@@ -113,10 +124,6 @@ def _stops(knob: Knob, config: RunConfig) -> list[Any]:
     present = st.session_state.get(_key(knob.name), getattr(config, knob.name))
     numbers = sorted(inside | ({present} if present is not None else set()))
     return [None, *numbers] if knob.optional else numbers
-
-
-def _choice_label(choice: str) -> str:
-    return TASK_INFO[choice].label if choice in TASK_INFO else choice.replace("_", " ")
 
 
 def _number_label(value: float | None) -> str:

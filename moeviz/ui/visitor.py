@@ -34,9 +34,12 @@ def live_run(page: str, configs: Sequence[RunConfig]) -> str | None:
     """
     configs = tuple(configs)
     visit: Visit | None = st.session_state.get("visit")
+    preset: str | None = st.session_state.pop("restart", None)
     try:
         if visit is None or visit.page != page or not engine().alive(visit.token):
             visit = _open(page, configs, visit)
+        elif preset is not None:
+            _restart(visit, configs, f"Started “{preset}” from step 0.")
         elif visit.configs != configs:
             _change(visit, configs)
     except EngineBusy as busy:
@@ -45,8 +48,11 @@ def live_run(page: str, configs: Sequence[RunConfig]) -> str | None:
         return None
     except RunGone:  # freed between two lines of this script
         visit = _open(page, configs, None)
+    except (TimeoutError, ValueError, RuntimeError) as error:  # the worker's own words; the run goes on as it was
+        st.warning(f"The run did not take this change: {error}.")
+        st.button("Try again")
     st.session_state.visit = visit
-    return visit.token
+    return visit.token if visit else None
 
 
 def present_config() -> RunConfig | None:
@@ -73,7 +79,12 @@ def _change(visit: Visit, configs: tuple[RunConfig, ...]) -> None:
         for notice in engine().set(visit.token, **values):
             st.toast(notice)
     else:
-        engine().reset(visit.token, configs)
         fixed = [KNOBS[name].label for name in changed if not KNOBS[name].live]
-        st.toast(f"Started again from step 0: {', '.join(fixed) or 'another preset'} cannot change mid-run.")
+        _restart(visit, configs, f"Started again from step 0, as a new {' or '.join(fixed)} needs.")
     visit.configs = configs
+
+
+def _restart(visit: Visit, configs: tuple[RunConfig, ...], said: str) -> None:
+    engine().reset(visit.token, configs)
+    visit.configs = configs
+    st.toast(said)

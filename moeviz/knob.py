@@ -1,0 +1,114 @@
+"""What a knob is: one adjustable number or choice, with its bounds, label and help."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+Value = bool | int | float | str | None
+
+
+@dataclass(frozen=True)
+class Knob:
+    """One adjustable number or choice of a run: everything that a widget, a URL or a flag must know about it."""
+
+    name: str
+    kind: type
+    default: Value
+    label: str
+    help: str
+    low: float | None = None
+    high: float | None = None
+    page_high: float | None = None  # upper bound on a page, where it is lower than on the command line
+    scale: str = "linear"  # linear | log | log0 (logarithmic with a 0 below)
+    choices: tuple[str, ...] = ()
+    choice_labels: tuple[str, ...] = ()  # what a page calls them
+    optional: bool = False  # None is a value, written "none"
+    live: bool = False  # may change while the run trains
+    per_run: bool = False  # may differ between the runs of one lockstep bucket
+
+    @property
+    def rule(self) -> str:
+        """The allowed values in words, for errors and help."""
+        if self.choices:
+            return f"must be one of {', '.join(self.choices)}"
+        if self.kind is bool:
+            return "must be true or false"
+        number = "a whole number" if self.kind is int else "a number"
+        none = ", or none" if self.optional else ""
+        return f"must be {number} from {self.write(self.low)} to {self.write(self.high)}{none}"
+
+    def write(self, value: Value) -> str:
+        """The value as text that `parse` reads back."""
+        if isinstance(value, bool) or value is None:
+            return str(value).lower()
+        if self.kind is int and isinstance(value, (int, float)):
+            return str(int(value))
+        return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+
+    def check(self, value: Value) -> None:
+        """Raise ValueError (rule, value, remedy) unless `value` is allowed for this knob."""
+        if value is None and self.optional:
+            return
+        right_kind = isinstance(value, (int, float) if self.kind is float else self.kind)
+        if self.kind is not bool and isinstance(value, bool):
+            right_kind = False
+        if right_kind and self.choices:
+            right_kind = value in self.choices
+        elif right_kind and self.low is not None and self.high is not None:
+            right_kind = self.low <= float(value) <= self.high  # type: ignore[arg-type]  # also refuses nan
+        if not right_kind:
+            raise ValueError(f"{self.name} {self.rule}: got {self.name}={value!r}; choose an allowed value")
+
+    def parse(self, text: str) -> Value:
+        """The value written as `text`, inside its bounds; raises ValueError (rule, value, remedy) otherwise."""
+        value = self._read(text)
+        self.check(value)
+        return value
+
+    def clamp(self, text: str, page: bool = True) -> tuple[Value, str | None]:
+        """The allowed value nearest to `text`, and a notice when that is not what was asked for."""
+        try:
+            value = self._read(text)
+        except ValueError as error:
+            return self.default, f"{error}; using {self.name}={self.default}"
+        high = self.page_high if page and self.page_high is not None else self.high
+        if (
+            isinstance(value, (int, float))
+            and not isinstance(value, bool)
+            and self.low is not None
+            and high is not None
+        ):
+            if math.isnan(value):
+                return self.default, f"{self.name} {self.rule}: got {text!r}; using {self.name}={self.default}"
+            bounded = self.kind(min(max(value, self.low), high))
+            if bounded != value:
+                rule = f"{self.name} must be from {self.write(self.low)} to {self.write(high)}"
+                return bounded, f"{rule}: got {text[:40]}; using {self.write(bounded)}"
+        return value, None
+
+    def _read(self, text: str) -> Value:
+        lowered = text.strip().lower()
+        if self.optional and lowered in ("none", ""):
+            return None
+        shown = f"got {self.name}={text[:40]!r}; choose an allowed value"
+        if self.kind is bool:
+            if lowered in ("1", "true", "yes", "on"):
+                return True
+            if lowered in ("0", "false", "no", "off"):
+                return False
+            raise ValueError(f"{self.name} {self.rule}: {shown}")
+        if self.choices:
+            if lowered not in self.choices:
+                raise ValueError(f"{self.name} {self.rule}: {shown}")
+            return lowered
+        try:
+            return self.kind(lowered)
+        except (ValueError, OverflowError):
+            raise ValueError(f"{self.name} {self.rule}: {shown}") from None
+
+
+def knob(default: Value, **about: Any) -> Any:
+    """A dataclass field that carries its Knob; `about` holds the Knob's own fields."""
+    return field(default=default, metadata=about)
