@@ -16,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as some
 from streamlit.testing.v1 import AppTest
 
-from moeviz.config import GATE_FORMS, KNOBS, LOSS_NAMES, TASK_INFO, Knob, RunConfig
+from moeviz.config import KNOBS, LOSS_NAMES, TASK_INFO, Knob, RunConfig
 from moeviz.engine import Engine, EngineBusy, RunGone
 from moeviz.presets import PRESETS
 from moeviz.ui import code, visitor
@@ -187,8 +187,9 @@ def test_numbers_end_where_config_says(engine):
 def test_choices_are_those_of_config(engine):
     app = visit()
     assert widget(app, "task").options == [info.label for info in TASK_INFO.values()]
-    assert widget(app, "balance_loss").options == list(LOSS_NAMES)
-    assert widget(app, "gate_form").options == list(GATE_FORMS)
+    for name in ("balance_loss", "gate_form", "expert"):  # one label for each choice, in the same order
+        assert len(KNOBS[name].choice_labels) == len(KNOBS[name].choices)
+        assert widget(app, name).options == list(KNOBS[name].choice_labels)
 
 
 def test_fewer_experts_than_k_lower_k_and_say_so(engine):
@@ -327,10 +328,10 @@ def test_any_address_opens_the_nearest_run_and_names_what_was_changed(params):
     nearest, notices = RunConfig.from_url(params)
     assert config(app) == nearest and recorded.asked == [("open", (nearest,))]
     assert address(app) == nearest.to_url()
-    assert len(app.warning) == len(notices)
-    for warning, notice in zip(app.warning, notices, strict=True):
+    assert len(app.warning) == (len(notices) > 0)
+    lines = app.warning[0].value.removeprefix("The address was changed:\n\n- ").split("\n- ") if notices else []
+    for plain, notice in zip(lines, notices, strict=True):
         assert any(name in notice for name in KNOBS)
-        plain = warning.value.removeprefix("The address was changed: ").removesuffix(".")
         assert re.sub(rf"\\([{MARKS}])", r"\1", plain.replace(":\u2060", ":")) == notice
         assert not re.search(rf"[{MARKS}]", re.sub(rf"\\[{MARKS}]", "", plain))
         assert plain.count(":") == plain.count(":\u2060")  # icons and emoji do not mind a backslash
@@ -363,11 +364,38 @@ def test_an_address_brings_any_run_back_and_a_turned_knob_keeps_the_others(wante
     assert RunConfig.from_url(address(fewer)) == (config(fewer), [])
 
 
-def test_other_parameters_stay_in_the_address(engine):
-    app = visit(play="0", present="1", utm="x", top_k="9")
-    assert address(app) == {"play": "0", "present": "1", "utm": "x", "top_k": "8"}
+def test_other_parameters_of_the_page_stay_in_the_address(engine):
+    app = visit(play="0", present="1", top_k="9")
+    assert address(app) == {"play": "0", "present": "1", "top_k": "8"}
     widget(app, "balance_coef").set_value(1.0).run()
-    assert address(app) == {"play": "0", "present": "1", "utm": "x", "top_k": "8", "balance_coef": "1"}
+    assert address(app) == {"play": "0", "present": "1", "top_k": "8", "balance_coef": "1"}
+
+
+def test_a_parameter_that_means_nothing_is_named_and_left_out(engine):
+    app = visit(**{"lambda": "3", "probe": "zz"})
+    assert "names lambda, which is no knob" in app.warning[0].value
+    assert "probe must be two numbers" in app.warning[0].value
+    assert "lambda" not in address(app)
+
+
+def test_a_preset_starts_again_even_if_only_live_knobs_differ(engine):
+    app = visit()
+    healthy(next(each for each in app.button if each.label == "Healthy").click().run())
+    assert engine.asked[-1] == ("reset", (PRESETS["healthy"].config,))
+    healthy(next(each for each in app.button if each.label == "Healthy").click().run())
+    assert engine.asked[-2:] == [("reset", (PRESETS["healthy"].config,))] * 2
+    assert any("Started “Healthy” from step 0" in toast.value for toast in app.toast)
+
+
+def test_an_engine_that_fails_is_one_sentence_and_no_dead_page(engine, monkeypatch):
+    app = visit()
+
+    def broken(token, **knobs):
+        raise TimeoutError("a worker must answer within 30 s: set got no answer")
+
+    monkeypatch.setattr(engine, "set", broken)
+    healthy(widget(app, "balance_coef").set_value(1.0).run())
+    assert "did not take this change: a worker must answer within 30 s" in app.warning[0].value
 
 
 PLACE = some.floats(allow_nan=False, allow_infinity=False)

@@ -25,7 +25,7 @@ def config_from_address() -> RunConfig:
         if "probe" in params and probe_from_address() is None:
             notices.append("probe must be two numbers, as probe=0.5,-1: put where the page likes")
         if notices:
-            st.warning("The address was changed:\n" + "".join(f"\n- {_plain(notice[:200])}" for notice in notices))
+            st.warning("The address was changed:\n" + "".join(f"\n- {_plain(notice)}" for notice in notices))
     return st.session_state.config
 
 

@@ -1,4 +1,4 @@
-// What the stage says about itself: lost connection, run gone, server busy, diverged, notices; each with its way out.
+// What the stage says about itself: lost connection, run gone, server busy, diverged, notices; each with its ways out.
 
 import { setText } from './numbers.js';
 
@@ -8,23 +8,29 @@ export const RELOAD = { label: 'Reload', act: () => location.reload() };
 export class Banner {
   constructor(host) {
     this.host = host;
-    host.innerHTML = '<span></span><button type="button" hidden></button>';
-    [this.text, this.button] = host.children;
+    this.text = document.createElement('span');
+    this.buttons = [];
+    host.replaceChildren(this.text);
   }
 
   // `lasting` messages stay until their state is over and are not covered by notices.
-  show(text, { action = null, lasting = false } = {}) {
+  show(text, { actions = [], lasting = false } = {}) {
     if (this.lasting && !lasting) return;
     clearTimeout(this.timer);
     this.lasting = lasting;
     setText(this.text, text);
-    this.button.hidden = action === null;
-    if (action) {
-      setText(this.button, action.label);
-      this.button.onclick = action.act;
-    }
+    this.offer(actions);
     this.host.hidden = false;
     if (!lasting) this.timer = setTimeout(() => this.hide(), NOTICE);
+  }
+
+  // Buttons are kept between frames: one that is replaced under the pointer never gets its click.
+  offer(actions) {
+    if (actions.map(({ label }) => label).join() !== this.buttons.map((each) => each.textContent).join()) {
+      this.buttons = actions.map(({ label }) => Object.assign(document.createElement('button'), { type: 'button', textContent: label }));
+      this.host.replaceChildren(this.text, ...this.buttons);
+    }
+    actions.forEach(({ act }, index) => { this.buttons[index].onclick = act; });
   }
 
   hide() {

@@ -5,7 +5,7 @@ import { setText } from './numbers.js';
 
 const PER_ROW = 16; // more experts take a second row, so that every bar stays wide enough
 const ROOMY = 8; // up to so many experts, numbers are written in full,
-const CROWDED = 12; // and beyond so many in a row, only those of the chosen
+const CROWDED = 12; // and beyond so many in a row, only those of the chosen and of the one pointed at
 
 export const roomy = (count) => count <= ROOMY;
 
@@ -15,18 +15,31 @@ export class Bars {
     host.setAttribute('role', 'list');
     host.setAttribute('aria-label', label);
     this.key = '';
+    host.onkeydown = (event) => this.walk(event);
+  }
+
+  // One stop for the Tab key; the arrow keys go from bar to bar, each showing its number.
+  walk(event) {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    const at = this.parts.findIndex(({ bar }) => bar === document.activeElement);
+    const next = this.parts[at + by]?.bar;
+    if (at < 0 || !next) return;
+    event.preventDefault();
+    this.parts.forEach(({ bar }) => { bar.tabIndex = bar === next ? 0 : -1; });
+    next.focus();
   }
 
   // `bars`: per expert { height 0-1, value, text, solid, below, mark 0-1 }; `lines`: [{ height 0-1, label, kind }].
   // `texts` false leaves the words as they are, so that they change less often than the bars.
   draw(ids, bars, lines, texts) {
     const key = ids.join();
-    if (key !== this.key) {
+    const rebuilt = key !== this.key;
+    if (rebuilt) {
       this.key = key;
       this.build(ids);
-      texts = true;
     }
-    bars.forEach((bar, index) => this.drawBar(this.parts[index], bar, texts));
+    const write = texts || rebuilt;
+    bars.forEach((bar, index) => this.drawBar(this.parts[index], bar, write));
     this.rows.forEach((row) => drawLines(row, lines));
   }
 
@@ -42,12 +55,14 @@ export class Bars {
       row.setAttribute('role', 'presentation');
       const lines = document.createElement('div');
       lines.className = 'mv-lines';
-      row.append(...ids.slice(start, start + perRow).map((id) => this.buildBar(id)), lines);
+      const times = Object.assign(document.createElement('b'), { className: 'mv-times', textContent: '×' });
+      row.append(...ids.slice(start, start + perRow).map((id) => this.buildBar(id)), lines, times);
       this.rows.push(lines);
       this.host.append(row);
     }
     this.host.style.setProperty('--mv-rows', rowCount);
     this.host.classList.toggle('mv-two-rows', rowCount > 1);
+    this.parts[0].bar.tabIndex = 0;
   }
 
   buildBar(id) {

@@ -129,7 +129,7 @@ export class Stage {
   hear({ op, reason, message }) {
     if (op === 'gone' || op === 'busy') {
       this.setState(op);
-      this.banner.show(reason ?? message ?? GONE, { action: RELOAD, lasting: true });
+      this.banner.show(reason ?? message ?? GONE, { actions: [RELOAD], lasting: true });
     } else this.banner.show(message ?? reason ?? '');
   }
 
@@ -208,10 +208,9 @@ export class Stage {
     const wasDiverged = this.state === 'diverged';
     if (this.state !== header.state) this.setState(header.state);
     if (header.state === 'diverged') {
-      const recover = () => this.connection.send({ op: 'recover' });
-      this.banner.show(header.reason ?? 'The run diverged.', {
-        action: { label: 'Go back and lower the learning rate', act: recover }, lasting: true,
-      });
+      const sends = (label, op) => ({ label, act: () => this.connection.send({ op }) });
+      const actions = [sends('Go back and lower the learning rate', 'recover'), sends('Reset', 'reset')];
+      this.banner.show(header.reason ?? 'The run diverged.', { actions, lasting: true });
     } else if (wasDiverged) {
       this.banner.hide();
       this.component.setTriggerValue('recovered', header.revision); // the page's widgets show the lowered knob

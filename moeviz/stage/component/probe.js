@@ -6,7 +6,8 @@ import { Calm, roundedShares, setText, share, Throttle } from './numbers.js';
 
 const TEXTS = 120; // ms between changes of the written numbers while training runs
 const SPOKEN = 3000; // ms between announcements
-const MAX_TERMS = 4;
+const MAX_TERMS = 3;
+const ONE_LINE = 2; // so many terms of the sum fit on one line; for more, two lines are kept free
 
 export class ProbePanel {
   constructor(find) {
@@ -25,21 +26,23 @@ export class ProbePanel {
     const texts = moved || header.state !== 'running' || this.texts.ready();
     this.probe = String(header.probe);
     const shownProbs = roundedShares(probs);
-    const shownWeights = roundedShares(weights);
+    const shownWeights = writtenWeights(header.renormalized[0], weights, chosen, shownProbs);
     const full = roomy(ids.length);
     const bars = ids.map((id, expert) => {
       const weight = chosen[expert] ? `×${share(shownWeights[expert], true)}` : '';
       return {
         height: probs[expert], solid: Boolean(chosen[expert]), below: full ? weight : weight.slice(1),
-        value: share(shownProbs[expert], !full), text: describe(letter(id), shownProbs[expert], chosen[expert], shownWeights[expert]),
+        value: share(shownProbs[expert], !full),
+        text: describe(letter(id), shownProbs[expert], chosen[expert], shownWeights[expert]),
       };
     });
     this.bars.draw(ids, bars, cutLine(probs, chosen), texts);
+    this.find('line').classList.toggle('mv-two-lines', header.top_k[0] > ONE_LINE);
     if (texts) this.line(header, ids, chosen, shownWeights, arrays.probe_output.of(0));
     return ids[firstChoice(probs)];
   }
 
-  // y = 0.62·E_C(x) + 0.38·E_F(x), largest weight first.
+  // y = 0.62·E_C(x) + 0.38·E_F(x), largest weight first; of many terms the first three.
   line(header, ids, chosen, weights, output) {
     const renormalized = header.renormalized[0];
     if (renormalized !== this.renormalized) {
@@ -53,10 +56,15 @@ export class ProbePanel {
     const shown = terms.slice(0, MAX_TERMS);
     const rest = terms.length - shown.length;
     const parts = shown.flatMap((expert, index) => [index ? ' + ' : '', term(ids[expert], weights[expert])]);
-    this.find('line').replaceChildren('y = ', ...parts, rest ? ` + … (${rest} more)` : '', ...result(header, output));
+    this.find('line').replaceChildren('y = ', ...parts, rest ? ' + …' : '', ...result(header, output));
     const words = shown.map((expert) => `${share(weights[expert])} times expert ${letter(ids[expert])}`).join(' plus ');
-    this.spoken.run(() => setText(this.find('spoken'), `Output = ${words}`));
+    this.spoken.run(() => setText(this.find('spoken'), `Output = ${words}${rest ? ` plus ${rest} more` : ''}`));
   }
+}
+
+// A plain weight is the probability itself, so it is written with the same digits; renormalized ones add up to 1.
+function writtenWeights(renormalized, weights, chosen, shownProbs) {
+  return renormalized ? roundedShares(weights) : shownProbs.map((prob, expert) => (chosen[expert] ? prob : 0));
 }
 
 export function firstChoice(probs) {
