@@ -15,9 +15,8 @@ from moeviz.experts import EXPERTS, ExpertKind, Parameters, Shapes, unpack
 from moeviz.rng import stream
 from moeviz.routers import ROUTERS, Routing
 
-ALIGN = (
-    16  # an expert's row is a multiple of this many numbers, so that a run's rounding does not depend on its neighbors
-)
+# An expert's row is a multiple of this many numbers, so that a run's rounding does not depend on its neighbors.
+ALIGN = 16
 GATE_LENGTH = 1.0  # every gate column starts with this length, so that no expert is unable to win from the start
 
 

@@ -53,7 +53,7 @@ def _run(argv: list[str]) -> int:
     if name not in COMMANDS:
         raise UsageError(f"the command must be one of {', '.join(COMMANDS)}: got {name}{_nearest(name, COMMANDS)}")
     command = importlib.import_module(f"moeviz.cli.{name}")
-    parser = Parser(prog=f"python -m moeviz {name}", description=COMMANDS[name].capitalize(), allow_abbrev=False)
+    parser = Parser(prog=f"python -m moeviz {name}", description=COMMANDS[name], allow_abbrev=False)
     command.add_flags(parser)
     arguments, unknown = parser.parse_known_args(argv[1:])
     if unknown:

@@ -1,6 +1,6 @@
 """The engine inside the server: opens runs on few workers, passes messages and frames, and brings dead workers back.
 
-Every method may be called from any thread. Only `set` and `recover` wait for the worker; so they must not be called on
+Every method may be called from any thread. Only `set`, `recover` and `reset` with configs wait for the worker; so they must not be called on
 the thread that delivers a viewer's messages, nor on an event loop.
 """
 
@@ -98,9 +98,9 @@ class Engine:
         if configs is None:
             return self._do(token, {"op": "reset"})
         configs = _one_bucket(configs)
-        with self._lock:
+        self._call(token, {"op": "reset", "configs": [dict(vars(each)) for each in configs]})
+        with self._lock:  # after the answer: until then a status that was on its way could bring the old ones back
             self._find(token).configs = configs
-            return self._do(token, {"op": "reset", "configs": [dict(vars(each)) for each in configs]})
 
     def play(self, token: str) -> None:
         self._do(token, {"op": "play"})
