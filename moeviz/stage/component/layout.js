@@ -22,6 +22,8 @@ const PICTURE = `
 const LOAD_KEY = `<span class="mv-key"><i class="mv-diamond">◆</i> mean probability</span>
   <span class="mv-key"><i class="mv-dash"></i> fair share</span>`;
 
+const LOAD_NOTE = 'Load counts all k choices; the map shows only the first.';
+
 const PLAYGROUND = `${TOOLBAR}
   <div class="mv-main">
     <figure class="mv-picture">
@@ -39,7 +41,9 @@ const PLAYGROUND = `${TOOLBAR}
       </section>
       <section>
         <h3 class="mv-heading">Load, % <span class="mv-key">† idle</span> ${LOAD_KEY}</h3>
+        <p class="mv-facts"><span data-part="cv"></span><span>idle <span class="mv-roomy">experts </span><b data-part="idle"></b></span></p>
         <div class="mv-bars mv-load" data-part="load-0"></div>
+        <p class="mv-note" data-part="load-note" hidden>${LOAD_NOTE}</p>
       </section>
       <section class="mv-chart" data-part="side-chart" hidden></section>
     </div>
@@ -51,7 +55,7 @@ const PLAYGROUND = `${TOOLBAR}
 
 const twin = (run) => `
   <figure class="mv-picture">
-    <figcaption class="mv-title" data-part="title-${run}"></figcaption>
+    <figcaption class="mv-title"><span data-part="title-${run}"></span><span class="mv-key" data-part="cv-${run}"></span></figcaption>
     <div class="mv-field" data-part="field-${run}"><canvas data-part="canvas-${run}"></canvas>
       <p class="mv-waiting" data-part="waiting-${run}">Waiting for the first picture of the run…</p></div>
     <div class="mv-bars mv-load" data-part="load-${run}"></div>
@@ -59,7 +63,8 @@ const twin = (run) => `
 
 const twins = (count) => `${TOOLBAR}
   <div class="mv-twins">${Array.from({ length: count }, (_, run) => twin(run)).join('')}</div>
-  <p class="mv-legend"><span>Bars: load in %, the share of choices each expert gets</span> ${LOAD_KEY}</p>`;
+  <p class="mv-legend"><span data-part="legend"></span><span>bars: load in %, the share of choices</span>
+    <span class="mv-key">† idle</span> ${LOAD_KEY}<span data-part="load-note" hidden>${LOAD_NOTE}</span></p>`;
 
 // Fills `root` and returns `find(part)`.
 export function build(root, data) {
@@ -71,6 +76,15 @@ export function build(root, data) {
   const find = (part) => root.querySelector(`[data-part="${part}"]`);
   if (paired) titles.forEach((title, run) => { find(`title-${run}`).textContent = title; });
   return find;
+}
+
+// Tells the styles how much of the window is above the stage, so that its pictures can fill the rest of the first screen.
+export function fitWindow(root) {
+  const main = root.closest('[data-testid="stMain"]');
+  const above = root.getBoundingClientRect().top + (main?.scrollTop ?? scrollY);
+  if (Math.abs(above - (root.mvAbove ?? 0)) < 4) return;
+  root.mvAbove = above;
+  root.style.setProperty('--mv-above', `${Math.round(above)}px`);
 }
 
 // Puts each chart's host in its place; `add(name, host, template)` takes them.

@@ -28,6 +28,15 @@ export function drawLegend(host, header) {
   host.replaceChildren(...parts);
 }
 
+// For twins: one line, since the maps need the room.
+export function drawShortLegend(host, header) {
+  const key = [header.task, header.num_outputs].join();
+  if (host.dataset.key === key) return;
+  host.dataset.key = key;
+  const markers = Array.from({ length: header.num_outputs }, (_, index) => marker(index));
+  host.replaceChildren(...(header.kind === 'regression' ? scale(header) : [...markers, ' classes']));
+}
+
 function classes(count) {
   return Array.from({ length: count }, (_, index) => {
     const part = note('');

@@ -7,11 +7,11 @@ import { Controls } from './controls.js';
 import { CurveView } from './curve.js';
 import { decodeFrame } from './frame.js';
 import { ProbeHandle } from './handle.js';
-import { build, placeCharts } from './layout.js';
-import { describe, drawLegend, heading } from './legend.js';
-import { LoadPanel, loadScale } from './load.js';
+import { build, fitWindow, placeCharts } from './layout.js';
+import { describe, drawLegend, drawShortLegend, heading } from './legend.js';
+import { LoadPanel, loadScale, writeFacts, writeShortFacts } from './load.js';
 import { MapView } from './map.js';
-import { Calm, setText } from './numbers.js';
+import { Calm, setText, Throttle } from './numbers.js';
 import { letter } from './palette.js';
 import { ProbePanel } from './probe.js';
 import { readTheme, reducedMotion } from './theme.js';
@@ -20,6 +20,7 @@ import { Tokens } from './tokens.js';
 const greeted = new Set(); // tokens that were already asked to start paused
 const PICTURES = { map: ['first_choice'], curve: ['curve'], projection: ['choices'] }; // what each view is drawn from
 const GONE = 'This run is no longer on the server.';
+const PLACE_EVERY = 500; // ms between looks at where on the page the stage stands
 const DESCRIBE_EVERY = 2000; // ms between changes of the picture in words
 
 export class Stage {
@@ -28,6 +29,7 @@ export class Stage {
     this.root = component.parentElement.querySelector('.mv-stage');
     this.tokens = new Tokens();
     this.describing = new Calm(DESCRIBE_EVERY);
+    this.placing = new Throttle(PLACE_EVERY);
     this.frames = 0;
   }
 
@@ -62,7 +64,9 @@ export class Stage {
     this.controls = new Controls(this.find, (message) => this.connection.send(message));
     this.twins = data.layout === 'twins';
     const runs = this.twins ? Math.max(data.titles?.length ?? 1, 1) : 1;
-    this.loads = Array.from({ length: runs }, (_, run) => new LoadPanel(this.find(`load-${run}`), this.loadLabel(run)));
+    const write = this.twins ? writeShortFacts : writeFacts;
+    const facts = (header, run) => write(this.find, header, run);
+    this.loads = Array.from({ length: runs }, (_, run) => new LoadPanel(this.find(`load-${run}`), this.loadLabel(run), facts));
     this.views = [];
     this.probePanel = this.twins ? null : new ProbePanel(this.find);
     this.handle = this.twins ? null : this.makeHandle();
@@ -156,9 +160,10 @@ export class Stage {
     const { header, arrays } = this.frame;
     this.theme ??= readTheme(this.root);
     this.scale = loadScale(header, arrays, this.scale);
-    this.loads.forEach((panel, run) => run < header.num_runs && panel.draw({ header, arrays, run, top: this.scale }));
+    this.loads.forEach((panel, run) => run < header.num_runs && panel.draw({ header, arrays, run, top: this.scale.top }));
     this.loads.forEach((_, run) => run < header.num_runs && this.drawPicture(run));
     if (this.probePanel) this.drawProbe();
+    else this.drawTwins(header);
     this.controls.draw(header);
     this.showState(header);
     this.frames += 1;
@@ -190,6 +195,11 @@ export class Stage {
     this.handle.use(this.views[0], header);
     setText(this.find('heading'), heading(header));
     drawLegend(this.find('legend'), header);
+  }
+
+  drawTwins(header) {
+    drawShortLegend(this.find('legend'), header);
+    if (this.placing.ready()) fitWindow(this.root);
   }
 
   describe() {

@@ -2,14 +2,18 @@
 
 import { Bars, roomy } from './bars.js';
 import { letter } from './palette.js';
-import { percent, roundedShares, Throttle } from './numbers.js';
+import { percent, roundedShares, setText, Throttle } from './numbers.js';
 
 const TEXTS = 200;
-const STEPS = [2, 4, 8, 16, 32, 64]; // the scale ends at so many fair shares: few steps, so that it seldom jumps
+const FAIR_SHARES = 2; // the scale ends at so many fair shares, so that even load stands half way up,
+const HEADROOM = 1.1; // or this far above the highest bar; it shrinks only when the bars use less than
+const IN_USE = 0.7; // this much of it, so that it seldom jumps
 
 export class LoadPanel {
-  constructor(host, label) {
+  // `facts(header, run)` writes what is said about the load beside the bars.
+  constructor(host, label, facts) {
     this.bars = new Bars(host, label);
+    this.facts = facts;
     this.texts = new Throttle(TEXTS);
   }
 
@@ -27,20 +31,48 @@ export class LoadPanel {
         value: dead && !full ? '†' : percent(shown[expert]) + (dead ? '†' : ''), text: describe(letter(id), shown[expert], meanProb[expert], dead && header.died_at[run][expert]),
       };
     });
+    if (texts && this.facts) this.facts(header, run);
     const fair = { height: 1 / ids.length / top, label: '', kind: 'fair' };
     this.bars.draw(ids, bars, [fair], texts);
   }
 }
 
-// One scale for all runs on screen, so that twins can be compared; it grows at once and shrinks only when half is empty.
+// One scale for all runs on screen, so that twins can be compared; it grows at once and shrinks late. `before`: the last one.
 export function loadScale(header, arrays, before) {
   let highest = 0;
   for (const values of [arrays.load.data, arrays.mean_prob.data]) {
     for (const value of values) if (value > highest) highest = value;
   }
-  const fair = 1 / header.num_experts;
-  const wanted = Math.min(Math.max(fair * (STEPS.find((step) => step * fair >= highest) ?? 64), 4 * fair), 1);
-  return before && wanted < before && highest > before * 0.4 ? before : wanted;
+  const least = FAIR_SHARES / header.num_experts;
+  const wanted = highest > least ? highest * HEADROOM : least;
+  const holds = before?.experts === header.num_experts && highest <= before.top && wanted > IN_USE * before.top;
+  return holds ? before : { experts: header.num_experts, top: wanted };
+}
+
+// How uneven the load is, in the words that the room has: beside one map in full, above each of two in short.
+export function unevenness(header, run, short) {
+  const value = header.cv_load[run];
+  const shown = value === null ? '–' : value.toFixed(2);
+  return short ? `CV ${shown}` : `Unevenness of load (CV) ${shown} · 0 = even`;
+}
+
+export const dropped = (header, run) => {
+  const value = header.batch_dependent ? header.dropped_share?.[run] ?? null : null;
+  return value === null ? '' : `dropped ${percent(value)} %`;
+};
+
+// The bars count every choice, a map shows one: said wherever both are seen.
+export const countsAll = (header) => header.view === 'map' && header.top_k.some((k) => k > 1);
+
+export function writeFacts(find, header, run) {
+  setText(find('cv'), unevenness(header, run, false));
+  setText(find('idle'), String(header.dead[run].filter(Boolean).length));
+  find('load-note').hidden = !countsAll(header);
+}
+
+export function writeShortFacts(find, header, run) {
+  setText(find(`cv-${run}`), [unevenness(header, run, true), dropped(header, run)].filter(Boolean).join(' · '));
+  find('load-note').hidden = !countsAll(header);
 }
 
 function describe(name, load, meanProb, diedAt) {
