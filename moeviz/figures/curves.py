@@ -21,6 +21,13 @@ GRID_COLOR = "rgba(128,128,128,0.28)"
 FONT_SIZE = 16
 LINE_WIDTH = 3
 STEP_TITLE = "training step"
+TASK_FILL, BALANCE_FILL = "rgba(128,128,128,0.3)", "rgba(128,128,128,0.75)"  # the two bands of what is minimized
+STACKED = (  # their names, each with its band's color
+    f'<span style="color:{TASK_FILL}">■</span> task loss + <span style="color:{BALANCE_FILL}">■</span> λ · balance loss'
+)
+MARK_ROWS = 3  # labels of knob changes are stacked in so many rows
+MARK_ROW_HEIGHT = 20  # pixels
+FEWEST_STEPS = 10  # the time axis is at least so long, so that its ticks are whole steps
 FAIR_SHARES_SHOWN = 3.0  # load over time: this many fair shares and more are drawn fully dark
 
 History = Any  # a mapping of the frame's history arrays, or a pandas table with the columns of Training.history
@@ -42,16 +49,16 @@ def loss_figure(
         task = _line("history_task_loss", run, f"{name}task loss")
         penalty = _line("history_balance_loss", run, f"{name}λ · balance loss", times="history_balance_coef")
         if runs == 1:  # stacked: the upper edge is what training minimizes
-            task |= {"stackgroup": "minimized", "fillcolor": "rgba(128,128,128,0.22)"}
-            penalty |= {"stackgroup": "minimized", "fillcolor": "rgba(128,128,128,0.55)"}
+            task |= {"stackgroup": "minimized", "fillcolor": TASK_FILL}
+            penalty |= {"stackgroup": "minimized", "fillcolor": BALANCE_FILL}
             penalty["line"] = penalty["line"] | {"dash": "dot"}
         figure.add_scatter(**task)
         if runs == 1:
             figure.add_scatter(**penalty)
-    strip = _axis("") | {"domain": [0.78, 1.0], "nticks": 2, "rangemode": "tozero", "anchor": "x"}
-    figure.update_layout(yaxis={"domain": [0.0, 0.58], "rangemode": "tozero", "nticks": 4}, yaxis2=strip)
-    minimized = "task loss + λ · balance loss" if runs == 1 else "task loss"
-    headings = [_heading("balance loss, raw", 1.0), _heading(minimized, 0.58) | {"name": "minimized"}]
+    strip = _axis("") | {"domain": [0.8, 1.0], "nticks": 2, "rangemode": "tozero", "anchor": "x"}
+    figure.update_layout(yaxis={"domain": [0.0, 0.52], "rangemode": "tozero", "nticks": 4}, yaxis2=strip)
+    minimized = STACKED if runs == 1 else "task loss"
+    headings = [_heading("balance loss, raw", 1.0), _heading(minimized, 0.52) | {"name": "minimized"}]
     figure.update_layout(annotations=headings)
     _filled(figure, history, marks)
     if any(trace.visible is False for trace in figure.data):  # the heading must not promise what is not drawn
@@ -150,9 +157,15 @@ def _filled(figure: go.Figure, history: History | None, marks: Sequence[Sequence
         found = arrays(history)
         for trace in figure.data:
             _fill(trace, found)
+        last = max(found["history_step"], default=0)
+        figure.update_xaxes(range=[0, max(last, FEWEST_STEPS)])
+    by_step: dict[Any, list[str]] = {}
     for step, text in marks:
+        by_step.setdefault(step, []).append(text)
+    for index, (step, texts) in enumerate(by_step.items()):  # rows in turn, so that neighbors do not meet
         figure.add_vline(x=step, **figure.layout.meta["mark"])
-        figure.add_annotation(x=step, text=text, **figure.layout.meta["mark_label"])
+        shift = {"yshift": index % MARK_ROWS * MARK_ROW_HEIGHT}
+        figure.add_annotation(x=step, text=", ".join(texts), **figure.layout.meta["mark_label"], **shift)
     return figure
 
 
@@ -177,6 +190,8 @@ def _fill(trace: Any, found: Mapping[str, np.ndarray]) -> None:
         trace.y = values * found[about["times"]][about["run"]]
     else:  # λ over time is not recorded: the part cannot be drawn, and is not made up
         trace.visible = False
+    if len(trace.x) == 1 and "z" not in about:
+        trace.mode = "lines+markers"  # a line needs two
 
 
 def _line(array: str, run: int, name: str, times: str | None = None) -> dict[str, Any]:
@@ -196,6 +211,7 @@ def _axis(title: str) -> dict[str, Any]:
     return {
         "title": {"text": title, "standoff": 6, "font": {"size": FONT_SIZE}},
         "gridcolor": GRID_COLOR, "zerolinecolor": GRID_COLOR, "automargin": True, "fixedrange": True,
+        "exponentformat": "none",
     }  # fmt: skip
 
 
@@ -210,9 +226,10 @@ def _layout(y_title: str, marks: bool) -> dict[str, Any]:
     """What all charts share: transparent, large type, and how a knob mark looks (the stage draws them likewise)."""
     label = {"y": 0, "yref": "paper", "yanchor": "bottom", "xanchor": "left", "xshift": 4, "showarrow": False}
     mark = {"line": {"width": LINE_WIDTH, "dash": "dot", "color": "rgba(128,128,128,0.9)"}}
+    about = {"mark": mark, "mark_label": label, "mark_rows": MARK_ROWS, "mark_row_height": MARK_ROW_HEIGHT}
     return {
         "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)", "font": {"size": FONT_SIZE},
         "margin": {"l": 8, "r": 8, "t": 26, "b": 8}, "showlegend": False, "uirevision": "keep", "hovermode": "closest",
-        "xaxis": _axis(STEP_TITLE) | {"rangemode": "tozero", "nticks": 6},
-        "yaxis": _axis(y_title), "meta": {"mark": mark, "mark_label": label} if marks else {},
+        "xaxis": _axis(STEP_TITLE) | {"rangemode": "tozero", "nticks": 6, "tickformat": "d"},
+        "yaxis": _axis(y_title), "meta": about if marks else {},
     }  # fmt: skip

@@ -1,12 +1,13 @@
 // Time charts: plotly figures from moeviz/figures whose traces name the frame's history arrays; filled a few times a second.
 
+import { addMarks } from './marks.js';
 import { hue, letter } from './palette.js';
 
 const UPDATE_PAUSE = 250; // ms between updates: at most four a second
 const SHARE = 4; // pause at least so many times as long as an update takes
 const CONFIG = { displayModeBar: false, responsive: true };
-const LETTER_WIDTH = 0.035; // of the time axis, in the narrowest chart: room that a letter of a mark's label needs
-const MERGE_GAP = 0.05; // marks of one knob nearer than this are one change
+const FEWEST_STEPS = 10; // the time axis is at least so long, so that its ticks are whole steps
+const LEAST_STRIP = 0.001; // smaller losses than this are rounding: the strip does not blow them up
 let loading = null;
 
 // plotly.js comes from the server's own plotly package, and only to pages with charts.
@@ -49,6 +50,18 @@ export class Charts {
     this.onSeen();
   }
 
+  // Curves of a run that has started again, or of other data, are taken away at once, and new ones asked for.
+  follow(header) {
+    const stale = header.scene !== this.scene || header.step < this.step;
+    this.scene = header.scene;
+    this.step = header.step;
+    if (!stale) return;
+    this.began = {}; // a drawing on its way is of the old run
+    this.askedAt = -Infinity;
+    this.drawn.clear();
+    for (const { host } of this.hosts.values()) host.classList.add('mv-stale');
+  }
+
   get visible() {
     return [...this.hosts].filter(([, { visible }]) => visible).map(([name]) => name);
   }
@@ -68,13 +81,17 @@ export class Charts {
     if (this.busy || !arrays.history_step) return;
     this.busy = true;
     try {
+      const { began: run } = this;
       const plotly = await loadPlotly();
+      if (run !== this.began) return;
       const began = performance.now();
       for (const name of this.visible) {
         const { host, template } = this.hosts.get(name);
-        const { data, layout } = fill(template, header, arrays, theme);
+        const { data, layout } = fill(template, header, arrays, theme, host);
         await plotly.react(host, data, layout, CONFIG);
+        if (run !== this.began) return;
         this.drawn.set(name, stamp(header));
+        host.classList.remove('mv-stale');
       }
       this.pause = Math.max(UPDATE_PAUSE, SHARE * (performance.now() - began)); // a slow computer draws them less often
     } finally {
@@ -91,20 +108,22 @@ export class Charts {
 
 const stamp = (header) => [header.scene, header.step, header.revision, header.marks.length].join();
 
-function fill(template, header, arrays, theme) {
+function fill(template, header, arrays, theme, host) {
   const layout = structuredClone(template.layout);
   const data = template.data.map((trace) => filledTrace(trace, arrays, theme, header));
   layout.font = { ...layout.font, color: theme.text, family: theme.font };
   const heat = data.find((trace) => trace.type === 'heatmap');
   if (heat) nameStrips(layout, heat, header);
-  if (layout.yaxis2) layout.yaxis2.tickvals = [0, oneDigit(data.find((trace) => trace.yaxis === 'y2').y)];
+  const steps = arrays.history_step.data;
+  layout.xaxis.range = [0, Math.max(steps[steps.length - 1] ?? 0, FEWEST_STEPS)];
+  if (layout.yaxis2) fitStrip(layout.yaxis2, data.find((trace) => trace.yaxis === 'y2').y);
   if (layout.meta?.y_title_from) layout.yaxis.title.text = metricTitle(header[layout.meta.y_title_from]);
   const hidden = data.some((trace) => trace.visible === false); // a heading must not promise what is not drawn
   for (const note of layout.annotations ?? []) if (hidden && note.name === 'minimized') note.text = 'task loss';
   layout.shapes = layout.shapes ?? [];
   layout.annotations = layout.annotations ?? [];
   if (heat) layout.annotations.push(...daggers(header, heat.meta.run));
-  addMarks(layout, header, arrays.history_step.data);
+  addMarks(layout, header.marks, host, theme);
   return { data, layout };
 }
 
@@ -124,6 +143,7 @@ function filledTrace(template, arrays, theme) {
   if (!values || factor === undefined) return { ...trace, x: [], y: [], visible: false }; // not recorded: not made up
   trace.y = factor ? values.map((value, index) => value * factor[index]) : values;
   if (meta.ink) trace.line = { ...trace.line, color: theme.text };
+  if (steps === 1) Object.assign(trace, { mode: 'lines+markers', marker: { size: 9, color: theme.text } }); // a line needs two
   return trace;
 }
 
@@ -134,11 +154,12 @@ function perFairShare(load, steps) {
   return rows.map((row) => Array.from(row, (value, step) => (Number.isFinite(value) ? value * alive[step] : null)));
 }
 
-// The largest value rounded down to one digit: a strip is too low for more than this tick and zero.
-function oneDigit(values) {
-  const highest = values.reduce((most, each) => (each > most ? each : most), 0);
-  const unit = 10 ** Math.floor(Math.log10(highest || 1));
-  return Math.floor(highest / unit) * unit;
+// A strip is too low for more ticks than zero and the largest value rounded down to one digit.
+function fitStrip(axis, values) {
+  const highest = values.reduce((most, each) => (each > most ? each : most), LEAST_STRIP);
+  const unit = 10 ** Math.floor(Math.log10(highest));
+  axis.tickvals = [0, Number((Math.floor(highest / unit + 1e-9) * unit).toPrecision(1))];
+  if (highest === LEAST_STRIP) axis.range = [0, LEAST_STRIP];
 }
 
 function nameStrips(layout, heat, header) {
@@ -155,34 +176,6 @@ function daggers(header, run) {
     if (step === null) return [];
     return [{ x: step, y: id, text: '†', showarrow: false, xanchor: 'left', font: { size: 22 } }];
   });
-}
-
-// A slider that was dragged leaves many marks, "λ 0→0.1", "λ 0.1→1", …: shown as one, "λ 0→1", at the last.
-function mergeMarks(marks, gap) {
-  const merged = [];
-  for (const [step, text] of marks) {
-    const [, knob, from, to] = /^(.+) (.+)→(.+)$/.exec(text) ?? [];
-    const last = merged.at(-1);
-    if (knob && last?.knob === knob && step - last.step < gap) Object.assign(last, { step, to, text: `${knob} ${last.from}→${to}` });
-    else merged.push({ step, text, knob, from, to });
-  }
-  return merged;
-}
-
-// Knob changes as vertical lines; labels from the newest back, on the side that has room, as long as they do not meet.
-function addMarks(layout, header, steps) {
-  const span = Math.max(steps[steps.length - 1] ?? 0, 1);
-  let free = Infinity; // everything from here on is taken by the labels of newer marks
-  for (const { step, text } of mergeMarks(header.marks, MERGE_GAP * span).reverse()) {
-    layout.shapes.push({ type: 'line', x0: step, x1: step, y0: 0, y1: 1, yref: 'paper', ...layout.meta.mark });
-    const width = LETTER_WIDTH * span * text.length;
-    const toLeft = step + width > Math.min(free, span);
-    if (step > free) continue;
-    free = toLeft ? step - width : step;
-    layout.annotations.push({
-      x: step, text, ...layout.meta.mark_label, xanchor: toLeft ? 'right' : 'left', xshift: toLeft ? -4 : 4,
-    });
-  }
 }
 
 const metricTitle = (name) => (name === 'R²' ? 'R² (at most 1)' : `${name} (0-1)`);

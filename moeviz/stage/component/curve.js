@@ -2,13 +2,16 @@
 
 import { fillStyle, hue, INK, letter } from './palette.js';
 import { drawLetter } from './map.js';
-import { shade } from './points.js';
 import { Surface } from './surface.js';
 
 const LEFT = 44;
 const RIGHT = 10;
 const BOTTOM = 28;
 const STRIP = 34; // the winner's strip between the two panels
+const TRAIN_RADIUS = 2.5;
+const TRAIN_ALPHA = 0.4;
+const TEST_RADIUS = 3.5;
+const TEST_ALPHA = 0.7;
 const FONT = '16px "Source Sans", "Source Sans Pro", Arial, sans-serif';
 
 export class CurveView {
@@ -47,7 +50,7 @@ export class CurveView {
     const gates = arrays.curve_gate.of(run);
     const steps = this.curve.x.length;
     this.axes(context, header, theme);
-    if (points) this.tokens(context, points, header);
+    if (points) this.tokens(context, points, theme);
     header.ids[run].forEach((id, expert) => {
       const part = (flat) => flat.subarray(expert * steps, (expert + 1) * steps);
       this.expertCurve(context, part(experts), winner, expert, id);
@@ -80,18 +83,22 @@ export class CurveView {
     }
   }
 
-  tokens(context, points, header) {
-    context.lineWidth = 1;
+  // Hundreds of tokens on one line: small and partly transparent, and only test tokens with a ring.
+  tokens(context, points, theme) {
+    context.fillStyle = theme.text;
+    context.strokeStyle = theme.text;
     for (let index = 0; index < points.train.length; index += 1) {
-      const style = shade(points.target[index], header.lo, header.hi);
-      context.fillStyle = style.fill;
-      context.strokeStyle = INK;
+      const [x, y] = [this.pixelX(points.xy[2 * index]), this.pixelY(points.target[index], this.panel)];
+      const dropped = points.kept && !points.kept[index];
       context.beginPath();
-      const y = this.pixelY(points.target[index], this.panel);
-      context.arc(this.pixelX(points.xy[2 * index]), y, points.train[index] ? 4.5 : 3, 0, 7);
-      context.fill();
-      context.stroke();
+      context.globalAlpha = dropped ? 1 : points.train[index] ? TRAIN_ALPHA : TEST_ALPHA;
+      context.lineWidth = dropped ? 2 : 1;
+      if (dropped) cross(context, x, y);
+      else context.arc(x, y, points.train[index] ? TRAIN_RADIUS : TEST_RADIUS, 0, 7);
+      if (points.train[index] && !dropped) context.fill();
+      else context.stroke();
     }
+    context.globalAlpha = 1;
   }
 
   // Full strength only where this expert is the first choice; elsewhere it was hardly trained, so a thin line.
@@ -167,5 +174,12 @@ export class CurveView {
 
   close() {
     this.surface.close();
+  }
+}
+
+function cross(context, x, y) {
+  for (const slope of [-1, 1]) {
+    context.moveTo(x - 4, y - 4 * slope);
+    context.lineTo(x + 4, y + 4 * slope);
   }
 }

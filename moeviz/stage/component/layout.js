@@ -22,7 +22,7 @@ const PICTURE = `
 const LOAD_KEY = `<span class="mv-key"><i class="mv-diamond">◆</i> mean probability</span>
   <span class="mv-key"><i class="mv-dash"></i> fair share</span>`;
 
-const LOAD_NOTE = 'Load counts all k choices; the map shows only the first.';
+const LOAD_NOTE = 'Load counts all k choices; the map only the first.';
 
 const PLAYGROUND = `${TOOLBAR}
   <div class="mv-main">

@@ -1,6 +1,7 @@
 // What the markers mean, under the map; and the picture in words, for those who hear it.
 
 import { letter } from './palette.js';
+import { dropped } from './load.js';
 import { percent, share } from './numbers.js';
 import { marker } from './probe.js';
 
@@ -10,22 +11,41 @@ const HEADINGS = {
   projection: 'Inputs on two principal components, colored by first choice',
 };
 
+// Where seats are limited, the router's preference and what really happens differ.
+const LIMITED = {
+  map: 'What the gate prefers, at every place', curve: 'Each expert’s curve, and where the gate prefers it',
+  projection: 'Projected inputs, colored by the expert that got them',
+};
+const SEATS = {
+  map: 'Seats are limited: a marker’s outline = the expert that got it; ✕ = dropped',
+  curve: 'Seats are limited: ✕ = dropped',
+  projection: 'Seats are limited: white with ✕ = dropped',
+};
+
 export function heading(header) {
-  return HEADINGS[header.view];
+  if (!header.batch_dependent) return HEADINGS[header.view];
+  return [LIMITED[header.view], dropped(header, 0)].filter(Boolean).join(' · ');
 }
 
-// Rebuilt only when the task changes.
+// Rebuilt only when the task or the way of drawing changes.
 export function drawLegend(host, header) {
   const key = [header.task, header.num_outputs, header.batch_dependent, header.lo, header.hi].join();
   if (host.dataset.key === key) return;
   host.dataset.key = key;
-  const parts = header.kind === 'regression' ? scale(header) : classes(header.num_outputs);
-  if (header.view !== 'curve') parts.push(note('large = training, small = test'));
-  parts.push(note('ring = the probe: drag it'));
-  if (header.batch_dependent && header.view === 'map') {
-    parts.push(note('Seats are limited: the map shows the gate’s preference, the points’ colors the real choice; ✕ = dropped.'));
-  } else if (header.batch_dependent) parts.push(note('Seats are limited: ✕ = dropped.'));
+  const parts = [...tokens(header), note('ring = the probe: drag it')];
+  if (header.batch_dependent) parts.push(note(SEATS[header.view]));
   host.replaceChildren(...parts);
+}
+
+// What a token looks like in this view: only what is drawn there.
+function tokens(header) {
+  if (header.view === 'curve') return [named(0, 'solid', 'training'), named(0, 'none', 'test')];
+  const sizes = note('large = training, small = test');
+  if (header.view === 'projection') {
+    const shapes = header.kind === 'regression' ? [] : classes(header.num_outputs, 'none');
+    return [...shapes, note(header.batch_dependent ? 'color = expert' : 'color = first choice'), sizes];
+  }
+  return [...(header.kind === 'regression' ? scale(header) : classes(header.num_outputs)), sizes];
 }
 
 // For twins: one line, since the maps need the room.
@@ -37,12 +57,14 @@ export function drawShortLegend(host, header) {
   host.replaceChildren(...(header.kind === 'regression' ? scale(header) : [...markers, ' classes']));
 }
 
-function classes(count) {
-  return Array.from({ length: count }, (_, index) => {
-    const part = note('');
-    part.append(marker(index), ` ${count > 2 ? index : `class ${index}`}`);
-    return part;
-  });
+function classes(count, fill) {
+  return Array.from({ length: count }, (_, index) => named(index, fill, count > 2 ? index : `class ${index}`));
+}
+
+function named(index, fill, name) {
+  const part = note('');
+  part.append(marker(index, fill), ` ${name}`);
+  return part;
 }
 
 function scale(header) {
@@ -56,6 +78,8 @@ function note(text) {
   return Object.assign(document.createElement('span'), { textContent: text });
 }
 
+const winnersAre = (header) => (header.view === 'projection' ? 'Inputs by expert' : 'First choice by area');
+
 export function describe(header, arrays, run, title = '') {
   const ids = header.ids[run];
   const winners = (arrays.winner ?? arrays.curve_winner ?? arrays.point_choice)?.of(run);
@@ -65,5 +89,5 @@ export function describe(header, arrays, run, title = '') {
   const areas = ids.map((id, expert) => [letter(id), cells[expert] / winners.length]).filter(([, area]) => area > 0);
   const regions = areas.sort((a, b) => b[1] - a[1]).map(([name, area]) => `${name} ${percent(area)} %`).join(', ');
   const where = header.probe ? ` Probe at ${share(header.probe[0])}, ${share(header.probe[1])}; arrow keys move it.` : '';
-  return `${title ? `${title}. ` : ''}${HEADINGS[header.view]}. Step ${header.step}. First choice by area: ${regions}.${where}`;
+  return `${title ? `${title}. ` : ''}${heading(header)}. Step ${header.step}. ${winnersAre(header)}: ${regions}.${where}`;
 }

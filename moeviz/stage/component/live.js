@@ -140,6 +140,7 @@ export class Stage {
   receive(buffer) {
     const frame = decodeFrame(buffer);
     this.tokens.take(frame);
+    this.charts.follow(frame.header);
     if (frame.arrays.history_step) this.drawCharts(frame);
     this.frame = frame;
     this.redraw();
@@ -257,7 +258,7 @@ export class Stage {
     const header = this.frame?.header;
     const view = header?.view ?? this.component.data.view;
     const want = [...(PICTURES[view] ?? [])];
-    if (view === 'map' && header?.batch_dependent) want.push('choices');
+    if (view !== 'projection' && header?.batch_dependent) want.push('choices');
     if (!header || this.tokens.scene !== header.scene) want.push('points');
     const charting = this.pictured; // the charts' script is long, so the picture comes first
     if (charting && this.charts.wants(header)) want.push('history');

@@ -2,11 +2,12 @@
 
 import { fillStyle, hue, INK, letter, pixel, stripe, striped } from './palette.js';
 import { drawPoints } from './points.js';
-import { letterPlaces, Regions } from './regions.js';
+import { apart, letterPlaces, Regions } from './regions.js';
 import { Surface } from './surface.js';
 
 const MAX_SCALE = 10; // fine pixels per cell: more costs time and shows nothing new
 const MIN_DEPTH = 1.2; // cells: a letter in a thinner sliver would hide it
+const BOX = 34; // pixels: side of a letter's box in a projection
 export const LETTER_FONT = 'bold 24px "Source Sans", "Source Sans Pro", Arial, sans-serif';
 
 export class MapView {
@@ -49,10 +50,10 @@ export class MapView {
       context.drawImage(this.bitmap, 0, 0, this.surface.width, this.surface.height);
     }
     if (points) {
-      this.pointsLayer(points, header, run, projected || header.batch_dependent);
+      this.pointsLayer(points, header, run, markOf(header));
       context.drawImage(this.markers, 0, 0, this.surface.width, this.surface.height);
     }
-    if (projected && points?.choice) this.lettersAmongPoints(context, points, header.ids[run]);
+    if (projected && points?.choice) this.lettersAmongPoints(context, points, header, run);
     if (!projected && winner) this.lettersInRegions(context, header.ids[run], Math.sqrt(winner.length));
     context.strokeStyle = theme.text;
     context.lineWidth = 2;
@@ -80,13 +81,13 @@ export class MapView {
   }
 
   // Markers move only with the data, or with the choices where those color them.
-  pointsLayer(points, header, run, byExpert) {
-    const key = [points.version, byExpert && points.choiceVersion, header.lo, header.hi, header.ids[run]].join('|');
+  pointsLayer(points, header, run, mark) {
+    const key = [points.version, mark, mark && points.choiceVersion, header.lo, header.hi, header.ids[run]].join('|');
     if (this.pointsKey === key) return;
     this.pointsKey = key;
     this.markers = this.surface.layer();
     const context = this.surface.begin(this.markers);
-    drawPoints(context, points, header, run, this.toPixel, this.surface.width, byExpert);
+    drawPoints(context, points, header, run, this.toPixel, this.surface.width, mark);
   }
 
   lettersInRegions(context, ids, size) {
@@ -98,18 +99,22 @@ export class MapView {
     }
   }
 
-  // No map lies behind a projection: each expert's letter stands at the middle of its tokens.
-  lettersAmongPoints(context, points, ids) {
-    ids.forEach((id, expert) => {
-      const own = [...points.choice.keys()].filter((index) => points.choice[index] === expert);
-      if (own.length < 3) return;
+  // No map lies behind a projection: each expert's letter stands at the middle of its tokens, or beside what stands there.
+  lettersAmongPoints(context, points, header, run) {
+    const boxes = header.ids[run].flatMap((id, expert) => {
+      const own = [...points.choice.keys()].filter((index) => points.choice[index] === expert && (!points.kept || points.kept[index]));
+      if (own.length < 3) return [];
       const middle = (axis) => own.map((index) => points.xy[2 * index + axis]).sort((a, b) => a - b)[own.length >> 1];
-      const [x, y] = this.toPixel(middle(0), middle(1));
+      return [{ id, at: this.toPixel(middle(0), middle(1)) }];
+    });
+    const probe = run === 0 && header.probe ? this.toPixel(...header.probe) : null;
+    apart(boxes, BOX, probe, this.surface);
+    boxes.forEach(({ id, at: [x, y] }) => {
       context.fillStyle = fillStyle(context, id);
       context.strokeStyle = INK;
       context.lineWidth = 2;
       context.beginPath();
-      context.roundRect(x - 17, y - 17, 34, 34, 6);
+      context.roundRect(x - BOX / 2, y - BOX / 2, BOX, BOX, 6);
       context.fill();
       context.stroke();
       drawLetter(context, letter(id), x, y);
@@ -124,6 +129,12 @@ export class MapView {
   close() {
     this.surface.close();
   }
+}
+
+// How markers name their expert: over a map only where the real choice may differ from the preference that the map shows.
+function markOf(header) {
+  if (header.view === 'projection') return 'fill';
+  return header.batch_dependent ? 'outline' : '';
 }
 
 export function drawLetter(context, text, x, y) {

@@ -128,11 +128,12 @@ function result(header, output) {
   return [element];
 }
 
-// A class's marker as a small picture, for lines and legends.
-export function marker(classIndex) {
+// A class's marker as a small picture, for lines and legends; `fill` solid or none where color does not name the class.
+export function marker(classIndex, fill) {
+  const paint = { solid: 'currentColor', none: 'none' }[fill] ?? classFill(classIndex);
   const holder = document.createElement('span');
   holder.className = 'mv-marker';
   holder.innerHTML = `<svg viewBox="-1.25 -1.25 2.5 2.5" role="img" aria-label="marker of class ${Number(classIndex)}"><path d="${outline(classIndex)}"`
-    + ` fill="${classFill(classIndex)}"/></svg>`;
+    + ` fill="${paint}"/></svg>`;
   return holder;
 }

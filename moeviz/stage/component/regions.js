@@ -161,3 +161,31 @@ function depths(winner, size) {
   }
   return depth;
 }
+
+const ROUNDS = 24; // of pushing: enough for sixteen boxes
+const RING = 24; // pixels from the probe to its ring's edge
+
+// Moves boxes of one size apart until none covers another or the probe's ring, each as little as it can be.
+export function apart(boxes, side, probe, { width, height }) {
+  const bound = (value, end) => Math.min(Math.max(value, side / 2 + 2), end - side / 2 - 2);
+  const push = (at, from, room, share) => {
+    const gap = [at[0] - from[0], at[1] - from[1]];
+    const axis = Math.abs(gap[0]) > Math.abs(gap[1]) ? 0 : 1;
+    const missing = room - Math.abs(gap[axis]);
+    if (missing > 0) at[axis] += (gap[axis] < 0 ? -1 : 1) * share * missing;
+    return missing > 0;
+  };
+  for (let round = 0, moved = true; moved && round < ROUNDS; round += 1) {
+    moved = false;
+    boxes.forEach(({ at }, index) => {
+      for (const other of boxes.slice(index + 1)) {
+        const from = [...at];
+        moved = push(at, other.at, side + 3, 0.5) || moved;
+        push(other.at, from, side + 3, 0.5);
+      }
+      if (probe) moved = push(at, probe, side / 2 + RING, 1) || moved;
+      at[0] = bound(at[0], width);
+      at[1] = bound(at[1], height);
+    });
+  }
+}
