@@ -270,6 +270,14 @@ class Stage:
         """The address's query parameters."""
         return dict(self.page.evaluate("() => Object.fromEntries(new URLSearchParams(location.search))"))
 
+    def until_query(self, **wanted: str) -> None:
+        """Wait for the address to have just these parameters; it follows a turned knob a moment later."""
+
+        def check() -> None:
+            assert self.query() == wanted
+
+        soon(check)
+
 
 @contextlib.contextmanager
 def stage_in(browser: Any, server: Server, **context: Any) -> Iterator[Stage]:

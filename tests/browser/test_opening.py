@@ -22,7 +22,7 @@ def test_a_cold_deep_link_shows_page_navigation_and_run(browser, tmp_path):
         stage.page.get_by_role("link", name="Home").first.wait_for()
         stage.page.get_by_role("link", name="Playground").first.wait_for()
         stage.page.get_by_text("Experts (N)").wait_for()
-        assert stage.query() == {"num_experts": "4", "top_k": "1", "seed": "3"}
+        stage.until_query(num_experts="4", top_k="1", seed="3")
         stage.until("stage.step > value", stage.step)
         assert "Traceback" not in cold.said()
 
@@ -52,7 +52,7 @@ def test_bad_values_are_named_and_the_page_lives(stage):
         assert remedy in notices
     stage.until("stage.step > value", stage.step)
     assert len(stage.bars("load-0")) == 32
-    assert stage.query() == {"num_experts": "32", "top_k": "32", "capacity_factor": "0.1"}
+    stage.until_query(num_experts="32", top_k="32", capacity_factor="0.1")
 
 
 HOSTILE = (
@@ -78,28 +78,29 @@ def test_hostile_text_in_the_address_is_only_text(stage):
 
 def test_every_task_opens_and_draws(stage):
     """One visitor goes through the tasks; each starts its run again, is drawn, and trains."""
-    stage.open("/playground")
+    stage.open()
     stage.page.get_by_text("More", exact=True).click()
     for task, info in [*TASK_INFO.items()][::-1]:
         stage.choose("task", info.label)
         stage.until("part('legend').dataset.key?.startsWith(value + ',') && part('waiting').hidden", task)
-        stage.until("stage.step > value && stage.state === 'running'", stage.step)
+        assert stage.step == 0
+        stage.press("step")
+        stage.until("stage.step === 1")
         assert stage.hues("canvas"), f"{task} shows no expert's color"
         assert f"test {'accuracy' if info.kind == 'classification' else 'R²'}" in stage.part("metric").inner_text()
-        expected = RunConfig(task=task).to_url()
-        stage.page.wait_for_function(
-            "wanted => (new URLSearchParams(location.search)).get('task') === wanted", arg=expected.get("task")
+        stage.until(
+            "new URLSearchParams(location.search).get('task') === value", RunConfig(task=task).to_url().get("task")
         )
 
 
 @pytest.mark.parametrize(
-    ("num_experts", "top_k", "task"), [(1, 1, "clusters"), (16, 16, "digits"), (32, 2, "piecewise"), (32, 32, "spiral")]
+    ("num_experts", "top_k", "task"),
+    [(1, 1, "clusters"), (16, 16, "digits"), (32, 2, "piecewise"), (32, 32, "spiral")],
 )
 def test_any_number_of_experts_opens_and_draws(stage, num_experts, top_k, task):
-    stage.open(f"/playground?num_experts={num_experts}&top_k={top_k}&task={task}")
-    stage.until("part('waiting').hidden && stage.step > value", stage.step)
-    stage.press("play")
-    stage.until("stage.state === 'paused'")
+    stage.open(f"/playground?play=0&num_experts={num_experts}&top_k={top_k}&task={task}")
+    stage.until("part('waiting').hidden")
+    stage.train_to(2)
     assert stage.letters("load-0") == stage.letters("probe-bars") == "".join(map(letter, range(num_experts)))
     assert sum(bool(bar["solid"]) for bar in stage.bars("probe-bars")) == top_k
     assert stage.hues("canvas")

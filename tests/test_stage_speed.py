@@ -1,0 +1,226 @@
+"""How fast the live picture is, measured in a real browser: prints figures, and asserts only that they are figures.
+
+Run with `pytest tests/test_stage_speed.py -m slow -s`; nothing else should be busy on the computer meanwhile.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from moeviz.frames import unpack
+from tests.browser.driving import Server, SmallServer, Stage, eventually, stage_in
+from tests.browser.visitors import RawVisitor
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+PAGES = ("/", "/playground")
+SECONDS = 4.0
+CHANGES = 30
+VISITORS, AT_ONCE = 50, 10
+Report = Callable[[str, float, str], None]
+
+
+@pytest.fixture
+def report(record_property: Callable[[str, object], None]) -> Report:
+    def line(name: str, value: float, unit: str) -> None:
+        record_property(name, value)
+        print(f"\n{name:<58}{value:>10.1f} {unit}", end="")
+
+    return line
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(tmp_path_factory.mktemp("speed") / "log.txt") as running:
+        yield running
+
+
+def percentile(values: list[float], share: float) -> float:
+    return sorted(values)[min(int(share * len(values)), len(values) - 1)]
+
+
+# Written into a page before anything of it runs: when the first complete picture is on the screen.
+FIRST_PICTURE = """
+new MutationObserver((_, observer) => {
+    const stage = document.querySelector('.mv-stage');
+    if (!stage?.dataset.frames || [...stage.querySelectorAll('.mv-waiting')].some((each) => !each.hidden)) return;
+    observer.disconnect();
+    requestAnimationFrame(() => setTimeout(() => { window.firstPicture = performance.now(); }));
+}).observe(document, { subtree: true, childList: true, attributes: true });
+"""
+
+# Notes for each key that is pressed how long it takes until a frame with another knob revision has been painted.
+LATENCIES = """
+() => {
+    const stage = document.querySelector('.mv-stage');
+    let pressed = null;
+    window.latencies = [];
+    addEventListener('keydown', () => { pressed ??= performance.now(); }, true);
+    new MutationObserver(() => {
+        if (pressed === null) return;
+        const began = pressed;
+        pressed = null;
+        requestAnimationFrame(() => setTimeout(() => window.latencies.push(performance.now() - began)));
+    }).observe(stage, { attributeFilter: ['data-revision'] });
+}
+"""
+# An attribute that is set to the value it had is a mutation too; only real changes of the revision may count.
+LATENCIES = LATENCIES.replace(
+    "if (pressed === null) return;",
+    "if (pressed === null || stage.dataset.revision === window.seenRevision) return;"
+    " window.seenRevision = stage.dataset.revision;",
+).replace("let pressed", "window.seenRevision = stage.dataset.revision; let pressed")
+
+
+def first_picture(browser: Any, server: Server, path: str) -> float:
+    """Seconds from opening a page, in a browser that has never seen it, to its first complete picture."""
+    with stage_in(browser, server) as stage:
+        stage.page.add_init_script(FIRST_PICTURE)
+        stage.open(path)
+        stage.page.wait_for_function("() => window.firstPicture !== undefined")
+        return float(stage.page.evaluate("() => window.firstPicture")) / 1000
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_first_picture_on_a_cold_server(browser, tmp_path, report, path):
+    with Server(tmp_path / "log.txt") as cold:
+        seconds = first_picture(browser, cold, path)
+    assert seconds > 0
+    report(f"first picture of {path}, cold server", seconds, "s")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_first_picture_on_a_warm_server(browser, server, report, path):
+    first_picture(browser, server, path)
+    seconds = [first_picture(browser, server, path) for _ in range(3)]
+    assert min(seconds) > 0
+    report(f"first picture of {path}, warm server, median of 3", statistics.median(seconds), "s")
+
+
+def counted(stage: Stage) -> tuple[float, int, int]:
+    """The page's own clock in seconds, the frames drawn and the step, at one moment."""
+    script = "stage => [performance.now() / 1000, Number(stage.dataset.frames), Number(stage.dataset.step)]"
+    now, frames, step = stage.page.locator(".mv-stage").evaluate(script)
+    return float(now), int(frames), int(step)
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("speed", ["watch", "fast"])
+def test_frames_drawn_a_second_while_training(browser, server, report, path, speed):
+    with stage_in(browser, server) as stage:
+        stage.open(path)
+        stage.page.locator(f'[data-speed="{speed}"]').click()
+        stage.until("stage.step > value", stage.step + 20)
+        began, frames, step = counted(stage)
+        stage.page.wait_for_timeout(SECONDS * 1000)
+        ended, frames_later, step_later = counted(stage)
+    assert step_later > step and frames_later > frames
+    report(f"frames drawn a second, {path}, {speed}", (frames_later - frames) / (ended - began), "1/s")
+    report(f"training steps a second, {path}, {speed}", (step_later - step) / (ended - began), "1/s")
+
+
+@pytest.mark.parametrize("speed", ["watch", "fast"])
+@pytest.mark.parametrize("knob", ["balance_coef", "num_experts", "top_k"])
+def test_slider_to_picture(browser, server, report, knob, speed):
+    with stage_in(browser, server) as stage:
+        stage.open("/playground?top_k=4")
+        stage.page.locator(f'[data-speed="{speed}"]').click()
+        stage.until("stage.step > value", stage.step + 20)
+        stage.slider(knob).focus()
+        stage.page.evaluate(LATENCIES)
+        for change in range(CHANGES):
+            stage.page.keyboard.press("ArrowRight" if change % 2 == 0 else "ArrowLeft")
+            stage.page.wait_for_function("count => window.latencies.length > count", arg=change)
+        latencies = [float(each) for each in stage.page.evaluate("() => window.latencies")]
+        assert stage.revision == len(latencies) == CHANGES and min(latencies) > 0
+    report(f"slider to picture, {knob}, {speed}, median of {CHANGES}", statistics.median(latencies), "ms")
+    report(f"slider to picture, {knob}, {speed}, 95th percentile", percentile(latencies, 0.95), "ms")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_bytes_of_a_frame(browser, server, report, path):
+    sizes: list[int] = []
+
+    def listen(socket: Any) -> None:
+        if "/live/" in socket.url:
+            socket.on("framereceived", lambda frame: sizes.append(len(frame)) if isinstance(frame, bytes) else None)
+
+    with stage_in(browser, server) as stage:
+        stage.page.on("websocket", listen)
+        stage.open(path)
+        stage.until("stage.frames > 60")
+    assert min(sizes) > 0
+    report(f"bytes of a frame, {path}, median", statistics.median(sizes) / 1000, "kB")
+    report(f"bytes of a frame, {path}, largest (points or history)", max(sizes) / 1000, "kB")
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def test_cpu_of_a_frame(server, report):
+    """A paused run whose probe moves: the worker does nothing but frames."""
+    frames = 300
+    visitor = RawVisitor(server, "playground", "play=0")
+    try:
+        want = ["first_choice"]
+        visitor.ask(want=want)
+        visitor.frame()
+        workers, main = server.workers(), psutil.Process(server.process.pid)
+        before, main_before = [cpu_seconds(worker) for worker in workers], cpu_seconds(main)
+        for each in range(frames):
+            visitor.ask(want=want, probe=[each / frames, 0.5])
+            header, arrays = unpack(visitor.frame())
+            assert header["probe"] == [each / frames, 0.5] and "winner" in arrays
+        spent = [cpu_seconds(worker) - start for worker, start in zip(workers, before, strict=True)]
+        main_spent = cpu_seconds(main) - main_before
+    finally:
+        visitor.close()
+    assert sum(spent) > 0
+    report("worker CPU for a frame (map and probe, N=8)", 1000 * sum(spent) / frames, "ms")
+    report("server CPU for a frame", 1000 * main_spent / frames, "ms")
+
+
+def visit(server: Server, count: int) -> None:
+    """So many visitors come, take some frames, and leave; some at a time are there together."""
+    for start in range(0, count, AT_ONCE):
+        pages = [("playground", f"seed={each}") if each % 2 else ("", "") for each in range(start, start + AT_ONCE)]
+        visitors = [RawVisitor(server, page, query) for page, query in pages]
+        for visitor in visitors:
+            visitor.ask(credit=2, want=["first_choice", "points", "history"])
+        for visitor in visitors:
+            for _ in range(2):
+                unpack(visitor.frame())
+            visitor.close()
+
+
+def weigh(processes: list[psutil.Process]) -> dict[str, float]:
+    return {
+        "threads": sum(process.num_threads() for process in processes),
+        "memory": sum(process.memory_info().rss for process in processes) / 1e6,
+    }
+
+
+def test_fifty_visitors_leave_nothing_behind(tmp_path: Path, report):
+    """The first fifty warm everything up; what the next fifty leave is what each fifty would."""
+    with SmallServer(tmp_path / "log.txt", {"num_workers": 2, "idle_free": 1.0}) as small:
+        seen: list[dict[str, dict[str, float]]] = []
+        for _ in range(3):
+            visit(small, VISITORS)
+            eventually(lambda: small.runs() == 0, "all runs are freed")
+            time.sleep(12)  # idle threads of the server's pool leave after ten seconds
+            groups = {"server": [psutil.Process(small.process.pid)], "workers": small.workers()}
+            seen.append({name: weigh(group) for name, group in groups.items()})
+        assert "Traceback" not in small.said()
+    for name in ("server", "workers"):
+        for what, unit in (("threads", ""), ("memory", "MB")):
+            for after, weights in zip((50, 100, 150), seen, strict=True):
+                report(f"{what} of {name} after {after} visitors", weights[name][what], unit)
+        assert seen[2][name]["threads"] <= seen[1][name]["threads"] + 2
