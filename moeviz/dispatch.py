@@ -51,28 +51,31 @@ def sparse(
     group_I = item_I // num_tokens
     run_I, expert_I = group_I // num_experts, group_I % num_experts
     row_I = run_I * num_tokens + item_I % num_tokens
-    block_group, shift_G = blocks(routing.kept_TE.sum(-2).flatten(), BLOCK)
+    height, block_group, shift_G = blocks(routing.kept_TE.sum(-2).flatten(), len(item_I))
     place_I = torch.arange(len(group_I), device=group_I.device) + shift_G.index_select(0, group_I)
 
     x_ID = x_RTD.flatten(0, 1).index_select(0, row_I)
-    x_PD = x_ID.new_zeros(len(block_group) * BLOCK, width).index_copy(0, place_I, x_ID)
+    x_PD = x_ID.new_zeros(len(block_group) * height, width).index_copy_(0, place_I, x_ID)
     block_rows = rows_REP.flatten(0, 1).index_select(0, block_group)
-    y_PO = experts(block_rows, x_PD.view(-1, BLOCK, width)).flatten(0, 1)
+    y_PO = experts(block_rows, x_PD.view(-1, height, width)).flatten(0, 1)
 
     gates_I1 = routing.gates_TE.flatten().index_select(0, row_I * num_experts + expert_I).unsqueeze(-1).to(x_RTD.dtype)
     y_IO = gates_I1 * y_PO.index_select(0, place_I)
-    y_TO = y_IO.new_zeros(num_runs * num_tokens, y_IO.shape[-1]).index_add(0, row_I, y_IO)
+    y_TO = y_IO.new_zeros(num_runs * num_tokens, y_IO.shape[-1]).index_add_(0, row_I, y_IO)
     return y_TO.view(num_runs, num_tokens, -1)
 
 
-def blocks(count_G: Int[Tensor, " G"], height: int) -> tuple[Int[Tensor, " B"], Int[Tensor, " G"]]:
-    """Where items that are sorted by group go when every group starts a new block of `height` places.
+def blocks(count_G: Int[Tensor, " G"], total: int) -> tuple[int, Int[Tensor, " B"], Int[Tensor, " G"]]:
+    """Where items that are sorted by group go when every group starts a new block.
 
-    Returns the group of each block, and for each group how far its items move: place = number of the item + shift.
+    Returns the height of all blocks (one block for each group if that wastes little, else many low ones), the group of
+    each block, and for each group how far its items move: place = number of the item + shift.
     """
+    busiest = max(int(count_G.max()), 1)
+    height = busiest if busiest * len(count_G) < total + len(count_G) * BLOCK / 2 else BLOCK
     blocks_G = (count_G + (height - 1)) // height
     shift_G = (blocks_G.cumsum(0) - blocks_G) * height - (count_G.cumsum(0) - count_G)
-    return torch.repeat_interleave(blocks_G), shift_G
+    return height, torch.repeat_interleave(blocks_G), shift_G
 
 
 DISPATCH: dict[str, Callable[..., Tensor]] = {"dense": dense, "sparse": sparse}

@@ -51,7 +51,7 @@ class ExpertKind:
 
 def mlp(parameters: Parameters, x_GCD: Float[Tensor, "G C D"]) -> Float[Tensor, "G C O"]:
     """A fully connected network with one hidden layer: W_out · relu(W_in · x + b_in) + b_out."""
-    hidden_GCH = torch.baddbmm(parameters["b_in"].unsqueeze(-2), x_GCD, parameters["w_in"]).relu()
+    hidden_GCH = torch.baddbmm(parameters["b_in"].unsqueeze(-2), x_GCD, parameters["w_in"]).relu_()
     return torch.baddbmm(parameters["b_out"].unsqueeze(-2), hidden_GCH, parameters["w_out"])
 
 

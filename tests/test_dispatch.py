@@ -136,11 +136,15 @@ def test_every_output_is_each_experts_own() -> None:
 
 
 def test_blocks_by_hand() -> None:
-    # groups of 3, 0, 5 and 2 items in blocks of 2 places: 2, 0, 3 and 1 blocks. They start at places 0, 4, 4 and 10,
-    # their items are numbers 0.., 3.., 3.. and 8..: they move by 0, 1, 1 and 2.
-    group_B, shift_G = blocks(torch.tensor([3, 0, 5, 2]), 2)
-    assert group_B.tolist() == [0, 0, 2, 2, 2, 3]
-    assert shift_G.tolist() == [0, 1, 1, 2]
+    # Even enough: 4 groups as high as the busiest take 20 places for 10 items, so each gets one block (if any item).
+    # They start at places 0, 5, 5 and 10, their items are numbers 0.., 3.., 3.. and 8..: they move by 0, 2, 2 and 2.
+    height, group_B, shift_G = blocks(torch.tensor([3, 0, 5, 2]), 10)
+    assert (height, group_B.tolist(), shift_G.tolist()) == (5, [0, 2, 3], [0, 2, 2, 2])
+    # Uneven: blocks of 32, 4 + 0 + 1 + 1 of them, from places 0, 128, 128 and 160; items from numbers 0, 100, 100, 103.
+    height, group_B, shift_G = blocks(torch.tensor([100, 0, 3, 1]), 104)
+    assert (height, group_B.tolist(), shift_G.tolist()) == (32, [0, 0, 0, 0, 2, 3], [0, 28, 28, 57])
+    height, group_B, _ = blocks(torch.tensor([0, 0]), 0)  # every choice was dropped
+    assert height > 0 and group_B.tolist() == []
 
 
 @pytest.mark.parametrize(

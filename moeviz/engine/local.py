@@ -1,7 +1,7 @@
 """The engine inside the server: opens runs on few workers, passes messages and frames, and brings dead workers back.
 
-Every method may be called from any thread. Only `set`, `recover` and `reset` with configs wait for the worker; so they must not be called on
-the thread that delivers a viewer's messages, nor on an event loop.
+Every method may be called from any thread. Only `set`, `recover` and `reset` with configs wait for the worker; so they
+must not be called on the thread that delivers a viewer's messages, nor on an event loop.
 """
 
 from __future__ import annotations
@@ -69,9 +69,8 @@ class Engine:
         replaces: str | None = None,
     ) -> str:
         """Start runs that train in lockstep and return their token; `replaces` names a group to close first."""
-        configs = _one_bucket(configs)
+        configs, probe = _one_bucket(configs), wire.check_probe(probe)
         wire.check_speed({"value": speed})
-        probe = wire.check_probe(probe)
         if replaces is not None:
             self.close(replaces, "another run took this one's place")
         with self._lock:
@@ -96,7 +95,8 @@ class Engine:
     def reset(self, token: str, configs: Sequence[RunConfig] | None = None) -> None:
         """Begin again at step 0, with other configs if given; token, viewers and play state stay."""
         if configs is None:
-            return self._do(token, {"op": "reset"})
+            self._do(token, {"op": "reset"})
+            return
         configs = _one_bucket(configs)
         self._call(token, {"op": "reset", "configs": [dict(vars(each)) for each in configs]})
         with self._lock:  # after the answer: until then a status that was on its way could bring the old ones back

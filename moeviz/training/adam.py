@@ -39,8 +39,8 @@ class Adam:
         square_REP = (self.square_REP * BETA_SQUARE).addcmul_(gradient_REP, gradient_REP, value=1 - BETA_SQUARE)
         root = math.sqrt(1 - BETA_SQUARE**steps)
         step_size = over(learning_rate * (root / (1 - BETA_MEAN**steps)), 2)
-        change_REP = (mean_REP * step_size).div_(square_REP.sqrt().add_(EPS * root))
-        return Adam(mean_REP, square_REP, steps), rows_REP - change_REP
+        new_rows_REP = rows_REP.addcdiv(mean_REP * -step_size, square_REP.sqrt().add_(EPS * root))
+        return Adam(mean_REP, square_REP, steps), new_rows_REP
 
 
 def clipped(gradient_REP: Float[Tensor, "R E P"], largest: float) -> tuple[Float[Tensor, "R E P"], Float[Tensor, " R"]]:

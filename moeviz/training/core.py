@@ -21,7 +21,7 @@ from moeviz.model import MoE, RoutingKnobs
 from moeviz.training import history, knobs, population
 from moeviz.training.adam import Adam, clipped
 from moeviz.training.data import Data
-from moeviz.training.evaluation import measure
+from moeviz.training.evaluation import details, measure
 from moeviz.training.history import Record
 from moeviz.training.objective import OBJECTIVES
 from moeviz.training.snapshot import Snapshot, take
@@ -69,6 +69,7 @@ class Training:
         self.current_step, self.seconds, self.diverged = 0, 0.0, False
         self.records: list[Record] = []
         self._measured: Record | None = None
+        self._details: dict[str, np.ndarray] | None = None
         self.marks: list[tuple[int, str]] = []
         self._record()
         self._largest_loss_R = DIVERGED * (1 + torch.from_numpy(self.records[0].task_loss).to(self._largest_loss_R))
@@ -138,7 +139,7 @@ class Training:
 
     def _read_knobs(self) -> None:
         """Turn the configs into what a step needs: the layer, and numbers for all runs or one for each."""
-        self._measured = None
+        self._measured = self._details = None
         first, task = self.configs[0], self.data.tasks[0]
         largest_k = max(config.top_k for config in self.configs)
         self.dispatch = dispatch.resolve(first.dispatch, self.device, first.num_experts, largest_k)
@@ -202,7 +203,10 @@ class Training:
 
         Without `fresh`, losses, metrics and loads may be those of the last record; pictures are always of this step.
         """
-        return take(self, want, probe, self.measure(fresh))
+        record = self.measure(fresh)
+        if self._details is None or fresh:
+            self._details = details(self)
+        return take(self, want, probe, record, self._details)
 
     def measure(self, fresh: bool = True) -> Record:
         """Losses, metrics and loads of the present weights, measured once for each step and setting of the knobs.

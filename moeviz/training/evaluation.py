@@ -42,19 +42,29 @@ def measure(training: Training) -> Record:
         "test_metric": training.metric(*on_test),
         "cv_load": metrics.cv(load_RE),
         "specialization": metrics.specialization(tested, data.measured_test.segment_RT, data.tasks[0].num_segments),
-        "dropped_share": metrics.dropped_share(tested, k=k) if limited else torch.zeros_like(load_RE[:, 0]),
+    }
+    by_expert = {"load_RE": load_RE, "mean_prob_RE": metrics.mean_probability(tested)}
+    return _record(training, _numpy(numbers) | _numpy(by_expert))
+
+
+@torch.inference_mode()
+def details(training: Training) -> dict[str, np.ndarray]:
+    """What snapshots show beyond the history, on test tokens: numbers `[R]`, and numbers `[R, E]` of each expert."""
+    k = training.routing_knobs.k
+    _, routing = _forward(training, training.data.measured_test)
+    load_RE = metrics.load(routing, k=k)
+    numbers = {
+        "dropped_share": metrics.dropped_share(routing, k=k),
         "max_violation": metrics.max_violation(load_RE),
         "load_entropy": metrics.entropy(load_RE),
-        "logit_size": metrics.logit_size(tested),
+        "logit_size": metrics.logit_size(routing),
     }
     by_expert = {
-        "load_RE": load_RE,
-        "mean_prob_RE": metrics.mean_probability(tested),
-        "importance_RE": metrics.importance(tested),
-        "gradient_norm_RE": metrics.gradient_norm(training.gradient_REP),
-        "update_share_RE": metrics.update_share(training.updated_RE, training.current_step),
+        "importance": metrics.importance(routing),
+        "gradient_norm": metrics.gradient_norm(training.gradient_REP),
+        "update_share": metrics.update_share(training.updated_RE, training.current_step),
     }
-    return _record(training, _numpy(numbers) | _numpy(by_expert))
+    return _numpy(numbers) | _numpy(by_expert)
 
 
 def _forward(training: Training, tokens: Tokens) -> tuple[Tensor, Routing]:

@@ -20,22 +20,15 @@ class Record:
     """Every run at one step: losses and train metric on train tokens, everything else on test tokens."""
 
     step: int
-    task_loss: np.ndarray  # [R], as are the next ten
+    task_loss: np.ndarray  # [R], as are the next six
     balance_loss: np.ndarray  # raw, not weighted
     train_metric: np.ndarray
     test_loss: np.ndarray
     test_metric: np.ndarray
     cv_load: np.ndarray
     specialization: np.ndarray
-    dropped_share: np.ndarray  # of all choices, for want of a place
-    max_violation: np.ndarray
-    load_entropy: np.ndarray
-    logit_size: np.ndarray
     load_RE: np.ndarray
     mean_prob_RE: np.ndarray
-    importance_RE: np.ndarray
-    gradient_norm_RE: np.ndarray  # of the last training step: who learns
-    update_share_RE: np.ndarray  # share of training steps that brought a token: who starves
     ids_RE: np.ndarray  # whose column is whose
     idle_since_RE: np.ndarray  # step since which no token chose the expert; -1 where it works
     balance_coef: np.ndarray  # λ `[R]` at this step

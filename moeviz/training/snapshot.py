@@ -18,10 +18,7 @@ if TYPE_CHECKING:
     from moeviz.training.core import Training
 
 
-PER_RUN = (
-    "task_loss", "train_metric", "test_loss", "test_metric", "cv_load", "specialization", "dropped_share",
-    "max_violation", "load_entropy", "logit_size",
-)  # fmt: skip
+PER_RUN = ("task_loss", "train_metric", "test_loss", "test_metric", "cv_load", "specialization")
 
 
 @dataclass(frozen=True)
@@ -41,19 +38,27 @@ class Snapshot:
 
 
 @torch.inference_mode()
-def take(training: Training, want: Sequence[str], probe: tuple[float, float] | None, record: Record) -> Snapshot:
+def take(
+    training: Training,
+    want: Sequence[str],
+    probe: tuple[float, float] | None,
+    record: Record,
+    details: dict[str, np.ndarray],
+) -> Snapshot:
     """Draw the wanted pictures with the present weights, beside what was measured; a 1-D task has no maps to draw."""
     unknown = sorted(set(want) - set(pictures.PICTURES))
     if unknown:
         raise ValueError(f"a picture must be one of {', '.join(pictures.PICTURES)}: got {', '.join(unknown)}")
     probe_xy, probe_arrays = pictures.probe(training, probe)
-    by_expert = ("load", "mean_prob", "importance", "gradient_norm", "update_share")
-    arrays = {name: getattr(record, f"{name}_RE").astype("f4") for name in by_expert} | probe_arrays
+    by_expert = {name: value for name, value in details.items() if value.ndim == 2}
+    by_expert |= {"load": record.load_RE, "mean_prob": record.mean_prob_RE}
+    arrays = {name: value.astype("f4") for name, value in by_expert.items()} | probe_arrays
     view = TASK_INFO[training.configs[0].task].view
     for name in want:
         if pictures.NEEDS.get(name, view) == view:
             arrays |= pictures.PICTURES[name](training)
-    return Snapshot(_header(training, record) | {"probe": probe_xy}, arrays)
+    per_run = {name: _plain(value) for name, value in details.items() if value.ndim == 1}
+    return Snapshot(_header(training, record) | per_run | {"probe": probe_xy}, arrays)
 
 
 def _header(training: Training, record: Record) -> dict[str, Any]:
