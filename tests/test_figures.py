@@ -62,6 +62,9 @@ def test_without_the_recorded_coefficient_its_part_is_not_made_up():
     traces = by_name(figure)
     assert traces["λ · balance loss"].visible is False
     assert [note.text for note in figure.layout.annotations] == ["balance loss, raw", "task loss"]
+    bands = loss_figure(FRAME_HISTORY).layout.annotations[1].text  # where both are drawn, each is named beside its gray
+    assert re.sub("<.*?>", "", bands) == "■ task loss + ■ λ · balance loss"
+    assert all(trace.fillcolor in bands for trace in loss_figure(FRAME_HISTORY).data if trace.stackgroup)
     np.testing.assert_allclose(traces["task loss"].y, TASK[0])
 
 
@@ -105,6 +108,26 @@ def test_knob_marks_are_labeled_lines():
     figure = metric_figure(FRAME_HISTORY, marks=[(10, "λ 0→10")])
     assert [shape.x0 for shape in figure.layout.shapes] == [10]
     assert "λ 0→10" in [note.text for note in figure.layout.annotations]
+
+
+def test_marks_of_one_step_share_a_label_and_neighbors_stand_in_rows_of_their_own():
+    bare, figure = (
+        loss_figure(FRAME_HISTORY),
+        loss_figure(FRAME_HISTORY, marks=[(10, "N 12→4"), (10, "k 5→4"), (11, "λ 0→1")]),
+    )
+    labels = {note.text: note for note in figure.layout.annotations if "→" in note.text}
+    assert list(labels) == ["N 12→4, k 5→4", "λ 0→1"] and [each.x for each in labels.values()] == [10, 11]
+    assert len({each.yshift for each in labels.values()}) == 2
+    assert figure.layout.margin.t > bare.layout.margin.t  # room for them
+
+
+@pytest.mark.parametrize("make", [loss_figure, metric_figure])
+def test_a_first_record_alone_can_be_seen_and_steps_are_whole(make):
+    figure = make({name: values[:1] if name == "history_step" else [row[:1] for row in values]
+                   for name, values in FRAME_HISTORY.items()})  # fmt: skip
+    assert all(trace.mode == "lines+markers" for trace in figure.data)
+    assert figure.layout.xaxis.range == (0, 10) and figure.layout.xaxis.tickformat == "d"
+    assert {axis.exponentformat for axis in figure.select_yaxes()} == {"none"}  # 0.0009, never 900µ
 
 
 def test_a_missing_array_or_run_is_named():

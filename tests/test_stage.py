@@ -1,6 +1,8 @@
 """The stage's routes, with a pretended engine: who may connect, what is forwarded, and what is refused."""
 
 import json
+import shutil
+import subprocess
 import threading
 import warnings
 from pathlib import Path
@@ -77,12 +79,13 @@ def test_an_unknown_token_is_told_and_closed():
     ],
 )  # fmt: skip
 def test_only_our_own_page_or_a_listed_origin_may_connect(origin, welcome):
-    engine = FakeEngine()
+    engine = FakeEngine("ok")
     headers = {} if origin is None else {"origin": origin}
     connection = client(engine, allowed_origins=[" https://listed.example"]).websocket_connect
     if welcome:
         with connection("/live/known", headers=headers) as socket:
             socket.send_text('{"op":"play"}')
+            assert socket.receive_text() == "ok"  # heard before we leave
         assert engine.closed.wait(5)
         assert engine.heard == [{"op": "play"}]
     else:
@@ -188,3 +191,71 @@ def test_every_module_says_its_purpose_and_imports_only_what_is_there():
         for line in lines:
             if line.startswith("import "):
                 assert (COMPONENT / line.rsplit("'", 2)[1]).resolve().is_file(), f"{path.name}: {line}"
+
+
+def javascript(script):
+    """What a script prints as JSON that imports the stage's modules from `$`."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("no node found: the stage's arithmetic is checked in the browser only")
+    pen = (
+        "{ getContext() { return { measureText: (text) => ({ width: 8 * text.length }) }; } }"  # as a browser's canvas
+    )
+    text = f"globalThis.OffscreenCanvas = class {pen};" + script.replace("$", COMPONENT.as_uri())
+    ran = subprocess.run([node, "--input-type=module", "-e", text], capture_output=True, text=True, timeout=30)
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout)
+
+
+def mark_labels(marks, span=500, width=280):
+    """Labels of knob changes in a chart of this many steps and pixels: [step, text, row, from, to], oldest first."""
+    found = javascript(f"""
+        const {{ dragged, together, place }} = await import('$/marks.js');
+        const labels = together(dragged({json.dumps(marks)}, 0.05 * {span}), 0.005 * {span});
+        console.log(JSON.stringify(place(labels, {{ rows: 3, width: {width}, perStep: {width / span} }})));""")
+    starts = [(each, each["step"] * width / span + each["shift"]) for each in reversed(found)]
+    return [[each["step"], each["text"], each["row"], start, start + 8 * len(each["text"])] for each, start in starts]
+
+
+def test_a_dragged_slider_is_one_mark_where_it_began():
+    assert [each[:2] for each in mark_labels([[100, "λ 0→1"], [110, "λ 1→5"], [120, "λ 5→10"]])] == [[100, "λ 0→10"]]
+    assert [each[1] for each in mark_labels([[100, "N 12→4"], [100, "k 5→4"]])] == ["N 12→4, k 5→4"]
+
+
+@pytest.mark.parametrize("count", [3, 6, 20])
+def test_no_label_of_a_change_vanishes_or_covers_another(count):
+    marks = [[20 * index, f"{'λNk'[index % 3]} {index}→{index + 1}"] for index in range(count)]
+    labels = mark_labels(marks, span=20 * count)
+    for _, text in marks:
+        knob = text.split(" ")[0]
+        assert any(f"{knob} " in label[1] for label in labels)
+    if count == 3:
+        assert [label[1] for label in labels] == [text for _, text in marks]
+    for index, (_, _, row, start, end) in enumerate(labels):
+        others = [label for label in labels[index + 1 :] if label[2] == row]
+        assert start >= 0 and all(end <= other[3] or other[4] <= start for other in others)
+
+
+def test_letters_of_a_projection_stand_apart_and_beside_the_probe():
+    boxes = javascript("""
+        const { apart } = await import('$/regions.js');
+        const boxes = [[100, 100], [102, 101], [108, 95], [99, 120], [300, 300]].map((at) => ({ at }));
+        apart(boxes, 34, [110, 110], { width: 400, height: 400 });
+        console.log(JSON.stringify(boxes.map(({ at }) => at)));""")
+    pairs = [(one, other) for index, one in enumerate(boxes) for other in boxes[index + 1 :]]
+    assert all(max(abs(a - b) for a, b in zip(one, other, strict=True)) >= 34 for one, other in pairs)
+    assert all(max(abs(x - 110), abs(y - 110)) >= 34 for x, y in boxes)
+    assert boxes[-1] == [300, 300]  # in nobody's way
+
+
+def test_load_bars_fill_their_scale_and_it_seldom_jumps():
+    scales = javascript("""
+        const { loadScale } = await import('$/load.js');
+        let before;
+        const next = (experts, ...load) => {
+            before = loadScale({ num_experts: experts }, { load: { data: load }, mean_prob: { data: [0] } }, before);
+            return before.top;
+        };
+        const told = [next(8, 0.13), next(8, 0.4), next(8, 0.35), next(8, 0.3), next(8, 0.13), next(1, 1)];
+        console.log(JSON.stringify(told));""")
+    assert scales == pytest.approx([0.25, 0.44, 0.44, 0.44, 0.25, 2.0])  # at N = 1 even load stands half way up, too

@@ -25,6 +25,7 @@ TASK_FILL, BALANCE_FILL = "rgba(128,128,128,0.3)", "rgba(128,128,128,0.75)"  # t
 STACKED = (  # their names, each with its band's color
     f'<span style="color:{TASK_FILL}">■</span> task loss + <span style="color:{BALANCE_FILL}">■</span> λ · balance loss'
 )
+HEADING, LEGEND = 20, 38  # pixels above a plot that these take
 MARK_ROWS = 3  # labels of knob changes are stacked in so many rows
 MARK_ROW_HEIGHT = 20  # pixels
 FEWEST_STEPS = 10  # the time axis is at least so long, so that its ticks are whole steps
@@ -42,7 +43,7 @@ def loss_figure(
             marks: knob changes as (step, text), drawn as labeled vertical lines.
     Units:  losses have none; x is the number of training steps.
     """
-    figure = go.Figure(layout=_layout(y_title="", marks=True))
+    figure = go.Figure(layout=_layout(y_title="", marks=True, heading=HEADING))
     for run in range(runs):
         name = _run_name(names, run)
         figure.add_scatter(yaxis="y2", **_line("history_balance_loss", run, f"{name}balance loss, raw"))
@@ -75,7 +76,7 @@ def metric_figure(
     Args:   as `loss_figure`.  metric_name: "accuracy" or "R²"; the live stage takes it from the frame.
     Units:  accuracy is a share from 0 to 1; R² is at most 1.
     """
-    figure = go.Figure(layout=_layout(y_title=metric_title(metric_name), marks=True))
+    figure = go.Figure(layout=_layout(y_title=metric_title(metric_name), marks=True, heading=LEGEND))
     for run in range(runs):
         name = _run_name(names, run)
         test = _line("history_test_metric", run, f"{name}test")
@@ -85,9 +86,7 @@ def metric_figure(
             train["opacity"] = 0.5
         figure.add_scatter(**test)
         figure.add_scatter(**train)
-    figure.update_layout(
-        showlegend=True, legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}, margin={"t": 44}
-    )
+    figure.update_layout(showlegend=True, legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"})
     figure.update_layout(meta=figure.layout.meta | {"y_title_from": "metric_name"})
     return _filled(figure, history, marks)
 
@@ -114,8 +113,7 @@ def load_figure(
         hovertemplate="expert %{y}, step %{x}: %{z:.2f} × the fair share<extra></extra>",
     )  # fmt: skip
     figure.update_layout(yaxis={"autorange": "reversed", "showgrid": False, "zeroline": False})
-    label = figure.layout.meta["mark_label"] | {"y": 1}  # above the strips, which would hide it
-    figure.update_layout(xaxis={"showgrid": False}, meta=figure.layout.meta | {"mark_label": label})
+    figure.update_layout(xaxis={"showgrid": False})
     _filled(figure, history, marks)
     expert_ids = range(len(figure.data[0].z))
     figure.update_layout(yaxis={"tickvals": list(expert_ids), "ticktext": letter_ticks(expert_ids)})
@@ -159,13 +157,15 @@ def _filled(figure: go.Figure, history: History | None, marks: Sequence[Sequence
             _fill(trace, found)
         last = max(found["history_step"], default=0)
         figure.update_xaxes(range=[0, max(last, FEWEST_STEPS)])
+    about = figure.layout.meta
     by_step: dict[Any, list[str]] = {}
     for step, text in marks:
         by_step.setdefault(step, []).append(text)
     for index, (step, texts) in enumerate(by_step.items()):  # rows in turn, so that neighbors do not meet
-        figure.add_vline(x=step, **figure.layout.meta["mark"])
-        shift = {"yshift": index % MARK_ROWS * MARK_ROW_HEIGHT}
-        figure.add_annotation(x=step, text=", ".join(texts), **figure.layout.meta["mark_label"], **shift)
+        figure.add_vline(x=step, **about["mark"])
+        shift = about["mark_offset"] + index % MARK_ROWS * MARK_ROW_HEIGHT
+        figure.add_annotation(x=step, text=", ".join(texts), yshift=shift, **about["mark_label"])
+    figure.layout.margin.t += min(len(by_step), MARK_ROWS) * MARK_ROW_HEIGHT
     return figure
 
 
@@ -222,14 +222,18 @@ def _heading(text: str, y: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _layout(y_title: str, marks: bool) -> dict[str, Any]:
-    """What all charts share: transparent, large type, and how a knob mark looks (the stage draws them likewise)."""
-    label = {"y": 0, "yref": "paper", "yanchor": "bottom", "xanchor": "left", "xshift": 4, "showarrow": False}
+def _layout(y_title: str, marks: bool, heading: int = 0) -> dict[str, Any]:
+    """What all charts share: transparent, large type, and how a knob mark looks (the stage draws them likewise).
+
+    Args:   heading: pixels above the plot that are taken; labels of marks stand above them.
+    """
+    label = {"y": 1, "yref": "paper", "yanchor": "bottom", "xanchor": "left", "xshift": 4, "showarrow": False}
     mark = {"line": {"width": LINE_WIDTH, "dash": "dot", "color": "rgba(128,128,128,0.9)"}}
-    about = {"mark": mark, "mark_label": label, "mark_rows": MARK_ROWS, "mark_row_height": MARK_ROW_HEIGHT}
+    rows = {"mark_rows": MARK_ROWS, "mark_row_height": MARK_ROW_HEIGHT, "mark_offset": heading}
     return {
         "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)", "font": {"size": FONT_SIZE},
-        "margin": {"l": 8, "r": 8, "t": 26, "b": 8}, "showlegend": False, "uirevision": "keep", "hovermode": "closest",
+        "margin": {"l": 8, "r": 8, "t": 6 + heading, "b": 8}, "showlegend": False,
+        "uirevision": "keep", "hovermode": "closest",
         "xaxis": _axis(STEP_TITLE) | {"rangemode": "tozero", "nticks": 6, "tickformat": "d"},
-        "yaxis": _axis(y_title), "meta": about if marks else {},
+        "yaxis": _axis(y_title), "meta": {"mark": mark, "mark_label": label, **rows} if marks else {},
     }  # fmt: skip

@@ -89,6 +89,7 @@ export class Charts {
         const { host, template } = this.hosts.get(name);
         const { data, layout } = fill(template, header, arrays, theme, host);
         await plotly.react(host, data, layout, CONFIG);
+        if (host.clientHeight !== host._fullLayout.height) await plotly.Plots.resize(host);
         if (run !== this.began) return;
         this.drawn.set(name, stamp(header));
         host.classList.remove('mv-stale');
@@ -123,7 +124,9 @@ function fill(template, header, arrays, theme, host) {
   layout.shapes = layout.shapes ?? [];
   layout.annotations = layout.annotations ?? [];
   if (heat) layout.annotations.push(...daggers(header, heat.meta.run));
-  addMarks(layout, header.marks, host, theme);
+  const room = addMarks(layout, header.marks, host, theme);
+  layout.margin.t += room;
+  host.parentElement.style.setProperty('--mv-marks', `${room}px`); // the chart grows by it
   return { data, layout };
 }
 
@@ -143,7 +146,7 @@ function filledTrace(template, arrays, theme) {
   if (!values || factor === undefined) return { ...trace, x: [], y: [], visible: false }; // not recorded: not made up
   trace.y = factor ? values.map((value, index) => value * factor[index]) : values;
   if (meta.ink) trace.line = { ...trace.line, color: theme.text };
-  if (steps === 1) Object.assign(trace, { mode: 'lines+markers', marker: { size: 9, color: theme.text } }); // a line needs two
+  if (steps === 1) Object.assign(trace, { mode: 'lines+markers', cliponaxis: false, marker: { size: 9, color: theme.text } }); // a line needs two
   return trace;
 }
 

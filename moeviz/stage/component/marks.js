@@ -7,23 +7,24 @@ const GAP = 4; // pixels from a line to its label
 const AXIS_ROOM = 64; // pixels beside a chart that has not been drawn yet
 const pen = new OffscreenCanvas(1, 1).getContext('2d');
 
-// Adds lines and labels to a layout whose `meta` says how they look.
+// Adds lines and labels to a layout whose `meta` says how they look, and returns the pixels that the labels need above the plot.
 export function addMarks(layout, marks, host, theme) {
-  const { mark, mark_label: style, mark_rows: rows, mark_row_height: rowHeight } = layout.meta;
+  const { mark, mark_label: style, mark_rows: rows, mark_row_height: rowHeight, mark_offset: offset } = layout.meta;
   const span = layout.xaxis.range[1];
-  const width = host._fullLayout?._size?.w ?? host.clientWidth - AXIS_ROOM;
+  const { w: width, h: height } = host._fullLayout?._size ?? { w: host.clientWidth - AXIS_ROOM, h: host.clientHeight - AXIS_ROOM };
   pen.font = `${layout.font.size}px ${theme.font}`;
   const changes = dragged(marks, SAME_CHANGE * span);
-  for (const { step } of changes) {
-    layout.shapes.push({ type: 'line', x0: step, x1: step, y0: 0, y1: 1, yref: 'paper', ...mark });
-  }
   const labels = place(together(changes, SAME_STEP * span), { rows, width, perStep: width / span });
-  const font = { shadow: `0 0 3px ${theme.background}, 0 0 3px ${theme.background}` };
-  for (const { step, text, row, shift } of labels) {
-    layout.annotations.push({ x: step, text, ...style, align: 'left', font, xshift: shift, yshift: row * rowHeight });
+  for (const { step } of changes) {
+    const row = labels.find((label) => label.step === step)?.row;
+    const top = row === undefined ? 1 : 1 + (offset + (row + 1) * rowHeight) / height; // up to its label
+    layout.shapes.push({ type: 'line', x0: step, x1: step, y0: 0, y1: top, yref: 'paper', ...mark });
   }
-  const highest = Math.max(0, ...labels.map(({ row }) => row));
-  if (style.y === 1) layout.margin.t += highest * rowHeight; // above the plot
+  for (const { step, text, row, shift } of labels) {
+    const ground = { bgcolor: theme.background, borderpad: 0, align: 'left' }; // other changes' lines end at it
+    layout.annotations.push({ x: step, text, ...style, ...ground, xshift: shift, yshift: offset + row * rowHeight });
+  }
+  return labels.length ? rowHeight * (1 + Math.max(...labels.map(({ row }) => row))) : 0;
 }
 
 // A slider that was dragged leaves many marks, "λ 0→0.1", "λ 0.1→1", …: shown as one, "λ 0→1", where the change began.
@@ -49,26 +50,28 @@ export function together(changes, gap) {
   return labels;
 }
 
-// Gives every label a row, and a shift in pixels from its line; where there is no room, its text joins that of the one before.
+// Gives every label a row, and a shift in pixels from its line. The newest come first, so that older lines, which rise to
+// higher rows, cross no label. Where there is no room, a label's text joins that of the one before.
 export function place(labels, room) {
   const placed = [];
   const taken = Array.from({ length: room.rows }, () => []);
-  for (const [index, { step, changes }] of labels.entries()) {
+  for (let index = labels.length - 1; index >= 0; index -= 1) {
+    const { step, changes } = labels[index];
     const texts = wording(changes);
     const x = step * room.perStep;
     const spot = freeSpot(x, pen.measureText(texts.join(', ')).width + SPACE, taken, room.width);
-    if (!spot && index > 0) return place(joined(labels, index), room);
+    if (!spot && labels.length > 1) return place(joined(labels, Math.max(index, 1)), room);
     placed.push(spot ? { step, text: texts.join(', '), ...spot } : { step, text: texts.join(',<br>'), row: 0, shift: GAP - x });
-    if (!spot) taken.forEach((intervals) => intervals.push([0, room.width])); // wider than the chart: it gets all rows
   }
   return placed;
 }
 
-// To the right of its line, to the left, or as far to the right as the chart goes; in the lowest row that is free there.
+// To the right of its line or to the left; where it fits on neither side, as far to the right as the chart goes.
 function freeSpot(x, length, taken, width) {
-  const starts = [x, x - length, width - length].filter((from) => from >= 0 && from + length <= width + SPACE);
-  for (const [row, intervals] of taken.entries()) {
-    for (const from of starts) {
+  const beside = [x, x - length].filter((from) => from >= 0 && from + length <= width + SPACE);
+  const starts = beside.length || length > width ? beside : [width - length];
+  for (const from of starts) {
+    for (const [row, intervals] of taken.entries()) {
       if (intervals.some(([start, end]) => from < end && from + length > start)) continue;
       intervals.push([from, from + length]);
       return { row, shift: from - x + GAP };
