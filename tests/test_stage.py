@@ -227,7 +227,7 @@ def test_no_label_of_a_change_vanishes_or_covers_another(count):
     marks = [[20 * index, f"{'λNk'[index % 3]} {index}→{index + 1}"] for index in range(count)]
     labels = mark_labels(marks, span=20 * count)
     for _, text in marks:
-        knob = text.split(" ")[0]
+        knob = str(text).split(" ")[0]
         assert any(f"{knob} " in label[1] for label in labels)
     if count == 3:
         assert [label[1] for label in labels] == [text for _, text in marks]
