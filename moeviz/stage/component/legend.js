@@ -14,12 +14,12 @@ const HEADINGS = {
 // Where seats are limited, the router's preference and what really happens differ.
 const LIMITED = {
   map: 'What the gate prefers, at every place', curve: 'Each expert’s curve, and where the gate prefers it',
-  projection: 'Projected inputs, colored by the expert that got them',
+  projection: 'Inputs, colored by who got them',
 };
 const SEATS = {
-  map: 'Seats are limited: a marker’s outline = the expert that got it; ✕ = dropped',
-  curve: 'Seats are limited: ✕ = dropped',
-  projection: 'Seats are limited: white with ✕ = dropped',
+  map: 'Seats are limited: outline = the expert that got it; ✕ = all its choices dropped',
+  curve: 'Seats are limited: ✕ = all its choices dropped',
+  projection: 'Seats are limited: white with ✕ = all its choices dropped',
 };
 
 export function heading(header) {

@@ -106,7 +106,7 @@ export class Stage {
     this.connection?.close();
     this.tokens.forget();
     this.frame = null;
-    this.pictured = false;
+    this.pictured = this.over = false;
     this.probe = probe ?? null;
     this.setState('connecting');
     this.connection = new Connection(token, {
@@ -132,6 +132,7 @@ export class Stage {
 
   hear({ op, reason, message }) {
     if (op === 'gone' || op === 'busy') {
+      this.over = op === 'gone';
       this.setState(op);
       this.banner.show(reason ?? message ?? GONE, { actions: [RELOAD], lasting: true });
     } else this.banner.show(message ?? reason ?? '');
@@ -215,6 +216,7 @@ export class Stage {
   }
 
   showState(header) {
+    if (this.over) return; // a frame that was still to be drawn
     const { token, autoplay } = this.component.data;
     const wasDiverged = this.state === 'diverged';
     if (this.state !== header.state) this.setState(header.state);

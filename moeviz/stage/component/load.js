@@ -58,7 +58,7 @@ export function unevenness(header, run, short) {
 
 export const dropped = (header, run) => {
   const value = header.batch_dependent ? header.dropped_share?.[run] ?? null : null;
-  return value === null ? '' : `dropped ${percent(value)} %`;
+  return value === null ? '' : `dropped ${percent(value)} %${header.top_k[run] > 1 ? ' of choices' : ''}`;
 };
 
 // The bars count every choice, a map shows one: said wherever both are seen.
