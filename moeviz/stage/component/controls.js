@@ -44,7 +44,9 @@ export class Controls {
   }
 
   draw(header) {
-    if (performance.now() - this.pressedAt > PATIENCE) this.show(header.state, header.speed);
+    const answered = performance.now() - this.pressedAt > PATIENCE;
+    // A diverged run sends no later frame that could correct the button, so its state counts at once.
+    if (answered || header.state === 'diverged') this.show(header.state, header.speed);
     if (header.state === 'running' && !this.texts.ready()) return;
     setText(this.find('counter'), count(header.step));
     setText(this.find('metric'), metricText(header));
