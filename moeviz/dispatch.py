@@ -14,6 +14,7 @@ from torch import Tensor
 from moeviz.routers import Routing
 
 BLOCK = 32  # rows of one block of the sparse form: small enough to waste little, large enough for a matrix product
+WORTHWHILE = 1_000_000  # FLOPs a step: to save fewer costs more than it brings, since tokens must be sorted by expert
 
 
 Experts = Callable[[Tensor, Tensor], Tensor]  # (one row of parameters per group `[G, P]`, x_GCD) -> y_GCO
@@ -48,20 +49,19 @@ def sparse(
     """
     (num_runs, num_tokens, width), num_experts = x_RTD.shape, rows_REP.shape[1]
     item_I = routing.kept_TE.mT.flatten().nonzero().squeeze(-1)
-    group_I = item_I // num_tokens
-    run_I, expert_I = group_I // num_experts, group_I % num_experts
-    row_I = run_I * num_tokens + item_I % num_tokens
-    height, block_group, shift_G = blocks(routing.kept_TE.sum(-2).flatten(), len(item_I))
-    place_I = torch.arange(len(group_I), device=group_I.device) + shift_G.index_select(0, group_I)
+    token_I = item_I // (num_experts * num_tokens) * num_tokens + item_I % num_tokens
+    count_G = routing.kept_TE.sum(-2).flatten()
+    height, block_group, shift_G = blocks(count_G, len(item_I))
+    place_I = torch.arange(len(item_I), device=item_I.device) + shift_G.repeat_interleave(count_G)
 
-    x_ID = x_RTD.flatten(0, 1).index_select(0, row_I)
+    x_ID = x_RTD.flatten(0, 1).index_select(0, token_I)
     x_PD = x_ID.new_zeros(len(block_group) * height, width).index_copy_(0, place_I, x_ID)
     block_rows = rows_REP.flatten(0, 1).index_select(0, block_group)
     y_PO = experts(block_rows, x_PD.view(-1, height, width)).flatten(0, 1)
 
-    gates_I1 = routing.gates_TE.flatten().index_select(0, row_I * num_experts + expert_I).unsqueeze(-1).to(x_RTD.dtype)
+    gates_I1 = routing.gates_TE.mT.flatten().index_select(0, item_I).unsqueeze(-1).to(x_RTD.dtype)
     y_IO = gates_I1 * y_PO.index_select(0, place_I)
-    y_TO = y_IO.new_zeros(num_runs * num_tokens, y_IO.shape[-1]).index_add_(0, row_I, y_IO)
+    y_TO = y_IO.new_zeros(num_runs * num_tokens, y_IO.shape[-1]).index_add_(0, token_I, y_IO)
     return y_TO.view(num_runs, num_tokens, -1)
 
 
@@ -81,8 +81,13 @@ def blocks(count_G: Int[Tensor, " G"], total: int) -> tuple[int, Int[Tensor, " B
 DISPATCH: dict[str, Callable[..., Tensor]] = {"dense": dense, "sparse": sparse}
 
 
-def resolve(name: str, device: torch.device, num_experts: int, largest_k: int) -> str:
-    """`auto` decided by config and device alone: sparse where it computes less and waiting for the device is cheap."""
+def resolve(name: str, device: torch.device, num_tokens: int, num_experts: int, largest_k: int, flops: int) -> str:
+    """`auto`, decided by the configs and the device alone: sparse where that saves most of the work, and a lot of it.
+
+    Args:   num_tokens: of all runs in one step.  flops: of one expert for one token.
+    """
     if name != "auto":
         return name
-    return "sparse" if device.type == "cpu" and largest_k < num_experts else "dense"
+    saved = num_tokens * (num_experts - largest_k) * flops
+    worthwhile = 2 * largest_k <= num_experts and saved >= WORTHWHILE
+    return "sparse" if worthwhile and device.type == "cpu" else "dense"  # a GPU would have to wait for the counts

@@ -47,11 +47,9 @@ class Routing:
 def softmax(logits_TE: Float[Tensor, "*R T E"]) -> Float[Tensor, "*R T E"]:
     """Gate probabilities: exp(z_i) / Σ_j exp(z_j), so that every row sums to 1.
 
-    Source: the same as torch.softmax, which is 5 times slower on the CPU when a row has only a few experts.
+    Computed over the columns of the transposed table: torch is several times faster there when experts are few.
     """
-    largest_T1 = logits_TE.detach().amax(-1, keepdim=True)  # avoids overflow, cancels in the ratio
-    exp_TE = (logits_TE - largest_T1).exp()
-    return exp_TE * exp_TE.sum(-1, keepdim=True).reciprocal()  # a quotient, but with a cheaper gradient
+    return logits_TE.mT.softmax(-2).mT
 
 
 def rank(scores_TE: Float[Tensor, "*R T E"]) -> Int[Tensor, "*R T E"]:

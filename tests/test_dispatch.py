@@ -148,19 +148,23 @@ def test_blocks_by_hand() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "device", "num_experts", "largest_k", "expected"),
+    ("name", "device", "num_tokens", "num_experts", "largest_k", "flops", "expected"),
     [
-        ("auto", "cpu", 8, 2, "sparse"),
-        ("auto", "cpu", 8, 8, "dense"),  # nothing to save
-        ("auto", "cpu", 1, 1, "dense"),
-        ("auto", "cuda", 8, 2, "dense"),  # sparse would wait for the device
-        ("auto", "mps", 8, 2, "dense"),
-        ("dense", "cpu", 8, 2, "dense"),
-        ("sparse", "cpu", 8, 8, "sparse"),
-        ("sparse", "cuda", 8, 2, "sparse"),
+        ("auto", "cpu", 1000, 8, 2, 1000, "sparse"),  # saves 1000 tokens · 6 experts · 1000 FLOPs = 6 million
+        ("auto", "cpu", 100, 8, 2, 1000, "dense"),  # saves .6 million: not worth the sorting
+        ("auto", "cpu", 1000, 2, 1, 1000, "sparse"),  # exactly a million, and half of the work
+        ("auto", "cpu", 999, 2, 1, 1000, "dense"),
+        ("auto", "cpu", 10**6, 8, 5, 1000, "dense"),  # a lot, but less than half of the work
+        ("auto", "cpu", 10**6, 8, 8, 1000, "dense"),  # nothing to save
+        ("auto", "cpu", 10**6, 1, 1, 1000, "dense"),
+        ("auto", "cuda", 10**6, 8, 2, 1000, "dense"),  # sparse would wait for the device
+        ("auto", "mps", 10**6, 8, 2, 1000, "dense"),
+        ("dense", "cpu", 10**6, 8, 2, 1000, "dense"),
+        ("sparse", "cpu", 1, 8, 8, 1, "sparse"),
+        ("sparse", "cuda", 1, 8, 2, 1, "sparse"),
     ],
 )
-def test_auto_is_decided_by_config_and_device(
-    name: str, device: str, num_experts: int, largest_k: int, expected: str
+def test_auto_is_decided_by_configs_and_device(
+    name: str, device: str, num_tokens: int, num_experts: int, largest_k: int, flops: int, expected: str
 ) -> None:
-    assert resolve(name, torch.device(device), num_experts, largest_k) == expected
+    assert resolve(name, torch.device(device), num_tokens, num_experts, largest_k, flops) == expected

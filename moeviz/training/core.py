@@ -15,7 +15,7 @@ from moeviz import device as devices
 from moeviz import dispatch, routers
 from moeviz.axes import PerRun, over
 from moeviz.config import KNOBS, TASK_INFO, RunConfig, Value
-from moeviz.experts import Parameters
+from moeviz.experts import EXPERTS, Parameters
 from moeviz.losses import LOSSES
 from moeviz.model import MoE, RoutingKnobs
 from moeviz.training import history, knobs, population
@@ -142,11 +142,11 @@ class Training:
         self._measured = self._details = None
         first, task = self.configs[0], self.data.tasks[0]
         largest_k = max(config.top_k for config in self.configs)
-        self.dispatch = dispatch.resolve(first.dispatch, self.device, first.num_experts, largest_k)
-        self.model = MoE(
-            first.router, first.expert, self.dispatch, task.train.x_TD.shape[-1], first.hidden_width, task.num_outputs,
-            first.biased_gate,
-        )  # fmt: skip
+        sizes = (task.train.x_TD.shape[-1], first.hidden_width, task.num_outputs)
+        num_tokens = first.batch_size * len(self.configs)
+        flops = EXPERTS[first.expert].flops(*sizes)
+        self.dispatch = dispatch.resolve(first.dispatch, self.device, num_tokens, first.num_experts, largest_k, flops)
+        self.model = MoE(first.router, first.expert, self.dispatch, *sizes, first.biased_gate)
         self.balance_loss = LOSSES[first.balance_loss]
         self._coef = self._per_run([config.balance_coef for config in self.configs])
         rates = [config.learning_rate for config in self.configs]

@@ -50,6 +50,7 @@ class Data:
         self.train = _stack([task.train for task in self.tasks], device, dtype)
         self.test = _stack([task.test for task in self.tasks], device, dtype)
         self.measured_train, self.measured_test = self.train.first(MEASURED), self.test.first(MEASURED)
+        self.measured = self.measured_train.then(self.measured_test)
         self._seeds = [config.seed for config in configs]
         self._batch_size = configs[0].batch_size
         self._block = -1

@@ -28,7 +28,7 @@ def measure(training: Training) -> Record:
             _forward(training, data.measured_test),
         )
     else:  # in one pass, which costs half
-        y_RTO, routing = _forward(training, data.measured_train.then(data.measured_test))
+        y_RTO, routing = _forward(training, data.measured)
         y_train, y_test = y_RTO.split([data.measured_train.count, data.measured_test.count], dim=1)
         trained, tested = routing.tokens(slice(y_train.shape[1])), routing.tokens(slice(y_train.shape[1], None))
     on_train, on_test = (y_train, data.measured_train.target), (y_test, data.measured_test.target)
