@@ -24,9 +24,10 @@ RESTART_WINDOW = 60.0
 ROOT = Path(__file__).resolve().parents[2]
 # read by torch when it is imported: changing the count in a live process can cost a factor of 100
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-# glibc returns freed memory at once and pays page faults for it in the next step: keep up to 64 MB in the process
+# glibc returns freed memory at once and pays page faults for it in the next step: keep up to 64 MB in the process,
+# and map only blocks above 32 MB (the largest limit that glibc takes) one by one
 KEEP_MEMORY = {
-    "MALLOC_TRIM_THRESHOLD_": str(2**26), "MALLOC_MMAP_THRESHOLD_": str(2**26), "MALLOC_TOP_PAD_": str(2**24),
+    "MALLOC_TRIM_THRESHOLD_": str(2**26), "MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TOP_PAD_": str(2**24),
 }  # fmt: skip
 logger = logging.getLogger(__name__)
 

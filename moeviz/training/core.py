@@ -98,7 +98,7 @@ class Training:
         loss_R = task_loss_R
         if not (isinstance(self._coef, float) and self._coef == 0):
             loss_R = task_loss_R + self._coef * self.balance_loss(routing, k=self.routing_knobs.k)
-        (gradient_REP,) = torch.autograd.grad(loss_R.sum(), rows_REP)
+        (gradient_REP,) = torch.autograd.grad(loss_R, rows_REP, torch.ones_like(loss_R))
         self.updated_RE = self.updated_RE + routing.kept_TE.any(-2)
         self._update(gradient_REP, task_loss_R.detach())
 
@@ -106,7 +106,7 @@ class Training:
         """Clip and apply; a run whose gradient is not finite, or whose loss exploded, stands still from now on."""
         clipped_REP, norm_R = clipped(gradient_REP, LARGEST_GRADIENT)
         self._healthy_R = self._healthy_R & (norm_R < torch.inf) & (task_loss_R < self._largest_loss_R)
-        self.gradient_REP = torch.where(over(self._healthy_R, 2), clipped_REP, 0.0)
+        self.gradient_REP = clipped_REP.masked_fill(over(~self._healthy_R, 2), 0)
         self._adam, self.rows_REP = self._adam.update(
             self.rows_REP, self.gradient_REP, self._learning_rate_R * self._healthy_R
         )
