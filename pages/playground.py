@@ -7,27 +7,16 @@ from moeviz.figures import curves
 from moeviz.presets import PRESETS
 from moeviz.ui.address import config_from_address, config_to_address, probe_from_address, probe_to_address
 from moeviz.ui.code import show_code
-from moeviz.ui.knobs import cautions, knobs, show_present, start
+from moeviz.ui.knobs import cautions, knobs, show_present, start, turned
 from moeviz.ui.live import stage
 from moeviz.ui.visitor import live_run
 
-config = config_from_address()
+config = turned(config_from_address())
 left, right = st.columns([1, 3.6], gap="medium")
 
-with left:
-    config = knobs(config, "num_experts", "top_k", "balance_coef", "seed")
-    for caution in cautions(config):
-        st.caption(caution)
-    with st.container(horizontal=True, gap="small"):
-        for preset in PRESETS.values():
-            st.button(preset.label, help=preset.story, on_click=start, args=[preset])
-    with st.expander("More"):
-        config = knobs(config, "task", "learning_rate", "noise", "gate_form", "balance_loss", "capacity_factor")
-        config = knobs(config, "expert", "hidden_width", "gate_bias", "batch_size", "num_classes", "train_share")
-
-config_to_address(config)
-with right:
+with right:  # first, so that the picture answers a knob before the rest of the page is written
     token = live_run("playground", [config])
+    config_to_address(config)
     if token:
         charts = {"loss": curves.loss_figure, "metric": curves.metric_figure, "load": curves.load_figure}
         view = TASK_INFO[config.task].view
@@ -45,3 +34,14 @@ with right:
     )
     code = ("moeviz.routers:top_k", f"moeviz.losses:{config.balance_loss}")
     show_code(*code, "moeviz.dispatch:sparse", "moeviz.dispatch:dense")
+
+with left:
+    knobs(config, "num_experts", "top_k", "balance_coef", "seed")
+    for caution in cautions(config):
+        st.caption(caution)
+    with st.container(horizontal=True, gap="small"):
+        for preset in PRESETS.values():
+            st.button(preset.label, help=preset.story, on_click=start, args=[preset])
+    with st.expander("More"):
+        knobs(config, "task", "learning_rate", "noise", "gate_form", "balance_loss", "capacity_factor")
+        knobs(config, "expert", "hidden_width", "gate_bias", "batch_size", "num_classes", "train_share")

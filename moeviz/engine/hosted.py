@@ -163,10 +163,11 @@ class HostedRun:
     # --- what it shows -------------------------------------------------------------------------------------------
 
     def frame_at(self, seat: Seat, now: float) -> float:
-        """When the viewer's next frame is due; infinity while it cannot take one or has seen everything."""
+        """When the viewer's next frame is due (at once, after a knob); infinity while it cannot take one or saw all."""
         if seat.hidden or not seat.credit or not self.drawable or seat.saw == self._sight(seat, now):
             return math.inf
-        return seat.sent_at + FRAME_PERIOD
+        turned = seat.saw is not None and seat.saw[1] != self.version
+        return now if turned else seat.sent_at + FRAME_PERIOD
 
     def awaited(self, seat: Seat, now: float) -> bool:
         """Whether the viewer waits for an answer (a knob, the probe, another picture), not just for later steps."""

@@ -12,11 +12,18 @@ from moeviz.presets import Preset
 from moeviz.ui.visitor import present_config
 
 
-def knobs(config: RunConfig, *names: str) -> RunConfig:
-    """Draw a widget for each named knob and return the config with what the visitor chose."""
-    for name in names:
-        config = _with(config, name, _widget(KNOBS[name], config))
+def turned(config: RunConfig) -> RunConfig:
+    """The config with what the visitor has just turned: the widgets know it before they are drawn again."""
+    for name in KNOBS:
+        if _key(name) in st.session_state:
+            config = _with(config, name, st.session_state[_key(name)])
     return config
+
+
+def knobs(config: RunConfig, *names: str) -> None:
+    """Draw a widget for each named knob."""
+    for name in names:
+        _widget(KNOBS[name], config)
 
 
 def cautions(config: RunConfig) -> list[str]:
@@ -59,8 +66,7 @@ def _with(config: RunConfig, name: str, value: Value) -> RunConfig:
     """The config with one knob changed, and what must follow: k at most N, classes that the task can have."""
     changes: dict[str, Value] = {name: value}
     if name == "num_experts" and config.top_k > int(value or 1):
-        changes["top_k"] = value
-        st.session_state[_key("top_k")] = value
+        changes["top_k"] = st.session_state[_key("top_k")] = value
         st.toast(f"Active experts (k) lowered to {value}: it must be at most N.")
     if name == "task" and value != config.task:
         changes["num_classes"] = None
@@ -68,36 +74,37 @@ def _with(config: RunConfig, name: str, value: Value) -> RunConfig:
     return config.with_(**changes)
 
 
-def _widget(knob: Knob, config: RunConfig) -> Any:
+def _widget(knob: Knob, config: RunConfig) -> None:
     value, key = getattr(config, knob.name), _key(knob.name)
     st.session_state.setdefault(key, value)
     if knob.name == "gate_bias" and config.biased_gate and not config.gate_bias:
         st.toggle(knob.label, value=True, disabled=True, help=knob.help, key=f"{key}_fixed")
         st.caption(f"On for {TASK_INFO[config.task].label}: its regions are not cones through the origin.")
-        return value
-    if knob.kind is bool:
-        return st.toggle(knob.label, help=knob.help, key=key)
-    if knob.choices:
+    elif knob.kind is bool:
+        st.toggle(knob.label, help=knob.help, key=key)
+    elif knob.choices:
         labels = dict(zip(knob.choices, knob.choice_labels, strict=False)) or {n: i.label for n, i in TASK_INFO.items()}
-        return st.selectbox(
+        st.selectbox(
             knob.label, knob.choices, help=knob.help, key=key, format_func=lambda choice: labels.get(choice, choice)
         )
-    if knob.scale in ("log", "log0") or knob.optional:
-        return st.select_slider(knob.label, _stops(knob, config), help=knob.help, key=key, format_func=_number_label)
-    return _linear(knob, config, key)
+    elif knob.scale in ("log", "log0") or knob.optional:
+        st.select_slider(knob.label, _stops(knob, config), help=knob.help, key=key, format_func=_number_label)
+    else:
+        _linear(knob, config, key)
 
 
-def _linear(knob: Knob, config: RunConfig, key: str) -> Any:
+def _linear(knob: Knob, config: RunConfig, key: str) -> None:
     low, high = knob.low, knob.page_high or knob.high
-    if knob.name == "seed":
-        return int(st.number_input(knob.label, int(low or 0), int(high or 0), step=1, help=knob.help, key=key))
     if knob.name == "top_k":
         high = config.num_experts
         _keep_value(key, high)
-    if knob.kind is int:
+    if knob.name == "seed":
+        st.number_input(knob.label, int(low or 0), int(high or 0), step=1, help=knob.help, key=key)
+    elif knob.kind is int:
         only = high == low  # a slider needs two ends
-        return st.slider(knob.label, int(low or 0), int(high or 0) + only, help=knob.help, key=key, disabled=only)
-    return st.slider(knob.label, float(low or 0), float(high or 0), step=0.05, help=knob.help, key=key)
+        st.slider(knob.label, int(low or 0), int(high or 0) + only, help=knob.help, key=key, disabled=only)
+    else:
+        st.slider(knob.label, float(low or 0), float(high or 0), step=0.05, help=knob.help, key=key)
 
 
 def _keep_value(key: str, high: int) -> None:
