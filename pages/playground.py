@@ -11,10 +11,24 @@ from moeviz.ui.knobs import cautions, knobs, show_present, start, turned
 from moeviz.ui.live import stage
 from moeviz.ui.visitor import live_run
 
+
+@st.fragment  # turning these knobs reruns only this part of the page, so that the picture answers at once
+def main_knobs(token: str | None) -> None:
+    config = turned(config_from_address())
+    if st.session_state.get("page_is_written"):  # else the page has just done this
+        if live_run("playground", [config]) != token:
+            st.rerun()
+        config_to_address(config)
+    knobs(config, "num_experts", "top_k", "balance_coef", "seed")
+    for caution in cautions(config):
+        st.caption(caution)
+
+
+st.session_state.page_is_written = False
 config = turned(config_from_address())
 left, right = st.columns([1, 3.6], gap="medium")
 
-with right:  # first, so that the picture answers a knob before the rest of the page is written
+with right:  # first, so that the picture comes before the rest of the page is written
     token = live_run("playground", [config])
     config_to_address(config)
     if token:
@@ -36,12 +50,13 @@ with right:  # first, so that the picture answers a knob before the rest of the 
     show_code(*code, "moeviz.dispatch:sparse", "moeviz.dispatch:dense")
 
 with left:
-    knobs(config, "num_experts", "top_k", "balance_coef", "seed")
-    for caution in cautions(config):
-        st.caption(caution)
+    main_knobs(token)
     with st.container(horizontal=True, gap="small"):
         for preset in PRESETS.values():
             st.button(preset.label, help=preset.story, on_click=start, args=[preset])
-    with st.expander("More"):
-        knobs(config, "task", "learning_rate", "noise", "gate_form", "balance_loss", "capacity_factor")
-        knobs(config, "expert", "hidden_width", "gate_bias", "batch_size", "num_classes", "train_share")
+    more = st.expander("More", key="more", on_change="rerun")
+    if more.open:  # what nobody sees would only slow the page down
+        with more:
+            knobs(config, "task", "learning_rate", "noise", "gate_form", "balance_loss", "capacity_factor")
+            knobs(config, "expert", "hidden_width", "gate_bias", "batch_size", "num_classes", "train_share")
+st.session_state.page_is_written = True

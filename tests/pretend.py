@@ -40,7 +40,8 @@ class FakeTraining:
         self.current_step, self.diverged, self.reason = 0, False, None
 
     def step(self, n: int = 1) -> None:
-        assert not self.diverged
+        if self.diverged:  # it stands still, as the real one does
+            return
         if self.broken == "step":
             raise RuntimeError("shapes do not match")
         self.clock.now += n * self.configs[0].batch_size / 8000

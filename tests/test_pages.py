@@ -85,8 +85,9 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> RecordedEngine:
 
 
 def visit(page: str = "playground", **address: str) -> AppTest:
-    """A new visitor who opens a page at an address."""
+    """A new visitor who opens a page at an address, and all that is folded up on it."""
     app = AppTest.from_file(str(SHELL), default_timeout=30)
+    app.session_state.more = app.session_state.show_code = True
     for name, value in address.items():
         app.query_params[name] = value
     return app.switch_page(f"../../pages/{page}.py").run()
@@ -456,6 +457,20 @@ def test_the_real_engine_takes_what_pages_ask(monkeypatch):
         assert real.alive(token) and real.info(token)["configs"] == [config(app)]
         healthy(app.switch_page("../../pages/home.py").run())
         assert not real.alive(token) and real.alive(picture(app)["token"])  # one group of runs a visitor
+
+
+def test_knobs_that_are_folded_up_keep_their_values(engine):
+    app = healthy(visit(task="xor"))
+    healthy(widget(app, "learning_rate").set_value(0.1).run())
+    app.session_state.more = False
+    healthy(app.run())
+    assert not [each for each in app.get("select_slider") if each.key == "knob_learning_rate"]
+    healthy(widget(app, "top_k").set_value(1).run())
+    app.session_state.more = True
+    healthy(app.run())
+    assert widget(app, "learning_rate").value == config(app).learning_rate == 0.1
+    assert widget(app, "task").value == config(app).task == "xor" and config(app).top_k == 1
+    assert [what for what, _ in engine.asked] == ["open", "set", "set"]
 
 
 # --- shown code ------------------------------------------------------------------------------------------------------

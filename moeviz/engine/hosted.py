@@ -31,6 +31,7 @@ class Seat:
     hidden: bool = False
     sent_at: float = -math.inf
     saw: tuple[Any, ...] | None = None
+    revision: int = 0  # of the knobs, in the last frame
 
 
 class HostedRun:
@@ -163,10 +164,13 @@ class HostedRun:
     # --- what it shows -------------------------------------------------------------------------------------------
 
     def frame_at(self, seat: Seat, now: float) -> float:
-        """When the viewer's next frame is due (at once, after a knob); infinity while it cannot take one or saw all."""
-        if seat.hidden or not seat.credit or not self.drawable or seat.saw == self._sight(seat, now):
+        """When the viewer's next frame is due; infinity while it cannot take one or has seen everything.
+
+        After a knob was turned: at once and without credit, or it would wait for the pictures before it.
+        """
+        turned = seat.saw is not None and seat.revision != self.revision
+        if seat.hidden or not self.drawable or not (seat.credit or turned) or seat.saw == self._sight(seat, now):
             return math.inf
-        turned = seat.saw is not None and seat.saw[1] != self.version
         return now if turned else seat.sent_at + FRAME_PERIOD
 
     def awaited(self, seat: Seat, now: float) -> bool:
@@ -184,7 +188,8 @@ class HostedRun:
             "reason": self._reason(now), "steps_per_second": self._steps_per_second(now),
         }  # fmt: skip
         frame = pack({**snapshot.header, **own}, snapshot.arrays)
-        seat.credit -= 1
+        seat.credit = max(0, seat.credit - 1)
+        seat.revision = self.revision
         seat.saw, seat.sent_at, seat.heard_at = self._sight(seat, now), now, now
         return frame
 

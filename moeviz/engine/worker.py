@@ -156,9 +156,9 @@ class Host:
         run.changed(self._clock())
 
     def advance(self) -> None:
-        """One slice of training for the run that has had the least, then what is due to be sent."""
-        self._train()
+        """What is due to be sent, then one slice of training for the run that has had the least."""
         self._send_frames()
+        self._train()
         for run in list(self._runs.values()):
             now = self._clock()
             if run.status_at(now) <= now:

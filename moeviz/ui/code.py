@@ -12,11 +12,11 @@ import streamlit as st
 
 def show_code(*places: str) -> None:
     """An expander with the source of each place, written as "moeviz.routers:top_k"."""
-    with st.expander("Show code"):
-        for place in places:
-            module, name = place.split(":")
-            st.caption(f"`{name}` in `{module}`: {caption(place)}")
-            st.code(source(place), language="python")
+    expander = st.expander("Show code", key="show_code", on_change="rerun")
+    for place in places if expander.open else ():
+        module, name = place.split(":")
+        expander.caption(f"`{name}` in `{module}`: {caption(place)}")
+        expander.code(source(place), language="python")
 
 
 def source(place: str) -> str:

@@ -69,7 +69,7 @@ export class Connection {
   // Says what is on screen, and hands back the credits of the frames that arrived since.
   ask(want, probe) {
     if (!this.open || document.hidden) return false;
-    const credit = this.owed;
+    const credit = Math.min(this.owed, CREDITS); // the answer to a knob comes without
     this.owed = 0;
     return this.send({ op: 'view', credit, want, probe });
   }

@@ -5,7 +5,8 @@ import { drawPoints } from './points.js';
 import { apart, letterPlaces, Regions } from './regions.js';
 import { Surface } from './surface.js';
 
-const MAX_SCALE = 10; // fine pixels per cell: more costs time and shows nothing new
+const FINE = 1.3; // pixels of the screen to a fine one; a border is two of these wide
+const MAX_SCALE = 7; // fine pixels per cell: more costs time and shows nothing new
 const MIN_DEPTH = 1.2; // cells: a letter in a thinner sliver would hide it
 const BOX = 34; // pixels: side of a letter's box in a projection
 export const LETTER_FONT = 'bold 24px "Source Sans", "Source Sans Pro", Arial, sans-serif';
@@ -13,15 +14,9 @@ export const LETTER_FONT = 'bold 24px "Source Sans", "Source Sans Pro", Arial, s
 export class MapView {
   constructor(canvas, onResize) {
     this.surface = new Surface(canvas, () => {
-      this.forget();
+      this.pointsKey = null;
       onResize();
     });
-    this.places = new Map();
-  }
-
-  forget() {
-    this.drawn = null;
-    this.pointsKey = null;
   }
 
   toPixel = (x, y) => {
@@ -60,24 +55,23 @@ export class MapView {
     context.strokeRect(1, 1, this.surface.width - 2, this.surface.height - 2);
   }
 
-  // Repaints the regions only when a winner changed.
+  // Repaints the regions only where a winner changed.
   regions(winner, ids, size) {
     const key = ids.join();
-    if (this.drawn && this.idsKey === key && winner.every((each, cell) => each === this.drawn[cell])) return;
-    const scale = Math.min(Math.max(Math.round(this.surface.width / size), 2), MAX_SCALE);
-    if (this.painter?.scale !== scale || this.painter.size !== size) {
+    const scale = Math.min(Math.max(Math.round(this.surface.width / size / FINE), 2), MAX_SCALE);
+    if (this.painter?.scale !== scale || this.painter.size !== size || this.idsKey !== key) {
       this.painter = new Regions(size, scale);
       this.bitmap = new OffscreenCanvas(size * scale, size * scale);
       this.image = new ImageData(size * scale, size * scale);
-    }
+      this.places = null;
+      this.idsKey = key;
+    } else if (winner.every((each, cell) => each === this.painter.winner[cell])) return;
     this.painter.smooth(winner);
     const colors = Uint32Array.from(ids, (id) => pixel(hue(id)));
     const stripes = Uint32Array.from(ids, (id) => (striped(id) ? pixel(stripe(id)) : 0));
     this.painter.paint(colors, stripes, pixel(INK), new Uint32Array(this.image.data.buffer));
     this.bitmap.getContext('2d').putImageData(this.image, 0, 0);
-    this.places = letterPlaces(winner, size, this.idsKey === key ? this.places : null);
-    this.drawn = winner.slice();
-    this.idsKey = key;
+    this.places = letterPlaces(winner, size, this.places);
   }
 
   // Markers move only with the data, or with the choices where those color them.

@@ -10,13 +10,16 @@ export class Regions {
   // `size` cells a side, each drawn as `scale` by `scale` fine pixels.
   constructor(size, scale) {
     Object.assign(this, { size, scale, width: size * scale });
+    this.winner = null; // what is drawn now
     this.fine = new Uint8Array(this.width ** 2); // winner per fine pixel
+    this.stale = new Uint8Array(size ** 2); // cells whose fine pixels must be elected again (2), or only painted again (1)
     this.mixed = new Uint8Array(size ** 2); // cells that a border may cross
     this.fragile = new Uint8Array(size ** 2); // cells that the smooth vote would take from their winner
     this.weights = { wide: voteWeights(scale, WIDE), narrow: voteWeights(scale, NARROW), center: voteWeights(1, WIDE) };
     this.around = new Uint8Array(SPAN ** 2);
     this.sums = new Float32Array(scale * SPAN);
     this.most = new Float32Array(scale ** 2);
+    this.left = new Float32Array(scale ** 2);
     this.elected = new Uint8Array(scale ** 2);
   }
 
@@ -25,11 +28,14 @@ export class Regions {
   // So only the way of a border between two centers is drawn by us.
   smooth(winner) {
     const { size, scale, width, fine } = this;
+    this.findStale(winner);
     for (let cell = 0; cell < winner.length; cell += 1) {
+      if (this.stale[cell] < 2) continue;
       this.mixed[cell] = this.gather(winner, cell) ? 0 : 1;
       this.fragile[cell] = this.mixed[cell] && this.elect(this.weights.center, 1)[0] !== winner[cell] ? 1 : 0;
     }
     for (let cell = 0; cell < winner.length; cell += 1) {
+      if (this.stale[cell] < 2) continue;
       const column = cell % size;
       const start = (cell - column) * scale * scale + column * scale;
       if (this.mixed[cell]) {
@@ -38,9 +44,31 @@ export class Regions {
         this.gather(winner, cell);
         this.elect(thin ? this.weights.narrow : this.weights.wide, scale);
       }
-      for (let y = 0; y < scale; y += 1) {
-        if (this.mixed[cell]) fine.set(this.elected.subarray(y * scale, (y + 1) * scale), start + y * width);
-        else fine.fill(winner[cell], start + y * width, start + y * width + scale);
+      for (let y = 0, pixel = 0; y < scale; y += 1) {
+        const from = start + y * width;
+        for (let at = from; at < from + scale; at += 1, pixel += 1) fine[at] = this.mixed[cell] ? this.elected[pixel] : winner[cell];
+      }
+    }
+    this.winner = winner.slice();
+  }
+
+  // A cell's pixels depend on the cells that vote, and on which of its neighbors are fragile; its colors on the next pixels too.
+  findStale(winner) {
+    const { size, stale } = this;
+    if (!this.winner) {
+      stale.fill(2);
+      return;
+    }
+    stale.fill(0);
+    for (let cell = 0; cell < winner.length; cell += 1) {
+      if (winner[cell] === this.winner[cell]) continue;
+      const column = cell % size;
+      const row = (cell - column) / size;
+      for (let y = Math.max(row - REACH - 2, 0); y <= Math.min(row + REACH + 2, size - 1); y += 1) {
+        for (let x = Math.max(column - REACH - 2, 0); x <= Math.min(column + REACH + 2, size - 1); x += 1) {
+          if (Math.max(Math.abs(y - row), Math.abs(x - column)) <= REACH + 1) stale[y * size + x] = 2;
+          else stale[y * size + x] ||= 1;
+        }
       }
     }
   }
@@ -56,25 +84,31 @@ export class Regions {
         around[index] = values[line + Math.min(Math.max(column + x, 0), size - 1)];
       }
     }
-    return NEAREST.every((index) => around[index] === values[cell]);
+    for (const index of NEAREST) if (around[index] !== values[cell]) return false;
+    return true;
   }
 
-  // One election per fine pixel of a cell: votes are summed along x first, then along y.
-  elect(weights, scale) {
-    const { around, sums, most, elected } = this;
+  // One election per fine pixel of a cell: votes are summed along x first, then along y. The last candidate gets the votes left.
+  elect({ votes, totals }, scale) {
+    const { around, sums, most, left, elected } = this;
+    const candidates = [];
+    for (let index = 0; index < around.length; index += 1) if (!candidates.includes(around[index])) candidates.push(around[index]);
+    const last = candidates.pop();
+    left.set(totals);
     most.fill(0);
-    for (const candidate of new Set(around)) {
-      for (let x = 0; x < scale; x += 1) {
-        for (let y = 0; y < SPAN; y += 1) {
-          let sum = 0;
-          for (let cell = 0; cell < SPAN; cell += 1) if (around[y * SPAN + cell] === candidate) sum += weights[x * SPAN + cell];
-          sums[x * SPAN + y] = sum;
+    for (const candidate of candidates) {
+      for (let y = 0; y < SPAN; y += 1) {
+        for (let x = 0; x < scale; x += 1) sums[y * scale + x] = 0;
+        for (let cell = 0; cell < SPAN; cell += 1) {
+          if (around[y * SPAN + cell] !== candidate) continue;
+          for (let x = 0; x < scale; x += 1) sums[y * scale + x] += votes[cell * scale + x];
         }
       }
       for (let y = 0, pixel = 0; y < scale; y += 1) {
         for (let x = 0; x < scale; x += 1, pixel += 1) {
           let sum = 0;
-          for (let cell = 0; cell < SPAN; cell += 1) sum += weights[y * SPAN + cell] * sums[x * SPAN + cell];
+          for (let cell = 0; cell < SPAN; cell += 1) sum += votes[cell * scale + y] * sums[cell * scale + x];
+          left[pixel] -= sum;
           if (sum > most[pixel]) {
             most[pixel] = sum;
             elected[pixel] = candidate;
@@ -82,42 +116,43 @@ export class Regions {
         }
       }
     }
+    for (let pixel = 0; pixel < scale * scale; pixel += 1) if (left[pixel] > most[pixel]) elected[pixel] = last;
     return elected;
   }
 
-  // Colors of the fine pixels, with a border two pixels wide wherever the winner changes. `stripes[expert]` is 0 for plain colors.
+  // Colors of the fine pixels that changed, with a border two of them wide. `stripes[expert]` is 0 for plain colors.
   paint(colors, stripes, border, pixels) {
     const { size, scale, width, fine, mixed } = this;
     for (let cell = 0; cell < mixed.length; cell += 1) {
+      if (!this.stale[cell]) continue;
       const start = (cell - (cell % size)) * scale * scale + (cell % size) * scale;
       const expert = fine[start];
       for (let y = 0; y < scale; y += 1) {
         const from = start + y * width;
-        if (!mixed[cell] && stripes[expert] === 0) pixels.fill(colors[expert], from, from + scale);
-        else for (let at = from; at < from + scale; at += 1) pixels[at] = this.color(at, colors, stripes, border);
+        const plain = !mixed[cell] && stripes[expert] === 0;
+        for (let at = from; at < from + scale; at += 1) pixels[at] = plain ? colors[expert] : this.color(at, colors, stripes, border);
       }
     }
   }
 
   color(at, colors, stripes, border) {
-    const { width, fine } = this;
+    const { width, fine, scale } = this;
     const here = fine[at];
     const x = at % width;
     const changes = (x + 1 < width && fine[at + 1] !== here) || (x > 0 && fine[at - 1] !== here)
       || (at + width < fine.length && fine[at + width] !== here) || (at >= width && fine[at - width] !== here);
     if (changes) return border;
-    return stripes[here] !== 0 && (x + (at - x) / width) % 12 < 3 ? stripes[here] : colors[here];
+    return stripes[here] !== 0 && (x + (at - x) / width) % (2 * scale) < scale / 2 ? stripes[here] : colors[here];
   }
 }
 
-// Weights of the neighboring cells, for each fine pixel along a cell.
+// The weight of each neighboring cell's vote at each fine pixel along a cell, and the sum of all votes at each of its pixels.
 function voteWeights(scale, deviation) {
-  const weights = new Float32Array(scale * SPAN);
-  for (let pixel = 0; pixel < scale; pixel += 1) {
-    const at = (pixel + 0.5) / scale - 0.5;
-    for (let cell = 0; cell < SPAN; cell += 1) weights[pixel * SPAN + cell] = Math.exp(-0.5 * ((cell - REACH - at) / deviation) ** 2);
-  }
-  return weights;
+  const along = Array.from({ length: scale }, (_, pixel) => (pixel + 0.5) / scale - 0.5);
+  const weight = (cell, at) => Math.exp(-0.5 * ((cell - REACH - at) / deviation) ** 2);
+  const votes = Float32Array.from({ length: SPAN * scale }, (_, index) => weight(Math.floor(index / scale), along[index % scale]));
+  const sums = along.map((_, pixel) => votes.reduce((sum, vote, index) => (index % scale === pixel ? sum + vote : sum), 0));
+  return { votes, totals: Float32Array.from({ length: scale ** 2 }, (_, index) => sums[index % scale] * sums[Math.floor(index / scale)]) };
 }
 
 // For each expert with a region: the cell farthest from any border, and how far that is (in cells). A letter stays where it
