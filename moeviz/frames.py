@@ -26,7 +26,7 @@ Arrays in every frame: `load`, `mean_prob`, `importance`, `gradient_norm`, `upda
     prediction     prediction u1[R,64,64] (class; or 255·(value − lo)/(hi − lo))
     gate           gate u1[R,N,32,32] (× 255)
     expert_output  expert_output u1[R,N,32,32] (as prediction)
-    points         point_xy f4[R,P,2]; point_target f4[R,P]; point_train, point_segment u1[R,P]
+    points         point_xy f4[R,P,2]; point_target [R,P] (u1 class, or f4 value); point_train, point_segment u1[R,P]
     choices        point_choice u1[R,P] (the kept expert with the largest weight; none kept: the first choice);
                    point_kept u1[R,P] (1 = any choice kept)
     curve          curve_x, curve_target f4[G]; curve_prediction f4[R,G]; curve_expert, curve_gate f4[R,N,G];

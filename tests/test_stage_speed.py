@@ -154,6 +154,35 @@ def test_slider_to_picture(browser, server, report, knob, speed):
     report(f"slider to picture, {knob}, {speed}, 95th percentile", percentile(latencies, 0.95), "ms")
 
 
+# Milliseconds from the click on Play until the screen says that this many percent of the test tokens are right.
+LEARNED = """
+(percent) => new Promise((resolve) => {
+    const metric = document.querySelector('.mv-stage [data-part="metric"]');
+    let clicked;
+    new MutationObserver((_, observer) => {
+        if (clicked === undefined || Number(metric.textContent.match(/\\d+/)?.[0]) < percent) return;
+        observer.disconnect();
+        requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - clicked)));
+    }).observe(metric, { characterData: true, childList: true, subtree: true });
+    clicked = performance.now();
+    document.querySelector('.mv-stage [data-part="play"]').click();
+})
+"""
+
+
+def test_seconds_until_the_spiral_is_learned(browser, server, report):
+    seconds = []
+    for seed in range(10):
+        with stage_in(browser, server) as stage:
+            stage.open(f"/playground?task=spiral&hidden_width=32&learning_rate=0.01&seed={seed}&play=0")
+            stage.page.locator('[data-speed="fast"]').click()
+            stage.until("part('side-chart').querySelector('.js-plotly-plot')")  # the page is complete
+            seconds.append(float(stage.page.evaluate(LEARNED, 95)) / 1000)
+    assert min(seconds) > 0
+    report("spiral, fast: Play to 95 % on screen, median of 10 seeds", statistics.median(seconds), "s")
+    report("spiral, fast: Play to 95 % on screen, slowest of 10 seeds", max(seconds), "s")
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_bytes_of_a_frame(browser, server, report, path):
     sizes: list[int] = []
@@ -176,6 +205,13 @@ def cpu_seconds(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
+def idle(processes: list[psutil.Process], seconds: float = 0.5) -> bool:
+    """Whether these processes compute nothing for a while."""
+    before = sum(cpu_seconds(process) for process in processes)
+    time.sleep(seconds)
+    return sum(cpu_seconds(process) for process in processes) - before < 0.02 * seconds
+
+
 def test_cpu_of_a_frame(server, report):
     """A paused run whose probe moves: the worker does nothing but frames."""
     frames = 300
@@ -185,6 +221,7 @@ def test_cpu_of_a_frame(server, report):
         visitor.ask(want=want)
         visitor.frame()
         workers, main = server.workers(), psutil.Process(server.process.pid)
+        eventually(lambda: idle(workers), "runs that nobody watches any more pause, and workers have started")
         before, main_before = [cpu_seconds(worker) for worker in workers], cpu_seconds(main)
         for each in range(frames):
             visitor.ask(want=want, probe=[each / frames, 0.5])

@@ -69,7 +69,7 @@ class Training:
         self.current_step, self.seconds, self.diverged = 0, 0.0, False
         self.records: list[Record] = []
         self._measured: Record | None = None
-        self._details: dict[str, np.ndarray] | None = None
+        self._details: tuple[int, dict[str, np.ndarray]] | None = None  # the step they are of, and they
         self.marks: list[tuple[int, str]] = []
         self._record()
         self._largest_loss_R = DIVERGED * (1 + torch.from_numpy(self.records[0].task_loss).to(self._largest_loss_R))
@@ -204,9 +204,9 @@ class Training:
         Without `fresh`, losses, metrics and loads may be those of the last record; pictures are always of this step.
         """
         record = self.measure(fresh)
-        if self._details is None or fresh:
-            self._details = details(self)
-        return take(self, want, probe, record, self._details)
+        if self._details is None or (fresh and self._details[0] != self.current_step):
+            self._details = self.current_step, details(self)
+        return take(self, want, probe, record, self._details[1])
 
     def measure(self, fresh: bool = True) -> Record:
         """Losses, metrics and loads of the present weights, measured once for each step and setting of the knobs.

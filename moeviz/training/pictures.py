@@ -95,9 +95,9 @@ def points(training: Training) -> Arrays:
     x_RTD, target = tokens.x_RTD, tokens.target
     is_train = np.zeros(x_RTD.shape[:2], dtype="u1")
     is_train[:, : min(SHOWN, training.data.train.x_RTD.shape[1])] = 1
-    value = target[..., 0] if target.is_floating_point() else target
+    value = target[..., 0].float() if target.is_floating_point() else target.to(torch.uint8)
     return {
-        "point_xy": view(training, x_RTD, target), "point_target": value.float().cpu().numpy(), "point_train": is_train,
+        "point_xy": view(training, x_RTD, target), "point_target": value.cpu().numpy(), "point_train": is_train,
         "point_segment": tokens.segment_RT.to(torch.uint8).cpu().numpy(),
     }  # fmt: skip
 
