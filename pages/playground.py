@@ -5,7 +5,7 @@ import streamlit as st
 from moeviz.config import TASK_INFO
 from moeviz.figures import curves
 from moeviz.presets import PRESETS
-from moeviz.ui.address import config_from_address, config_to_address, probe_from_address, probe_to_address
+from moeviz.ui.address import config_from_address, config_to_address, probe_from_address
 from moeviz.ui.code import show_code
 from moeviz.ui.knobs import cautions, knobs, show_present, start, turned
 from moeviz.ui.live import stage
@@ -34,9 +34,7 @@ with right:  # first, so that the picture comes before the rest of the page is w
     if token:
         charts = {"loss": curves.loss_figure, "metric": curves.metric_figure, "load": curves.load_figure}
         view = TASK_INFO[config.task].view
-        probe_to_address(
-            stage(token, "playground", charts=charts, probe=probe_from_address(), view=view, on_recovered=show_present)
-        )
+        stage(token, "playground", charts=charts, probe=probe_from_address(), view=view, on_recovered=show_present)
     st.markdown(
         f"**{TASK_INFO[config.task].label}.** {TASK_INFO[config.task].story} "
         "λ acts on a router that is already trained; Reset to see it from the start. "

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import time
 
 import streamlit as st
 
 from moeviz.config import KNOBS, RunConfig
+from moeviz.ui.knobs import show, turned
 
 OTHERS = {"play", "probe", "present", "embed", "embed_options", "lang"}  # parameters that are not knobs
+HEARD = 1.0  # seconds until a browser surely knows an address that was written for it
 
 
 def config_from_address() -> RunConfig:
@@ -17,9 +19,10 @@ def config_from_address() -> RunConfig:
 
     Values in the address that are not allowed are replaced by the nearest allowed one, with a notice on the page.
     """
-    if "config" not in st.session_state:
-        params = st.query_params.to_dict()
-        st.session_state.config, notices = RunConfig.from_url(params)
+    params = st.query_params.to_dict()
+    if "config" not in st.session_state or _went_back(params):
+        config, notices = RunConfig.from_url(params)
+        show(config)
         strange = sorted(set(params) - set(KNOBS) - OTHERS)
         notices += [f"the address names {name}, which is no knob: left out" for name in strange]
         if "probe" in params and probe_from_address() is None:
@@ -29,19 +32,30 @@ def config_from_address() -> RunConfig:
     return st.session_state.config
 
 
+def _went_back(params: dict[str, str]) -> bool:
+    """Whether the browser's Back or Forward changed the address: not the one written last, though no knob was turned.
+
+    For a moment after it was written, an old address only means that the browser has not heard of the new one.
+    """
+    written, at = st.session_state.get("address", (None, 0.0))
+    if written is None or _knobs_in(params) == written or time.monotonic() - at < HEARD:
+        return False
+    return turned(st.session_state.config) == st.session_state.config
+
+
 def config_to_address(config: RunConfig) -> None:
     """Remember the config and write it into the address, beside the other parameters that the page knows."""
     st.session_state.config = config
-    others = {name: value for name, value in st.query_params.to_dict().items() if name in OTHERS}
-    wanted = others | config.to_url()
-    if wanted != st.query_params.to_dict():
+    params, knobs = st.query_params.to_dict(), config.to_url()
+    wanted = {name: value for name, value in params.items() if name in OTHERS} | knobs
+    if wanted != params:
         st.query_params.from_dict(wanted)
+    if st.session_state.get("address", (None,))[0] != knobs:
+        st.session_state.address = knobs, time.monotonic()
 
 
-def probe_to_address(place: Sequence[float] | None) -> None:
-    """Write where the visitor put the probe into the address."""
-    if place is not None:
-        st.query_params["probe"] = ",".join(f"{each:.3g}" for each in place)
+def _knobs_in(params: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in params.items() if name in KNOBS}
 
 
 def probe_from_address() -> list[float] | None:

@@ -12,6 +12,7 @@ import pytest
 from moeviz.config import RunConfig
 from moeviz.figures.palette import HUES, letter
 from moeviz.training import Training
+from moeviz.ui.address import HEARD
 from tests.browser.driving import Stage, share, soon, stage_in
 
 pytestmark = pytest.mark.browser
@@ -191,3 +192,21 @@ def test_the_map_and_a_dragged_probe_agree_with_the_routing(stage):
     check_probe(stage.numbers(), run.snapshot(probe=(x, y)), slack=0.01)  # the address has three digits
     stage.open(stage.page.url.removeprefix(stage.address)).train_to(50)
     check_probe(stage.numbers(), run.snapshot(probe=(x, y)))
+
+
+def test_back_undoes_a_knob_and_keeps_the_run(stage):
+    stage.open("/playground?seed=3&play=0").train_to(100)
+    stage.turn("balance_coef", "ArrowRight")
+    stage.until_query(seed="3", play="0", balance_coef="0.01")
+    stage.turn("num_experts", "ArrowLeft")
+    stage.until_query(seed="3", play="0", balance_coef="0.01", num_experts="7")
+    stage.page.wait_for_timeout(1000 * HEARD)
+    stage.page.go_back()
+    stage.until("part('load-0').querySelectorAll('.mv-bar').length === 8")
+    assert stage.slider("num_experts").input_value() == "8" and stage.step == 100
+    stage.until_query(seed="3", play="0", balance_coef="0.01")
+    stage.page.wait_for_timeout(1000 * HEARD)
+    stage.page.go_back()
+    stage.until("stage.revision === 4")
+    stage.until_query(seed="3", play="0")
+    assert stage.slider("balance_coef").get_attribute("aria-valuetext") == "0" and stage.step == 100

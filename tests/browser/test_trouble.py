@@ -15,6 +15,7 @@ pytestmark = pytest.mark.browser
 
 def test_a_diverged_run_explains_itself_and_recovers(stage):
     stage.open("/playground?learning_rate=10")
+    stage.page.get_by_text("More", exact=True).click()
     stage.page.locator('[data-speed="fast"]').click()
     stage.until("stage.state === 'diverged'")
     banner = stage.part("banner")
@@ -26,6 +27,7 @@ def test_a_diverged_run_explains_itself_and_recovers(stage):
     stage.until("part('banner').hidden || !part('banner').textContent.includes('diverged')")
     stage.until("stage.step > value", at)  # it trains on, past where it had stopped
     assert stage.data()["state"] == "running"
+    stage.until("/went back to step \\d+ and lowered/.test(part('banner').textContent) && !part('banner').hidden")
     # the knob and the address say what the run now has: 10 / 10 is still above the default, which is as far as it goes
     stage.page.wait_for_function("() => !new URLSearchParams(location.search).has('learning_rate')")
     assert stage.slider("learning_rate").get_attribute("aria-valuetext") == f"{RunConfig().learning_rate:g}"

@@ -13,9 +13,12 @@ export class Banner {
     host.replaceChildren(this.text);
   }
 
-  // `lasting` messages stay until their state is over and are not covered by notices.
+  // `lasting` messages stay until their state is over; a notice that comes meanwhile is shown after them.
   show(text, { actions = [], lasting = false } = {}) {
-    if (this.lasting && !lasting) return;
+    if (this.lasting && !lasting) {
+      this.next = text;
+      return;
+    }
     clearTimeout(this.timer);
     this.lasting = lasting;
     setText(this.text, text);
@@ -37,5 +40,7 @@ export class Banner {
     clearTimeout(this.timer);
     this.lasting = false;
     this.host.hidden = true;
+    if (this.next) this.show(this.next);
+    this.next = null;
   }
 }

@@ -88,6 +88,7 @@ export class Stage {
       move: (position) => this.sendProbe(position),
       release: (position) => {
         this.released = position.map((each) => Number(each.toFixed(3)));
+        toAddress('probe', this.released.join());
         this.component.setStateValue('probe', this.released);
       },
     });
@@ -135,7 +136,14 @@ export class Stage {
       this.over = op === 'gone';
       this.setState(op);
       this.banner.show(reason ?? message ?? GONE, { actions: [RELOAD], lasting: true });
+    } else if (op === 'error' && !this.frame) {
+      this.setState('failed');
+      this.banner.show(message, { actions: [this.sends('Reset', 'reset')], lasting: true });
     } else this.banner.show(message ?? reason ?? '');
+  }
+
+  sends(label, op) {
+    return { label, act: () => this.connection.send({ op }) };
   }
 
   receive(buffer) {
@@ -219,10 +227,10 @@ export class Stage {
     if (this.over) return; // a frame that was still to be drawn
     const { token, autoplay } = this.component.data;
     const wasDiverged = this.state === 'diverged';
+    if (this.state === 'failed') this.banner.hide();
     if (this.state !== header.state) this.setState(header.state);
     if (header.state === 'diverged') {
-      const sends = (label, op) => ({ label, act: () => this.connection.send({ op }) });
-      const actions = [sends('Go back and lower the learning rate', 'recover'), sends('Reset', 'reset')];
+      const actions = [this.sends('Go back and lower the learning rate', 'recover'), this.sends('Reset', 'reset')];
       this.banner.show(header.reason ?? 'The run diverged.', { actions, lasting: true });
     } else if (wasDiverged) {
       this.banner.hide();
@@ -295,4 +303,11 @@ export class Stage {
     this.connection?.close();
     if (this.find) this.dismantle();
   }
+}
+
+// Without another step in the browser's history.
+function toAddress(name, value) {
+  const address = new URL(location.href);
+  address.searchParams.set(name, value);
+  history.replaceState(history.state, '', address);
 }
