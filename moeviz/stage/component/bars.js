@@ -15,6 +15,7 @@ export class Bars {
     host.setAttribute('role', 'list');
     host.setAttribute('aria-label', label);
     this.key = '';
+    this.known = new Map(); // bar by expert id: who stays keeps its bar
     host.onkeydown = (event) => this.walk(event);
   }
 
@@ -44,7 +45,8 @@ export class Bars {
   }
 
   build(ids) {
-    this.parts = [];
+    this.parts = ids.map((id) => this.known.get(id) ?? this.buildBar(id));
+    this.known = new Map(this.parts.map((part) => [part.id, part]));
     this.rows = [];
     const rowCount = Math.ceil(ids.length / PER_ROW);
     const perRow = Math.ceil(ids.length / rowCount);
@@ -56,13 +58,13 @@ export class Bars {
       const lines = document.createElement('div');
       lines.className = 'mv-lines';
       const times = Object.assign(document.createElement('b'), { className: 'mv-times', textContent: '×' });
-      row.append(...ids.slice(start, start + perRow).map((id) => this.buildBar(id)), lines, times);
+      row.append(...this.parts.slice(start, start + perRow).map(({ bar }) => bar), lines, times);
       this.rows.push(lines);
       this.host.append(row);
     }
     this.host.style.setProperty('--mv-rows', rowCount);
     this.host.classList.toggle('mv-two-rows', rowCount > 1);
-    this.parts[0].bar.tabIndex = 0;
+    this.parts.forEach(({ bar }, index) => { bar.tabIndex = index ? -1 : 0; });
   }
 
   buildBar(id) {
@@ -75,9 +77,7 @@ export class Bars {
       + '<b class="mv-letter"></b><span class="mv-value"></span><b class="mv-below"></b>';
     bar.querySelector('.mv-letter').textContent = letter(id);
     const find = (name) => bar.querySelector(`.mv-${name}`);
-    const part = { bar, id, fill: find('fill'), value: find('value'), mark: find('mark'), below: find('below') };
-    this.parts.push(part);
-    return bar;
+    return { bar, id, fill: find('fill'), value: find('value'), mark: find('mark'), below: find('below') };
   }
 
   drawBar(part, bar, texts) {
