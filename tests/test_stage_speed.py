@@ -55,8 +55,8 @@ new MutationObserver((_, observer) => {
 }).observe(document, { subtree: true, childList: true, attributes: true });
 """
 
-# Notes for each key that is pressed how long it takes until a frame with another knob revision has been painted: the stage
-# draws in an animation frame, and a task that is queued there runs once that frame's painting is done.
+# Notes for each key that is pressed how long it takes until a frame with another knob revision has been painted.
+# The stage draws in an animation frame, and a task that is queued there runs once that frame's painting is done.
 LATENCIES = """
 () => {
     const stage = document.querySelector('.mv-stage');
