@@ -7,12 +7,16 @@ import os
 # Set before torch is imported, and inherited by the processes that tests start: results depend on the thread count.
 os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 
+from collections.abc import Iterator
 from typing import Any
 
 import hypothesis
 import pytest
 
 from moeviz.cli.doctor import find_browser
+from moeviz.config import RunConfig
+from moeviz.engine import Engine
+from tests.watching import children, moeviz_threads
 
 hypothesis.settings.register_profile("moeviz", deadline=None, derandomize=True, max_examples=50)
 hypothesis.settings.load_profile("moeviz")
@@ -54,3 +58,21 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
 def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
     """The first screen of a page is designed for 1280 by 720."""
     return {**browser_context_args, "viewport": {"width": 1280, "height": 720}}
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    """An engine of one worker, which leaves no process and no thread behind."""
+    before = {child.pid for child in children()}
+    with Engine(num_workers=1, max_runs=4) as shared:
+        yield shared
+    assert {child.pid for child in children()} == before  # neither processes nor zombies
+    assert not moeviz_threads()
+
+
+@pytest.fixture
+def token(engine: Engine) -> Iterator[str]:
+    """A run of that engine."""
+    opened = engine.open([RunConfig()])
+    yield opened
+    engine.close(opened)

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from moeviz.config import RunConfig
-from moeviz.engine import Engine, EngineBusy, RunGone
+from moeviz.engine import EngineBusy, RunGone
 from moeviz.engine.live import MAX_RATE
 from moeviz.frames import unpack
-from tests.watching import Page, children, moeviz_threads, wait_until
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    before = {child.pid for child in children()}
-    with Engine(num_workers=1, max_runs=4) as shared:
-        yield shared
-    assert {child.pid for child in children()} == before  # neither processes nor zombies
-    assert not moeviz_threads()
-
-
-@pytest.fixture
-def token(engine: Engine) -> Iterator[str]:
-    opened = engine.open([RunConfig()])
-    yield opened
-    engine.close(opened)
+from tests.watching import Page, wait_until
 
 
 def test_a_run_trains_and_its_frames_carry_the_pictures_asked_for(engine, token):

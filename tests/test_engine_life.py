@@ -6,7 +6,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
 
 import psutil
 import pytest
@@ -15,22 +14,6 @@ from moeviz.config import RunConfig, expand
 from moeviz.engine import Engine, EngineBusy, RunGone
 from moeviz.engine.process import RESTARTS
 from tests.watching import PATIENCE, Page, children, moeviz_threads, process_of, wait_until
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    before = {child.pid for child in children()}
-    with Engine(num_workers=1, max_runs=4) as shared:
-        yield shared
-    assert {child.pid for child in children()} == before  # neither processes nor zombies
-    assert not moeviz_threads()
-
-
-@pytest.fixture
-def token(engine: Engine) -> Iterator[str]:
-    opened = engine.open([RunConfig()])
-    yield opened
-    engine.close(opened)
 
 
 def test_a_killed_worker_comes_back_and_the_page_is_told(engine):

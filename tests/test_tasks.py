@@ -4,7 +4,6 @@ import importlib.util
 import math
 import subprocess
 import sys
-from typing import Any
 
 import pytest
 import torch
@@ -12,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from moeviz.config import TASK_INFO, TASK_NAMES, RunConfig
+from moeviz.config import TASK_INFO, TASK_NAMES
 from moeviz.tasks import TASKS, TaskData
 from moeviz.tasks.base import principal_plane
+from tests.drawing import draw, together
 
 SEEDS = st.integers(0, 2**31 - 1)
 LAW = settings(deadline=None, derandomize=True, max_examples=10)
@@ -25,20 +25,6 @@ SEGMENTS = {
 MULTI_CLASS = [(name, classes) for name in TASK_NAMES for classes in range(2, TASK_INFO[name].classes[1] + 1)
                if TASK_INFO[name].classes[0] == 2]  # fmt: skip
 every_task = pytest.mark.parametrize("name", TASK_NAMES)
-
-
-def draw(name: str, **knobs: Any) -> TaskData:
-    return TASKS[name](RunConfig(task=name, **knobs))
-
-
-def together(data: TaskData) -> tuple[Tensor, Tensor, Tensor]:
-    """Inputs, targets and segments of both sets."""
-    sets = (data.train, data.test)
-    return (
-        torch.cat([each.x_TD for each in sets]),
-        torch.cat([each.target for each in sets]),
-        torch.cat([each.segment_T for each in sets]),
-    )
 
 
 def view(data: TaskData) -> Tensor:

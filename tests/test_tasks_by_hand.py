@@ -1,7 +1,6 @@
 """Each task against its definition: points computed by hand, and scikit-learn's moons as oracle."""
 
 import math
-from typing import Any
 
 import pytest
 import torch
@@ -9,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from moeviz.config import RunConfig
-from moeviz.tasks import TASKS, TaskData
+from moeviz.tasks import TaskData
+from tests.drawing import draw, together
 
 SEEDS = st.integers(0, 2**31 - 1)
 LAW = settings(deadline=None, derandomize=True, max_examples=10)
@@ -18,20 +17,6 @@ LAW = settings(deadline=None, derandomize=True, max_examples=10)
 
 def rows(x_TD: Tensor) -> list[tuple[float, ...]]:
     return [tuple(row) for row in x_TD.tolist()]
-
-
-def draw(name: str, **knobs: Any) -> TaskData:
-    return TASKS[name](RunConfig(task=name, **knobs))
-
-
-def together(data: TaskData) -> tuple[Tensor, Tensor, Tensor]:
-    """Inputs, targets and segments of both sets."""
-    sets = (data.train, data.test)
-    return (
-        torch.cat([each.x_TD for each in sets]),
-        torch.cat([each.target for each in sets]),
-        torch.cat([each.segment_T for each in sets]),
-    )
 
 
 def coordinates(data: TaskData) -> tuple[Tensor, Tensor, Tensor]:

@@ -14,9 +14,8 @@ import plotly.graph_objects as go
 
 from moeviz.figures.palette import DASHES, letter_ticks
 
-INK_COLOR = (
-    "#4A4E57"  # outside the stage, where no script sets the theme's own text color: readable on white and on black
-)
+# outside the stage, where no script sets the theme's own text color: readable on white and on black
+INK_COLOR = "#4A4E57"
 GRID_COLOR = "rgba(128,128,128,0.28)"
 FONT_SIZE = 16
 LINE_WIDTH = 3

@@ -1,6 +1,5 @@
 // The live picture of one run group: keeps one socket, draws the newest frame, and asks for the next.
 
-import { Banner, RELOAD } from './banner.js';
 import { Charts } from './charts.js';
 import { Connection } from './connection.js';
 import { Controls } from './controls.js';
@@ -14,12 +13,12 @@ import { MapView } from './map.js';
 import { Calm, setText, Throttle } from './numbers.js';
 import { letter } from './palette.js';
 import { ProbePanel } from './probe.js';
+import { Status } from './status.js';
 import { readTheme, reducedMotion } from './theme.js';
 import { Tokens } from './tokens.js';
 
 const greeted = new Set(); // tokens that were already asked to start paused
 const PICTURES = { map: ['first_choice'], curve: ['curve'], projection: ['choices'] }; // what each view is drawn from
-const GONE = 'This run is no longer on the server.';
 const PLACE_EVERY = 500; // ms between looks at where on the page the stage stands
 const DESCRIBE_EVERY = 2000; // ms between changes of the picture in words
 
@@ -60,8 +59,10 @@ export class Stage {
     this.dismantle();
     this.root.classList.toggle('mv-present', Boolean(data.present));
     this.find = build(this.root, data);
-    this.banner = new Banner(this.find('banner'));
-    this.controls = new Controls(this.find, (message) => this.connection.send(message));
+    const send = (message) => this.connection.send(message);
+    const onRecovered = ({ revision }) => this.component.setTriggerValue('recovered', revision); // the page's widgets show the lowered knob
+    this.status = new Status(this.root, this.find, { send, onRecovered }, this.status);
+    this.controls = new Controls(this.find, send);
     this.twins = data.layout === 'twins';
     const runs = this.twins ? Math.max(data.titles?.length ?? 1, 1) : 1;
     const write = this.twins ? writeShortFacts : writeFacts;
@@ -72,7 +73,6 @@ export class Stage {
     this.handle = this.twins ? null : this.makeHandle();
     this.charts = new Charts(() => this.askSoon());
     this.setCharts();
-    this.setState(this.state ?? 'connecting');
   }
 
   loadLabel(run) {
@@ -107,43 +107,22 @@ export class Stage {
     this.connection?.close();
     this.tokens.forget();
     this.frame = null;
-    this.pictured = this.over = false;
+    this.pictured = false;
     this.probe = probe ?? null;
-    this.setState('connecting');
+    this.status.connecting();
     this.connection = new Connection(token, {
       frame: (buffer) => this.receive(buffer),
-      message: (message) => this.hear(message),
+      message: (message) => this.status.hear(message, this.frame),
       state: (state) => this.connected(state),
     });
   }
 
-  connected(state) {
-    if (state === 'closed') {
-      this.setState(this.frame ? 'reconnecting' : 'connecting');
-      this.banner.show('Connection lost. Reconnecting…', { lasting: true });
-      this.lost = true;
-    } else if (state === 'gone' && this.state !== 'gone') this.hear({ op: 'gone', reason: GONE });
-    else if (state === 'open') {
-      if (this.lost) this.banner.hide();
-      this.lost = false;
+  connected(socket) {
+    this.status.connected(socket, this.frame);
+    if (socket === 'open') {
       this.tokens.forget(); // a restarted worker may count its scenes anew
       this.ask();
-    } else this.askSoon();
-  }
-
-  hear({ op, reason, message }) {
-    if (op === 'gone' || op === 'busy') {
-      this.over = op === 'gone';
-      this.setState(op);
-      this.banner.show(reason ?? message ?? GONE, { actions: [RELOAD], lasting: true });
-    } else if (op === 'error' && !this.frame) {
-      this.setState('failed');
-      this.banner.show(message, { actions: [this.sends('Reset', 'reset')], lasting: true });
-    } else this.banner.show(message ?? reason ?? '');
-  }
-
-  sends(label, op) {
-    return { label, act: () => this.connection.send({ op }) };
+    } else if (socket === 'shown') this.askSoon();
   }
 
   receive(buffer) {
@@ -175,7 +154,8 @@ export class Stage {
     if (this.probePanel) this.drawProbe();
     else this.drawTwins(header);
     this.controls.draw(header);
-    this.showState(header);
+    this.status.show(header);
+    this.greet(header);
     this.frames += 1;
     Object.assign(this.root.dataset, { step: header.step, revision: header.revision, frames: this.frames });
   }
@@ -223,30 +203,12 @@ export class Stage {
     });
   }
 
-  showState(header) {
-    if (this.over) return; // a frame that was still to be drawn
+  // Who asked for a paused page, or for little motion, gets a paused run: once, not at every frame.
+  greet(header) {
     const { token, autoplay } = this.component.data;
-    const wasDiverged = this.state === 'diverged';
-    if (this.state === 'failed') this.banner.hide();
-    if (this.state !== header.state) this.setState(header.state);
-    if (header.state === 'diverged') {
-      const actions = [this.sends('Go back and lower the learning rate', 'recover'), this.sends('Reset', 'reset')];
-      this.banner.show(header.reason ?? 'The run diverged.', { actions, lasting: true });
-    } else if (wasDiverged) {
-      this.banner.hide();
-      this.component.setTriggerValue('recovered', header.revision); // the page's widgets show the lowered knob
-    }
-    else if (header.reason && header.reason !== this.reason) this.banner.show(header.reason);
-    this.reason = header.reason;
     if (greeted.has(token)) return;
     greeted.add(token);
     if ((reducedMotion() || autoplay === false) && header.state === 'running') this.connection.send({ op: 'pause' });
-  }
-
-  setState(state) {
-    this.state = state;
-    this.root.dataset.state = state;
-    this.find('toolbar').inert = state === 'gone';
   }
 
   sendProbe(position) {
@@ -286,7 +248,7 @@ export class Stage {
 
   drawCharts({ header, arrays }) {
     this.theme ??= readTheme(this.root);
-    this.charts.draw(header, arrays, this.theme).catch((error) => this.banner.show(error.message));
+    this.charts.draw(header, arrays, this.theme).catch((error) => this.status.banner.show(error.message));
   }
 
   dismantle() {

@@ -1,0 +1,69 @@
+// How the run is, as the page says it: connecting, running, paused, diverged, failed, reconnecting, busy, gone.
+
+import { Banner, RELOAD } from './banner.js';
+
+const GONE = 'This run is no longer on the server.';
+
+export class Status {
+  // `send` takes an op for the run; `onRecovered` hears the header with which a diverged run goes on.
+  constructor(root, find, { send, onRecovered }, before) {
+    Object.assign(this, { root, toolbar: find('toolbar'), banner: new Banner(find('banner')), send, onRecovered });
+    this.set(before?.state ?? 'connecting');
+  }
+
+  set(state) {
+    this.state = state;
+    this.root.dataset.state = state;
+    this.toolbar.inert = state === 'gone';
+  }
+
+  // Another run is to be shown.
+  connecting() {
+    this.over = false;
+    this.set('connecting');
+  }
+
+  // What became of the socket; `drawn`: whether there is a picture already.
+  connected(socket, drawn) {
+    if (socket === 'closed') {
+      this.set(drawn ? 'reconnecting' : 'connecting');
+      this.banner.show('Connection lost. Reconnecting…', { lasting: true });
+      this.lost = true;
+    } else if (socket === 'gone' && this.state !== 'gone') this.hear({ op: 'gone', reason: GONE }, drawn);
+    else if (socket === 'open') {
+      if (this.lost) this.banner.hide();
+      this.lost = false;
+    }
+  }
+
+  hear({ op, reason, message }, drawn) {
+    const text = message ?? reason;
+    if (op === 'gone' || op === 'busy') {
+      this.over = op === 'gone';
+      this.set(op);
+      this.banner.show(text ?? GONE, { actions: [RELOAD], lasting: true });
+    } else if (op === 'error' && !drawn) {
+      this.set('failed');
+      this.banner.show(text, { actions: [this.offer('Reset', 'reset')], lasting: true });
+    } else this.banner.show(text ?? '');
+  }
+
+  // What the newest frame says of the run.
+  show(header) {
+    if (this.over) return; // a frame that was still to be drawn
+    const before = this.state;
+    if (before !== header.state) this.set(header.state);
+    if (header.state === 'diverged') {
+      const actions = [this.offer('Go back and lower the learning rate', 'recover'), this.offer('Reset', 'reset')];
+      this.banner.show(header.reason ?? 'The run diverged.', { actions, lasting: true });
+    } else if (before === 'diverged' || before === 'failed') {
+      this.banner.hide();
+      if (before === 'diverged') this.onRecovered(header);
+    } else if (header.reason && header.reason !== this.reason) this.banner.show(header.reason);
+    this.reason = header.reason;
+  }
+
+  offer(label, op) {
+    return { label, act: () => this.send({ op }) };
+  }
+}
