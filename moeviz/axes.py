@@ -1,7 +1,8 @@
 """The letters of every tensor name, and numbers that may differ between runs.
 
 R runs · S snapshots · T tokens · E experts · D model width · H hidden width · O outputs ·
-C capacity places · G grid points.
+C capacity places · G groups or grid points · P parameters of one expert ·
+I items (one token at one expert) · B blocks of items · L places in all blocks.
 `gates_TE` has one row per token and one column per expert; leading axes (such as R) ride along unseen.
 """
 

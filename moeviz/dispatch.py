@@ -55,12 +55,12 @@ def sparse(
     place_I = torch.arange(len(item_I), device=item_I.device) + shift_G.repeat_interleave(count_G)
 
     x_ID = x_RTD.flatten(0, 1).index_select(0, token_I)
-    x_PD = x_ID.new_zeros(len(block_group) * height, width).index_copy_(0, place_I, x_ID)
+    x_LD = x_ID.new_zeros(len(block_group) * height, width).index_copy_(0, place_I, x_ID)
     block_rows = rows_REP.flatten(0, 1).index_select(0, block_group)
-    y_PO = experts(block_rows, x_PD.view(-1, height, width)).flatten(0, 1)
+    y_LO = experts(block_rows, x_LD.view(-1, height, width)).flatten(0, 1)
 
     gates_I1 = routing.gates_TE.mT.flatten().index_select(0, item_I).unsqueeze(-1).to(x_RTD.dtype)
-    y_IO = gates_I1 * y_PO.index_select(0, place_I)
+    y_IO = gates_I1 * y_LO.index_select(0, place_I)
     y_TO = y_IO.new_zeros(num_runs * num_tokens, y_IO.shape[-1]).index_add_(0, token_I, y_IO)
     return y_TO.view(num_runs, num_tokens, -1)
 

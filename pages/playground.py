@@ -5,26 +5,13 @@ import streamlit as st
 from moeviz.config import TASK_INFO
 from moeviz.figures import curves
 from moeviz.presets import PRESETS
-from moeviz.ui.address import config_from_address, config_to_address, probe_from_address
+from moeviz.ui.address import config_from_address, config_to_address, probe_from_address, probe_to_address
 from moeviz.ui.code import show_code
-from moeviz.ui.knobs import cautions, knobs, show_present, start, turned
+from moeviz.ui.knobs import knobs, show_present, start, turned
 from moeviz.ui.live import stage
+from moeviz.ui.panel import live_knobs
 from moeviz.ui.visitor import live_run
 
-
-@st.fragment  # turning these knobs reruns only this part of the page, so that the picture answers at once
-def main_knobs(token: str | None) -> None:
-    config = turned(config_from_address())
-    if st.session_state.get("page_is_written"):  # else the page has just done this
-        if live_run("playground", [config]) != token:
-            st.rerun()
-        config_to_address(config)
-    knobs(config, "num_experts", "top_k", "balance_coef", "seed")
-    for caution in cautions(config):
-        st.caption(caution)
-
-
-st.session_state.page_is_written = False
 config = turned(config_from_address())
 left, right = st.columns([1, 3.6], gap="medium")
 
@@ -34,7 +21,9 @@ with right:  # first, so that the picture comes before the rest of the page is w
     if token:
         charts = {"loss": curves.loss_figure, "metric": curves.metric_figure, "load": curves.load_figure}
         view = TASK_INFO[config.task].view
-        stage(token, "playground", charts=charts, probe=probe_from_address(), view=view, on_recovered=show_present)
+        probe_to_address(
+            stage(token, "playground", charts=charts, probe=probe_from_address(), view=view, on_recovered=show_present)
+        )
     st.markdown(
         f"**{TASK_INFO[config.task].label}.** {TASK_INFO[config.task].story} "
         "λ acts on a router that is already trained; Reset to see it from the start. "
@@ -48,7 +37,7 @@ with right:  # first, so that the picture comes before the rest of the page is w
     show_code(*code, "moeviz.dispatch:sparse", "moeviz.dispatch:dense")
 
 with left:
-    main_knobs(token)
+    live_knobs("playground", "num_experts", "top_k", "balance_coef", "seed")
     with st.container(horizontal=True, gap="small"):
         for preset in PRESETS.values():
             st.button(preset.label, help=preset.story, on_click=start, args=[preset])
@@ -57,4 +46,3 @@ with left:
         with more:
             knobs(config, "task", "learning_rate", "noise", "gate_form", "balance_loss", "capacity_factor")
             knobs(config, "expert", "hidden_width", "gate_bias", "batch_size", "num_classes", "train_share")
-st.session_state.page_is_written = True

@@ -1,4 +1,4 @@
-"""What all tests share: one thread, reproducible examples, the devices and the browser that are present."""
+"""What all tests share: one thread, reproducible examples, an engine, the devices and the browser that are present."""
 
 from __future__ import annotations
 

@@ -75,6 +75,7 @@ class World:
         self.clock = Clock()
         training = type("Timed", (FakeTraining,), {"clock": self.clock})
         self.sent: list[tuple[float, dict, bytes]] = []
+        self.seen = 0  # so many of them by a greedy viewer
         self.host = Host(self.emit, training, idle_pause=idle_pause, idle_free=idle_free, clock=self.clock)
 
     def emit(self, message, payload) -> None:
@@ -102,9 +103,9 @@ class World:
                 self.clock.now = end
                 return
             self.clock.now += wait
-            seen = len(self.sent)
             self.host.advance()
-            for _, message, _ in self.sent[seen:] if greedy else []:
+            unseen, self.seen = self.sent[self.seen :], len(self.sent)
+            for _, message, _ in unseen if greedy else []:
                 if message["op"] == "frame":
                     self.view(message["run"])
 

@@ -473,6 +473,61 @@ def test_knobs_that_are_folded_up_keep_their_values(engine):
     assert [what for what, _ in engine.asked] == ["open", "set", "set"]
 
 
+def test_k_follows_when_n_falls_below_it_in_the_same_rerun(engine):
+    app = visit(num_experts="8", top_k="2")
+    widget(app, "top_k").set_value(6)
+    healthy(widget(app, "num_experts").set_value(4).run())
+    assert (config(app).num_experts, config(app).top_k, widget(app, "top_k").value) == (4, 4, 4)
+    assert app.toast[0].value == "Active experts (k) lowered to 4: it must be at most N."
+
+
+def browser_went_to(app: AppTest, **params: str) -> AppTest:
+    """As after Back: the browser asks again with an address that it had before."""
+    app.query_params.clear()
+    for name, value in params.items():
+        app.query_params[name] = value
+    return healthy(app.run())
+
+
+def test_back_turns_the_knobs_back_however_quickly(engine, monkeypatch):
+    monkeypatch.setattr("moeviz.ui.address.HEARD", 0.0)
+    app = visit()
+    healthy(widget(app, "balance_coef").set_value(10.0).run())
+    healthy(widget(app, "num_experts").set_value(12).run())
+    monkeypatch.setattr("moeviz.ui.address.HEARD", 60.0)
+    app.session_state.address = (app.session_state.address[0], -60.0)  # written a while ago
+    browser_went_to(app, balance_coef="10")
+    assert config(app) == RunConfig(balance_coef=10.0) and widget(app, "num_experts").value == 8
+    browser_went_to(app)
+    assert config(app) == RunConfig() and widget(app, "balance_coef").value == 0
+    assert address(app) == {}
+
+
+def test_an_old_address_soon_after_a_knob_is_no_step_back(engine):
+    app = visit()
+    healthy(widget(app, "balance_coef").set_value(10.0).run())
+    browser_went_to(app)  # the browser has not heard of the new one yet
+    assert config(app).balance_coef == 10 and address(app) == RunConfig(balance_coef=10.0).to_url()
+
+
+def test_another_page_and_back_keeps_the_knobs(engine, monkeypatch):
+    monkeypatch.setattr("moeviz.ui.address.HEARD", 0.0)
+    app = visit()
+    healthy(widget(app, "balance_coef").set_value(10.0).run())
+    app.query_params.clear()  # as the browser does when the page changes
+    healthy(app.switch_page("../../pages/home.py").run())
+    app.query_params.clear()
+    healthy(app.switch_page("../../pages/playground.py").run())
+    assert config(app).balance_coef == widget(app, "balance_coef").value == 10
+
+
+def test_the_probe_stays_in_the_address_when_a_knob_is_turned(engine):
+    app = visit(seed="3")
+    app.session_state.probe = "0.5,-1"  # what a release leaves behind
+    healthy(widget(app, "top_k").set_value(1).run())
+    assert address(app) == {"seed": "3", "top_k": "1", "probe": "0.5,-1"} and picture(app)["probe"] == [0.5, -1]
+
+
 # --- shown code ------------------------------------------------------------------------------------------------------
 
 

@@ -240,7 +240,8 @@ def record(step: int, load_E: list[float], ids_E: list[int], records: list[Recor
         "idle_since_RE": since_RE,
         "dead_RE": dead_RE,
     }
-    return Record(**({each.name: np.zeros(1) for each in fields(Record)} | known))
+    unknown = {each.name: np.zeros(1) for each in fields(Record)} | {"dispatch": "dense"}
+    return Record(**(unknown | known))
 
 
 def test_idle_and_dead_by_hand() -> None:

@@ -236,6 +236,31 @@ def test_no_label_of_a_change_vanishes_or_covers_another(count):
         assert start >= 0 and all(end <= other[3] or other[4] <= start for other in others)
 
 
+def test_regions_that_are_painted_only_where_they_changed_are_those_painted_anew():
+    different = javascript("""
+        const { Regions } = await import('$/regions.js');
+        const [size, scale, experts] = [16, 4, 5];
+        let state = 1; // of a small generator, so that every run is the same
+        const random = (below) => { state = (state * 16807) % 2147483647; return state % below; };
+        const winner = new Uint8Array(size * size).map((_, cell) => Math.floor((cell % size) / 4));
+        const paints = [Uint32Array.from([10, 11, 12, 13, 14]), Uint32Array.from([0, 0, 20, 0, 0]), 99];
+        const painted = (regions, pixels) => {
+            regions.smooth(winner);
+            regions.paint(...paints, pixels);
+            return pixels;
+        };
+        const kept = new Regions(size, scale);
+        const pixels = new Uint32Array((size * scale) ** 2);
+        const counts = Array.from({ length: 60 }, (_, round) => {
+            for (let change = 0; change < round % 5; change += 1) winner[random(size * size)] = random(experts);
+            painted(kept, pixels);
+            const anew = painted(new Regions(size, scale), new Uint32Array(pixels.length));
+            return anew.filter((each, index) => each !== pixels[index]).length;
+        });
+        console.log(JSON.stringify({ counts, borders: pixels.filter((each) => each === 99).length }));""")
+    assert different["counts"] == [0] * 60 and different["borders"] > 0
+
+
 def test_letters_of_a_projection_stand_apart_and_beside_the_probe():
     boxes = javascript("""
         const { apart } = await import('$/regions.js');

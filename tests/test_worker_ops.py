@@ -91,6 +91,27 @@ def test_configs_that_cannot_be_opened_free_the_run(caplog):
     assert world.host.wait() is None
 
 
+def test_a_knob_is_answered_at_once_and_its_frame_is_owed():
+    world = World()
+    world.open("run")
+    world.run(0.5)  # the only credit is used up
+    before = len(world.frames("run"))
+    at = world.clock.now
+    world.tell(op="set", run="run", call=1, knobs={"balance_coef": 1.0})
+    answers = world.frames("run")[before:]
+    assert [header["revision"] for _, header in answers] == [1] and answers[0][0] - at < 0.02
+    for call in range(2, 12):
+        world.tell(op="set", run="run", call=call, knobs={"balance_coef": float(call)})
+    assert len(world.frames("run")) - before == 2  # a slow page is not buried under answers
+    world.view("run", credit=2)  # what it gives back for them
+    world.run(0.5)
+    assert len(world.frames("run")) - before == 2
+    world.view("run")
+    world.run(0.5)
+    _, header = world.frames("run")[-1]
+    assert len(world.frames("run")) - before == 3 and header["revision"] == 11
+
+
 # --- nobody watches --------------------------------------------------------------------------------------------------
 
 

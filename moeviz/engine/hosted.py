@@ -18,6 +18,7 @@ RATE_PERIOD = 0.5
 LAG = 0.1  # a worker that is too slow forgets missed steps beyond this many seconds instead of catching up in a burst
 NOTICE_SECONDS = 5.0
 MAX_PENDING = 10 * MAX_STEPS
+MAX_DEBT = 2  # answers to knobs that may be on their way beyond what a viewer asked for
 
 
 @dataclass
@@ -26,12 +27,11 @@ class Seat:
 
     heard_at: float
     probe: tuple[float, float] | None = None
-    credit: int = 0
+    credit: int = 0  # below 0: it was sent frames that it had not asked for
     want: tuple[str, ...] = ()
     hidden: bool = False
     sent_at: float = -math.inf
     saw: tuple[Any, ...] | None = None
-    revision: int = 0  # of the knobs, in the last frame
 
 
 class HostedRun:
@@ -101,7 +101,7 @@ class HostedRun:
         latest = self.left_at
         for seat in self.seats.values():
             if not seat.hidden:
-                latest = max(latest, now if seat.credit else seat.heard_at)
+                latest = max(latest, now if seat.credit > 0 else seat.heard_at)
         return latest
 
     def awake(self, now: float) -> bool:
@@ -164,14 +164,14 @@ class HostedRun:
     # --- what it shows -------------------------------------------------------------------------------------------
 
     def frame_at(self, seat: Seat, now: float) -> float:
-        """When the viewer's next frame is due; infinity while it cannot take one or has seen everything.
-
-        After a knob was turned: at once and without credit, or it would wait for the pictures before it.
-        """
-        turned = seat.saw is not None and seat.revision != self.revision
-        if seat.hidden or not self.drawable or not (seat.credit or turned) or seat.saw == self._sight(seat, now):
+        """When the viewer's next frame is due; infinity while it cannot take one or has seen everything."""
+        if seat.hidden or seat.credit <= 0 or not self.drawable or seat.saw == self._sight(seat, now):
             return math.inf
-        return now if turned else seat.sent_at + FRAME_PERIOD
+        return seat.sent_at + FRAME_PERIOD
+
+    def may_answer(self, seat: Seat) -> bool:
+        """Whether a knob's frame may go out at once and on credit, so as not to wait for the pictures before it."""
+        return self.drawable and not seat.hidden and seat.saw is not None and seat.credit > -MAX_DEBT
 
     def awaited(self, seat: Seat, now: float) -> bool:
         """Whether the viewer waits for an answer (a knob, the probe, another picture), not just for later steps."""
@@ -188,8 +188,7 @@ class HostedRun:
             "reason": self._reason(now), "steps_per_second": self._steps_per_second(now),
         }  # fmt: skip
         frame = pack({**snapshot.header, **own}, snapshot.arrays)
-        seat.credit = max(0, seat.credit - 1)
-        seat.revision = self.revision
+        seat.credit -= 1
         seat.saw, seat.sent_at, seat.heard_at = self._sight(seat, now), now, now
         return frame
 

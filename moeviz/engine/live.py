@@ -66,8 +66,8 @@ class Viewer:
         self._deliver(frame)
 
     def pay(self) -> None:
-        """A frame has come, which uses up a credit."""
-        self._credit = max(0, self._credit - 1)
+        """A frame has come, which uses up a credit (or was sent on one, as an answer to a knob)."""
+        self._credit -= 1
 
     def note(self, message: Message) -> None:
         """Remember what a new worker would have to know."""

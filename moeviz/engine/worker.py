@@ -119,6 +119,9 @@ class Host:
             run.revive()
         run.drawable = True
         run.changed(self._clock(), knobs=True)
+        for viewer, seat in list(run.seats.items()):
+            if run.may_answer(seat):
+                self._send_frame(run, viewer, seat)
         return notices or []
 
     def _reset(self, run: HostedRun, message: Message) -> None:
@@ -156,9 +159,9 @@ class Host:
         run.changed(self._clock())
 
     def advance(self) -> None:
-        """What is due to be sent, then one slice of training for the run that has had the least."""
-        self._send_frames()
+        """One slice of training for the run that has had the least, then what is due to be sent."""
         self._train()
+        self._send_frames()
         for run in list(self._runs.values()):
             now = self._clock()
             if run.status_at(now) <= now:

@@ -191,9 +191,10 @@ class Training:
 
     @property
     def history(self) -> pandas.DataFrame:
-        """One row per run and recorded step; `attrs` tells the dispatch and device that ran."""
+        """One row per run and recorded step; `attrs` tells the device and the dispatch (or both, in order) that ran."""
         frame = history.table(self.records)
-        frame.attrs = {"dispatch": self.dispatch, "device": str(self.device)}
+        ran = dict.fromkeys(record.dispatch for record in self.records)
+        frame.attrs = {"dispatch": ", ".join(ran), "device": str(self.device)}
         return frame
 
     def snapshot(

@@ -77,6 +77,7 @@ def _record(training: Training, measured: dict[str, np.ndarray]) -> Record:
     return Record(
         step=training.current_step,
         ids_RE=training.ids_RE,
+        dispatch=training.dispatch,
         balance_coef=np.array([config.balance_coef for config in training.configs]),
         idle_since_RE=idle_since_RE,
         dead_RE=dead_RE,

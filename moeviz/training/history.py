@@ -32,6 +32,7 @@ class Record:
     ids_RE: np.ndarray  # whose column is whose
     idle_since_RE: np.ndarray  # step since which no token chose the expert; -1 where it works
     balance_coef: np.ndarray  # λ `[R]` at this step
+    dispatch: str  # which one ran
     dead_RE: np.ndarray  # idle for three records on end (from the start: for all records so far)
 
     @property

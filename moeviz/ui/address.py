@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 
 import streamlit as st
 
 from moeviz.config import KNOBS, RunConfig
-from moeviz.ui.knobs import show, turned
+from moeviz.ui.knobs import chosen, show
+from moeviz.ui.visitor import Visit
 
 OTHERS = {"play", "probe", "present", "embed", "embed_options", "lang"}  # parameters that are not knobs
+PAGE = "playground"  # the one whose address starts runs
 HEARD = 1.0  # seconds until a browser surely knows an address that was written for it
 
 
 def config_from_address() -> RunConfig:
     """The visitor's config: what was turned in this session, else what the address says, else the defaults.
 
-    Values in the address that are not allowed are replaced by the nearest allowed one, with a notice on the page.
+    The address says it again after the browser's Back or Forward. Values in it that are not allowed are replaced by the
+    nearest allowed one, with a notice on the page.
     """
     params = st.query_params.to_dict()
     if "config" not in st.session_state or _went_back(params):
@@ -35,12 +39,16 @@ def config_from_address() -> RunConfig:
 def _went_back(params: dict[str, str]) -> bool:
     """Whether the browser's Back or Forward changed the address: not the one written last, though no knob was turned.
 
-    For a moment after it was written, an old address only means that the browser has not heard of the new one.
+    For a moment after it was written, an old address only means that the browser has not heard of the new one. And a
+    page that is opened again finds an empty one.
     """
+    visit: Visit | None = st.session_state.get("visit")
     written, at = st.session_state.get("address", (None, 0.0))
-    if written is None or _knobs_in(params) == written or time.monotonic() - at < HEARD:
+    if visit is None or visit.page != PAGE or written is None:
         return False
-    return turned(st.session_state.config) == st.session_state.config
+    if _knobs_in(params) == written or time.monotonic() - at < HEARD:
+        return False
+    return chosen(st.session_state.config) == st.session_state.config
 
 
 def config_to_address(config: RunConfig) -> None:
@@ -48,10 +56,20 @@ def config_to_address(config: RunConfig) -> None:
     st.session_state.config = config
     params, knobs = st.query_params.to_dict(), config.to_url()
     wanted = {name: value for name, value in params.items() if name in OTHERS} | knobs
+    written, at = st.session_state.get("address", (None, 0.0))
     if wanted != params:
-        st.query_params.from_dict(wanted)
-    if st.session_state.get("address", (None,))[0] != knobs:
-        st.session_state.address = knobs, time.monotonic()
+        moved = {"probe": st.session_state.probe} if "probe" in st.session_state else {}
+        st.query_params.from_dict(wanted | moved)
+        at = time.monotonic()
+    elif written != knobs:
+        at = -math.inf  # it was the browser that wrote it
+    st.session_state.address = knobs, at
+
+
+def probe_to_address(place: Sequence[float] | None) -> None:
+    """Remember where the visitor put the probe; the browser's address has it, but would lose it with the next knob."""
+    if place is not None:
+        st.session_state.probe = ",".join(f"{each:g}" for each in place)
 
 
 def _knobs_in(params: dict[str, str]) -> dict[str, str]:
@@ -59,9 +77,10 @@ def _knobs_in(params: dict[str, str]) -> dict[str, str]:
 
 
 def probe_from_address() -> list[float] | None:
-    """The probe's place `?probe=x,y`, if it is a pair of numbers."""
+    """The probe's place, where the visitor put it or else as `?probe=x,y`, if it is a pair of numbers."""
+    text = st.session_state.get("probe", st.query_params.get("probe", ""))
     try:
-        place = [float(each) for each in st.query_params.get("probe", "").split(",")]
+        place = [float(each) for each in text.split(",")]
     except ValueError:
         return None
     return place if len(place) == 2 and all(map(math.isfinite, place)) else None

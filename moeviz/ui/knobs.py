@@ -7,16 +7,32 @@ from typing import Any
 import streamlit as st
 
 from moeviz.config import KNOBS, TASK_INFO, RunConfig
-from moeviz.knob import Knob, Value
+from moeviz.knob import Knob
 from moeviz.presets import Preset
 from moeviz.ui.visitor import present_config
 
 
+def chosen(config: RunConfig) -> RunConfig:
+    """The config with what the widgets say, which know it before they are drawn again, and with what must follow.
+
+    k is at most N, and another task starts with its own number of classes.
+    """
+    values = {name: st.session_state[_key(name)] for name in KNOBS if _key(name) in st.session_state}
+    if values.get("task", config.task) != config.task:
+        values["num_classes"] = None
+    experts = values.get("num_experts", config.num_experts)
+    return config.with_(**values | {"top_k": min(values.get("top_k", config.top_k), experts)})
+
+
 def turned(config: RunConfig) -> RunConfig:
-    """The config with what the visitor has just turned: the widgets know it before they are drawn again."""
+    """The config as `chosen`; widgets that had to follow are set, and a toast says so."""
+    config = chosen(config)
     for name in KNOBS:
-        if _key(name) in st.session_state:
-            config = _with(config, name, st.session_state[_key(name)])
+        value = getattr(config, name)
+        if st.session_state.get(_key(name), value) != value:
+            st.session_state[_key(name)] = value
+            if name == "top_k":
+                st.toast(f"Active experts (k) lowered to {value}: it must be at most N.")
     return config
 
 
@@ -45,7 +61,7 @@ def start(preset: Preset) -> None:
 
 
 def show(config: RunConfig) -> None:
-    """Let the widgets show this config at the next run of the script (in a callback)."""
+    """Let the widgets show this config when they are drawn next (in a callback, or before they are drawn)."""
     st.session_state.config = config
     for name in KNOBS:
         st.session_state.pop(_key(name), None)
@@ -60,18 +76,6 @@ def show_present() -> None:
 
 def _key(name: str) -> str:
     return f"knob_{name}"
-
-
-def _with(config: RunConfig, name: str, value: Value) -> RunConfig:
-    """The config with one knob changed, and what must follow: k at most N, classes that the task can have."""
-    changes: dict[str, Value] = {name: value}
-    if name == "num_experts" and config.top_k > int(value or 1):
-        changes["top_k"] = st.session_state[_key("top_k")] = value
-        st.toast(f"Active experts (k) lowered to {value}: it must be at most N.")
-    if name == "task" and value != config.task:
-        changes["num_classes"] = None
-        st.session_state.pop(_key("num_classes"), None)
-    return config.with_(**changes)
 
 
 def _widget(knob: Knob, config: RunConfig) -> None:
@@ -110,7 +114,7 @@ def _linear(knob: Knob, config: RunConfig, key: str) -> None:
 def _keep_value(key: str, high: int) -> None:
     """Streamlit takes a slider with another end for a new one, at its lowest value: set what it showed again."""
     if st.session_state.get(f"{key}_high", high) != high:
-        st.session_state[key] = min(st.session_state[key], high)
+        st.session_state[key] = st.session_state[key]
     st.session_state[f"{key}_high"] = high
 
 

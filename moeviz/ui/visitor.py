@@ -20,11 +20,12 @@ def engine() -> Engine:
 
 @dataclass
 class Visit:
-    """What a visitor's session remembers: which page opened the run, and what it was last told."""
+    """What a visitor's session remembers: which page opened the run, its configs, and those it was last asked for."""
 
     page: str
     token: str
     configs: tuple[RunConfig, ...]
+    asked: tuple[RunConfig, ...]
 
 
 def live_run(page: str, configs: Sequence[RunConfig]) -> str | None:
@@ -35,6 +36,8 @@ def live_run(page: str, configs: Sequence[RunConfig]) -> str | None:
     configs = tuple(configs)
     visit: Visit | None = st.session_state.get("visit")
     preset: str | None = st.session_state.pop("restart", None)
+    if visit is not None:
+        visit.asked = configs
     try:
         if visit is None or visit.page != page or not engine().alive(visit.token):
             visit = _open(page, configs, visit)
@@ -67,7 +70,7 @@ def present_config() -> RunConfig | None:
 def _open(page: str, configs: tuple[RunConfig, ...], previous: Visit | None) -> Visit:
     play = st.query_params.get("play") != "0"
     token = engine().open(configs, play=play, replaces=previous.token if previous else None)
-    return Visit(page, token, configs)
+    return Visit(page, token, configs, configs)
 
 
 def _change(visit: Visit, configs: tuple[RunConfig, ...]) -> None:

@@ -194,6 +194,15 @@ def test_the_map_and_a_dragged_probe_agree_with_the_routing(stage):
     check_probe(stage.numbers(), run.snapshot(probe=(x, y)))
 
 
+def test_the_probe_stays_in_the_address_when_a_knob_is_turned(stage):
+    stage.open("/playground?seed=3&play=0")
+    stage.part("field").click(position={"x": 60, "y": 90})
+    stage.page.wait_for_function("() => new URLSearchParams(location.search).has('probe')")
+    probe = stage.query()["probe"]
+    stage.turn("balance_coef", "ArrowRight")
+    stage.until_query(seed="3", play="0", balance_coef="0.01", probe=probe)
+
+
 def test_back_undoes_a_knob_and_keeps_the_run(stage):
     stage.open("/playground?seed=3&play=0").train_to(100)
     stage.turn("balance_coef", "ArrowRight")
@@ -205,7 +214,6 @@ def test_back_undoes_a_knob_and_keeps_the_run(stage):
     stage.until("part('load-0').querySelectorAll('.mv-bar').length === 8")
     assert stage.slider("num_experts").input_value() == "8" and stage.step == 100
     stage.until_query(seed="3", play="0", balance_coef="0.01")
-    stage.page.wait_for_timeout(1000 * HEARD)
     stage.page.go_back()
     stage.until("stage.revision === 4")
     stage.until_query(seed="3", play="0")

@@ -36,6 +36,12 @@ export class Banner {
     actions.forEach(({ act }, index) => { this.buttons[index].onclick = act; });
   }
 
+  // Without what was waiting: that was about another run.
+  clear() {
+    this.next = null;
+    this.hide();
+  }
+
   hide() {
     clearTimeout(this.timer);
     this.lasting = false;

@@ -1,6 +1,7 @@
-// The socket to one run: reconnects with growing pauses, and asks for frames by credit so that none ever queue up.
+// The socket to one run: reconnects with growing pauses, and asks for frames by credit so that they do not queue up.
 
 const CREDITS = 2; // frames in flight: one being drawn, one on its way
+const MOST = 4; // credits in one message, which is what the server takes
 const PAUSES = [300, 700, 1500, 3000, 6000]; // ms between attempts to reconnect
 const CLOSE_GONE = 4404;
 
@@ -69,8 +70,8 @@ export class Connection {
   // Says what is on screen, and hands back the credits of the frames that arrived since.
   ask(want, probe) {
     if (!this.open || document.hidden) return false;
-    const credit = Math.min(this.owed, CREDITS); // the answer to a knob comes without
-    this.owed = 0;
+    const credit = Math.min(this.owed, MOST);
+    this.owed -= credit;
     return this.send({ op: 'view', credit, want, probe });
   }
 

@@ -112,13 +112,13 @@ export class Stage {
     this.status.connecting();
     this.connection = new Connection(token, {
       frame: (buffer) => this.receive(buffer),
-      message: (message) => this.status.hear(message, this.frame),
+      message: (message) => this.status.hear(message, Boolean(this.frame)),
       state: (state) => this.connected(state),
     });
   }
 
   connected(socket) {
-    this.status.connected(socket, this.frame);
+    this.status.connected(socket, Boolean(this.frame));
     if (socket === 'open') {
       this.tokens.forget(); // a restarted worker may count its scenes anew
       this.ask();

@@ -6,7 +6,7 @@ import { apart, letterPlaces, Regions } from './regions.js';
 import { Surface } from './surface.js';
 
 const FINE = 1.3; // pixels of the screen to a fine one; a border is two of these wide
-const MAX_SCALE = 7; // fine pixels per cell: more costs time and shows nothing new
+const MAX_SCALE = 10; // fine pixels per cell: more costs time and shows nothing new
 const MIN_DEPTH = 1.2; // cells: a letter in a thinner sliver would hide it
 const BOX = 34; // pixels: side of a letter's box in a projection
 const LETTER_FONT = 'bold 24px "Source Sans", "Source Sans Pro", Arial, sans-serif';

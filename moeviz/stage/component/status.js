@@ -8,6 +8,8 @@ export class Status {
   // `send` takes an op for the run; `onRecovered` hears the header with which a diverged run goes on.
   constructor(root, find, { send, onRecovered }, before) {
     Object.assign(this, { root, toolbar: find('toolbar'), banner: new Banner(find('banner')), send, onRecovered });
+    const { over = false, lost = false, reason } = before ?? {};
+    Object.assign(this, { over, lost, reason });
     this.set(before?.state ?? 'connecting');
   }
 
@@ -19,7 +21,8 @@ export class Status {
 
   // Another run is to be shown.
   connecting() {
-    this.over = false;
+    this.over = this.lost = false;
+    this.banner.clear();
     this.set('connecting');
   }
 
@@ -56,7 +59,7 @@ export class Status {
     if (header.state === 'diverged') {
       const actions = [this.offer('Go back and lower the learning rate', 'recover'), this.offer('Reset', 'reset')];
       this.banner.show(header.reason ?? 'The run diverged.', { actions, lasting: true });
-    } else if (before === 'diverged' || before === 'failed') {
+    } else if (['diverged', 'failed', 'busy'].includes(before)) {
       this.banner.hide();
       if (before === 'diverged') this.onRecovered(header);
     } else if (header.reason && header.reason !== this.reason) this.banner.show(header.reason);

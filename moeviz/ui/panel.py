@@ -1,0 +1,26 @@
+"""The knobs that a class turns most, in a part of the page of their own."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from moeviz.ui.address import config_from_address, config_to_address
+from moeviz.ui.knobs import cautions, knobs, turned
+from moeviz.ui.visitor import Visit, live_run
+
+
+@st.fragment
+def live_knobs(page: str, *names: str) -> None:
+    """Widgets whose turning reruns nothing but this part of the page, so that the picture answers at once.
+
+    They turn the run that the page has opened; where that does not succeed, the whole page runs again and says why.
+    """
+    config = turned(config_from_address())
+    visit: Visit | None = st.session_state.get("visit")
+    if visit is not None and visit.asked != (config,):
+        if live_run(page, [config]) != visit.token or visit.configs != (config,):
+            st.rerun()
+        config_to_address(config)
+    knobs(config, *names)
+    for caution in cautions(config):
+        st.caption(caution)
