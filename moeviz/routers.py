@@ -16,6 +16,8 @@ from torch import Tensor
 
 from moeviz.axes import PerRun, over
 
+NEVER = -1e9  # a router logit whose softmax is exactly 0
+
 
 @dataclass(frozen=True)
 class Routing:
@@ -44,12 +46,15 @@ class Routing:
         return Routing(**{name: value for name, value in parts.items() if name != "position_TE"})
 
 
-def softmax(logits_TE: Float[Tensor, "*R T E"]) -> Float[Tensor, "*R T E"]:
-    """Gate probabilities: exp(z_i) / Σ_j exp(z_j), so that every row sums to 1.
+def softmax(
+    logits_TE: Float[Tensor, "*R T E"], among_TE: Bool[Tensor, "*R T E"] | None = None
+) -> Float[Tensor, "*R T E"]:
+    """Gate probabilities: exp(z_i) / Σ_j exp(z_j), so that every row sums to 1; 0 for experts that are not `among`.
 
     Computed over the columns of the transposed table: torch is several times faster there when experts are few.
     """
-    return logits_TE.mT.softmax(-2).mT
+    logits_ET = logits_TE.mT if among_TE is None else logits_TE.mT.masked_fill(~among_TE.mT, NEVER)
+    return logits_ET.softmax(-2).mT
 
 
 def rank(scores_TE: Float[Tensor, "*R T E"]) -> Int[Tensor, "*R T E"]:
@@ -86,7 +91,7 @@ def top_k(
 ) -> Routing:
     """The article's router: softmax, then only the k most probable experts compute the token.
 
-    weight_i = p_i (plain), or p_i / Σ_chosen p (renormalized, before drops).
+    weight_i = p_i (plain), or p_i / Σ_chosen p (renormalized, before drops): a softmax among the chosen alone.
 
     Args:   logits_TE: router logits; half types are computed in float32.  k: experts per token.
             capacity: places C per expert; choices beyond it are dropped and weigh 0.
@@ -98,8 +103,11 @@ def top_k(
     probs_TE = softmax(logits_TE)
     rank_TE = rank(logits_TE)
     chosen_TE = rank_TE < over(k, 2)
-    wanted_TE = probs_TE * chosen_TE
-    weights_TE = wanted_TE * _scale(wanted_TE, k > 1 if renormalize is None else renormalize)
+    renormalize = k > 1 if renormalize is None else renormalize
+    if isinstance(renormalize, Tensor):
+        weights_TE = torch.where(over(renormalize, 2), softmax(logits_TE, chosen_TE), probs_TE * chosen_TE)
+    else:
+        weights_TE = softmax(logits_TE, chosen_TE) if renormalize else probs_TE * chosen_TE
     if capacity is None and not batch_prioritized:
         return Routing(logits_TE, probs_TE, rank_TE, chosen_TE, chosen_TE, weights_TE)
     max_k = logits_TE.shape[-1] if isinstance(k, Tensor) else int(k)  # reading a tensor's maximum would stall a GPU
@@ -107,14 +115,6 @@ def top_k(
     queue_TE = form_queue(rank_TE, chosen_TE, max_k)
     kept_TE = chosen_TE if capacity is None else chosen_TE & (queue_TE < over(capacity, 2))
     return Routing(logits_TE, probs_TE, rank_TE, chosen_TE, kept_TE, weights_TE * kept_TE, queue_TE)
-
-
-def _scale(wanted_TE: Float[Tensor, "*R T E"], renormalize: PerRun) -> Float[Tensor, "*R T 1"] | float:
-    """1 / Σ_chosen p where weights are renormalized, 1 where they are plain."""
-    if not isinstance(renormalize, Tensor) and not renormalize:
-        return 1.0
-    scale_T1 = wanted_TE.sum(-1, keepdim=True).reciprocal()
-    return torch.where(over(renormalize, 2), scale_T1, 1.0) if isinstance(renormalize, Tensor) else scale_T1
 
 
 def _queue_by_priority(
