@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 from moeviz.config import RunConfig
 from moeviz.figures.palette import HUES, letter
@@ -194,6 +195,78 @@ def test_the_map_and_a_dragged_probe_agree_with_the_routing(stage):
     check_probe(stage.numbers(), run.snapshot(probe=(x, y)))
 
 
+def channels(color: str) -> tuple[int, ...]:
+    return tuple(int(color[at : at + 2], 16) for at in (1, 3, 5))
+
+
+def expected_colors(picture: str, run: Training) -> list[list[str]]:
+    """The colors that each of 64 × 64 cells may have in a picture, where no token and no line covers it."""
+    snapshot = run.snapshot(want=("first_choice", "confidence", "prediction"))
+    first = snapshot.winner[0].ravel()
+    chosen = np.unpackbits(snapshot.chosen[0].reshape(len(first), -1), axis=-1, bitorder="little").astype(bool)
+    if picture == "top_k":
+        return [[HUES[place] for place in np.flatnonzero(each)] for each in chosen]
+    if picture == "prediction":
+        return [[("#D6D6D6", "#5E5E5E")[int(each)]] for each in snapshot.prediction[0].ravel()]
+    light, dark = np.array([244, 239, 250]), np.array([45, 0, 75])
+    shades = [np.rint(light + each / 255 * (dark - light)).astype(int) for each in snapshot.confidence[0].ravel()]
+    return [["#" + "".join(f"{each:02X}" for each in shade)] for shade in shades]
+
+
+@pytest.mark.parametrize("picture", ["top_k", "confidence", "prediction"])
+def test_every_picture_agrees_with_the_routing(stage, picture):
+    stage.open().train_to(50)
+    stage.page.locator(f'[data-tab="{picture}"]').click()
+    stage.until("stage.picture === value", picture)
+    shown = stage.colors("canvas", 64)
+    allowed = expected_colors(picture, trained(RunConfig()))
+    near = [
+        any(max(abs(a - b) for a, b in zip(channels(color), channels(each), strict=True)) <= 6 for each in may)
+        for color, may in zip(shown, allowed, strict=True)
+    ]
+    assert np.mean(near) > 0.8  # the rest lies under tokens, letters and borders
+    stage.page.locator('[data-tab="first_choice"]').click()
+    stage.until("stage.picture === 'first_choice'")
+
+
+# The colors at the lower left of each small map's badge.
+BADGES = """
+(canvas, count) => {
+    const [columns, ratio] = [Math.ceil(Math.sqrt(count)), canvas.width / canvas.clientWidth];
+    const side = (canvas.clientWidth - 6 * (columns - 1)) / columns;
+    return Array.from({ length: count }, (_, index) => {
+        const [x, y] = [index % columns, Math.floor(index / columns)].map((at) => at * (side + 6));
+        const { data } = canvas.getContext('2d').getImageData((x + 5) * ratio, (y + 27) * ratio, 1, 1);
+        return '#' + [...data].slice(0, 3).map((byte) => byte.toString(16).padStart(2, '0')).join('').toUpperCase();
+    });
+}
+"""
+
+
+def test_small_maps_show_every_expert_and_the_ring_comes_back(stage):
+    stage.open("/playground?num_experts=12&play=0")
+    for picture in ("gate", "expert_output"):
+        stage.page.locator(f'[data-tab="{picture}"]').click()
+        stage.until("stage.picture === value && part('ring').hidden", picture)
+        assert stage.part("canvas").evaluate(BADGES, 12)[:8] == list(HUES)
+    stage.page.locator('[data-tab="first_choice"]').click()
+    stage.until("stage.picture === 'first_choice' && !part('ring').hidden")
+
+
+def test_from_k_3_one_asks_where_an_expert_is_chosen(stage):
+    stage.open("/playground?top_k=3&play=0").train_to(50)
+    stage.page.locator('[data-tab="top_k"]').click()
+    stage.until("stage.picture === 'top_k'")
+    snapshot = trained(RunConfig(top_k=3)).snapshot(want=("first_choice",))
+    chosen = np.unpackbits(snapshot.chosen[0].reshape(4096, -1), axis=-1, bitorder="little").astype(bool)
+    for place in (2, 5):
+        stage.part("field").focus()
+        stage.page.keyboard.press("ABCDEFGH"[place].lower())
+        stage.until("part('heading').textContent.includes(`Where is ${value} among`)", "ABCDEFGH"[place])
+        shown = np.array([color == HUES[place] for color in stage.colors("canvas", 64)])
+        assert np.mean(shown == chosen[:, place]) > 0.85
+
+
 def test_the_probe_stays_in_the_address_when_a_knob_is_turned(stage):
     stage.open("/playground?seed=3&play=0")
     stage.part("field").click(position={"x": 60, "y": 90})
@@ -212,9 +285,11 @@ def test_back_undoes_a_knob_and_keeps_the_run(stage):
     stage.page.wait_for_timeout(1000 * HEARD)
     stage.page.go_back()
     stage.until("part('load-0').querySelectorAll('.mv-bar').length === 8")
-    assert stage.slider("num_experts").input_value() == "8" and stage.step == 100
+    expect(stage.slider("num_experts")).to_have_value("8")  # the page follows its picture
+    assert stage.step == 100
     stage.until_query(seed="3", play="0", balance_coef="0.01")
     stage.page.go_back()
     stage.until("stage.revision === 4")
     stage.until_query(seed="3", play="0")
-    assert stage.slider("balance_coef").get_attribute("aria-valuetext") == "0" and stage.step == 100
+    expect(stage.slider("balance_coef")).to_have_attribute("aria-valuetext", "0")
+    assert stage.step == 100

@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+from playwright.sync_api import expect
 
 from moeviz.config import RunConfig
 from tests.browser.driving import SmallServer, Stage, eventually, stage_in
@@ -30,7 +31,7 @@ def test_a_diverged_run_explains_itself_and_recovers(stage):
     stage.until("/went back to step \\d+ and lowered/.test(part('banner').textContent) && !part('banner').hidden")
     # the knob and the address say what the run now has: 10 / 10 is still above the default, which is as far as it goes
     stage.page.wait_for_function("() => !new URLSearchParams(location.search).has('learning_rate')")
-    assert stage.slider("learning_rate").get_attribute("aria-valuetext") == f"{RunConfig().learning_rate:g}"
+    expect(stage.slider("learning_rate")).to_have_attribute("aria-valuetext", f"{RunConfig().learning_rate:g}")
 
 
 def test_a_killed_worker_comes_back_and_the_page_says_so(stage, server):

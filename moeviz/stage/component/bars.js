@@ -15,6 +15,7 @@ export class Bars {
     host.setAttribute('role', 'list');
     host.setAttribute('aria-label', label);
     this.key = '';
+    this.onPoint = null; // hears the place of the bar that is pointed at
     this.known = new Map(); // bar by expert id: who stays keeps its bar
     host.onkeydown = (event) => this.walk(event);
   }
@@ -71,6 +72,7 @@ export class Bars {
     const bar = document.createElement('div');
     bar.className = 'mv-bar';
     bar.setAttribute('role', 'listitem');
+    bar.onpointerenter = bar.onfocus = () => this.onPoint?.(this.parts.findIndex((part) => part.bar === bar));
     bar.style.setProperty('--mv-hue', hue(id));
     bar.style.setProperty('--mv-paint', background(id));
     bar.innerHTML = '<div class="mv-track"><div class="mv-fill"></div><i class="mv-mark">◆</i></div>'

@@ -1,7 +1,7 @@
 // Tasks on a line: target, prediction and each expert's curve; below them the winner's strip and every gate probability.
 
 import { fillStyle, hue, INK, letter } from './palette.js';
-import { drawLetter } from './map.js';
+import { drawLetter } from './letters.js';
 import { Surface } from './surface.js';
 
 const LEFT = 44;

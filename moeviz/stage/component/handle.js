@@ -26,15 +26,16 @@ export class ProbeHandle {
   }
 
   place() {
-    this.ring.hidden = !this.position;
-    if (!this.position) return;
-    const [x, y] = this.view.anchor(this.position);
+    const anchor = this.position && this.view.anchor(this.position);
+    this.ring.hidden = !anchor;
+    if (!anchor) return;
+    const [x, y] = anchor;
     this.ring.style.transform = `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)`;
   }
 
   start(event) {
     const onRing = event.target.closest('.mv-ring') !== null;
-    if (!this.view || event.button !== 0) return;
+    if (!this.view || this.ring.hidden || event.button !== 0) return;
     this.dragging = onRing || event.pointerType === 'mouse'; // a finger beside the ring may want to scroll: it only taps
     this.tapped = !this.dragging;
     if (!this.dragging) return;

@@ -27,6 +27,7 @@ const LOAD_NOTE = 'Load counts all k choices; the map only the first.';
 const PLAYGROUND = `${TOOLBAR}
   <div class="mv-main">
     <figure class="mv-picture">
+      <div class="mv-tabs mv-pictures" role="tablist" aria-label="Pictures of the map" data-part="pictures" hidden></div>
       <figcaption class="mv-heading" data-part="heading">First choice of the gate, at every place</figcaption>
       ${PICTURE}
       <div class="mv-legend" data-part="legend"></div>
@@ -95,28 +96,47 @@ export function placeCharts(find, charts, add) {
   find('side-chart').hidden = !names.includes(SIDE_CHART);
   find('more').hidden = below.length === 0;
   if (names.includes(SIDE_CHART)) add(SIDE_CHART, chartHost(find('side-chart'), SIDE_CHART), charts[SIDE_CHART]);
-  const tabs = below.map((name) => tab(name));
-  find('tabs').replaceChildren(...tabs);
   find('panels').replaceChildren();
-  below.forEach((name, index) => {
+  for (const name of below) {
     const panel = document.createElement('div');
     panel.className = 'mv-chart mv-panel';
     panel.setAttribute('role', 'tabpanel');
     find('panels').append(panel);
     add(name, chartHost(panel, name), charts[name]);
-    tabs[index].onclick = () => choose(index);
-  });
-  const choose = (chosen) => {
-    tabs.forEach((each, index) => each.setAttribute('aria-selected', String(index === chosen)));
+  }
+  chooseAmong(find('tabs'), Object.fromEntries(below.map((name) => [name, CHART_TITLES[name] ?? name])), (_, chosen) => {
     [...find('panels').children].forEach((panel, index) => { panel.hidden = index !== chosen; });
-  };
-  if (below.length) choose(0);
+  });
 }
 
-function tab(name) {
-  const button = Object.assign(document.createElement('button'), { type: 'button', textContent: CHART_TITLES[name] ?? name });
+function tab(name, label = CHART_TITLES[name] ?? name) {
+  const button = Object.assign(document.createElement('button'), { type: 'button', textContent: label });
   button.setAttribute('role', 'tab');
+  button.dataset.tab = name;
   return button;
+}
+
+// Tabs of which one is chosen: the Tab key enters at that one, the arrow keys choose another.
+export function chooseAmong(host, labels, onChoose) {
+  const names = Object.keys(labels);
+  const tabs = names.map((name) => tab(name, labels[name]));
+  const choose = (index, focus) => {
+    tabs.forEach((each, at) => {
+      each.setAttribute('aria-selected', String(at === index));
+      each.tabIndex = at === index ? 0 : -1;
+    });
+    if (focus) tabs[index].focus();
+    onChoose(names[index], index);
+  };
+  tabs.forEach((each, index) => {
+    each.onclick = () => choose(index);
+    each.onkeydown = ({ key }) => {
+      const by = { ArrowLeft: -1, ArrowRight: 1 }[key];
+      if (by) choose((index + by + tabs.length) % tabs.length, true);
+    };
+  });
+  host.replaceChildren(...tabs);
+  if (tabs.length) choose(0);
 }
 
 function chartHost(panel, name) {

@@ -3,10 +3,10 @@
 import { letter } from './palette.js';
 import { dropped } from './load.js';
 import { percent, share } from './numbers.js';
+import { PICTURES } from './pictures.js';
 import { marker } from './probe.js';
 
 const HEADINGS = {
-  map: 'First choice of the gate, at every place',
   curve: 'Each expert’s curve, and where it is first choice',
   projection: 'Inputs on two principal components, colored by first choice',
 };
@@ -22,7 +22,8 @@ const SEATS = {
   projection: 'Seats are limited: white with ✕ = all its choices dropped',
 };
 
-export function heading(header) {
+export function heading(header, picture, pointed) {
+  if (!header.batch_dependent && header.view === 'map') return PICTURES[picture].heading(header, pointed);
   if (!header.batch_dependent) return HEADINGS[header.view];
   return [LIMITED[header.view], dropped(header, 0)].filter(Boolean).join(' · ');
 }
@@ -80,14 +81,15 @@ function note(text) {
 
 const winnersAre = (header) => (header.view === 'projection' ? 'Inputs by expert' : 'First choice by area');
 
-export function describe(header, arrays, run, title = '') {
+export function describe(header, arrays, run, said, title = '') {
   const ids = header.ids[run];
   const winners = (arrays.winner ?? arrays.curve_winner ?? arrays.point_choice)?.of(run);
-  if (!winners) return 'The run’s picture is on its way.';
+  const where = header.probe ? ` Probe at ${share(header.probe[0])}, ${share(header.probe[1])}; arrow keys move it.` : '';
+  const opening = `${title ? `${title}. ` : ''}${said}. Step ${header.step}.`;
+  if (!winners) return `${opening}${where}`;
   const cells = ids.map(() => 0);
   winners.forEach((expert) => { cells[expert] += 1; });
   const areas = ids.map((id, expert) => [letter(id), cells[expert] / winners.length]).filter(([, area]) => area > 0);
   const regions = areas.sort((a, b) => b[1] - a[1]).map(([name, area]) => `${name} ${percent(area)} %`).join(', ');
-  const where = header.probe ? ` Probe at ${share(header.probe[0])}, ${share(header.probe[1])}; arrow keys move it.` : '';
-  return `${title ? `${title}. ` : ''}${heading(header)}. Step ${header.step}. ${winnersAre(header)}: ${regions}.${where}`;
+  return `${opening} ${winnersAre(header)}: ${regions}.${where}`;
 }

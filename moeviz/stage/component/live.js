@@ -6,19 +6,20 @@ import { Controls } from './controls.js';
 import { CurveView } from './curve.js';
 import { decodeFrame } from './frame.js';
 import { ProbeHandle } from './handle.js';
-import { build, fitWindow, placeCharts } from './layout.js';
+import { build, chooseAmong, fitWindow, placeCharts } from './layout.js';
 import { describe, drawLegend, drawShortLegend, heading } from './legend.js';
 import { LoadPanel, loadScale, writeFacts, writeShortFacts } from './load.js';
 import { MapView } from './map.js';
 import { Calm, setText, Throttle } from './numbers.js';
 import { letter } from './palette.js';
-import { ProbePanel } from './probe.js';
+import { PICTURES } from './pictures.js';
+import { firstChoice, ProbePanel } from './probe.js';
 import { Status } from './status.js';
 import { readTheme, reducedMotion } from './theme.js';
 import { Tokens } from './tokens.js';
 
 const greeted = new Set(); // tokens that were already asked to start paused
-const PICTURES = { map: ['first_choice'], curve: ['curve'], projection: ['choices'] }; // what each view is drawn from
+const DRAWN_FROM = { curve: ['curve'], projection: ['choices'] }; // a map: what its picture wants
 const PLACE_EVERY = 500; // ms between looks at where on the page the stage stands
 const DESCRIBE_EVERY = 2000; // ms between changes of the picture in words
 
@@ -72,6 +73,7 @@ export class Stage {
     this.probePanel = this.twins ? null : new ProbePanel(this.find);
     this.handle = this.twins ? null : this.makeHandle();
     this.charts = new Charts(() => this.askSoon());
+    this.setPictures();
     this.setCharts();
   }
 
@@ -92,6 +94,33 @@ export class Stage {
         this.component.setStateValue('probe', this.released);
       },
     });
+  }
+
+  setPictures() {
+    this.picture = 'first_choice';
+    this.pointed = null; // the place of the expert whose part of a picture is asked for; else the probe's first choice
+    if (this.twins) return;
+    for (const { bars } of [...this.loads, this.probePanel]) bars.onPoint = (expert) => this.point(expert);
+    this.find('field').addEventListener('keydown', ({ key }) => {
+      this.point(this.frame?.header.ids[0].findIndex((id) => letter(id) === key.toUpperCase()) ?? -1);
+    });
+    const labels = Object.fromEntries(Object.entries(PICTURES).map(([name, { label }]) => [name, label]));
+    chooseAmong(this.find('pictures'), labels, (name) => {
+      this.picture = name;
+      if (!this.frame) return;
+      this.ask();
+      this.redraw(); // what is here may do
+    });
+  }
+
+  asked() {
+    return this.pointed ?? firstChoice(this.frame.arrays.probe_prob.of(0));
+  }
+
+  point(expert) {
+    if (expert < 0) return;
+    this.pointed = expert;
+    this.redraw();
   }
 
   setCharts() {
@@ -163,9 +192,13 @@ export class Stage {
   drawPicture(run) {
     const { header, arrays } = this.frame;
     const view = this.view(run, header);
-    const complete = view.ready(header, arrays, this.tokens.get(header, run));
-    this.part('waiting', run).hidden = complete;
-    if (complete) view.draw({ header, arrays, run, theme: this.theme, points: this.tokens.get(header, run) });
+    const points = this.tokens.get(header, run);
+    const { picture, theme } = this;
+    const pointed = this.asked();
+    const complete = view.ready(header, arrays, points, picture);
+    this.part('waiting', run).hidden = complete || this.pictured; // the last picture stays until the next one is here
+    if (complete) view.draw({ header, arrays, run, theme, points, picture, pointed });
+    if (complete) this.root.dataset.picture = picture;
     this.pictured ||= complete;
     if (run === 0) this.describing.run(() => this.describe());
   }
@@ -183,8 +216,10 @@ export class Stage {
     const { header } = this.frame;
     this.root.dataset.firstChoice = letter(this.probePanel.draw(this.frame));
     this.handle.use(this.views[0], header);
-    setText(this.find('heading'), heading(header));
+    this.find('pictures').hidden = header.view !== 'map';
+    setText(this.find('heading'), heading(header, this.picture, this.asked()));
     drawLegend(this.find('legend'), header);
+    this.find('legend').classList.toggle('mv-unseen', Boolean(this.views[0]?.tiled)); // no tokens on small maps
   }
 
   drawTwins(header) {
@@ -199,7 +234,7 @@ export class Stage {
       if (run >= header.num_runs) return;
       const target = this.twins ? this.part('canvas', run) : this.find('field');
       if (this.twins) target.setAttribute('role', 'img');
-      target.setAttribute('aria-label', describe(header, arrays, run, this.component.data.titles?.[run]));
+      target.setAttribute('aria-label', describe(header, arrays, run, heading(header, this.picture, this.asked()), this.component.data.titles?.[run]));
     });
   }
 
@@ -229,7 +264,7 @@ export class Stage {
     if (this.closed) return;
     const header = this.frame?.header;
     const view = header?.view ?? this.component.data.view;
-    const want = [...(PICTURES[view] ?? [])];
+    const want = [...(DRAWN_FROM[view] ?? PICTURES[this.picture].want)];
     if (view !== 'projection' && header?.batch_dependent) want.push('choices');
     if (!header || this.tokens.scene !== header.scene) want.push('points');
     const charting = this.pictured; // the charts' script is long, so the picture comes first

@@ -1,15 +1,15 @@
-// The first-choice map: which expert the router picks first at every place, with the task's tokens on top.
+// The map of a task with two inputs: a picture of the gate or of the answer as its ground, the task's tokens on top. Or the
+// tokens alone, projected, where there are more inputs.
 
-import { fillStyle, hue, INK, letter, pixel, stripe, striped } from './palette.js';
+import { RegionLayer } from './layer.js';
+import { drawLetter } from './letters.js';
+import { fillStyle, INK, letter } from './palette.js';
+import { PICTURES } from './pictures.js';
 import { drawPoints } from './points.js';
-import { apart, letterPlaces, Regions } from './regions.js';
+import { apart } from './regions.js';
 import { Surface } from './surface.js';
 
-const FINE = 1.3; // pixels of the screen to a fine one; a border is two of these wide
-const MAX_SCALE = 10; // fine pixels per cell: more costs time and shows nothing new
-const MIN_DEPTH = 1.2; // cells: a letter in a thinner sliver would hide it
 const BOX = 34; // pixels: side of a letter's box in a projection
-const LETTER_FONT = 'bold 24px "Source Sans", "Source Sans Pro", Arial, sans-serif';
 
 export class MapView {
   constructor(canvas, onResize) {
@@ -30,48 +30,32 @@ export class MapView {
   };
 
   // Whether everything is here that the picture needs: half a picture would mislead.
-  ready(header, arrays, points) {
-    return header.view === 'projection' ? Boolean(points?.choice) : Boolean(arrays.winner);
+  ready(header, arrays, points, picture) {
+    if (header.view === 'projection') return Boolean(points?.choice);
+    return PICTURES[picture].needs.every((name) => arrays[name]);
   }
 
-  draw({ header, arrays, points, run, theme }) {
+  draw(scene) {
+    const { header, points, run, theme } = scene;
     this.extent = header.extent;
     if (this.surface.width === 0) return;
     const context = this.surface.begin();
     const projected = header.view === 'projection';
-    const winner = arrays.winner?.of(run);
-    if (!projected && winner) {
-      this.regions(winner, header.ids[run], Math.sqrt(winner.length));
-      context.drawImage(this.bitmap, 0, 0, this.surface.width, this.surface.height);
-    }
-    if (points) {
+    const picture = PICTURES[scene.picture];
+    if (this.pictured !== scene.picture) this.layer = new RegionLayer();
+    this.pictured = scene.picture;
+    const names = projected ? null : picture.draw({ ...scene, context, surface: this.surface, layer: this.layer });
+    this.tiled = !projected && !picture.points;
+    if (points && !this.tiled) {
       this.pointsLayer(points, header, run, markOf(header));
       context.drawImage(this.markers, 0, 0, this.surface.width, this.surface.height);
     }
     if (projected && points?.choice) this.lettersAmongPoints(context, points, header, run);
-    if (!projected && winner) this.lettersInRegions(context, header.ids[run], Math.sqrt(winner.length));
+    names?.();
+    if (this.tiled) return;
     context.strokeStyle = theme.text;
     context.lineWidth = 2;
     context.strokeRect(1, 1, this.surface.width - 2, this.surface.height - 2);
-  }
-
-  // Repaints the regions only where a winner changed.
-  regions(winner, ids, size) {
-    const key = ids.join();
-    const scale = Math.min(Math.max(Math.round(this.surface.width / size / FINE), 2), MAX_SCALE);
-    if (this.painter?.scale !== scale || this.painter.size !== size || this.idsKey !== key) {
-      this.painter = new Regions(size, scale);
-      this.bitmap = new OffscreenCanvas(size * scale, size * scale);
-      this.image = new ImageData(size * scale, size * scale);
-      this.places = null;
-      this.idsKey = key;
-    } else if (winner.every((each, cell) => each === this.painter.winner[cell])) return;
-    this.painter.smooth(winner);
-    const colors = Uint32Array.from(ids, (id) => pixel(hue(id)));
-    const stripes = Uint32Array.from(ids, (id) => (striped(id) ? pixel(stripe(id)) : 0));
-    this.painter.paint(colors, stripes, pixel(INK), new Uint32Array(this.image.data.buffer));
-    this.bitmap.getContext('2d').putImageData(this.image, 0, 0);
-    this.places = letterPlaces(winner, size, this.places);
   }
 
   // Markers move only with the data, or with the choices where those color them.
@@ -82,15 +66,6 @@ export class MapView {
     this.markers = this.surface.layer();
     const context = this.surface.begin(this.markers);
     drawPoints(context, points, header, run, this.toPixel, this.surface.width, mark);
-  }
-
-  lettersInRegions(context, ids, size) {
-    for (const [expert, { cell, depth }] of this.places) {
-      if (depth < MIN_DEPTH) continue;
-      const x = ((cell % size) + 0.5) / size;
-      const y = (Math.floor(cell / size) + 0.5) / size;
-      drawLetter(context, letter(ids[expert]), x * this.surface.width, y * this.surface.height);
-    }
   }
 
   // No map lies behind a projection: each expert's letter stands at the middle of its tokens, or beside what stands there.
@@ -115,9 +90,9 @@ export class MapView {
     });
   }
 
-  // Where the probe's ring stands, in pixels of the canvas.
+  // Where the probe's ring stands, in pixels of the canvas; nowhere on small maps.
   anchor([x, y]) {
-    return this.toPixel(x, y);
+    return this.tiled ? null : this.toPixel(x, y);
   }
 
   close() {
@@ -129,31 +104,4 @@ export class MapView {
 function markOf(header) {
   if (header.view === 'projection') return 'fill';
   return header.batch_dependent ? 'outline' : '';
-}
-
-const SPRITE = 40; // pixels: room for a letter and its white edge
-const sprites = new Map(); // an outlined letter takes long to draw, a copy of it does not
-
-export function drawLetter(context, text, x, y) {
-  const { a: ratio } = context.getTransform();
-  const key = [text, ratio, document.fonts.check(LETTER_FONT)].join(); // the font may load later than the first picture
-  if (!sprites.has(key)) sprites.set(key, letterSprite(text, ratio));
-  const pixels = (at) => Math.round((at - SPRITE / 2) * ratio) / ratio; // between pixels it would blur
-  context.drawImage(sprites.get(key), pixels(x), pixels(y), SPRITE, SPRITE);
-}
-
-function letterSprite(text, ratio) {
-  const sprite = new OffscreenCanvas(Math.ceil(SPRITE * ratio), Math.ceil(SPRITE * ratio));
-  const context = sprite.getContext('2d');
-  context.scale(ratio, ratio);
-  context.font = LETTER_FONT;
-  context.textAlign = 'center';
-  context.textBaseline = 'middle';
-  context.lineJoin = 'round';
-  context.lineWidth = 6;
-  context.strokeStyle = '#FFFFFF';
-  context.strokeText(text, SPRITE / 2, SPRITE / 2 + 1);
-  context.fillStyle = INK;
-  context.fillText(text, SPRITE / 2, SPRITE / 2 + 1);
-  return sprite;
 }

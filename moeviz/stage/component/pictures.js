@@ -1,0 +1,150 @@
+// The pictures of a map: what each asks of the run, what it says above itself, and how it draws the ground under the tokens.
+
+import { drawLetter } from './letters.js';
+import { classFill, fillStyle, hue, INK, letter, outline, stripe, striped } from './palette.js';
+import { drawContour, drawHatch, drawShades, GRAYS, tiles, VIOLET } from './shades.js';
+
+const CLASS_GRAYS = ['#D6D6D6', '#5E5E5E']; // even classes are light, odd ones dark, as their markers
+const SURE = [[0.5, '.5', [2, 8]], [0.9, '.9', []]];
+const EDGE = 26; // pixels: two letters beside each other stay inside the picture
+const NOT_CHOSEN = '#F2F2F2';
+
+// `draw` gets { context, surface, layer, header, arrays, run, pointed }; `needs` are arrays of the frame.
+export const PICTURES = {
+  first_choice: {
+    label: 'First choice', want: ['first_choice'], needs: ['winner'], points: true,
+    heading: () => 'First choice of the gate, at every place', draw: firstChoice,
+  },
+  top_k: {
+    label: 'Top k', want: ['first_choice'], needs: ['chosen'], points: true, heading: topKHeading, draw: topK,
+  },
+  confidence: {
+    label: 'Sure', want: ['confidence'], needs: ['confidence'], points: true,
+    heading: () => 'How sure the gate is: its largest probability', draw: confidence,
+  },
+  prediction: {
+    label: 'Answer', want: ['prediction'], needs: ['prediction'], points: true,
+    heading: ({ kind }) => (kind === 'regression' ? 'What the model answers: light = low, dark = high' : 'What class the model answers'),
+    draw: prediction,
+  },
+  gate: {
+    label: 'Gates', want: ['gate'], needs: ['gate'], heading: () => 'Gate probability of each expert: light 0, dark 1', draw: gates,
+  },
+  expert_output: {
+    label: 'Experts', want: ['expert_output', 'first_choice'], needs: ['expert_output', 'chosen'],
+    heading: () => 'What each expert answers by itself; hatched = not trained here', draw: experts,
+  },
+};
+
+function firstChoice({ context, surface, layer, header, arrays, run }) {
+  const ids = header.ids[run];
+  layer.draw(context, surface, arrays.winner.of(run), ids.map(expertPaint));
+  return () => layer.named(surface, (expert, x, y) => drawLetter(context, letter(ids[expert]), x, y));
+}
+
+// k = 2: color = first choice, stripes = second. More: where one expert is among the chosen.
+function topK(scene) {
+  const { context, surface, layer, header, arrays, run } = scene;
+  const ids = header.ids[run];
+  const k = header.top_k[run];
+  if (k === 1) return firstChoice(scene);
+  const winner = arrays.winner.of(run);
+  const chosen = arrays.chosen.of(run);
+  if (k > 2) {
+    const shown = pointedAt(scene);
+    const cells = winner.map((_, cell) => (isChosen(chosen, ids.length, cell, shown) ? 1 : 0));
+    layer.draw(context, surface, cells, [{ color: NOT_CHOSEN, stripe: '' }, expertPaint(ids[shown])]);
+    return () => layer.named(surface, (number, x, y) => number && drawLetter(context, letter(ids[shown]), x, y));
+  }
+  const pairs = new Map();
+  const cells = winner.map((first, cell) => {
+    const second = ids.findIndex((_, expert) => expert !== first && isChosen(chosen, ids.length, cell, expert));
+    const name = `${first},${second}`;
+    if (!pairs.has(name)) pairs.set(name, { number: pairs.size, first, second });
+    return pairs.get(name).number;
+  });
+  const named = [...pairs.values()];
+  layer.draw(context, surface, cells, named.map(({ first, second }) => ({ color: hue(ids[first]), stripe: second < 0 ? '' : hue(ids[second]) })));
+  return () => layer.named(surface, (number, x, y) => {
+    const { first, second } = named[number];
+    const middle = Math.min(Math.max(x, EDGE), surface.width - EDGE);
+    drawLetter(context, letter(ids[first]), middle - 11, y);
+    if (second >= 0) drawLetter(context, letter(ids[second]), middle + 11, y);
+  });
+}
+
+function topKHeading(header, pointed) {
+  const k = header.top_k[0];
+  if (k === 1) return 'k = 1: only the first choice works';
+  if (k === 2) return 'Color = first choice, stripes = second';
+  return `Where is ${letter(header.ids[0][Math.min(pointed, header.num_experts - 1)])} among the ${k} chosen? Point at a bar, or type a letter`;
+}
+
+const isChosen = (chosen, count, cell, expert) => (chosen[cell * Math.ceil(count / 8) + (expert >> 3)] >> (expert & 7)) & 1;
+const pointedAt = ({ header, run, pointed }) => Math.min(pointed, header.ids[run].length - 1);
+const expertPaint = (id) => ({ color: hue(id), stripe: striped(id) ? stripe(id) : '' });
+
+function confidence({ context, surface, arrays, run }) {
+  const values = arrays.confidence.of(run);
+  drawShades(context, values, VIOLET, { x: 0, y: 0, side: surface.width });
+  return () => SURE.forEach(([level, label, dash]) => drawContour(context, surface, values, level * 255, label, dash));
+}
+
+function prediction({ context, surface, layer, header, arrays, run }) {
+  const values = arrays.prediction.of(run);
+  if (header.kind === 'regression') {
+    drawShades(context, values, GRAYS, { x: 0, y: 0, side: surface.width });
+    return () => {};
+  }
+  const paints = Array.from({ length: header.num_outputs }, (_, index) => ({ color: CLASS_GRAYS[index % 2], stripe: '' }));
+  layer.draw(context, surface, values, paints);
+  return () => layer.named(surface, (index, x, y) => drawMarker(context, index, x, y));
+}
+
+function drawMarker(context, index, x, y) {
+  context.save();
+  context.translate(x, y);
+  context.scale(13, 13);
+  context.fillStyle = classFill(index);
+  context.strokeStyle = classFill(index) === INK ? '#FFFFFF' : INK;
+  context.lineWidth = 3 / 13;
+  const path = new Path2D(outline(index));
+  context.fill(path);
+  context.stroke(path);
+  context.restore();
+}
+
+function gates({ context, surface, header, arrays, run }) {
+  return small(context, surface, header.ids[run], arrays.gate.of(run), () => VIOLET);
+}
+
+function experts({ context, surface, header, arrays, run }) {
+  const ids = header.ids[run];
+  const chosen = arrays.chosen.of(run);
+  const wide = Math.sqrt(arrays.winner.of(run).length);
+  const colors = header.kind === 'regression' ? GRAYS : Uint32Array.from(GRAYS, (_, index) => GRAYS[index % 2 ? 160 : 45]);
+  return small(context, surface, ids, arrays.expert_output.of(run), () => colors, (expert, size) => (cell) => {
+    const ratio = wide / size; // the choices are known more finely
+    const at = Math.floor(cell / size) * ratio * wide + (cell % size) * ratio;
+    return !isChosen(chosen, ids.length, at, expert);
+  });
+}
+
+// One small map for each expert, all on one scale, each with its letter in its color.
+function small(context, surface, ids, values, colors, hatched) {
+  const cells = values.length / ids.length;
+  const boxes = tiles(ids.length, surface.width);
+  boxes.forEach((box, expert) => {
+    drawShades(context, values.subarray(expert * cells, (expert + 1) * cells), colors(expert), box);
+    if (hatched) drawHatch(context, Math.sqrt(cells), hatched(expert, Math.sqrt(cells)), box);
+  });
+  return () => boxes.forEach(({ x, y, side }, expert) => {
+    context.strokeStyle = INK;
+    context.lineWidth = 2;
+    context.strokeRect(x + 1, y + 1, side - 2, side - 2);
+    context.fillStyle = fillStyle(context, ids[expert]);
+    context.fillRect(x + 2, y + 2, 30, 30);
+    context.strokeRect(x + 2, y + 2, 30, 30);
+    drawLetter(context, letter(ids[expert]), x + 17, y + 16);
+  });
+}
