@@ -137,6 +137,20 @@ def test_frames_drawn_a_second_while_training(browser, server, report, path, spe
     report(f"training steps a second, {path}, {speed}", (step_later - step) / (ended - began), "1/s")
 
 
+def test_frames_drawn_a_second_of_every_picture(browser, server, report):
+    with stage_in(browser, server) as stage:
+        stage.open("/playground")
+        for tab in stage.part("pictures").locator("[data-tab]").all():
+            picture = tab.get_attribute("data-tab")
+            tab.click()
+            stage.until("stage.picture === value", picture)
+            began, frames, _ = counted(stage)
+            stage.page.wait_for_timeout(SECONDS * 1000)
+            ended, frames_later, _ = counted(stage)
+            assert frames_later > frames
+            report(f"frames drawn a second, picture {picture}", (frames_later - frames) / (ended - began), "1/s")
+
+
 @pytest.mark.parametrize("speed", ["watch", "fast"])
 @pytest.mark.parametrize("knob", ["balance_coef", "num_experts", "top_k"])
 def test_slider_to_picture(browser, server, report, knob, speed):

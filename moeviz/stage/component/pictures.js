@@ -7,6 +7,7 @@ import { drawContour, drawHatch, drawShades, GRAYS, tiles, VIOLET } from './shad
 const CLASS_GRAYS = ['#D6D6D6', '#5E5E5E']; // even classes are light, odd ones dark, as their markers
 const SURE = [[0.5, '.5', [2, 8]], [0.9, '.9', []]];
 const EDGE = 26; // pixels: two letters beside each other stay inside the picture
+const MOST_PAIRS = 150; // before they are numbered anew: a cell's number is a byte
 const NOT_CHOSEN = '#F2F2F2';
 
 // `draw` gets { context, surface, layer, header, arrays, run, pointed }; `needs` are arrays of the frame.
@@ -56,10 +57,10 @@ function topK(scene) {
     layer.draw(context, surface, cells, [{ color: NOT_CHOSEN, stripe: '' }, expertPaint(ids[shown])]);
     return () => layer.named(surface, (number, x, y) => number && drawLetter(context, letter(ids[shown]), x, y));
   }
-  const pairs = new Map();
+  const pairs = numbersOf(layer, ids);
   const cells = winner.map((first, cell) => {
     const second = ids.findIndex((_, expert) => expert !== first && isChosen(chosen, ids.length, cell, expert));
-    const name = `${first},${second}`;
+    const name = first * ids.length + second;
     if (!pairs.has(name)) pairs.set(name, { number: pairs.size, first, second });
     return pairs.get(name).number;
   });
@@ -71,6 +72,13 @@ function topK(scene) {
     drawLetter(context, letter(ids[first]), middle - 11, y);
     if (second >= 0) drawLetter(context, letter(ids[second]), middle + 11, y);
   });
+}
+
+// Each pair keeps its number from frame to frame, so that only what changed is painted again.
+function numbersOf(layer, ids) {
+  const key = ids.join();
+  if (layer.pairs?.key !== key || layer.pairs.size > MOST_PAIRS) layer.pairs = Object.assign(new Map(), { key });
+  return layer.pairs;
 }
 
 function topKHeading(header, pointed) {
