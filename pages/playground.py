@@ -12,7 +12,7 @@ from moeviz.ui.live import stage
 from moeviz.ui.panel import live_knobs
 from moeviz.ui.visitor import live_run
 
-config = turned(config_from_address())
+config = turned(config_from_address("playground"))
 left, right = st.columns([1, 3.6], gap="medium")
 
 with right:  # first, so that the picture comes before the rest of the page is written

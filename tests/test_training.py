@@ -302,3 +302,13 @@ def test_train_ends_when_every_run_has_diverged() -> None:
     snapshots = list(train([RunConfig(learning_rate=10.0)], 5000, every=50))
     assert snapshots[-1].step < 5000
     assert "learning rate" in snapshots[-1].header["reason"]
+
+
+def test_the_history_names_every_dispatch_that_ran():
+    # hidden 32, 2-D input, 2 outputs: 2·32·(2 + 2) = 256 FLOPs; 4096 tokens · 6 experts saved = 6.3 million
+    training = Training([RunConfig(task="spiral", hidden_width=32, batch_size=4096, device="cpu")])
+    training.step(10)
+    assert training.history.attrs["dispatch"] == "sparse"
+    training.set(top_k=5)  # saves less than half of the work
+    training.step(10)
+    assert training.history.attrs["dispatch"] == "sparse, dense"

@@ -13,18 +13,17 @@ from moeviz.ui.knobs import chosen, show
 from moeviz.ui.visitor import Visit
 
 OTHERS = {"play", "probe", "present", "embed", "embed_options", "lang"}  # parameters that are not knobs
-PAGE = "playground"  # the one whose address starts runs
 HEARD = 1.0  # seconds until a browser surely knows an address that was written for it
 
 
-def config_from_address() -> RunConfig:
+def config_from_address(page: str) -> RunConfig:
     """The visitor's config: what was turned in this session, else what the address says, else the defaults.
 
     The address says it again after the browser's Back or Forward. Values in it that are not allowed are replaced by the
     nearest allowed one, with a notice on the page.
     """
     params = st.query_params.to_dict()
-    if "config" not in st.session_state or _went_back(params):
+    if "config" not in st.session_state or _went_back(page, params):
         config, notices = RunConfig.from_url(params)
         show(config)
         strange = sorted(set(params) - set(KNOBS) - OTHERS)
@@ -36,7 +35,7 @@ def config_from_address() -> RunConfig:
     return st.session_state.config
 
 
-def _went_back(params: dict[str, str]) -> bool:
+def _went_back(page: str, params: dict[str, str]) -> bool:
     """Whether the browser's Back or Forward changed the address: not the one written last, though no knob was turned.
 
     For a moment after it was written, an old address only means that the browser has not heard of the new one. And a
@@ -44,7 +43,7 @@ def _went_back(params: dict[str, str]) -> bool:
     """
     visit: Visit | None = st.session_state.get("visit")
     written, at = st.session_state.get("address", (None, 0.0))
-    if visit is None or visit.page != PAGE or written is None:
+    if visit is None or visit.page != page or written is None:
         return False
     if _knobs_in(params) == written or time.monotonic() - at < HEARD:
         return False

@@ -15,7 +15,7 @@ def live_knobs(page: str, *names: str) -> None:
 
     They turn the run that the page has opened; where that does not succeed, the whole page runs again and says why.
     """
-    config = turned(config_from_address())
+    config = turned(config_from_address(page))
     visit: Visit | None = st.session_state.get("visit")
     if visit is not None and visit.asked != (config,):
         if live_run(page, [config]) != visit.token or visit.configs != (config,):

@@ -109,7 +109,7 @@ export function placeCharts(find, charts, add) {
   });
 }
 
-function tab(name, label = CHART_TITLES[name] ?? name) {
+function tab(name, label) {
   const button = Object.assign(document.createElement('button'), { type: 'button', textContent: label });
   button.setAttribute('role', 'tab');
   button.dataset.tab = name;

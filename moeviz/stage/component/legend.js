@@ -13,7 +13,7 @@ const HEADINGS = {
 
 // Where seats are limited, the router's preference and what really happens differ.
 const LIMITED = {
-  map: 'What the gate prefers, at every place', curve: 'Each expert’s curve, and where the gate prefers it',
+  curve: 'Each expert’s curve, and where the gate prefers it',
   projection: 'Inputs, colored by who got them',
 };
 const SEATS = {
@@ -23,9 +23,9 @@ const SEATS = {
 };
 
 export function heading(header, picture, pointed) {
-  if (!header.batch_dependent && header.view === 'map') return PICTURES[picture].heading(header, pointed);
-  if (!header.batch_dependent) return HEADINGS[header.view];
-  return [LIMITED[header.view], dropped(header, 0)].filter(Boolean).join(' · ');
+  const said = header.view === 'map' ? PICTURES[picture].heading(header, pointed) : HEADINGS[header.view];
+  if (!header.batch_dependent) return said;
+  return [LIMITED[header.view] ?? said, dropped(header, 0)].filter(Boolean).join(' · ');
 }
 
 // Rebuilt only when the task or the way of drawing changes.

@@ -97,7 +97,7 @@ export class Stage {
   }
 
   setPictures() {
-    this.picture = 'first_choice';
+    this.picture = this.shown = 'first_choice'; // asked for, and on the canvas
     this.pointed = null; // the place of the expert whose part of a picture is asked for; else the probe's first choice
     if (this.twins) return;
     for (const { bars } of [...this.loads, this.probePanel]) bars.onPoint = (expert) => this.point(expert);
@@ -114,7 +114,8 @@ export class Stage {
   }
 
   asked() {
-    return this.pointed ?? firstChoice(this.frame.arrays.probe_prob.of(0));
+    const { header, arrays } = this.frame;
+    return Math.min(this.pointed ?? firstChoice(arrays.probe_prob.of(0)), header.num_experts - 1);
   }
 
   point(expert) {
@@ -198,7 +199,7 @@ export class Stage {
     const complete = view.ready(header, arrays, points, picture);
     this.part('waiting', run).hidden = complete || this.pictured; // the last picture stays until the next one is here
     if (complete) view.draw({ header, arrays, run, theme, points, picture, pointed });
-    if (complete) this.root.dataset.picture = picture;
+    if (complete) this.root.dataset.picture = this.shown = picture;
     this.pictured ||= complete;
     if (run === 0) this.describing.run(() => this.describe());
   }
@@ -217,7 +218,7 @@ export class Stage {
     this.root.dataset.firstChoice = letter(this.probePanel.draw(this.frame));
     this.handle.use(this.views[0], header);
     this.find('pictures').hidden = header.view !== 'map';
-    setText(this.find('heading'), heading(header, this.picture, this.asked()));
+    setText(this.find('heading'), heading(header, this.shown, this.asked()));
     drawLegend(this.find('legend'), header);
     this.find('legend').classList.toggle('mv-unseen', Boolean(this.views[0]?.tiled)); // no tokens on small maps
   }
@@ -234,7 +235,7 @@ export class Stage {
       if (run >= header.num_runs) return;
       const target = this.twins ? this.part('canvas', run) : this.find('field');
       if (this.twins) target.setAttribute('role', 'img');
-      target.setAttribute('aria-label', describe(header, arrays, run, heading(header, this.picture, this.asked()), this.component.data.titles?.[run]));
+      target.setAttribute('aria-label', describe(header, arrays, run, heading(header, this.shown, this.asked()), this.component.data.titles?.[run]));
     });
   }
 

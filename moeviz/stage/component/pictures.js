@@ -1,7 +1,7 @@
 // The pictures of a map: what each asks of the run, what it says above itself, and how it draws the ground under the tokens.
 
 import { drawLetter } from './letters.js';
-import { classFill, fillStyle, hue, INK, letter, outline, stripe, striped } from './palette.js';
+import { classFill, fillStyle, hue, INK, letter, outline, pixel, stripe, striped } from './palette.js';
 import { drawContour, drawHatch, drawShades, GRAYS, tiles, VIOLET } from './shades.js';
 
 const CLASS_GRAYS = ['#D6D6D6', '#5E5E5E']; // even classes are light, odd ones dark, as their markers
@@ -9,12 +9,14 @@ const SURE = [[0.5, '.5', [2, 8]], [0.9, '.9', []]];
 const EDGE = 26; // pixels: two letters beside each other stay inside the picture
 const MOST_PAIRS = 150; // before they are numbered anew: a cell's number is a byte
 const NOT_CHOSEN = '#F2F2F2';
+const CLASS_PIXELS = Uint32Array.from({ length: 256 }, (_, index) => pixel(CLASS_GRAYS[index % 2]));
 
 // `draw` gets { context, surface, layer, header, arrays, run, pointed }; `needs` are arrays of the frame.
 export const PICTURES = {
   first_choice: {
     label: 'First choice', want: ['first_choice'], needs: ['winner'], points: true,
-    heading: () => 'First choice of the gate, at every place', draw: firstChoice,
+    heading: (header) => (header.batch_dependent ? 'What the gate prefers, at every place' : 'First choice of the gate, at every place'),
+    draw: firstChoice,
   },
   top_k: {
     label: 'Top k', want: ['first_choice'], needs: ['chosen'], points: true, heading: topKHeading, draw: topK,
@@ -52,10 +54,10 @@ function topK(scene) {
   const winner = arrays.winner.of(run);
   const chosen = arrays.chosen.of(run);
   if (k > 2) {
-    const shown = pointedAt(scene);
-    const cells = winner.map((_, cell) => (isChosen(chosen, ids.length, cell, shown) ? 1 : 0));
-    layer.draw(context, surface, cells, [{ color: NOT_CHOSEN, stripe: '' }, expertPaint(ids[shown])]);
-    return () => layer.named(surface, (number, x, y) => number && drawLetter(context, letter(ids[shown]), x, y));
+    const { pointed } = scene;
+    const cells = winner.map((_, cell) => (isChosen(chosen, ids.length, cell, pointed) ? 1 : 0));
+    layer.draw(context, surface, cells, [{ color: NOT_CHOSEN, stripe: '' }, expertPaint(ids[pointed])]);
+    return () => layer.named(surface, (number, x, y) => number && drawLetter(context, letter(ids[pointed]), x, y));
   }
   const pairs = numbersOf(layer, ids);
   const cells = winner.map((first, cell) => {
@@ -65,12 +67,12 @@ function topK(scene) {
     return pairs.get(name).number;
   });
   const named = [...pairs.values()];
-  layer.draw(context, surface, cells, named.map(({ first, second }) => ({ color: hue(ids[first]), stripe: second < 0 ? '' : hue(ids[second]) })));
+  layer.draw(context, surface, cells, named.map(({ first, second }) => ({ color: hue(ids[first]), stripe: hue(ids[second]) })));
   return () => layer.named(surface, (number, x, y) => {
     const { first, second } = named[number];
     const middle = Math.min(Math.max(x, EDGE), surface.width - EDGE);
     drawLetter(context, letter(ids[first]), middle - 11, y);
-    if (second >= 0) drawLetter(context, letter(ids[second]), middle + 11, y);
+    drawLetter(context, letter(ids[second]), middle + 11, y);
   });
 }
 
@@ -85,11 +87,10 @@ function topKHeading(header, pointed) {
   const k = header.top_k[0];
   if (k === 1) return 'k = 1: only the first choice works';
   if (k === 2) return 'Color = first choice, stripes = second';
-  return `Where is ${letter(header.ids[0][Math.min(pointed, header.num_experts - 1)])} among the ${k} chosen? Point at a bar, or type a letter`;
+  return `Where is ${letter(header.ids[0][pointed])} among the ${k} chosen? Point at a bar, or type a letter`;
 }
 
 const isChosen = (chosen, count, cell, expert) => (chosen[cell * Math.ceil(count / 8) + (expert >> 3)] >> (expert & 7)) & 1;
-const pointedAt = ({ header, run, pointed }) => Math.min(pointed, header.ids[run].length - 1);
 const expertPaint = (id) => ({ color: hue(id), stripe: striped(id) ? stripe(id) : '' });
 
 function confidence({ context, surface, arrays, run }) {
@@ -123,15 +124,15 @@ function drawMarker(context, index, x, y) {
 }
 
 function gates({ context, surface, header, arrays, run }) {
-  return small(context, surface, header.ids[run], arrays.gate.of(run), () => VIOLET);
+  return small(context, surface, header.ids[run], arrays.gate.of(run), VIOLET);
 }
 
 function experts({ context, surface, header, arrays, run }) {
   const ids = header.ids[run];
   const chosen = arrays.chosen.of(run);
   const wide = Math.sqrt(arrays.winner.of(run).length);
-  const colors = header.kind === 'regression' ? GRAYS : Uint32Array.from(GRAYS, (_, index) => GRAYS[index % 2 ? 160 : 45]);
-  return small(context, surface, ids, arrays.expert_output.of(run), () => colors, (expert, size) => (cell) => {
+  const colors = header.kind === 'regression' ? GRAYS : CLASS_PIXELS;
+  return small(context, surface, ids, arrays.expert_output.of(run), colors, (expert, size) => (cell) => {
     const ratio = wide / size; // the choices are known more finely
     const at = Math.floor(cell / size) * ratio * wide + (cell % size) * ratio;
     return !isChosen(chosen, ids.length, at, expert);
@@ -143,7 +144,7 @@ function small(context, surface, ids, values, colors, hatched) {
   const cells = values.length / ids.length;
   const boxes = tiles(ids.length, surface.width);
   boxes.forEach((box, expert) => {
-    drawShades(context, values.subarray(expert * cells, (expert + 1) * cells), colors(expert), box);
+    drawShades(context, values.subarray(expert * cells, (expert + 1) * cells), colors, box);
     if (hatched) drawHatch(context, Math.sqrt(cells), hatched(expert, Math.sqrt(cells)), box);
   });
   return () => boxes.forEach(({ x, y, side }, expert) => {
