@@ -9,8 +9,10 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from json import dumps
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -19,11 +21,17 @@ import torch
 from moeviz import frames
 from moeviz.config import RunConfig, expand
 from moeviz.device import use_one_thread
+from moeviz.knob import shown
+from moeviz.rules import ROUTER_NAMES
 from moeviz.training import Training
 
 SIZE = RunConfig(
     task="spiral", num_experts=8, top_k=2, hidden_width=32, batch_size=256, learning_rate=0.01, balance_coef=1.0
 )
+PAPERS: dict[str, dict[str, Any]] = {
+    "switch": {"capacity_factor": 1.25, "gate_jitter": 0.01},
+    "gshard": {"capacity_factor": 2.0, "token_groups": 4},
+}
 STEPS = 20  # in one timing
 ROUNDS = 25  # timings of each side
 
@@ -92,6 +100,25 @@ def step_benchmark(num_runs: int) -> Result:
     )
 
 
+def router_benchmark(router: str) -> Result:
+    """A training step with a router, as its paper uses it, against one of `top_k` at the same size."""
+    config, _ = SIZE.nearest(router=router, **PAPERS.get(router, {}))
+    return against(f"router_{router}", config, SIZE)
+
+
+def router_queue() -> Result:
+    """A training step of `top_k` with limited seats, for which tokens queue, against one without."""
+    return against("router_queue", SIZE.with_(capacity_factor=1.25), SIZE)
+
+
+def against(name: str, config: RunConfig, plain: RunConfig) -> Result:
+    """A training step of one config against that of another."""
+    ours, theirs = Training([config]), Training([plain])
+    ours_s, theirs_s = side_by_side(lambda: ours.step(STEPS), lambda: theirs.step(STEPS))
+    scale = 1e6 / STEPS
+    return _result(name, "µs per step and run", [s * scale for s in ours_s], [s * scale for s in theirs_s])
+
+
 def frame_pack() -> Result:
     """A frame of the Playground's first screen, drawn and packed, against the same numbers as plotly charts."""
     training = Training([RunConfig()])
@@ -142,6 +169,8 @@ BENCHMARKS: dict[str, Callable[[], Result]] = {
     "step_r1": lambda: step_benchmark(1),
     "step_r16": lambda: step_benchmark(16),
     "frame_pack": frame_pack,
+    **{f"router_{name}": partial(router_benchmark, name) for name in ROUTER_NAMES if name != SIZE.router},
+    "router_queue": router_queue,
 }
 
 
@@ -150,7 +179,7 @@ def run(only: Sequence[str] = ()) -> list[Result]:
     unknown = sorted(set(only) - set(BENCHMARKS))
     if unknown:
         raise ValueError(
-            f"a benchmark must be one of {', '.join(BENCHMARKS)}: got {', '.join(unknown)}; check the spelling"
+            f"a benchmark must be one of {', '.join(BENCHMARKS)}: got {shown(unknown[0])}; check the spelling"
         )
     use_one_thread()
     return [BENCHMARKS[name]() for name in only or BENCHMARKS]
@@ -162,7 +191,7 @@ def main(only: Sequence[str] | None = None, json: str | None = None) -> int:
     if json is None:
         for each in results:
             against = f"baseline {each.baseline:10.1f}  ratio {each.ratio:6.2f}"
-            print(f"{each.name:<12} {each.value:10.1f} {each.unit:<20}  {against}")
+            print(f"{each.name:<20} {each.value:10.1f} {each.unit:<20}  {against}")
     else:
         text = dumps([asdict(each) for each in results], indent=2)
         print(text) if json == "-" else Path(json).write_text(text + "\n", encoding="utf-8")

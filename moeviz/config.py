@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from moeviz import rules
 from moeviz.knob import Knob, Value, knob
+from moeviz.rules import ROUTER_INFO, ROUTER_NAMES, SEATED, Complaint
 
-ROUTER_NAMES = ("top_k",)
-LOSS_NAMES = ("squared", "switch", "z")
+LOSS_NAMES = ("squared", "switch", "gshard", "importance", "load", "importance_load", "z", "entropy")
 EXPERT_NAMES = ("mlp", "linear")
 TASK_NAMES = (
     "clusters", "clusters_unequal", "spiral", "xor", "circle", "gauss", "moons", "checkerboard",
@@ -31,35 +32,88 @@ class RunConfig:
 
     task: str = knob("clusters", choices=TASK_NAMES, label="Task", help="What the network learns.")
     num_experts: int = knob(
-        8, low=1, high=64, page_high=32, live=True, label="Experts (N)", help="How many specialists exist. 专家"
-    )
+        8, low=1, high=64, page_high=32, live=True, label="Experts (N)", caption="how many specialists exist",
+        help="The small networks among which the gate chooses. In Chinese: 专家.",
+    )  # fmt: skip
     top_k: int = knob(
         2, low=1, high=64, page_high=32, live=True, per_run=True, label="Active experts (k)",
-        help="How many work on each input. 稀疏选择 (Top-K)",
+        caption="how many work on each input",
+        help="Only the k experts with the largest gate probability compute. In Chinese: 稀疏选择 (Top-K).",
     )  # fmt: skip
-    router: str = knob("top_k", choices=ROUTER_NAMES, label="Router", help="How each token picks its experts. 门控网络")
+    router: str = knob(
+        "top_k", choices=ROUTER_NAMES, choice_labels=tuple(info.label for info in ROUTER_INFO.values()), label="Router",
+        help="How tokens and experts find each other: the article's gate, or that of another paper. "
+        "In Chinese: 门控网络.",
+    )  # fmt: skip
     balance_loss: str = knob(
         "squared", choices=LOSS_NAMES, live=True, label="Balance loss",
-        choice_labels=("squared (the article's)", "Switch Transformer's", "z-loss"),
-        help="What uneven use costs: the article's squared form, the Switch Transformer's, or the z-loss. 负载均衡损失",
+        choice_labels=(
+            "squared: Σ (1/N − P)²", "Switch Transformer's", "GShard's", "importance", "load",
+            "importance + load (Shazeer's)", "z-loss", "entropy",
+        ),
+        help="What uneven use costs: the squared form, or that of another paper. DeepSeek's sequence-wise loss is "
+        "Switch's, on DeepSeek's own probabilities. In Chinese: 负载均衡损失.",
     )  # fmt: skip
     balance_coef: float = knob(
         0.0, low=0, high=100, scale="log0", live=True, per_run=True, label="Balance weight (λ)",
-        help="How strongly uneven use is punished; 0 = off. 负载均衡损失的权重",
+        caption="how strongly uneven use is punished; 0 = off",
+        help="The balance loss is multiplied by λ and added to the task loss. In Chinese: 负载均衡损失的权重.",
     )  # fmt: skip
     gate_form: str = knob(
-        "auto", choices=GATE_FORMS, live=True, per_run=True, label="Make chosen weights add up to 1",
+        "auto", choices=GATE_FORMS, live=True, per_run=True, routers=("top_k",),
+        label="Make chosen weights add up to 1",
         choice_labels=("automatic: yes from k = 2 on", "no (plain)", "yes (renormalized)"),
         help="renormalized: divide by the sum of the chosen gate probabilities. plain: use them as they are. "
-        "auto: plain at k = 1 (or the router would get no task gradient), renormalized from k = 2.",
+        "auto: plain at k = 1 (or the router would get no task gradient), renormalized from k = 2. "
+        "In Chinese, the gate: 门控网络.",
     )  # fmt: skip
     gate_bias: bool = knob(
         False, label="Gate bias",
         help="Lets the borders between experts miss the origin. The article's gate has none: its regions are cones.",
     )  # fmt: skip
     capacity_factor: float | None = knob(
-        None, low=0.1, high=16, scale="log", optional=True, live=True, per_run=True, label="Seats per expert",
-        help="1 = fair share; extra inputs are dropped. none = no limit.",
+        None, low=0.1, high=16, scale="log", optional=True, live=True, per_run=True, routers=SEATED,
+        label="Seats per expert", help="1 = fair share; extra inputs are dropped. none = no limit.",
+    )  # fmt: skip
+    eval_capacity_factor: float | None = knob(
+        None, low=0.1, high=16, scale="log", optional=True, live=True, per_run=True, routers=SEATED,
+        label="Seats when tested", help="Seats per expert while the run is measured; none = as in training.",
+    )  # fmt: skip
+    batch_prioritized: bool = knob(
+        False, live=True, routers=SEATED, label="Surest inputs first",
+        help="Where seats are limited, the inputs with the largest gate probability queue first (V-MoE).",
+    )  # fmt: skip
+    gate_jitter: float = knob(
+        0.0, low=0, high=0.5, scale="log0", live=True, per_run=True, routers=("switch",), label="Gate jitter",
+        help="In training the gate sees each input number times a random one from 1 − j to 1 + j; 0 = off.",
+    )  # fmt: skip
+    second_policy: str = knob(
+        "random", choices=("random", "all"), choice_labels=("with chance 2 × weight", "always"), live=True,
+        routers=("gshard",), label="Second expert is asked", help="In training; where the run is measured, always.",
+    )  # fmt: skip
+    token_groups: int = knob(
+        1, low=1, high=64, live=True, routers=("gshard",), label="Token groups",
+        help="Seats and balance are counted in each of so many parts of a training batch, as on so many machines.",
+    )  # fmt: skip
+    bias_rate: float = knob(
+        0.001, low=0, high=1, scale="log0", live=True, per_run=True, routers=("deepseek_v3",), label="Bias step (γ)",
+        help="How far each step moves an expert's bias: up if it got too few inputs, down if too many; 0 = off.",
+    )  # fmt: skip
+    expert_groups: int = knob(
+        1, low=1, high=64, live=True, routers=("deepseek_v3",), label="Expert groups",
+        help="Experts in so many equal groups; each input may use the best few of these.",
+    )  # fmt: skip
+    kept_groups: int = knob(
+        1, low=1, high=64, live=True, routers=("deepseek_v3",), label="Groups for one input",
+        help="How many of the expert groups each input may choose from.",
+    )  # fmt: skip
+    route_scale: float = knob(
+        1.0, low=0.1, high=10, scale="log", live=True, routers=("deepseek_v3",), label="Weight scale",
+        help="All weights are multiplied by it.",
+    )  # fmt: skip
+    num_shared_experts: int = knob(
+        0, low=0, high=4, label="Shared experts",
+        help="Experts beside the N that compute every input, with weight 1 and without the gate (DeepSeekMoE).",
     )  # fmt: skip
     expert: str = knob(
         "mlp",
@@ -69,7 +123,9 @@ class RunConfig:
         help="What each expert is.",
     )
     hidden_width: int = knob(8, low=1, high=256, scale="log", label="Expert size", help="Hidden units in each expert.")
-    batch_size: int = knob(256, low=8, high=4096, scale="log", label="Batch size", help="Tokens in one training step.")
+    batch_size: int = knob(
+        256, low=8, high=4096, page_high=512, scale="log", label="Batch size", help="Tokens in one training step."
+    )  # with N = 32 experts of the largest size a step of 512 tokens takes 0.06 s; one of 4096 would hold up others
     learning_rate: float = knob(
         0.03, low=1e-5, high=10, scale="log", live=True, per_run=True, label="Learning rate", help="Adam's step size."
     )
@@ -100,20 +156,15 @@ class RunConfig:
             each.check(value)
             if each.kind is float and value is not None:
                 object.__setattr__(self, each.name, float(value))  # so that 10 and 10.0 are written and compared alike
-        if self.top_k > self.num_experts:
-            raise ValueError(
-                f"top_k must be at most num_experts: got top_k={self.top_k}, num_experts={self.num_experts}; "
-                "lower top_k or add experts"
-            )
-        low, high = TASK_INFO[self.task].classes
-        if self.num_classes is not None and not low <= self.num_classes <= high:
-            allowed = f"from {low} to {high}" if low < high else f"none or {low}" if low == 2 else "none"
-            allowed += f" for task={self.task}"
-            raise ValueError(f"num_classes must be {allowed}: got num_classes={self.num_classes}; leave it at none")
+        found = rules.complaint(vars(self), RULES)
+        if found is not None:
+            raise ValueError(str(found))
 
     @property
     def renormalized(self) -> bool:
-        """Whether the chosen gate probabilities are divided by their sum: `auto` is plain at k = 1."""
+        """Whether the weights of a token add up to 1; where `gate_form` decides, `auto` is plain at k = 1."""
+        if ROUTER_INFO[self.router].weights != "form":
+            return ROUTER_INFO[self.router].weights == "shares"
         return self.gate_form == "renormalized" or (self.gate_form == "auto" and self.top_k > 1)
 
     @property
@@ -123,9 +174,7 @@ class RunConfig:
 
     def with_(self, **changes: Value) -> RunConfig:
         """A copy with some knobs changed, checked again."""
-        unknown = sorted(set(changes) - set(KNOBS))
-        if unknown:
-            raise ValueError(f"a knob must be one of {', '.join(KNOBS)}: got {', '.join(unknown)}; check the spelling")
+        _check_names(changes)
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
 
     def bucket(self) -> tuple[Value, ...]:
@@ -150,14 +199,27 @@ class RunConfig:
             if name in params:
                 values[name], notice = each.clamp(params[name])
                 notices += [notice] if notice else []
-        experts = values.get("num_experts", RunConfig.num_experts)
-        if values.get("top_k", RunConfig.top_k) > experts:
-            values["top_k"] = experts
-            notices.append(f"top_k must be at most num_experts={experts}; using top_k={experts}")
-        try:
-            return RunConfig(**values), notices
-        except ValueError as error:
-            return RunConfig(**{**values, "num_classes": None}), [*notices, str(error)]
+        config, complaints = RunConfig().nearest(**values)
+        return config, notices + [each.notice for each in complaints]
+
+    def nearest(self, keep: Collection[str] = (), **changes: Value) -> tuple[RunConfig, list[Complaint]]:
+        """A copy with some knobs changed, and others where the rules between knobs ask for it: a complaint for each.
+
+        Raises ValueError where the rules ask for another value of a knob named in `keep`.
+        """
+        _check_names(changes)
+        for name, value in changes.items():
+            KNOBS[name].check(value)
+        values, complaints = rules.mended(vars(self) | changes, RULES)
+        for each in complaints:
+            if each.name in keep:
+                raise ValueError(str(each))
+        return self.with_(**values), complaints
+
+    def choices_now(self, name: str) -> list[Value]:
+        """The values of a whole-number knob that it keeps whatever must follow it."""
+        numbers = range(int(KNOBS[name].low or 0), int(KNOBS[name].high or 0) + 1)
+        return [each for each in numbers if rules.mended(vars(self) | {name: each}, RULES)[0][name] == each]
 
 
 def expand(config: RunConfig, **lists: Sequence[Value]) -> list[RunConfig]:
@@ -203,6 +265,23 @@ TASK_INFO: dict[str, TaskInfo] = {
 }  # fmt: skip
 
 
+def task_classes(values: rules.Values) -> Complaint | None:
+    """A task has the number of classes that it can have."""
+    task, classes = values["task"], values["num_classes"]
+    low, high = TASK_INFO[task].classes
+    if classes is None or low <= classes <= high:
+        return None
+    allowed = f"from {low} to {high}" if low < high else f"none or {low}" if low == 2 else "none"
+    rule, got = f"must be {allowed} for task={task}", f"num_classes={classes}"
+    return Complaint("num_classes", rule, got, "leave it at none", None, "this task has its own")
+
+
+def _check_names(changes: Mapping[str, Value]) -> None:
+    unknown = sorted(set(changes) - set(KNOBS))
+    if unknown:
+        raise ValueError(f"a knob must be one of {', '.join(KNOBS)}: got {', '.join(unknown)}; check the spelling")
+
+
 def _knobs() -> dict[str, Knob]:
     kinds = {"int": int, "float": float, "bool": bool, "str": str}
     found = {}
@@ -214,3 +293,4 @@ def _knobs() -> dict[str, Knob]:
 
 
 KNOBS: dict[str, Knob] = _knobs()
+RULES: tuple[rules.Rule, ...] = (rules.only_where_used(KNOBS.values()), *rules.BETWEEN_KNOBS, task_classes)

@@ -1,6 +1,7 @@
 """Two ways to compute the same layer: every expert on every token, or only the tokens that chose it.
 
-Both return y_t = Σ_e gates_te · E_e(x_t), equal to rounding. Leading axis R: runs never share a row or a weight.
+Both return y_t = Σ_e gates_te · E_e(x_t), equal to rounding; `mixed` is for routers that choose nothing (Soft MoE).
+Leading axis R: runs never share a row or a weight.
 """
 
 from __future__ import annotations
@@ -63,6 +64,20 @@ def sparse(
     y_IO = gates_I1 * y_LO.index_select(0, place_I)
     y_TO = y_IO.new_zeros(num_runs * num_tokens, y_IO.shape[-1]).index_add_(0, token_I, y_IO)
     return y_TO.view(num_runs, num_tokens, -1)
+
+
+def mixed(
+    experts: Experts, rows_REP: Float[Tensor, "R E P"], x_RTD: Float[Tensor, "R T D"], routing: Routing
+) -> Float[Tensor, "R T O"]:
+    """Soft MoE: each expert computes one mixture of tokens, and every token is answered by a mixture of these answers.
+
+    Cost: one token for each expert, however large the batch.
+    """
+    if routing.slots_ED is None:
+        raise ValueError("mixtures need what the slots hold: got slots_ED=None; use dense or sparse for choices")
+    slots_G1D = routing.slots_ED.flatten(0, 1).unsqueeze(-2).to(x_RTD.dtype)
+    y_REO = experts(rows_REP.flatten(0, 1), slots_G1D).view(*rows_REP.shape[:2], -1)
+    return routing.gates_TE.to(x_RTD.dtype) @ y_REO
 
 
 def blocks(count_G: Int[Tensor, " G"], total: int) -> tuple[int, Int[Tensor, " B"], Int[Tensor, " G"]]:

@@ -10,17 +10,25 @@ the start of the frame, so that a browser reads `new Float32Array(buffer, offset
 
 Header, per frame: `step`, knob `revision`, `scene` (rises when the points must be asked for again), `state` running |
 paused | diverged, `speed` slow | watch | fast, `reason` (a sentence, or null), `steps_per_second`, `seconds` trained,
-`dispatch`, `device`, `marks` [[step, "λ 0→10"], …], `probe` [x, y], `batch_dependent` (capacity: maps show preference).
+`settled` (it paused by itself), `ghost` (what is drawn gray, in words, or null), `dispatch`, `device`,
+`marks` [[step, "λ 0→10"], …], `probe` [x, y], `limited` (seats are), `batch_dependent` (a token's choice depends on
+its batch: seats are limited, experts choose, tokens are mixed, or a second choice is skipped at random; maps, curves
+and the probe then show the preference for a token by itself: nobody queues or is skipped, and where tokens are compared
+or mixed, it is with the test tokens).
 Header, about the task: `task`, `kind`, `view` map | curve | projection, `extent`, `metric_name`, `lo` and `hi` (values
-that regression pictures are shaded between), `num_runs` R, `num_experts` N, `num_outputs` O, `balance_loss`.
-Header, a list with one entry per run: `top_k`, `balance_coef`, `renormalized`, `task_loss`, `balance_loss_value` (raw),
-`train_metric`, `test_loss`, `test_metric`, `cv_load`, `specialization`,
-`dropped_share`, `max_violation`, `load_entropy`, `logit_size`; one per run and expert: `ids` (letter A is
-id 0; the E axis is sorted by id), `dead`, `died_at` (step since which it is idle; 0 = never chosen; null = not dead).
+that regression pictures are shaded between), `num_runs` R, `num_experts` N, `num_shared` experts beside them,
+`num_outputs` O, `router`, `balance_loss`.
+Header, a list with one entry per run: `top_k`, `balance_coef`, `renormalized` (a token's weights add up to 1),
+`task_loss`, `balance_loss_value` (raw), `train_metric`, `test_loss`, `test_metric`, `cv_load`, `specialization`,
+`dropped_share` (of choices), `unserved_share` (of tokens, without any expert), `cv_importance` (of the weights' sums),
+`gate_gradient` (norm, of the last step), `max_violation`, `load_entropy`, `logit_size`, `num_parameters`,
+`active_parameters` and `flops` (those of one token); one per run and expert: `ids` (letter A is id 0; the E axis is
+sorted by id), `dead`, `died_at` (step since which it is idle; 0 = never chosen; null = not dead).
 
 Arrays in every frame: `load`, `mean_prob`, `importance`, `gradient_norm`, `update_share` (share of steps with a token),
-`probe_prob`, `probe_weight` f4[R,N]; `probe_chosen` u1[R,N];
-`probe_output` f4[R,O]; `probe_expert_output` f4[R,N,O]. Pictures add, in cells row by row from the upper left:
+`probe_prob`, `probe_weight` f4[R,N]; `probe_chosen` u1[R,N]; `probe_output` f4[R,O] (shared experts included);
+`probe_expert_output` f4[R,N,O] (what the weights multiply: of `soft` the answer to an expert's own mixture);
+`ghost_load` f4[R,N] while a ghost is there. Pictures add, in cells row by row from the upper left:
     first_choice   winner u1[R,64,64] (place on the E axis); chosen u1[R,64,64,⌈N/8⌉] (bit e%8 of byte e//8)
     confidence     confidence u1[R,64,64] (largest gate probability × 255)
     prediction     prediction u1[R,64,64] (class; or 255·(value − lo)/(hi − lo))
@@ -29,11 +37,24 @@ Arrays in every frame: `load`, `mean_prob`, `importance`, `gradient_norm`, `upda
     points         point_xy f4[R,P,2]; point_target [R,P] (u1 class, or f4 value); point_train, point_segment u1[R,P]
     choices        point_choice u1[R,P] (the kept expert with the largest weight; none kept: the first choice);
                    point_kept u1[R,P] (1 = any choice kept)
+    batch          batch_xy f4[R,B,2]; batch_chosen, batch_kept u1[R,B,N] (tokens of the next step, and who gets them)
+    groups         group_share f4[R,N,S] (share of each true group by first choice); group_baseline f4[R] (match with
+                   true groups that chance alone gives)
     curve          curve_x, curve_target f4[G]; curve_prediction f4[R,G]; curve_expert, curve_gate f4[R,N,G];
                    curve_winner u1[R,G]
     history        history_step f4[S]; history_<column of Training.history> f4[R,S]; history_balance_coef f4[R,S];
                    history_load f4[R,M,S]
-                   by expert id, NaN while it does not exist
+                   by expert id, NaN while it does not exist; of a ghost: ghost_step f4[S]; ghost_task_loss,
+                   ghost_balance_loss, ghost_test_metric f4[R,S]
+    journey        of the token at the probe: journey_x f4[R,D]; journey_gate_w f4[R,N,D]; journey_gate_b f4[R,N];
+                   journey_logit f4[R,N] (journey_noisy_logit where noise was added); journey_target f4[R,1] (class) or
+                   f4[R,O], of the test token at journey_distance f4[R,1]; journey_loss f4[R,1]; journey_gradient
+                   f4[R,N] (of the loss, along each logit); journey_shared f4[R,O] (the
+                   shared experts' part of the output); journey_alone_loss f4[R,N] (sent to this expert alone, with
+                   weight 1); with F = plain, renormalized, softmax after top-k, each with the run's k, then with k = 1:
+                   journey_form_weight, journey_form_gradient f4[R,F,N]; journey_form_output f4[R,F,O];
+                   journey_form_loss f4[R,F]; of the measured train tokens: journey_mean_prob, journey_batch_load
+                   f4[R,N]; journey_balance_loss f4[R,1] (raw)
 """
 
 from __future__ import annotations
@@ -49,7 +70,8 @@ import numpy as np
 MAGIC = b"MOE1"
 DTYPES: dict[str, np.dtype[Any]] = {name: np.dtype(f"<{name}") for name in ("u1", "i2", "i4", "f4")}
 PICTURES = (
-    "first_choice", "confidence", "prediction", "gate", "expert_output", "choices", "points", "curve", "history",
+    "first_choice", "confidence", "prediction", "gate", "expert_output", "choices", "points", "batch", "groups",
+    "curve", "history", "journey",
 )  # fmt: skip
 """What a client may ask for; each name adds its own arrays to the ones that every frame carries."""
 
@@ -63,9 +85,10 @@ def pack(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
     if "arrays" in header:
         raise ValueError("a frame's header must not hold the key arrays: got one; pass the arrays as second argument")
     plain = {name: _little_endian(name, array) for name, array in arrays.items()}
-    room = _aligned(PREFIX.size + len(_json({**header, "arrays": _table(plain, WIDE_OFFSET)}))) - PREFIX.size
-    table = _table(plain, PREFIX.size + room)
-    parts = [PREFIX.pack(MAGIC, room), _json({**header, "arrays": table}).ljust(room)]
+    start = _json({**header, "arrays": []})[: -len(b"]}")]  # written once; the table of arrays depends on its length
+    room = _aligned(PREFIX.size + len(start) + len(_json(_table(plain, WIDE_OFFSET)))) - PREFIX.size
+    text = start + _json(_table(plain, PREFIX.size + room))[1:] + b"}"
+    parts = [PREFIX.pack(MAGIC, room), text.ljust(room)]
     for array in plain.values():
         parts += [array.tobytes(), bytes(_aligned(array.nbytes) - array.nbytes)]
     return b"".join(parts)
@@ -147,11 +170,11 @@ def _aligned(size: int) -> int:
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
-def _json(header: Mapping[str, Any]) -> bytes:
+def _json(value: Any) -> bytes:
     try:
-        text = json.dumps(header, allow_nan=False, separators=(",", ":"), default=_native)
+        text = json.dumps(value, allow_nan=False, separators=(",", ":"), default=_native)
     except ValueError:  # rare, so the common frame does not pay for looking at every number
-        text = json.dumps(_finite(header), allow_nan=False, separators=(",", ":"))
+        text = json.dumps(_finite(value), allow_nan=False, separators=(",", ":"))
     return text.encode()
 
 

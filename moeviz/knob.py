@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from dataclasses import dataclass, field
 from typing import Any
 
 Value = bool | int | float | str | None
+SHORT = reprlib.Repr()
+SHORT.maxstring = SHORT.maxother = SHORT.maxlong = LONGEST = 60
 
 
 @dataclass(frozen=True)
@@ -24,9 +27,11 @@ class Knob:
     scale: str = "linear"  # linear | log | log0 (logarithmic with a 0 below)
     choices: tuple[str, ...] = ()
     choice_labels: tuple[str, ...] = ()  # what a page calls them
+    caption: str = ""  # said beneath its widget, where it has a prominent place
     optional: bool = False  # None is a value, written "none"
     live: bool = False  # may change while the run trains
     per_run: bool = False  # may differ between the runs of one lockstep bucket
+    routers: tuple[str, ...] = ()  # those that use it; none named = all do
 
     @property
     def rule(self) -> str:
@@ -38,6 +43,10 @@ class Knob:
         number = "a whole number" if self.kind is int else "a number"
         none = ", or none" if self.optional else ""
         return f"must be {number} from {self.write(self.low)} to {self.write(self.high)}{none}"
+
+    def used_by(self, router: str) -> bool:
+        """Whether it means anything to this router."""
+        return not self.routers or router in self.routers
 
     def write(self, value: Value) -> str:
         """The value as text that `parse` reads back."""
@@ -57,9 +66,9 @@ class Knob:
         if right_kind and self.choices:
             right_kind = value in self.choices
         elif right_kind and self.low is not None and self.high is not None:
-            right_kind = self.low <= float(value) <= self.high  # type: ignore[arg-type]  # also refuses nan
+            right_kind = self.low <= value <= self.high  # type: ignore[operator]  # also refuses nan
         if not right_kind:
-            raise ValueError(f"{self.name} {self.rule}: got {self.name}={value!r}; choose an allowed value")
+            raise ValueError(f"{self.name} {self.rule}: got {self.name}={shown(value)}; choose an allowed value")
 
     def parse(self, text: str) -> Value:
         """The value written as `text`, inside its bounds; raises ValueError (rule, value, remedy) otherwise."""
@@ -80,33 +89,39 @@ class Knob:
             and self.low is not None
             and high is not None
         ):
-            if math.isnan(value):
-                return self.default, f"{self.name} {self.rule}: got {text!r}; using {self.name}={self.default}"
+            if isinstance(value, float) and math.isnan(value):  # (a whole number may be too long for a float)
+                return self.default, f"{self.name} {self.rule}: got {shown(text)}; using {self.name}={self.default}"
             bounded = self.kind(min(max(value, self.low), high))
             if bounded != value:
                 rule = f"{self.name} must be from {self.write(self.low)} to {self.write(high)}"
-                return bounded, f"{rule}: got {text[:40]}; using {self.write(bounded)}"
+                return bounded, f"{rule}: got {text.strip()[:40]}; using {self.write(bounded)}"
         return value, None
 
     def _read(self, text: str) -> Value:
         lowered = text.strip().lower()
         if self.optional and lowered in ("none", ""):
             return None
-        shown = f"got {self.name}={text[:40]!r}; choose an allowed value"
+        complaint = f"{self.name} {self.rule}: got {self.name}={shown(text)}; choose an allowed value"
         if self.kind is bool:
             if lowered in ("1", "true", "yes", "on"):
                 return True
             if lowered in ("0", "false", "no", "off"):
                 return False
-            raise ValueError(f"{self.name} {self.rule}: {shown}")
+            raise ValueError(complaint)
         if self.choices:
             if lowered not in self.choices:
-                raise ValueError(f"{self.name} {self.rule}: {shown}")
+                raise ValueError(complaint)
             return lowered
         try:
             return self.kind(lowered)
         except (ValueError, OverflowError):
-            raise ValueError(f"{self.name} {self.rule}: {shown}") from None
+            raise ValueError(complaint) from None
+
+
+def shown(value: object) -> str:
+    """A value that somebody sent, for an error: short, on one line, and without invisible characters."""
+    text = SHORT.repr(value)
+    return text if len(text) <= LONGEST + 2 else text[:LONGEST] + "…"
 
 
 def knob(default: Value, **about: Any) -> Any:

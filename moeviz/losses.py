@@ -5,12 +5,16 @@ They read `chosen` (what the router wanted), never `kept` (what fitted): drops m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from moeviz.axes import PerRun, over
+from moeviz.metrics import cv_squared
+from moeviz.metrics import entropy as entropy_of
 from moeviz.routers import Routing
 
 
@@ -33,10 +37,69 @@ def switch(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R"]:
 
     Units:  none; 1.0 balanced, N/k collapsed; may dip below 1 where counts and probabilities disagree.
     Source: Switch Transformer, eq. 4-6 (arXiv 2101.03961), f divided by k so that 1.0 means balanced for every k.
+            On the probabilities of `deepseek_v3`, p = s / Σ s, it is DeepSeek-V3's sequence-wise loss, with a batch as
+            the sequence and α = λ (1e-4 in the paper; eq. 17-20, arXiv 2412.19437).
     """
     mean_prob_E = routing.probs_TE.mean(-2)
     load_E = routing.chosen_TE.to(mean_prob_E.dtype).mean(-2) / over(k, 1)
     return mean_prob_E.shape[-1] * (load_E * mean_prob_E).sum(-1)
+
+
+def gshard(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R"]:
+    """Switch's balance loss as GShard has it: only first choices are counted.
+
+    loss = N · Σ_i f_i P_i, f = share of tokens whose first choice is i; only P carries a gradient.
+
+    Units:  none; 1.0 balanced, N collapsed. One number per group of tokens; a run's loss is the mean over its groups.
+    Source: GShard, section 2.2 (arXiv 2006.16668), times N² so that 1.0 means balanced for every N.
+    """
+    mean_prob_E = routing.probs_TE.mean(-2)
+    first_E = (routing.rank_TE == 0).to(mean_prob_E.dtype).mean(-2)
+    return mean_prob_E.shape[-1] * (first_E * mean_prob_E).sum(-1)
+
+
+def importance(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R"]:
+    """How unevenly the weights are spread: 0 when every expert gets the same sum of weights.
+
+    loss = CV²(Σ_t weights) = variance / mean², of the weights before drops; the gradient goes through the weights.
+
+    Units:  none; 0 balanced, N/k − 1 when all tokens take the same k experts with equal weights.
+    Source: Shazeer et al. 2017, eq. 6-7 (arXiv 1701.06538). Weights of 1 (renormalized, k = 1) give no gradient.
+    """
+    gates_TE = routing.gates_TE if routing.full_gates_TE is None else routing.full_gates_TE
+    return cv_squared(gates_TE.sum(-2))
+
+
+def load(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R"]:
+    """How unevenly tokens are spread, made smooth by the noise: the chance that another draw would choose the expert.
+
+    loss = CV²(Σ_t P(x, i)), P(x, i) = Φ((z_i − threshold_i) / std_i); threshold_i: the noisy score that i has to beat,
+    the (k+1)-th largest if i is chosen, else the k-th. Without noise, or at k = N, a plain count without a gradient.
+
+    Units:  none; 0 balanced, N/k − 1 when all tokens are sure of the same k experts.
+    Source: Shazeer et al. 2017, appendix A (arXiv 1701.06538); only `noisy_top_k` has noise.
+    """
+    share_TE = routing.chosen_TE.to(routing.probs_TE.dtype)
+    noisy_TE, std_TE = routing.noisy_logits_TE, routing.noise_std_TE
+    if noisy_TE is not None and std_TE is not None:
+        kth_T1, next_T1 = (
+            noisy_TE.where(routing.rank_TE == place, 0).sum(-1, keepdim=True) for place in (over(k, 2) - 1, over(k, 2))
+        )
+        threshold_TE = torch.where(routing.chosen_TE, next_T1, kth_T1)
+        chance_TE = torch.special.ndtr((routing.logits_TE - threshold_TE) / std_TE)
+        share_TE = torch.where(routing.chosen_TE.all(-1, keepdim=True), share_TE, chance_TE)
+    return cv_squared(share_TE.sum(-2))
+
+
+def importance_load(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R"]:
+    """Importance and load together, as Shazeer's models are trained: even weights and even counts.
+
+    loss = CV²(Σ_t weights) + CV²(Σ_t P(x, i)), the sum of `importance` and `load`, both with the same weight.
+
+    Units:  none; 0 balanced.
+    Source: Shazeer et al. 2017, section 4 and appendix A, with w_importance = w_load = λ (arXiv 1701.06538).
+    """
+    return importance(routing, k=k) + load(routing, k=k)
 
 
 def z(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R"]:
@@ -49,4 +112,42 @@ def z(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R"]:
     return routing.logits_TE.logsumexp(-1).square().mean(-1)
 
 
-LOSSES: dict[str, Callable[..., Tensor]] = {"squared": squared, "switch": switch, "z": z}
+def entropy(
+    routing: Routing,
+    *,
+    k: PerRun,
+    modality_T: Int[Tensor, "*#R T"] | None = None,
+    threshold: PerRun | None = None,
+) -> Float[Tensor, "*R"]:
+    """Each token should be sure of its expert, but the tokens of one kind together should use many experts.
+
+    loss = Σ_m mean_t H(p_t) + max(0, τ − H(mean_t p_t)), over the tokens t of each modality m; H(p) = −Σ p log p.
+
+    Args:   modality_T: which kind each token is of (image 0, text 1, …); None = all of one kind.
+            threshold: τ in nats; e^τ experts is the least that a modality should spread over. None = log(N / number of
+            modalities): every modality its share of the experts, and all of them where there is only one.
+    Units:  nats; 0 when every token is sure and each modality is spread over at least e^τ experts.
+    Source: LIMoE, its local loss and its global loss with a threshold (arXiv 2206.02770).
+    """
+    probs_TE = routing.probs_TE
+    if modality_T is None:
+        member_TM = probs_TE.new_ones(probs_TE.shape[-2], 1)
+    else:
+        member_TM = torch.nn.functional.one_hot(modality_T).to(probs_TE.dtype)
+    share_TM = member_TM / member_TM.sum(-2, keepdim=True).clamp(min=1)  # of a token in its modality's mean
+    tau = math.log(probs_TE.shape[-1] / member_TM.shape[-1]) if threshold is None else threshold
+    unsure_M = (share_TM * entropy_of(probs_TE).unsqueeze(-1)).sum(-2)
+    narrow_M = (over(tau, 1) - entropy_of(share_TM.mT @ probs_TE)).clamp(min=0) * member_TM.any(-2)
+    return (unsure_M + narrow_M).sum(-1)
+
+
+LOSSES: dict[str, Callable[..., Tensor]] = {
+    "squared": squared,
+    "switch": switch,
+    "gshard": gshard,
+    "importance": importance,
+    "load": load,
+    "importance_load": importance_load,
+    "z": z,
+    "entropy": entropy,
+}

@@ -25,6 +25,11 @@ def dropped_share(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R"]:
     return (load(routing, k=k) - kept_load(routing, k=k)).sum(-1)
 
 
+def unserved_share(routing: Routing) -> Float[Tensor, "*R"]:
+    """Share of tokens that no expert computes: all their choices were dropped, or no expert chose them."""
+    return 1 - routing.kept_TE.any(-1).to(routing.probs_TE.dtype).mean(-1)
+
+
 def mean_probability(routing: Routing) -> Float[Tensor, "*R E"]:
     """Mean over tokens of the gate probabilities; sums to 1. It weighs where load counts."""
     return routing.probs_TE.mean(-2)
@@ -57,7 +62,8 @@ def max_violation(load_E: Float[Tensor, "*R E"]) -> Float[Tensor, "*R"]:
 
 def entropy(shares_E: Float[Tensor, "*R E"]) -> Float[Tensor, "*R"]:
     """Entropy of shares that sum to 1, in nats; log N = even, 0 = one expert has it all."""
-    return -torch.special.xlogy(shares_E, shares_E).sum(-1)
+    tiny = torch.finfo(shares_E.dtype).tiny  # the logarithm of 0 would be -inf, and its gradient NaN
+    return -(shares_E * shares_E.clamp(min=tiny).log()).sum(-1)
 
 
 def logit_size(routing: Routing) -> Float[Tensor, "*R"]:

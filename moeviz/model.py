@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from moeviz.axes import PerRun
-from moeviz.dispatch import DISPATCH, every_output
+from moeviz.axes import over
+from moeviz.deciding import Question, RouterOptions, RoutingKnobs, decide
+from moeviz.dispatch import DISPATCH, every_output, mixed
 from moeviz.experts import EXPERTS, ExpertKind, Parameters, Shapes, unpack
 from moeviz.rng import stream
-from moeviz.routers import ROUTERS, Routing
+from moeviz.routers import Routing, last_taken
+from moeviz.rules import ROUTER_INFO
+
+__all__ = ["MoE", "RouterOptions", "RoutingKnobs"]
 
 # An expert's row is a multiple of this many numbers, so that a run's rounding does not depend on its neighbors.
 ALIGN = 16
+USUAL = RouterOptions()
 GATE_LENGTH = 1.0  # every gate column starts with this length, so that no expert is unable to win from the start
-
-
-@dataclass(frozen=True)
-class RoutingKnobs:
-    """The numbers of a router that may change while it trains; each for all runs, or one per run."""
-
-    k: PerRun
-    renormalize: PerRun
-    capacity: PerRun | None = None
 
 
 @dataclass(frozen=True)
@@ -34,6 +32,7 @@ class MoE:
     """y = Σ_{i ∈ Top-k} g_i · E_i(x): a router, its experts, and a way to compute them.
 
     Weights come in as `rows_REP`: one row of P numbers for every run and expert, its gate column first, then its own.
+    The last rows are those of the shared experts: they compute every token with weight 1, and no router sees them.
     """
 
     router: str
@@ -43,6 +42,8 @@ class MoE:
     hidden_width: int
     output_width: int
     biased_gate: bool
+    options: RouterOptions = USUAL
+    num_shared: int = 0
 
     @property
     def kind(self) -> ExpertKind:
@@ -51,8 +52,15 @@ class MoE:
 
     @property
     def gate_shapes(self) -> Shapes:
-        """The gate's numbers for one expert: its column of W_g, and its bias if the gate has one."""
-        return {"gate_w": (self.input_width,), **({"gate_b": ()} if self.biased_gate else {})}
+        """The gate's numbers for one expert: its column of W_g, and its bias and noise column if the gate has them."""
+        bias: Shapes = {"gate_b": ()} if self.biased_gate else {}
+        noise: Shapes = {"noise_w": (self.input_width,)} if self.router == "noisy_top_k" else {}
+        return {"gate_w": (self.input_width,), **bias, **noise}
+
+    @cached_property
+    def gate_width(self) -> int:
+        """How many of a row's numbers are the gate's."""
+        return sum(math.prod(shape) for shape in self.gate_shapes.values())
 
     @property
     def expert_shapes(self) -> Shapes:
@@ -62,64 +70,128 @@ class MoE:
     def initialize(self, seed: int, expert_id: int) -> Float[Tensor, " P"]:
         """One expert's row, float64: a gate column of random direction and fixed length, then the expert's own numbers.
 
-        Expert i starts the same whatever the number of experts.
+        Expert i starts the same whatever the number of experts. Noise starts at one size for all, as Shazeer's does.
         """
         column_D = torch.randn(self.input_width, generator=stream(seed, "router", expert_id), dtype=torch.float64)
         if self.input_width > 1:  # on a line, equal lengths would leave only two different columns: +1 and -1
             column_D = GATE_LENGTH * column_D / column_D.norm()
         # With b = -|w|²/2 the expert whose column is nearest to the token wins: none is shut out from the start.
         bias = -column_D.square().sum(0, keepdim=True) / 2 if self.biased_gate else column_D[:0]
-        own = self.kind.initialize(self.expert_shapes, stream(seed, "expert", expert_id))
-        row_P = torch.cat([column_D, bias, *(own[name].flatten() for name in own)])
+        return self._row(torch.cat([column_D, bias]), stream(seed, "expert", expert_id))
+
+    def fresh_rows(self, seeds: Sequence[int], num_experts: int) -> Float[Tensor, "R A P"]:
+        """The rows that runs with these seeds start from, float64: the experts', then the shared experts'."""
+        rows = [
+            [self.initialize(seed, i) for i in range(num_experts)]
+            + [self.initialize_shared(seed, i) for i in range(self.num_shared)]
+            for seed in seeds
+        ]
+        return torch.stack([torch.stack(each) for each in rows])
+
+    def initialize_shared(self, seed: int, number: int) -> Float[Tensor, " P"]:
+        """The row of one shared expert; its gate column is never used, and stays 0."""
+        return self._row(torch.zeros(0, dtype=torch.float64), stream(seed, "shared expert", number))
+
+    def _row(self, gate: Tensor, generator: torch.Generator) -> Float[Tensor, " P"]:
+        own = self.kind.initialize(self.expert_shapes, generator)
+        gate = torch.nn.functional.pad(gate, (0, self.gate_width - len(gate)))
+        row_P = torch.cat([gate, *(own[name].flatten() for name in own)])
         return torch.nn.functional.pad(row_P, (0, -len(row_P) % ALIGN))
 
-    def parameters(self, rows_REP: Float[Tensor, "R E P"]) -> Parameters:
-        """Gate columns and experts by name, `[R, E, …]`, as views of the rows."""
-        return unpack(rows_REP, self.gate_shapes | self.expert_shapes)
+    def parameters(self, rows_REP: Float[Tensor, "R A P"]) -> Parameters:
+        """Gate columns and experts by name, `[R, E, …]`, as views of the rows; without the shared experts."""
+        return unpack(self.routed(rows_REP), self.gate_shapes | self.expert_shapes)
+
+    def routed(self, rows_REP: Float[Tensor, "R A P"]) -> Float[Tensor, "R E P"]:
+        """The rows of the experts that the router chooses among."""
+        return rows_REP[:, : rows_REP.shape[1] - self.num_shared] if self.num_shared else rows_REP
 
     def __call__(
-        self, rows_REP: Float[Tensor, "R E P"], x_RTD: Float[Tensor, "R T D"], knobs: RoutingKnobs
+        self, rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"], knobs: RoutingKnobs
     ) -> tuple[Float[Tensor, "R T O"], Routing]:
         """Output and routing for every token of every run."""
-        gate_rows_REP, expert_rows_REP = self._divide(rows_REP)
+        gate_rows_REP, expert_rows_REP = self._divide(self.routed(rows_REP))
         routing = self._route(gate_rows_REP, x_RTD, knobs)
-        return DISPATCH[self.dispatch](self.experts, expert_rows_REP, x_RTD, routing), routing
+        execute = DISPATCH[self.dispatch] if routing.slots_ED is None else mixed
+        y_RTO = execute(self.experts, expert_rows_REP, x_RTD, routing)
+        return (y_RTO + self.shared_output(rows_REP, x_RTD) if self.num_shared else y_RTO), routing
 
-    def route(self, rows_REP: Float[Tensor, "R E P"], x_RTD: Float[Tensor, "R T D"], knobs: RoutingKnobs) -> Routing:
+    def route(self, rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"], knobs: RoutingKnobs) -> Routing:
         """The router's decision alone."""
-        return self._route(self._divide(rows_REP)[0], x_RTD, knobs)
+        return self._route(self._divide(self.routed(rows_REP))[0], x_RTD, knobs)
+
+    def alone(
+        self, rows_REP: Float[Tensor, "R A P"], others_RTD: Float[Tensor, "R T2 D"], knobs: RoutingKnobs
+    ) -> RoutingKnobs:
+        """Knobs under which every token is routed by itself, as on a map: no queue, nothing drawn.
+
+        Where the company decides, the others stand for it: `expert_choice` takes a token that at least equals the last
+        one which the expert takes of them, and the slots of `soft` are filled with them.
+        """
+        knobs = replace(knobs, capacity=None, token_groups=1)
+        if not ROUTER_INFO[self.router].batchwise:
+            return knobs
+        routing = self.route(rows_REP, others_RTD, knobs)
+        return replace(knobs, threshold_RE=last_taken(routing), slots_RED=routing.slots_ED)
 
     def expert_outputs(
-        self, rows_REP: Float[Tensor, "R E P"], x_RTD: Float[Tensor, "R T D"]
+        self, rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"]
     ) -> Float[Tensor, "R E T O"]:
         """What each expert would answer to each token, chosen or not."""
-        return every_output(self.experts, self._divide(rows_REP)[1], x_RTD)
+        return every_output(self.experts, self._divide(self.routed(rows_REP))[1], x_RTD)
+
+    def weighted_outputs(
+        self, rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"], routing: Routing
+    ) -> Float[Tensor, "R E T O"]:
+        """What the weights multiply: each expert's answer to each token, or (Soft MoE) to the mixture in its slot."""
+        if routing.slots_ED is None:
+            return self.expert_outputs(rows_REP, x_RTD)
+        rows_GP = self._divide(self.routed(rows_REP))[1].flatten(0, 1)
+        y_G1O = self.experts(rows_GP, routing.slots_ED.flatten(0, 1).unsqueeze(-2))
+        return y_G1O.unflatten(0, routing.slots_ED.shape[:2]).expand(-1, -1, x_RTD.shape[1], -1)
+
+    def shared_output(self, rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"]) -> Float[Tensor, "R T O"]:
+        """The sum of what the shared experts answer to each token."""
+        shared_RSP = self._divide(rows_REP[:, rows_REP.shape[1] - self.num_shared :])[1]
+        return every_output(self.experts, shared_RSP, x_RTD).sum(1)
 
     def experts(self, rows_GP: Float[Tensor, "G P"], x_GCD: Float[Tensor, "G C D"]) -> Float[Tensor, "G C O"]:
         """Experts by group: row g computes the tokens x_GCD[g]."""
         return self.kind.apply(unpack(rows_GP, self.expert_shapes), x_GCD)
 
     def _route(
-        self, gate_rows_REP: Float[Tensor, "R E P"], x_RTD: Float[Tensor, "R T D"], knobs: RoutingKnobs
+        self, gate_rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"], knobs: RoutingKnobs
     ) -> Routing:
-        """Router logits z = W_gᵀx (plus a bias, if the gate has one), and what the router makes of them."""
+        """Router logits z = W_gᵀx (plus a bias, if the gate has one), and what the router makes of them.
+
+        Jitter is on the gate's own copy of the tokens; experts see the clean ones.
+        """
         if x_RTD.dtype in (torch.float16, torch.bfloat16):  # router arithmetic is never below float32
             x_RTD, gate_rows_REP = x_RTD.float(), gate_rows_REP.float()
-        logits_RTE = torch.bmm(x_RTD, gate_rows_REP[..., : self.input_width].mT)
+        if knobs.jitter_RTD is not None:
+            x_RTD = x_RTD * (1 + over(knobs.jitter, 2) * knobs.jitter_RTD)
+        width = self.input_width
+        logits_RTE = torch.bmm(x_RTD, gate_rows_REP[..., :width].mT)
         if self.biased_gate:
-            logits_RTE = logits_RTE + gate_rows_REP[..., -1].unsqueeze(-2)
-        return ROUTERS[self.router](logits_RTE, k=knobs.k, capacity=knobs.capacity, renormalize=knobs.renormalize)
+            logits_RTE = logits_RTE + gate_rows_REP[..., width].unsqueeze(-2)
+        noise_rows_RED = gate_rows_REP[..., -width:] if self.router == "noisy_top_k" else None
+        return decide(self.router, Question(x_RTD, logits_RTE, noise_rows_RED, self.options, knobs))
 
     def _divide(self, rows_REP: Float[Tensor, "R E P"]) -> tuple[Float[Tensor, "R E P1"], Float[Tensor, "R E P2"]]:
         """The gate's numbers and the experts' numbers of each row."""
-        gate_width = self.input_width + self.biased_gate
-        return rows_REP.split([gate_width, rows_REP.shape[-1] - gate_width], dim=-1)
+        return rows_REP.split([self.gate_width, rows_REP.shape[-1] - self.gate_width], dim=-1)
 
     def flops(self, num_experts: int, k: int) -> int:
-        """Floating-point operations for one token in the sparse form: the gate for all experts, then k experts."""
+        """Floating-point operations for one token in the sparse form: the gate for all, k experts, and the shared."""
         each = self.kind.flops(self.input_width, self.hidden_width, self.output_width)
-        return 2 * self.input_width * num_experts + k * each
+        return 2 * self.input_width * num_experts + (k + self.num_shared) * each
 
     def num_parameters(self, num_experts: int) -> int:
         """All parameters of the layer."""
-        return num_experts * sum(math.prod(shape) for shape in (self.gate_shapes | self.expert_shapes).values())
+        own = sum(math.prod(shape) for shape in self.expert_shapes.values())
+        return num_experts * self.gate_width + (num_experts + self.num_shared) * own
+
+    def num_active_parameters(self, num_experts: int, k: int) -> int:
+        """Parameters that one token uses: the whole gate, which scores every expert, k experts, and the shared."""
+        own = sum(math.prod(shape) for shape in self.expert_shapes.values())
+        return num_experts * self.gate_width + (k + self.num_shared) * own

@@ -17,14 +17,43 @@ class Preset:
 
 
 PRESETS: dict[str, Preset] = {
-    "idle": Preset("Idle experts", "Without a balance loss, some experts soon get no work.", RunConfig()),
-    "healthy": Preset("Healthy", "The same run with λ = 10: everyone works.", RunConfig(balance_coef=10.0)),
+    "idle": Preset("Idle experts", "Without a balance loss, at least one expert soon gets no work (†).", RunConfig()),
+    "healthy": Preset(
+        "Healthy", "Started with λ = 10: every expert gets work, and the load is more even.",
+        RunConfig(balance_coef=10.0),
+    ),
+    "too_much": Preset(
+        "Too much balance", "λ = 20: work is less uneven, but answers get worse. Drag λ to 0: accuracy climbs.",
+        RunConfig(task="clusters_unequal", expert="linear", top_k=1, balance_coef=20.0, learning_rate=0.02),
+    ),
+    "more": Preset(
+        "More experts", "Two experts cannot learn eight rules. Drag N to 8 and watch accuracy climb.",
+        RunConfig(expert="linear", num_experts=2, top_k=1, balance_coef=1.0, learning_rate=0.1),
+    ),
+    "one": Preset(
+        "One expert is enough", "Drag N down to 1: a moment later one expert answers as well as eight did.",
+        RunConfig(task="plane", expert="linear"),
+    ),
     "spiral": Preset(
-        "Spiral", "Eight experts share two arms; each learns a slice.",
+        "Spiral", "The experts cut two wound arms into slices: see who answers where.",
         RunConfig(task="spiral", hidden_width=32, learning_rate=0.01),
     ),
     "digits": Preset(
         "Digits", "Real handwriting: 8×8 pixels, ten classes, drawn on two principal components.",
         RunConfig(task="digits", hidden_width=32, learning_rate=0.003, balance_coef=1.0),
+    ),
+    "pieces": Preset(
+        "Cut into pieces", "A W on a line: each of four straight-line experts takes one piece of it.",
+        RunConfig(
+            task="piecewise", expert="linear", num_experts=4, top_k=1, balance_coef=1.0, learning_rate=0.05,
+        ),
+    ),
+    "switch": Preset(
+        "Switch", "Few seats: an input that finds none is dropped (✕). Drag λ to 1: nearly all find one.",
+        RunConfig(router="switch", top_k=1, capacity_factor=1.25, gate_jitter=0.01, balance_loss="switch"),
+    ),
+    "gshard": Preset(
+        "GShard", "Two experts, seats counted in four groups. Drag λ to 1: few choices are still dropped.",
+        RunConfig(router="gshard", capacity_factor=1.25, token_groups=4, balance_loss="gshard"),
     ),
 }  # fmt: skip

@@ -3,13 +3,14 @@
 import streamlit as st
 
 from moeviz.config import RunConfig, expand
+from moeviz.ui.asking import questions_about
 from moeviz.ui.live import stage
 from moeviz.ui.visitor import live_run
 
 words, action = st.columns([5, 1.4], vertical_alignment="center")
 words.markdown(
     "##### A mixture of experts: a gate sends each input to one of eight small networks, the experts. "
-    "Both runs start alike and learn live; only the right one is punished for uneven use."
+    "Both runs start alike and learn live; only the run with λ = 10 is punished for uneven use."
 )
 if action.button("Turn the knobs yourself", type="primary", width="stretch"):
     st.switch_page("../../pages/playground.py")
@@ -17,3 +18,4 @@ if action.button("Turn the knobs yourself", type="primary", width="stretch"):
 token = live_run("home", expand(RunConfig(top_k=1, seed=7), balance_coef=[0.0, 10.0]))
 if token:
     stage(token, "twins", titles=["No balance loss", "Balance loss, λ = 10"])
+questions_about("home")

@@ -7,7 +7,7 @@ import os
 # Set before torch is imported, and inherited by the processes that tests start: results depend on the thread count.
 os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import hypothesis
@@ -16,6 +16,7 @@ import pytest
 from moeviz.cli.doctor import find_browser
 from moeviz.config import RunConfig
 from moeviz.engine import Engine
+from tests.measuring import Report
 from tests.watching import children, moeviz_threads
 
 hypothesis.settings.register_profile("moeviz", deadline=None, derandomize=True, max_examples=50)
@@ -58,6 +59,17 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
 def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
     """The first screen of a page is designed for 1280 by 720."""
     return {**browser_context_args, "viewport": {"width": 1280, "height": 720}}
+
+
+@pytest.fixture
+def report(record_property: Callable[[str, object], None]) -> Report:
+    """Prints a measured figure, and adds it to the test's record."""
+
+    def line(name: str, value: float, unit: str) -> None:
+        record_property(name, value)
+        print(f"\n{name:<58}{value:>10.1f} {unit}", end="")
+
+    return line
 
 
 @pytest.fixture(scope="module")

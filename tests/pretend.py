@@ -8,8 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 
 from moeviz.config import RunConfig
-from moeviz.engine.worker import Host
+from moeviz.engine.host import Host
 from moeviz.frames import unpack
+from moeviz.training import Training
+from moeviz.training import step_together as training_together
 
 SNAPSHOT_SECONDS = 0.002
 
@@ -49,12 +51,26 @@ class FakeTraining:
         if self.configs[0].learning_rate == 10:
             self.diverged, self.reason = True, "lower the learning rate"
 
+    @property
+    def lockstep(self) -> tuple[int, int]:
+        return self.configs[0].batch_size, self.configs[0].num_experts
+
+    @property
+    def measured_step(self) -> int:
+        return self.current_step
+
     def set(self, **knobs) -> list[str]:
         if "broken" in knobs:
             self.broken = knobs["broken"]
             return []
         self.configs = tuple(config.with_(**knobs) for config in self.configs)
         return [f"{name} is new" for name in knobs]
+
+    def settled(self, since: int) -> bool:
+        return False
+
+    def ghost(self, kind: str) -> None:
+        return None
 
     def recover(self) -> list[str]:
         self.reset()
@@ -63,20 +79,38 @@ class FakeTraining:
     def snapshot(self, want=(), probe=None, *, fresh=True):
         if self.broken == "snapshot":
             raise KeyError("load")
-        self.clock.now += SNAPSHOT_SECONDS
+        self.clock.now += SNAPSHOT_SECONDS if self.configs[0].hidden_width < 256 else 0.1
         header = {"step": self.current_step, "reason": self.reason, "probe": probe, "want": list(want)}
         return SimpleNamespace(header=header, arrays={"load": np.ones((1, 8), "f4")})
 
 
-class World:
-    """A Host and everything that it has sent."""
+def step_together(trainings: list[FakeTraining]) -> None:
+    """A common step: the first costs what it costs alone, each further one a quarter."""
+    if any(training.broken == "step" for training in trainings):
+        raise RuntimeError("shapes do not match")
+    clock = trainings[0].clock
+    began = clock.now
+    for training in trainings:
+        training.step()
+    clock.now = began + (clock.now - began) * (3 + len(trainings)) / (4 * len(trainings))
 
-    def __init__(self, idle_pause: float = 10.0, idle_free: float = 120.0) -> None:
+
+class World:
+    """A Host and everything that it has sent; with `together`, runs of one shape step together.
+
+    With `real`, they really train, in no time by this clock.
+    """
+
+    def __init__(
+        self, idle_pause: float = 10.0, idle_free: float = 120.0, together: bool = False, real: bool = False
+    ) -> None:
         self.clock = Clock()
-        training = type("Timed", (FakeTraining,), {"clock": self.clock})
+        pretended = type("Timed", (FakeTraining,), {"clock": self.clock})
         self.sent: list[tuple[float, dict, bytes]] = []
         self.seen = 0  # so many of them by a greedy viewer
-        self.host = Host(self.emit, training, idle_pause=idle_pause, idle_free=idle_free, clock=self.clock)
+        common = (training_together if real else step_together) if together else None
+        training = Training if real else pretended
+        self.host = Host(self.emit, training, common, idle_pause=idle_pause, idle_free=idle_free, clock=self.clock)
 
     def emit(self, message, payload) -> None:
         self.sent.append((self.clock.now, json.loads(json.dumps(message)), payload))
@@ -114,6 +148,9 @@ class World:
 
     def of(self, run: str, op: str) -> list[dict]:
         return [message for _, message, _ in self.sent if message["op"] == op and message.get("run") == run]
+
+    def last_frame(self, run: str) -> bytes:
+        return next(frame for _, message, frame in reversed(self.sent) if frame and message["run"] == run)
 
     def frames(self, run: str) -> list[tuple[float, dict]]:
         return [

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from moeviz import bench
+from moeviz.rules import ROUTER_NAMES
 from moeviz.training import Training
 
 
@@ -58,7 +59,7 @@ def test_the_charts_hold_the_frames_numbers() -> None:
 
 
 def test_an_unknown_name_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"a benchmark must be one of step_r1, .*: got step_r2; "):
+    with pytest.raises(ValueError, match=r"a benchmark must be one of step_r1, .*: got 'step_r2'; "):
         bench.run(["step_r2"])
 
 
@@ -68,3 +69,12 @@ def test_json_has_the_promised_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (line,) = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
     assert list(line) == ["name", "value", "unit", "baseline", "ratio"]
     assert line["name"] == "frame_pack" and line["value"] > 0
+
+
+def test_every_router_is_measured_against_top_k(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "ROUNDS", 1)
+    monkeypatch.setattr(bench, "STEPS", 1)
+    names = [f"router_{name}" for name in ROUTER_NAMES if name != "top_k"]
+    results = bench.run([*names, "router_queue"])
+    assert [each.name for each in results] == [*names, "router_queue"]
+    assert all(each.ratio == pytest.approx(each.baseline / each.value) for each in results)  # of one pair

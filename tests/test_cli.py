@@ -17,12 +17,16 @@ from typing import Any
 import numpy as np
 import pytest
 import segno
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as some
 
+from moeviz.bench import BENCHMARKS, Result
 from moeviz.cli import COMMANDS, address, doctor, flags, main
 from moeviz.cli.train import HISTORY_COLUMNS
 from moeviz.config import KNOBS, RunConfig
 
 ROOT = Path(__file__).resolve().parents[1]
+REPORTED = ("platform", "device", "devices", "cores", "threads", "browser")
 RESULT_KEYS = {
     "config", "steps", "seconds", "test_metric", "test_loss", "load", "cv_load", "dead_experts", "specialization",
     "history", "dispatch", "device",
@@ -161,6 +165,15 @@ def test_a_diverged_run_says_which_knob_to_lower_and_still_prints_its_result(
         (["train", "--gate-bias", "maybe"], ["gate_bias must be true or false", "gate_bias='maybe'", "choose"]),
         (["train", "--seed", "9" * 5000], ["seed must be a whole number", "seed='999", "choose"]),
         (["train", "--json", "/no/such/folder/x.json"], ["--json must be", "/no/such/folder/x.json", "use -"]),
+        (["train", "--seed", "9" * 400], ["seed must be a whole number", "seed=999", "choose"]),
+        (["train", "--json", "x" * 5000], ["--json must be", "'xxx", "use -"]),
+        (["train", "--json", "a\0b"], ["--json must be", r"'a\x00b'", "use -"]),
+        (["train", "--steps", "0", "--json", "/dev/full"], ["--json must be", "/dev/full", "choose another"]),
+        (["x" * 5000], ["the command must be one of train, bench", "'xxx", "see --help"]),
+        (["train", "x" * 5000], ["flags it knows", "'xxx", "see --help"]),
+        (["bench", "--only", "a\n" * 500], ["a benchmark must be one of step_r1", r"'a\na\n", "check the spelling"]),
+        (["address", "--host", "x" * 6000], ["--host must be a host name or an address", "'xxx", "use 0.0.0.0"]),
+        (["address", "--host", "\udcff"], ["--host must be a host name or an address", r"'\udcff'", "use 0.0.0.0"]),
         (["train", "--json"], ["--json", "expected one argument", "see python -m moeviz train --help"]),
         (["train", "--lambda", "1"], ["flags it knows", "--lambda", "see --help"]),
         (["train", "--topk", "1"], ["flags it knows", "--topk", "did you mean --top-k?"]),
@@ -175,9 +188,54 @@ def test_bad_input_is_one_line_with_rule_value_and_remedy(
     assert main(words) == 2
     out, err = capsys.readouterr()
     assert out == ""
+    err = err.removeprefix("training clusters (N=8, k=2, λ=0) for 0 steps on cpu\n")  # found out at the end only
     assert err.startswith("moeviz: ") and err.count("\n") == 1 and len(err) < 400
     positions = [err.find(part) for part in parts]
     assert -1 not in positions, err
+
+
+FLAGS = ["task", "num-experts", "top-k", "learning-rate", "gate-bias", "seed", "steps", "json", "only", "host", "port"]
+NOT_HERE = {"--device=cuda", "--device=mps", "--json=-"}  # may be there, and takes its time; prints
+odd = (
+    some.text(max_size=20)
+    | some.text(some.characters(), max_size=5)
+    | some.integers().map(str)
+    | some.floats().map(str)
+)
+odd |= some.sampled_from(
+    ["", "-", "--", "-1", "nan", "inf", "1e999", "9" * 400, "/", "/dev/full", "no/such", "\0", "%s", "@x"]
+)
+anything = some.builds("--{}={}".format, some.sampled_from([*FLAGS, *(name.replace("_", "-") for name in KNOBS)]), odd)
+anything |= odd | odd.map("--{}".format) | odd.map("-{}".format)
+quick = anything.filter(lambda word: word not in NOT_HERE and not re.fullmatch(r"--steps=\s*[\d_]{2,8}\s*", word))
+arguments = some.lists(quick, max_size=3)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(command=some.sampled_from([*COMMANDS]), words=arguments)
+@example(command="train", words=["--steps=9" + "9" * 400])
+@example(command="train", words=["--steps=1e3"])
+@example(command="train", words=["--step=1"])  # no abbreviations
+@example(command="doctor", words=["--json=/no/such/folder/x"])
+@example(command="address", words=["--port=-1"])
+def test_whatever_is_written_behind_a_command_ends_with_a_status(
+    command: str, words: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in BENCHMARKS:
+        monkeypatch.setitem(BENCHMARKS, name, lambda: Result("frame_pack", 1.0, "ms", 1.0, 1.0))
+    monkeypatch.setattr(doctor, "report", lambda: {"versions": {}, "problems": [], **dict.fromkeys(REPORTED, ())})
+    monkeypatch.chdir(tmp_path)
+    words = [*words, "--steps=1"] if command == "train" and not any("--steps" in word for word in words) else words
+    capsys.readouterr()
+    try:
+        status = main([command, *words])
+    except SystemExit as ended:  # --help
+        status = int(ended.code or 0)
+    out, err = capsys.readouterr()
+    assert status in (0, 1, 2) and "Traceback" not in err
+    if status == 2:
+        last = err.splitlines()[-1]
+        assert out == "" and err.endswith("\n") and last.startswith("moeviz: ") and "; " in last and len(last) < 400
 
 
 def test_bad_input_is_found_before_torch_is_imported() -> None:

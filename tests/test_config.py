@@ -7,13 +7,35 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moeviz.config import KNOBS, TASK_INFO, TASK_NAMES, Knob, RunConfig, Value, expand
+from moeviz.training import Training
+from tests.mending import nearest
 
 BOUNDED = [knob for knob in KNOBS.values() if knob.low is not None]
 CHOSEN = [knob for knob in KNOBS.values() if knob.choices]
+
+
+ODD = (
+    "9" * 400,
+    "-" + "9" * 400,
+    "9" * 5000,
+    "1e400",
+    "1e-400",
+    "-0",
+    "nan",
+    "٣",
+    "1_0",
+    " 9\n",
+    "a\nb\x00\ud800\u202e",
+    "<b>",
+)
+texts = (  # that people, typos and attackers write
+    st.text(max_size=40) | st.text(st.characters(), max_size=9) | st.floats().map(str) | st.integers().map(str)
+    | st.sampled_from(ODD)
+)  # fmt: skip
 
 
 def values(knob: Knob, high: float | None = None) -> st.SearchStrategy[Any]:
@@ -33,11 +55,7 @@ def values(knob: Knob, high: float | None = None) -> st.SearchStrategy[Any]:
 def configs(draw: st.DrawFn, page: bool = False) -> RunConfig:
     """Any allowed config; with `page` only what a page can show."""
     drawn = {name: draw(values(knob, knob.page_high if page else None)) for name, knob in KNOBS.items()}
-    drawn["top_k"] = min(drawn["top_k"], drawn["num_experts"])
-    low, high = TASK_INFO[drawn["task"]].classes
-    if drawn["num_classes"] is not None and not low <= drawn["num_classes"] <= high:
-        drawn["num_classes"] = None
-    return RunConfig(**drawn)
+    return nearest(drawn)
 
 
 # --- the knobs themselves
@@ -153,7 +171,9 @@ def test_parse_reads_what_people_write(name: str, text: str, value: Value) -> No
         ("balance_coef", "-0.1"),
         ("task", "spirals"),
         ("gate_bias", "maybe"),
+        ("seed", "9" * 400),
         ("seed", "9" * 5000),
+        ("task", "a\nb\u202e\x00\ud800" * 1000),
     ],
 )
 def test_parse_refuses_with_rule_value_and_remedy_on_one_short_line(name: str, text: str) -> None:
@@ -162,10 +182,10 @@ def test_parse_refuses_with_rule_value_and_remedy_on_one_short_line(name: str, t
     message = str(refused.value)
     assert message.startswith(f"{name} {KNOBS[name].rule}: got {name}=")
     assert message.endswith("; choose an allowed value")
-    assert "\n" not in message and len(message) < 300
+    assert message.isprintable() and len(message) < 300
 
 
-@given(st.sampled_from(list(KNOBS.values())), st.text(max_size=30))
+@given(st.sampled_from(list(KNOBS.values())), texts)
 def test_parse_gives_an_allowed_value_or_a_value_error(knob: Knob, text: str) -> None:
     try:
         parsed = knob.parse(text)
@@ -183,6 +203,9 @@ def test_parse_gives_an_allowed_value_or_a_value_error(knob: Knob, text: str) ->
         ("balance_coef", "-3", 0.0),
         ("balance_coef", "inf", 100.0),
         ("balance_coef", "nan", 0.0),  # no nearest value: the default
+        ("num_experts", "9" * 400, 32),  # too long for a float
+        ("seed", "-" + "9" * 400, 0),
+        ("batch_size", "4096", 512),  # a page takes fewer
         ("num_experts", "many", 8),
         ("task", "unknown", "clusters"),
         ("gate_bias", "maybe", False),
@@ -202,7 +225,7 @@ def test_clamp_keeps_an_allowed_value_in_silence() -> None:
     assert KNOBS["capacity_factor"].clamp("none") == (None, None)
 
 
-@given(st.sampled_from(list(KNOBS.values())), st.text(max_size=30) | st.floats().map(str) | st.integers().map(str))
+@given(st.sampled_from(list(KNOBS.values())), texts)
 def test_clamp_never_raises_and_always_gives_an_allowed_value(knob: Knob, text: str) -> None:
     value, notice = knob.clamp(text)
     knob.check(value)
@@ -288,15 +311,23 @@ def test_with_changes_a_copy_and_checks_it_again() -> None:
 
 def test_a_bucket_ignores_exactly_the_knobs_that_may_differ_between_its_runs() -> None:
     per_run = {name for name, knob in KNOBS.items() if knob.per_run}
-    assert per_run == {"top_k", "balance_coef", "gate_form", "capacity_factor", "learning_rate", "noise", "seed"}
+    assert per_run == {
+        "top_k", "balance_coef", "gate_form", "capacity_factor", "eval_capacity_factor", "gate_jitter", "bias_rate",
+        "learning_rate", "noise", "seed",
+    }  # fmt: skip
     others: dict[str, Value] = {
         "task": "xor", "num_experts": 4, "top_k": 1, "balance_loss": "z", "balance_coef": 1.0, "gate_form": "plain",
         "gate_bias": True, "capacity_factor": 1.0, "expert": "linear", "hidden_width": 4, "batch_size": 64,
         "learning_rate": 0.1, "noise": 0.5, "seed": 1, "device": "cpu", "dispatch": "dense", "num_classes": 3,
-        "train_share": 0.8,
+        "train_share": 0.8, "eval_capacity_factor": 2.0, "batch_prioritized": True, "gate_jitter": 0.1,
+        "second_policy": "all", "token_groups": 4, "bias_rate": 0.1, "expert_groups": 4, "kept_groups": 2,
+        "route_scale": 2.0, "num_shared_experts": 1, "router": "mixtral",
     }  # fmt: skip
-    config = RunConfig()
+    assert set(others) == set(KNOBS)
     for name, value in others.items():
+        config, _ = RunConfig().nearest(router=(KNOBS[name].routers or ("top_k",))[0])
+        if name == "kept_groups":
+            config = config.with_(expert_groups=4)
         assert (config.with_(**{name: value}).bucket() == config.bucket()) == (name in per_run), name
 
 
@@ -335,13 +366,30 @@ def test_a_url_holds_only_what_differs_from_the_defaults() -> None:
 @given(
     st.dictionaries(
         st.sampled_from(list(KNOBS)) | st.text(max_size=10),
-        st.text(max_size=40) | st.floats().map(str) | st.integers().map(str) | st.sampled_from(TASK_NAMES),
+        texts | st.sampled_from(TASK_NAMES),
     )
 )
 def test_from_url_never_raises(params: dict[str, str]) -> None:
     config, notices = RunConfig.from_url(params)
     assert RunConfig(**dataclasses.asdict(config)) == config
-    assert all(notice and "\n" not in notice for notice in notices)
+    for knob in KNOBS.values():
+        if knob.page_high is not None:
+            assert getattr(config, knob.name) <= knob.page_high
+    assert all(notice.isprintable() and 0 < len(notice) < 300 for notice in notices)
+
+
+OFTEN = {name: values(knob, knob.page_high).map(knob.write) | texts for name, knob in KNOBS.items()}
+UNTRIED = st.just("cpu") | texts.filter(lambda text: text.strip().lower() not in ("cuda", "mps"))
+
+
+@settings(max_examples=30)
+@given(st.fixed_dictionaries({"device": UNTRIED}, optional={n: each for n, each in OFTEN.items() if n != "device"}))
+def test_whatever_an_address_says_can_be_trained_and_drawn(params: dict[str, str]) -> None:
+    config, _ = RunConfig.from_url(params)
+    training = Training([config])
+    training.step(2)
+    header = training.snapshot(want=["points", "history"], probe=(1e6, -1e6)).header
+    assert header["step"] == 2 and header["num_experts"] == config.num_experts
 
 
 @pytest.mark.parametrize(

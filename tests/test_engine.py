@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import re
+
+import pandas
 import pytest
 
 from moeviz.config import RunConfig
-from moeviz.engine import EngineBusy, RunGone
+from moeviz.engine import Engine, EngineFull, RunGone
 from moeviz.engine.live import MAX_RATE
 from moeviz.frames import unpack
+from moeviz.training import Training
 from tests.watching import Page, wait_until
 
 
@@ -66,6 +72,21 @@ def test_step_pauses_and_moves_exactly_n_and_reset_goes_back(engine):
     engine.close(token)
 
 
+def test_the_history_is_the_table_of_the_same_run_here(engine):
+    token = engine.open([RunConfig(seed=3)], play=False)
+    page = Page(engine, token)
+    engine.step(token, 25)
+    page.header(lambda header: header["step"] == 25)
+    training = Training([RunConfig(seed=3)])
+    training.step(25)
+    table = pandas.read_csv(io.StringIO(engine.history(token)))
+    assert table.columns.tolist() == training.history.columns.tolist()
+    assert table["step"].tolist() == [0, 10, 20]
+    for name in table.columns:
+        assert table[name].tolist() == pytest.approx(training.history[name].tolist(), rel=1e-5), name
+    engine.close(token)
+
+
 def test_reset_with_other_configs_keeps_token_and_viewers(engine, token):
     page = Page(engine, token)
     before = page.header()
@@ -102,13 +123,13 @@ def test_a_diverged_run_says_which_knob_and_recovers(engine):
 
 def test_bad_messages_of_a_browser_are_answered_and_do_no_harm(engine, token):
     page = Page(engine, token)
-    page.viewer.send({"op": "explode"})
-    assert "op must be one of" in page.text("error")["message"]
+    with pytest.raises(ValueError, match="op must be one of"):
+        page.viewer.send({"op": "explode"})
     page.viewer.send({"op": "recover"})
     assert "recover must follow a divergence" in page.text("error")["message"]
-    for _ in range(2 * MAX_RATE):
-        page.viewer.send({"op": "play"})
-    assert "at most 300 messages a second" in page.text("error")["message"]
+    for _ in range(2 * MAX_RATE):  # what comes too soon is refused (see test_stage)
+        with contextlib.suppress(ValueError):
+            page.viewer.send({"op": "play"})
     step = page.header()["step"]  # frames are still answered
     page.header(lambda header: header["step"] > step)
 
@@ -124,7 +145,8 @@ def test_a_callback_that_fails_is_detached_and_the_others_live(engine, token, ca
 
 def test_a_full_server_says_so_and_an_unknown_token_is_gone(engine):
     tokens = [engine.open([RunConfig(seed=seed)], play=False) for seed in range(4)]
-    with pytest.raises(EngineBusy, match="at most 4 runs at once: 4 are open; close a tab"):
+    assert engine.num_runs == engine.max_runs == 4
+    with pytest.raises(EngineFull, match="at most 4 runs at once: 4 are open; close a tab"):
         engine.open([RunConfig()])
     page = Page(engine, tokens[0])
     tokens[0:1] = [engine.open([RunConfig()], replaces=tokens[0])]
@@ -133,9 +155,54 @@ def test_a_full_server_says_so_and_an_unknown_token_is_gone(engine):
         engine.close(token)
         engine.close(token)  # twice is fine
         assert not engine.alive(token)
-    for use in (engine.info, engine.play, engine.set, lambda token: engine.watch(token, print)):
+    for use in (engine.info, engine.play, engine.set, engine.history, lambda token: engine.watch(token, print)):
         with pytest.raises(RunGone, match="must belong to a live run"):
             use(tokens[0])
+
+
+def test_a_full_server_gives_a_newcomer_the_place_of_the_run_that_was_left_longest(engine, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr("moeviz.engine.live.time.monotonic", lambda: now[0])
+    watched, hidden, left, _ = tokens = [engine.open([RunConfig(seed=seed)], play=False) for seed in range(4)]
+    pages = {token: Page(engine, token) for token in (watched, hidden, left)}
+    pages[hidden].viewer.send({"op": "hidden", "value": True})
+    with pytest.raises(EngineFull):  # each may have a page that is still opening
+        engine.open([RunConfig()])
+    now[0] += 11
+    tokens.append(engine.open([RunConfig()], play=False))  # nobody ever came to the last of the four
+    assert [engine.alive(token) for token in tokens] == [True, True, True, False, True]
+    pages[left].viewer.close()
+    now[0] += 55
+    pages[tokens[4]] = Page(engine, tokens[4])
+    tokens.append(engine.open([RunConfig()], play=False))  # left for 55 s, hidden for 66: both could go
+    assert [engine.alive(token) for token in tokens] == [True, True, False, False, True, True]
+    Page(engine, tokens[5])
+    tokens.append(engine.open([RunConfig()], play=False))
+    assert "the server needed its place" in pages[hidden].text("gone")["reason"]
+    Page(engine, tokens[6])
+    now[0] += 1000
+    with pytest.raises(EngineFull):  # every run is watched
+        engine.open([RunConfig()])
+    for token in tokens:
+        engine.close(token)
+
+
+def test_resets_are_counted_since_they_cost_more_than_other_messages(engine, token):
+    page = Page(engine, token)
+    for _ in range(20):
+        page.viewer.send({"op": "reset"})
+    assert "starts again at most 4 times a second" in page.text("error")["message"]
+    page.header(lambda header: header["step"] > 5)
+
+
+def test_tokens_cannot_be_guessed(engine):
+    tokens: list[str] = []
+    for _ in range(20):
+        tokens.append(engine.open([RunConfig()], play=False, replaces=tokens[-1] if tokens else None))
+    engine.close(tokens[-1])
+    assert len(set(tokens)) == 20 and all(re.fullmatch(r"[\w-]{22}", token) for token in tokens)  # 128 bits of base64
+    for place in range(21):  # the last character holds only two of its six bits
+        assert len({token[place] for token in tokens}) > 5
 
 
 def test_configs_of_two_shapes_are_refused(engine):
@@ -143,3 +210,9 @@ def test_configs_of_two_shapes_are_refused(engine):
         engine.open([RunConfig(), RunConfig(num_experts=4)])
     with pytest.raises(ValueError, match="got 0 configs"):
         engine.open([])
+
+
+@pytest.mark.parametrize(("workers", "most"), [(1, 30), (2, 60), (64, 200)])
+def test_how_many_runs_fit_follows_from_the_workers(workers, most):
+    with Engine(num_workers=workers) as idle:  # none of them starts before it is needed
+        assert idle.max_runs == most

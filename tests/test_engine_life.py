@@ -42,6 +42,7 @@ def test_a_call_that_a_dying_worker_leaves_open_is_asked_again(engine, token):
     assert engine.info(token)["configs"][0].balance_coef == 3.0
 
 
+@pytest.mark.slow
 def test_fifty_visitors_leave_threads_and_memory_flat(engine):
     def visit() -> None:
         token = engine.open([RunConfig()])

@@ -72,8 +72,10 @@ def test_without_the_recorded_coefficient_its_part_is_not_made_up():
 def test_a_template_names_the_frame_arrays_it_wants_and_holds_no_numbers(make):
     figure = make()
     for trace in figure.data:
-        assert trace.meta["x"] == "history_step" and trace.meta["run"] == 0
-        assert trace.meta.get("y", trace.meta.get("z")).startswith("history_")
+        kind = trace.meta["x"].removesuffix("_step")
+        assert kind in ("history", "ghost") and trace.meta["run"] == 0
+        assert trace.meta.get("y", trace.meta.get("z")).startswith(f"{kind}_")
+        assert trace.type == "heatmap" or (trace.line.color == curves.GHOST_COLOR) == (kind == "ghost")
         assert len(trace.x) == 0
     assert figure.layout.meta["mark"] and figure.layout.paper_bgcolor == "rgba(0,0,0,0)"
 

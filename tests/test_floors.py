@@ -14,13 +14,17 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # (floor, modules that share the room, what they may import from outside); files of one room may import each other.
 ROOMS: list[tuple[int, tuple[str, ...], str]] = [
-    (0, ("moeviz.config", "moeviz.knob"), ""),
+    (0, ("moeviz.config", "moeviz.knob", "moeviz.rules", "moeviz.cautions"), ""),
     (1, ("moeviz.axes", "moeviz.rng", "moeviz.device"), "torch jaxtyping"),
     (1, ("moeviz.presets",), ""),
+    (1, ("moeviz.questions",), ""),
+    (1, ("moeviz.router_notes",), ""),
+    (1, ("moeviz.network",), ""),
     (2, ("moeviz.tasks",), "torch jaxtyping numpy pandas sklearn"),
     (2, ("moeviz.routers",), "torch jaxtyping"),
     (2, ("moeviz.experts",), "torch jaxtyping"),
     (3, ("moeviz.dispatch",), "torch jaxtyping"),
+    (3, ("moeviz.deciding",), "torch jaxtyping"),
     (3, ("moeviz.losses", "moeviz.metrics"), "torch jaxtyping"),
     (4, ("moeviz.model",), "torch jaxtyping"),
     (5, ("moeviz.training",), "torch jaxtyping numpy pandas"),
@@ -30,7 +34,7 @@ ROOMS: list[tuple[int, tuple[str, ...], str]] = [
     (8, ("moeviz.figures",), "numpy plotly"),
     (9, ("moeviz.stage",), "starlette"),
     (9, ("moeviz.lessons",), ""),
-    (10, ("moeviz.ui",), "streamlit"),
+    (10, ("moeviz.ui",), "streamlit pandas segno"),
     (11, ("moeviz", "moeviz.__main__", "moeviz.cli", "moeviz.bench", "app", "pages"), "*"),
 ]
 # what runs in the server process, beside the visitors' sockets

@@ -2,28 +2,19 @@
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
 
 from moeviz.config import LOSS_NAMES
-from moeviz.losses import LOSSES, squared, switch, z
+from moeviz.losses import LOSSES, gshard, squared, switch, z
 from moeviz.routers import Routing, top_k
+from tests.routing import logits_of, random_logits
 
 SURE = 80.0  # a logit so large that the softmax is 1 in float64
-
-
-def logits_of(probs: Any) -> Tensor:
-    return torch.tensor(probs, dtype=torch.float64).log()
-
-
-def random_logits(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
 def with_probabilities(routing: Routing) -> Routing:
@@ -81,6 +72,15 @@ def test_z_by_hand() -> None:
     )
 
 
+def test_gshard_counts_first_choices_only() -> None:
+    # p = (.6 .3 .1) twice and (.2 .5 .3) twice: first choices A A B B, f = (1/2, 1/2, 0), P = (.4, .4, .2)
+    # 3 · (.5 · .4 + .5 · .4) = 1.2. Second choices B B C C would count for switch at k = 2: f = (1/4, 1/2, 1/4):
+    # 3 · (.1 + .2 + .05) = 1.05
+    routing = top_k(logits_of([[0.6, 0.3, 0.1], [0.6, 0.3, 0.1], [0.2, 0.5, 0.3], [0.2, 0.5, 0.3]]), k=2)
+    assert gshard(routing, k=2).item() == pytest.approx(1.2, rel=1e-12)
+    assert switch(routing, k=2).item() == pytest.approx(1.05, rel=1e-12)
+
+
 # ---- laws ----------------------------------------------------------------------------------------------------------
 
 
@@ -93,6 +93,16 @@ def test_squared_is_the_variation_of_importance(seed: int, tokens: int, experts:
     loss = squared(routing, k=1).item()
     assert loss == pytest.approx(variation / experts, rel=1e-9, abs=1e-15)
     assert -1e-15 <= loss <= 1 - 1 / experts + 1e-12
+
+
+@given(st.integers(0, 999), st.integers(1, 5))
+def test_gshard_equals_slow_loops_and_at_k_1_switch(seed: int, k: int) -> None:
+    routing = top_k(random_logits(7, 5, seed=seed), k=k)
+    rows = routing.probs_TE.tolist()
+    first = [row.index(max(row)) for row in rows]
+    expected = 5 * sum(first.count(e) / 7 * sum(row[e] for row in rows) / 7 for e in range(5))
+    assert gshard(routing, k=k).item() == pytest.approx(expected, rel=1e-12)
+    assert gshard(routing, k=k) == switch(top_k(routing.logits_TE, k=1), k=1)
 
 
 @pytest.mark.parametrize("name", LOSS_NAMES)
@@ -141,6 +151,15 @@ def test_gradient_of_switch_goes_through_probabilities_only() -> None:
     (gradient_TE,) = torch.autograd.grad(switch(routing, k=2), routing.probs_TE)
     load_E = chosen.chosen_TE.sum(0) / 14
     assert torch.allclose(gradient_TE, (4 * load_E / 7).double().expand(7, 4), rtol=1e-6)
+
+
+def test_gradient_of_gshard_goes_through_probabilities_only() -> None:
+    # d/dp_te of N sum_e f_e P_e = N f_e / T, f of the first choices
+    chosen = top_k(random_logits(7, 4), k=2)
+    routing = with_probabilities(chosen)
+    (gradient_TE,) = torch.autograd.grad(gshard(routing, k=2), routing.probs_TE)
+    first_E = (chosen.rank_TE == 0).double().mean(0)
+    assert torch.allclose(gradient_TE, (4 * first_E / 7).expand(7, 4), rtol=1e-12)
 
 
 def test_gradient_of_z_is_its_formula() -> None:

@@ -1,7 +1,7 @@
 """The whole layer: one token by hand, finite differences of every gradient, and how experts start."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import astuple
+from typing import Any
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ EXECUTED = [name for name in DISPATCH_NAMES if name != "auto"]
 
 
 def layer(expert: str = "mlp", dispatch: str = "dense", biased: bool = False, **sizes: int) -> MoE:
-    size = {"input_width": WIDTH, "hidden_width": HIDDEN, "output_width": OUTPUTS, **sizes}
+    size: dict[str, Any] = {"input_width": WIDTH, "hidden_width": HIDDEN, "output_width": OUTPUTS, **sizes}
     return MoE("top_k", expert, dispatch, biased_gate=biased, **size)
 
 
@@ -91,8 +91,10 @@ def by_differences(model: MoE, rows_EP: Tensor, x_TD: Tensor, knobs: RoutingKnob
 
 def check(model: MoE, run_knobs: Sequence[RoutingKnobs], loss: Loss) -> None:
     """Every number of every row of two runs, each with its own knobs, to 1e-6 of the largest gradient."""
-    rows_REP, x_RTD, numbers = fresh(model).requires_grad_(), tokens(), [astuple(knobs) for knobs in run_knobs]
-    together = RoutingKnobs(*(torch.tensor(column) for column in zip(*numbers, strict=True)))
+    rows_REP, x_RTD = fresh(model).requires_grad_(), tokens()
+    numbers: list[tuple[Any, ...]] = [(knobs.k, knobs.renormalize, knobs.capacity) for knobs in run_knobs]
+    k, renormalize, capacity = (torch.tensor(column) for column in zip(*numbers, strict=True))
+    together = RoutingKnobs(k, renormalize, capacity)
     assert far_from_kinks(model, rows_REP, x_RTD, together)
     (gradient_REP,) = torch.autograd.grad(loss(*model(rows_REP, x_RTD, together), together.k).sum(), rows_REP)
     for run, knobs in enumerate(run_knobs):
@@ -119,7 +121,7 @@ def test_task_gradients_agree_with_finite_differences(loss: Loss, biased: bool, 
     check(model, [RoutingKnobs(2, False, 2), RoutingKnobs(3, True, 3)], loss)  # with drops
 
 
-@pytest.mark.parametrize("name", LOSS_NAMES)
+@pytest.mark.parametrize("name", [name for name in LOSS_NAMES if name != "load"])  # without noise it has no gradient
 def test_balance_gradients_agree_with_finite_differences(name: str) -> None:
     def balance(_: Tensor, routing: Routing, k: PerRun) -> Tensor:
         return LOSSES[name](routing, k=k)

@@ -8,8 +8,10 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from hypothesis import example, given, settings
@@ -17,15 +19,23 @@ from hypothesis import strategies as some
 from streamlit.testing.v1 import AppTest
 
 from moeviz.config import KNOBS, LOSS_NAMES, TASK_INFO, Knob, RunConfig
-from moeviz.engine import Engine, EngineBusy, RunGone
+from moeviz.engine import Engine, EngineBusy, EngineFull, RunGone
+from moeviz.engine.wire import MAX_COORDINATE, check_probe
 from moeviz.presets import PRESETS
+from moeviz.rules import ROUTER_INFO, ROUTER_NAMES
 from moeviz.ui import code, visitor
+from moeviz.ui.address import OTHERS
+from moeviz.ui.waiting import PATIENCE
+from tests.mending import nearest
 
 ROOT = Path(__file__).resolve().parents[1]
 SHELL = ROOT / "moeviz" / "ui" / "shell.py"
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
-NOT_ON_A_PAGE = {"router", "device", "dispatch"}  # one choice only, or nothing to see
-MARKS = re.escape(r"\`*_{}[]()<>#+-.!|~$:")  # what Markdown, and Streamlit's own additions to it, may take for a sign
+NOT_ON_A_PAGE = {"device", "dispatch"}  # nothing to see
+KINDS = ("slider", "select_slider", "selectbox", "toggle", "number_input")
+MARKS = re.escape(
+    r"\`*_{}[]()<>#+-.!|~$:&@="
+)  # what Markdown, and Streamlit's own additions to it, may take for a sign
 
 
 class RecordedEngine:
@@ -38,10 +48,17 @@ class RecordedEngine:
         self.open_run: str | None = None
         self.recovered: tuple[RunConfig, ...] = ()
         self.busy = self.gone = False
+        self.num_runs, self.max_runs = 0, 3
+
+    @property
+    def has_room(self):
+        return self.num_runs < self.max_runs
 
     def open(self, configs, *, play=True, replaces=None):
+        if not self.has_room:
+            raise EngineFull("this server trains at most 3 runs at once: 3 are open; close a tab that shows one")
         if self.busy:
-            raise EngineBusy("this server trains at most 3 runs at once: 3 are open; close a tab that shows one")
+            raise EngineBusy("a worker must keep up with its messages: this one is far behind; try again in a moment")
         self.asked.append(("open", tuple(configs)))
         self.replaced.append(replaces)
         self.plays.append(play)
@@ -64,6 +81,8 @@ class RecordedEngine:
         self.asked.append(("reset", tuple(configs)))
 
     def _check(self, token):
+        if self.busy:
+            raise EngineBusy("a worker must keep up with its messages: this one is far behind; try again in a moment")
         if self.gone or token != self.open_run:
             self.gone = False
             raise RunGone("freed")
@@ -84,7 +103,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> RecordedEngine:
     return recorded
 
 
-def visit(page: str = "playground", **address: str) -> AppTest:
+def visit(page: str = "playground", **address: Any) -> AppTest:
     """A new visitor who opens a page at an address, and all that is folded up on it."""
     app = AppTest.from_file(str(SHELL), default_timeout=30)
     app.session_state.more = app.session_state.show_code = True
@@ -95,9 +114,18 @@ def visit(page: str = "playground", **address: str) -> AppTest:
 
 def widget(app: AppTest, name: str) -> Any:
     """The widget of a knob, whatever kind it is."""
-    kinds = ("slider", "select_slider", "selectbox", "toggle", "number_input")
     keys = (f"knob_{name}", f"knob_{name}_fixed")
-    return next(each for kind in kinds for each in app.get(kind) if each.key in keys)
+    return next(each for kind in KINDS for each in app.get(kind) if each.key in keys)
+
+
+def router_of(name: str) -> str:
+    """A router that uses the knob: the default one if it does."""
+    return next(router for router in ROUTER_NAMES if KNOBS[name].used_by(router))
+
+
+def special(name: str, **knobs: Any) -> RunConfig:
+    """The nearest config in which a knob is used."""
+    return RunConfig().nearest(router=router_of(name), **knobs)[0]
 
 
 def config(app: AppTest) -> RunConfig:
@@ -147,6 +175,44 @@ def test_homes_button_leads_to_the_playground_and_its_run_makes_room(engine):
     assert engine.replaced == [None, homes] and engine.asked[-1] == ("open", (RunConfig(),))
 
 
+def test_the_journey_opens_dense_and_paused_for_who_is_new_and_lowers_k_at_a_button(engine):
+    app = healthy(visit("journey"))
+    assert engine.asked == [("open", (RunConfig(top_k=8),))] and engine.plays == [False]
+    assert address(app) == {"top_k": "8"} and picture(app)["warm"] == 100
+    press(app, "Now keep only the best 2")
+    assert engine.asked[-1] == ("set", {"top_k": [2]}) and address(app) == {"top_k": "2"}
+    press(app, "Let every expert answer")
+    assert engine.asked[-1] == ("set", {"top_k": [8]})
+    app = healthy(visit("journey", num_experts="5"))
+    assert address(app) == {"num_experts": "5", "top_k": "5"}
+    app = healthy(visit("journey", top_k="3", play="0"))
+    assert engine.asked[-1] == ("open", (RunConfig(top_k=3),)) and picture(app)["warm"] == 0
+    assert healthy(visit("journey", num_experts="1", top_k="1")).button == []  # nothing to choose
+
+
+def test_what_the_journey_opened_with_stays_there_unless_it_was_turned(engine):
+    app = visit("journey")
+    healthy(app.switch_page("../../pages/playground.py").run())
+    assert config(app) == RunConfig() and widget(app, "top_k").value == 2 and widget(app, "num_experts").value == 8
+    app = visit("journey")
+    healthy(widget(app, "balance_coef").set_value(5.0).run())
+    healthy(app.switch_page("../../pages/playground.py").run())
+    assert config(app) == RunConfig(top_k=8, balance_coef=5.0) and widget(app, "top_k").value == 8
+    healthy(app.switch_page("../../pages/journey.py").run())
+    assert config(app) == RunConfig(top_k=8, balance_coef=5.0)  # who has a k keeps it
+
+
+@pytest.mark.parametrize(
+    "knobs", [{}, {"task": "bumps", "expert": "linear"}, *({"balance_loss": name} for name in LOSS_NAMES)], ids=str
+)
+def test_every_formula_of_the_journey_has_its_functions(engine, knobs):
+    shown = picture(healthy(visit("journey", **knobs)))["code"]
+    assert set(shown) == set("x logits softmax top_k weights experts sum task_loss balance_loss slopes".split())
+    for places in shown.values():
+        for each in places:
+            assert f"def {each['place'].split(':')[1]}(" in each["source"]
+
+
 def test_the_first_page_is_home(engine):
     app = healthy(AppTest.from_file(str(SHELL), default_timeout=30).run())
     assert picture(app)["layout"] == "twins"
@@ -162,13 +228,61 @@ def test_the_address_may_say_that_the_run_waits(engine, play, plays):
 
 
 def test_every_knob_has_a_widget_with_its_label_help_and_value(engine):
-    app = visit()
+    apps = {router: visit(**RunConfig().nearest(router=router)[0].to_url()) for router in ROUTER_NAMES}
     for knob in KNOBS.values():
         if knob.name in NOT_ON_A_PAGE:
             continue
+        app = apps[router_of(knob.name)]
         shown = widget(app, knob.name)
         assert (shown.label, shown.help) == (knob.label, knob.help)
-        assert shown.value == getattr(RunConfig(), knob.name)
+        assert shown.value == getattr(config(app), knob.name)
+
+
+@pytest.mark.parametrize("router", ROUTER_NAMES)
+def test_a_router_shows_its_own_knobs_and_its_story(engine, router):
+    app = healthy(visit())
+    healthy(widget(app, "router").set_value(router).run())
+    wanted, complaints = RunConfig().nearest(router=router)
+    assert config(app) == wanted and address(app) == wanted.to_url()
+    keys = {str(each.key) for kind in KINDS for each in app.get(kind)}
+    assert {name for name in KNOBS if f"knob_{name}" in keys} == {
+        name for name, knob in KNOBS.items() if knob.used_by(router) and name not in NOT_ON_A_PAGE
+    }
+    assert any(caption.value == ROUTER_INFO[router].story for caption in app.caption)
+    said = [toast.value for toast in app.toast]
+    for each in complaints:
+        assert any(KNOBS[each.name].label in toast and each.why in toast for toast in said)
+    assert widget(app, "top_k").value == wanted.top_k
+    assert widget(app, "top_k").disabled == (ROUTER_INFO[router].k != "any")
+    if router != "top_k":
+        assert engine.asked[1:] == [("reset", (wanted,))]
+
+
+def test_another_router_drops_what_it_has_no_use_for_and_says_so(engine):
+    app = visit(capacity_factor="1.25", gate_form="plain")
+    healthy(widget(app, "router").set_value("mixtral").run())
+    assert config(app) == RunConfig(router="mixtral")
+    said = " ".join(toast.value for toast in app.toast)
+    assert "Seats per expert set to none: this router has no use for it" in said
+    assert "Make chosen weights add up to 1 set to automatic" in said
+    healthy(widget(app, "router").set_value("top_k").run())
+    assert widget(app, "capacity_factor").value is None and config(app) == RunConfig()
+
+
+def test_soft_moe_keeps_k_at_n(engine):
+    app = visit(router="soft", top_k="8")
+    healthy(widget(app, "num_experts").set_value(5).run())
+    assert config(app) == RunConfig(router="soft", num_experts=5, top_k=5) and widget(app, "top_k").value == 5
+    assert engine.asked[-1] == ("set", {"num_experts": 5, "top_k": [5]})
+
+
+def test_groups_are_offered_only_where_they_fit(engine):
+    app = visit(router="deepseek_v3", num_experts="12")
+    assert widget(app, "expert_groups").options == ["1", "2", "3", "4", "6", "12"]
+    healthy(widget(app, "expert_groups").set_value(6).run())
+    assert widget(app, "kept_groups").options == ["1", "2", "3", "4", "5", "6"]  # a group of two holds k = 2
+    healthy(widget(app, "num_experts").set_value(8).run())
+    assert config(app).expert_groups == 4 and widget(app, "expert_groups").value == 4
 
 
 def test_numbers_end_where_config_says(engine):
@@ -181,14 +295,14 @@ def test_numbers_end_where_config_says(engine):
         numbers = [float(option) for option in widget(app, name).options if option != "none"]
         assert numbers == sorted(set(numbers))
         KNOBS[name].check(KNOBS[name].kind(numbers[0]))
-        assert numbers[-1] == KNOBS[name].high
+        assert numbers[-1] == (KNOBS[name].page_high or KNOBS[name].high)
     assert widget(app, "balance_coef").options[0] == "0" and widget(app, "capacity_factor").options[0] == "none"
 
 
 def test_choices_are_those_of_config(engine):
     app = visit()
     assert widget(app, "task").options == [info.label for info in TASK_INFO.values()]
-    for name in ("balance_loss", "gate_form", "expert"):  # one label for each choice, in the same order
+    for name in ("router", "balance_loss", "gate_form", "expert"):  # one label for each choice, in the same order
         assert len(KNOBS[name].choice_labels) == len(KNOBS[name].choices)
         assert widget(app, name).options == list(KNOBS[name].choice_labels)
 
@@ -197,7 +311,7 @@ def test_fewer_experts_than_k_lower_k_and_say_so(engine):
     app = visit(top_k="4")
     healthy(widget(app, "num_experts").set_value(3).run())
     assert config(app) == RunConfig(num_experts=3, top_k=3) and widget(app, "top_k").value == 3
-    assert any("k) lowered to 3" in toast.value for toast in app.toast)
+    assert any("k) set to 3" in toast.value for toast in app.toast)
     assert engine.asked[-1] == ("set", {"num_experts": 3, "top_k": [3]})
     assert address(app) == {"num_experts": "3", "top_k": "3"}
 
@@ -207,7 +321,7 @@ def test_another_number_of_experts_keeps_k(engine, num_experts):
     app = visit()
     healthy(widget(app, "num_experts").set_value(num_experts).run())
     assert engine.asked[-1] == ("set", {"num_experts": num_experts})
-    assert widget(app, "top_k").value == 2 and not any("lowered" in toast.value for toast in app.toast)
+    assert widget(app, "top_k").value == 2 and not any("set to" in toast.value for toast in app.toast)
     healthy(app.run())
     assert config(app) == RunConfig(num_experts=num_experts)
 
@@ -221,11 +335,13 @@ def test_one_expert_has_a_k_that_cannot_be_turned(engine):
 
 LIVE: dict[str, Any] = {
     "num_experts": 5, "top_k": 1, "balance_coef": 10.0, "balance_loss": "switch", "gate_form": "plain", "noise": 0.5,
-    "learning_rate": 0.1, "capacity_factor": 1.25,
+    "learning_rate": 0.1, "capacity_factor": 1.25, "eval_capacity_factor": 2.0, "batch_prioritized": True,
+    "gate_jitter": 0.01, "second_policy": "all", "token_groups": 4, "bias_rate": 0.01, "expert_groups": 2,
+    "kept_groups": 2, "route_scale": 3.0,
 }  # fmt: skip
 FIXED: dict[str, Any] = {
     "task": "moons", "seed": 7, "gate_bias": True, "expert": "linear", "hidden_width": 16, "batch_size": 64,
-    "num_classes": 3, "train_share": 0.25,
+    "num_classes": 3, "train_share": 0.25, "num_shared_experts": 1, "router": "mixtral",
 }  # fmt: skip
 
 
@@ -236,14 +352,15 @@ def test_every_knob_on_the_page_is_turned_below():
 
 @pytest.mark.parametrize("name", LIVE)
 def test_a_live_knob_turns_the_run_and_never_restarts_it(engine, name):
-    app = visit()
+    start = special(name, **{"expert_groups": 4} if name == "kept_groups" else {})
+    app = visit(**start.to_url())
     token = picture(app)["token"]
     healthy(widget(app, name).set_value(LIVE[name]).run())
     value = [LIVE[name]] if KNOBS[name].per_run else LIVE[name]
     assert engine.asked[1:] == [("set", {name: value})]
     assert picture(app)["token"] == token
     assert [toast.value for toast in app.toast] == [f"told about {name}"]  # what the engine says is passed on
-    assert address(app) == RunConfig(**{name: LIVE[name]}).to_url()
+    assert address(app) == start.with_(**{name: LIVE[name]}).to_url()
 
 
 @pytest.mark.parametrize("name", FIXED)
@@ -283,6 +400,13 @@ def test_a_gate_bias_that_the_task_declares_is_shown_as_on_and_explained(engine,
     assert any("not cones" in caption.value for caption in app.caption) is declared
 
 
+def test_a_preset_has_a_name_of_its_own_and_a_story_of_one_line():
+    assert len({preset.label for preset in PRESETS.values()}) == len(PRESETS)
+    for preset in PRESETS.values():
+        assert preset.label.strip() and "\n" not in preset.label
+        assert preset.story.strip() and "\n" not in preset.story and len(preset.story) <= 100, preset.story
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_sets_every_knob_and_the_address(engine, name):
     app = visit(num_experts="20", top_k="20", noise="0.5", task="bumps", play="0")
@@ -291,27 +415,93 @@ def test_a_preset_sets_every_knob_and_the_address(engine, name):
     assert config(app) == preset.config and engine.asked[-1] == ("reset", (preset.config,))
     assert address(app) == preset.config.to_url() | {"play": "0"}
     for knob in set(KNOBS) - NOT_ON_A_PAGE:
-        if not widget(app, knob).disabled:
+        if KNOBS[knob].used_by(preset.config.router) and not widget(app, knob).disabled:
             assert widget(app, knob).value == getattr(preset.config, knob)
     healthy(app.run())  # and stays: no widget brings an old value back
     assert config(app) == preset.config
 
 
+def press(app: AppTest, label: str) -> AppTest:
+    return healthy(next(button for button in app.button if button.label == label).click().run())
+
+
+def test_a_presets_story_replaces_the_first_steps_until_its_run_is_another(engine):
+    app = visit()
+    assert picture(app)["story"] == ""  # the three first steps
+    for preset in PRESETS.values():
+        press(app, preset.label)
+        assert picture(app)["story"] == ("" if preset is PRESETS["idle"] else preset.story)
+    healthy(widget(app, "balance_coef").set_value(5.0).run())
+    assert picture(app)["story"] == preset.story  # a story invites to turn live knobs
+    healthy(widget(app, "task").set_value("xor").run())
+    assert picture(app)["story"] == TASK_INFO["xor"].story
+    assert picture(visit(task="moons"))["story"] == TASK_INFO["moons"].story
+    assert picture(visit(seed="3", num_experts="4"))["story"] == ""
+
+
+def test_a_browser_starts_only_presets_that_there_are(engine, monkeypatch):
+    named: list[str] = []
+    monkeypatch.setattr("moeviz.ui.live.stage", lambda *_, on_preset, **data: on_preset(named.pop()) if named else None)
+    app = visit(seed="3")
+    for name in ("nothing", "__class__", ""):
+        named.append(name)
+        healthy(app.run())
+        assert config(app) == RunConfig(seed=3) and engine.asked == [("open", (RunConfig(seed=3),))]
+    named.append("spiral")
+    healthy(app.run())
+    assert config(app) == PRESETS["spiral"].config and engine.asked[1:] == [("reset", (config(app),))]
+
+
+def test_present_mode_has_the_live_knobs_and_nothing_else(engine):
+    app = healthy(visit(present="1", seed="3"))
+    assert picture(app)["present"] is True and not app.expander
+    knobs = [str(each.key) for kind in ("slider", "select_slider", "selectbox", "toggle") for each in app.get(kind)]
+    assert sorted(knobs) == ["knob_balance_coef", "knob_num_experts", "knob_top_k"]
+    assert [button.label for button in app.button] == ["Leave (P)"]
+    press(app, "Leave (P)")
+    assert picture(app)["present"] is False and app.expander and address(app) == {"seed": "3"}
+    press(app, "Present")
+    assert picture(app)["present"] is True and address(app) == {"seed": "3", "present": "1"}
+    assert [what for what, _ in engine.asked] == ["open"]  # the run goes on
+
+
+def test_the_link_names_every_knob_and_the_probe_and_leads_back(engine):
+    app = visit(seed="3", top_k="4", play="0")
+    app.session_state.share = True
+    app.session_state.probe = "0.5,-1"
+    press(app, "Too much balance")
+    (link,) = [shown.value for shown in app.code if "probe=" in shown.value]
+    params = dict(parse_qsl(urlsplit(link).query))
+    assert params.pop("probe") == "0.5,-1"
+    assert RunConfig.from_url(params) == (PRESETS["too_much"].config, [])
+    press(app, "Back to the shared state")
+    assert engine.asked[-1] == ("reset", (RunConfig(seed=3, top_k=4),)) and config(app) == RunConfig(seed=3, top_k=4)
+    press(app, "Back to the shared state")
+    assert engine.asked[-2:] == [("reset", (RunConfig(seed=3, top_k=4),))] * 2  # always from step 0
+
+
 # --- the address -----------------------------------------------------------------------------------------------------
 
 
-def texts(knob: Knob) -> some.SearchStrategy[str]:
+ODD = (
+    "none", "", "1e400", "-0", "٣", "9" * 400, "9" * 5000, " 99\n", "\\", "a\nb", "a\n\n# b", "a\n===", "x" * 10_000,
+    "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "&lt;b&gt;", "**a**", ":red[x]", ":material/home:",
+    "$x$", "$$\\frac{1}{0}$$", "[a](javascript:alert(1))", "javascript:alert(1)", "https://a.example", "www.a.example",
+    "a@b.example", "\x00", "\u202eabc", "🙂", "שלום", "%00", "..%2f..%2fetc",
+)  # fmt: skip
+
+
+def texts(choices: tuple[str, ...] = ()) -> some.SearchStrategy[str]:
     """Anything a person, a typo or an attacker may write for a knob."""
     numbers = some.floats(allow_nan=True).map(str) | some.integers(-(10**12), 10**12).map(str)
-    odd = ("none", "", "<script>", "1e400", "٣", "**a**", ":red[x]", "$x$", "\\", "a\nb")
-    return some.text(max_size=60) | numbers | some.sampled_from([*knob.choices, *odd])
+    return some.text(max_size=60) | numbers | some.sampled_from([*choices, *ODD])
 
 
-ADDRESSES = some.fixed_dictionaries({}, optional={name: texts(knob) for name, knob in KNOBS.items()})
+ADDRESSES = some.fixed_dictionaries({}, optional={name: texts(knob.choices) for name, knob in KNOBS.items()})
 FEW = settings(max_examples=25)
 
 
-def visited(params: dict[str, str]) -> tuple[AppTest, RecordedEngine]:
+def visited(params: Mapping[str, Any]) -> tuple[AppTest, RecordedEngine]:
     """As `visit`, for tests of many examples, which may not share a fixture."""
     recorded = RecordedEngine()
     with pytest.MonkeyPatch.context() as patch:
@@ -333,9 +523,33 @@ def test_any_address_opens_the_nearest_run_and_names_what_was_changed(params):
     lines = app.warning[0].value.removeprefix("The address was changed:\n\n- ").split("\n- ") if notices else []
     for plain, notice in zip(lines, notices, strict=True):
         assert any(name in notice for name in KNOBS)
-        assert re.sub(rf"\\([{MARKS}])", r"\1", plain.replace(":\u2060", ":")) == notice
-        assert not re.search(rf"[{MARKS}]", re.sub(rf"\\[{MARKS}]", "", plain))
-        assert plain.count(":") == plain.count(":\u2060")  # icons and emoji do not mind a backslash
+        assert reads_as(plain) == " ".join(notice.split())
+
+
+def reads_as(plain: str) -> str:
+    """What a line of a notice shows, after a check that Markdown and Streamlit's additions find nothing in it."""
+    assert not re.search(rf"[{MARKS}\n]", re.sub(rf"\\[{MARKS}]", "", plain))
+    assert plain.count(":") == plain.count(":\u2060")  # icons and emoji do not mind a backslash
+    assert not re.search(r"(?i)www\\?\.|[^\u2060]\\@", plain)  # nor do addresses that become links by themselves
+    return re.sub(rf"\\([{MARKS}])", r"\1", plain.replace("\u2060", ""))
+
+
+@FEW
+@given(some.dictionaries(some.sampled_from([*KNOBS, *OTHERS]) | texts(), texts() | some.lists(texts(), min_size=1)))
+@example(dict.fromkeys([*KNOBS, *OTHERS, "<img src=x onerror=alert(1)>"], "<img src=x onerror=alert(1)>"))
+@example({"a\n\n# b": "1", "a\n===": "1", "www.a.example": "1", "x" * 10_000: "1", "a@b.example": "1"})
+@example({f"unknown{each}": "1" for each in range(500)})
+@example({"probe": "1e300,0", "embed": "true", "EMBED": "x", "seed": ["1", "x"]})
+def test_nothing_in_an_address_is_more_than_text_or_ends_the_page(params):
+    app, recorded = visited(params)
+    assert [what for what, _ in recorded.asked] == ["open"]
+    assert picture(app)["token"] == recorded.open_run
+    check_probe(picture(app)["probe"])  # or the run's socket would refuse what its page asks first
+    for warning in app.warning:
+        first, *lines = warning.value.split("\n- ")
+        assert first == "The address was changed:\n" and len(lines) <= len(KNOBS) + 8
+        assert all(len(reads_as(line)) < 400 for line in lines)
+    assert not [each for each in app.markdown if "onerror" in each.value]
 
 
 def allowed(knob: Knob) -> some.SearchStrategy[Any]:
@@ -349,19 +563,26 @@ def allowed(knob: Knob) -> some.SearchStrategy[Any]:
     return values | some.none() if knob.optional else values
 
 
-KNOWN = {name: allowed(knob) for name, knob in KNOBS.items() if name not in ("top_k", "num_classes")}
+KNOWN = {name: allowed(knob) for name, knob in KNOBS.items()}
+
+
+@some.composite
+def configs(draw: some.DrawFn) -> RunConfig:
+    """Any run that a page can show."""
+    return nearest(draw(some.fixed_dictionaries(KNOWN)) | {"num_classes": None})
 
 
 @FEW
-@given(some.builds(RunConfig, top_k=some.just(1), **KNOWN))
+@given(configs())
 @example(RunConfig(balance_coef=0.0100000001, learning_rate=0.0300000001))  # written with %g these look like neighbors
 def test_an_address_brings_any_run_back_and_a_turned_knob_keeps_the_others(wanted):
     app, recorded = visited(wanted.to_url())
     assert config(app) == wanted and not app.warning
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(visitor, "engine", lambda: recorded)
-        fewer = healthy(widget(app, "num_experts").set_value(2 if wanted.num_experts != 2 else 3).run())
-    assert config(fewer) == wanted.with_(num_experts=2 if wanted.num_experts != 2 else 3)
+        other = 2 if wanted.num_experts != 2 else 3
+        fewer = healthy(widget(app, "num_experts").set_value(other).run())
+    assert config(fewer) == wanted.nearest(num_experts=other)[0]
     assert RunConfig.from_url(address(fewer)) == (config(fewer), [])
 
 
@@ -374,8 +595,8 @@ def test_other_parameters_of_the_page_stay_in_the_address(engine):
 
 def test_a_parameter_that_means_nothing_is_named_and_left_out(engine):
     app = visit(**{"lambda": "3", "probe": "zz"})
-    assert "names lambda, which is no knob" in app.warning[0].value
-    assert "probe must be two numbers" in app.warning[0].value
+    assert "names 'lambda', which is no knob" in app.warning[0].value
+    assert "probe must be two numbers" in app.warning[0].value and "got 'zz'" in app.warning[0].value
     assert "lambda" not in address(app)
 
 
@@ -386,6 +607,26 @@ def test_a_preset_starts_again_even_if_only_live_knobs_differ(engine):
     healthy(next(each for each in app.button if each.label == "Healthy").click().run())
     assert engine.asked[-2:] == [("reset", (PRESETS["healthy"].config,))] * 2
     assert any("Started “Healthy” from step 0" in toast.value for toast in app.toast)
+
+
+def test_a_preset_that_found_the_server_busy_starts_when_it_is_tried_again(engine):
+    app = visit()
+    engine.busy = True
+    healthy(next(each for each in app.button if each.label == "Healthy").click().run())
+    assert "busy" in app.warning[0].value and len(engine.asked) == 1
+    engine.busy = False
+    healthy(next(each for each in app.button if each.label == "Try again").click().run())
+    assert engine.asked[1:] == [("reset", (PRESETS["healthy"].config,))]
+    healthy(widget(app, "noise").set_value(0.3).run())
+    assert engine.asked[2:] == [("set", {"noise": [0.3]})]  # it is over
+
+
+def test_a_preset_whose_run_is_freed_meanwhile_starts_once(engine):
+    app = visit()
+    engine.gone = True
+    healthy(next(each for each in app.button if each.label == "Healthy").click().run())
+    healthy(app.run())
+    assert engine.asked[1:] == [("open", (PRESETS["healthy"].config,))]
 
 
 def test_an_engine_that_fails_is_one_sentence_and_no_dead_page(engine, monkeypatch):
@@ -399,7 +640,7 @@ def test_an_engine_that_fails_is_one_sentence_and_no_dead_page(engine, monkeypat
     assert "did not take this change: a worker must answer within 30 s" in app.warning[0].value
 
 
-PLACE = some.floats(allow_nan=False, allow_infinity=False)
+PLACE = some.floats(-MAX_COORDINATE, MAX_COORDINATE)
 
 
 @FEW
@@ -410,7 +651,9 @@ def test_the_probe_starts_where_the_address_says(x, y):
     assert picture(app)["probe"] == [x, y] and address(app) == {"probe": f"{x},{y}"}
 
 
-@pytest.mark.parametrize("text", ["", ",", "1", "1,2,3", "1,inf", "nan,1", "1;2", "<b>,1", "[1,2]", "1e999,0"])
+@pytest.mark.parametrize(
+    "text", ["", ",", "1", "1,2,3", "1,inf", "nan,1", "1;2", "<b>,1", "[1,2]", "1e999,0", "2e6,0", "1," * 5000]
+)
 def test_what_is_no_place_leaves_the_probe_where_it_is(engine, text):
     assert picture(healthy(visit(probe=text)))["probe"] is None
 
@@ -422,12 +665,35 @@ def test_a_busy_server_says_so_and_can_be_tried_again(engine):
     engine.busy = True
     app = healthy(visit(seed="5"))
     (warning,) = app.warning
-    assert "busy" in warning.value and "at most 3 runs at once" in warning.value and "close a tab" in warning.value
+    assert "busy" in warning.value and "this one is far behind" in warning.value and "in a moment" in warning.value
     assert not app.get("bidi_component")
     engine.busy = False
     healthy(next(button for button in app.button if button.label == "Try again").click().run())
     assert not app.warning and engine.asked == [("open", (RunConfig(seed=5),))]
     assert picture(app)["token"] == engine.open_run
+
+
+@pytest.mark.parametrize("path", ["playground", "home"])
+def test_a_full_server_lets_the_page_wait_for_a_place(engine, path):
+    engine.num_runs = 3
+    app = healthy(visit(path))
+    (info,) = app.info
+    assert "waits for a place" in info.value and "at most 3 runs at once, and 3 are open" in info.value
+    assert "starts by itself" in info.value and not app.get("bidi_component") and not app.warning
+    engine.num_runs = 2
+    healthy(next(button for button in app.button if button.label == "Try again").click().run())
+    assert not app.info and len(engine.asked) == 1 and picture(app)["token"] == engine.open_run
+
+
+def test_a_page_that_waits_for_long_looks_no_more_until_it_is_told_to(engine):
+    engine.num_runs = 3
+    app = visit()
+    app.session_state.waiting_since -= PATIENCE
+    (info,) = healthy(app.run()).info
+    assert "has stopped looking" in info.value
+    healthy(next(button for button in app.button if button.label == "Try again").click().run())
+    (info,) = app.info
+    assert "starts by itself" in info.value
 
 
 def test_a_freed_run_is_opened_again_from_the_address(engine):
@@ -478,7 +744,7 @@ def test_k_follows_when_n_falls_below_it_in_the_same_rerun(engine):
     widget(app, "top_k").set_value(6)
     healthy(widget(app, "num_experts").set_value(4).run())
     assert (config(app).num_experts, config(app).top_k, widget(app, "top_k").value) == (4, 4, 4)
-    assert app.toast[0].value == "Active experts (k) lowered to 4: it must be at most N."
+    assert app.toast[0].value == "Active experts (k) set to 4: it must be at most N."
 
 
 def browser_went_to(app: AppTest, **params: str) -> AppTest:
@@ -531,10 +797,13 @@ def test_the_probe_stays_in_the_address_when_a_knob_is_turned(engine):
 # --- shown code ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("loss", LOSS_NAMES)
-def test_the_page_shows_the_very_functions_that_run(engine, loss):
-    app = healthy(visit(balance_loss=loss))
-    for place in ("moeviz.routers:top_k", f"moeviz.losses:{loss}", "moeviz.dispatch:sparse"):
+@pytest.mark.parametrize(
+    ("router", "loss"),
+    [*(("top_k", loss) for loss in LOSS_NAMES), *((router, "squared") for router in ROUTER_NAMES)],
+)
+def test_the_page_shows_the_very_functions_that_run(engine, router, loss):
+    app = healthy(visit(**RunConfig(balance_loss=loss).nearest(router=router)[0].to_url()))
+    for place in (f"moeviz.routers:{router}", f"moeviz.losses:{loss}", "moeviz.dispatch:sparse"):
         module, name = place.split(":")
         function = inspect.unwrap(getattr(importlib.import_module(module), name))
         assert inspect.getsource(function).rstrip() in [shown.value for shown in app.code]

@@ -22,7 +22,17 @@ TURNS: dict[str, Value] = {
     "capacity_factor": 0.5,
     "learning_rate": 0.001,
     "noise": 0.5,
+    "eval_capacity_factor": 0.5,
+    "batch_prioritized": True,
+    "gate_jitter": 0.5,
+    "second_policy": "all",
+    "token_groups": 4,
+    "bias_rate": 0.1,
+    "expert_groups": 4,
+    "kept_groups": 2,
+    "route_scale": 2.0,
 }
+MEASURED_ONLY = {"eval_capacity_factor"}
 
 
 def trained(*configs: RunConfig, steps: int = 25) -> Training:
@@ -47,9 +57,19 @@ def test_every_live_knob_is_turned_here() -> None:
     assert set(TURNS) == {knob.name for knob in KNOBS.values() if knob.live}
 
 
+def start(name: str) -> RunConfig:
+    """A config with a router that uses the knob, in which turning it must make a difference."""
+    router = (KNOBS[name].routers or ("top_k",))[0]
+    others: dict[str, Any] = {"capacity_factor": 0.5} if name in ("batch_prioritized", "token_groups") else {}
+    others |= {"expert_groups": 4, "kept_groups": 1} if name == "kept_groups" else {}
+    others |= {"expert_groups": 1, "top_k": 1} if name == "expert_groups" else {}
+    return SMALL.nearest(router=router, **others)[0]
+
+
 @pytest.mark.parametrize("name", [name for name in TURNS if name != "num_experts"])
 def test_turning_a_knob_keeps_the_run_and_acts(name: str) -> None:
-    turned, left_alone = trained(SMALL), trained(SMALL)
+    config = start(name)
+    turned, left_alone = trained(config), trained(config)
     rows_REP, table = turned.rows_REP, turned.history
     assert turned.set(**{name: TURNS[name]}) == []
     assert getattr(turned.configs[0], name) == TURNS[name]
@@ -59,7 +79,11 @@ def test_turning_a_knob_keeps_the_run_and_acts(name: str) -> None:
     assert [step for step, _ in turned.marks] == [25]
     for training in (turned, left_alone):
         training.step(5)
-    assert (turned.rows_REP - left_alone.rows_REP).abs().max() > 1e-5
+    if name in MEASURED_ONLY:
+        assert torch.equal(turned.rows_REP, left_alone.rows_REP)
+        assert turned.snapshot().dropped_share[0] > left_alone.snapshot().dropped_share[0]
+    else:
+        assert (turned.rows_REP - left_alone.rows_REP).abs().max() > 1e-5
     assert torch.isfinite(turned.rows_REP).all()
     assert turned.history.step.tolist() == [0, 10, 20, 30]
 
@@ -114,12 +138,31 @@ def test_a_knob_that_may_not_turn_changes_nothing(knobs: dict[str, Any], message
 def test_marks_say_what_was_turned() -> None:
     before = [SMALL.with_(balance_coef=0.0)] * 2
     after = [SMALL.with_(balance_coef=10.0, num_experts=4), SMALL.with_(balance_coef=0.5, num_experts=4)]
-    assert labels(before, after) == ["N 8→4", "λ 0→10, 0→0.5"]
-    assert labels(before, before) == []
+    assert list(labels(before, after).values()) == ["N 8→4", "λ 0→10, 0→0.5"]
+    assert labels(before, before) == {}
     training = trained(SMALL, steps=3)
     training.set(balance_coef=10.0)
     training.set(top_k=1)
     assert training.marks == [(3, "λ 1→10"), (3, "k 2→1")]
+    training.step()
+    training.set(balance_coef=0.0)
+    assert training.marks == [(3, "λ 1→10"), (3, "k 2→1"), (4, "λ 10→0")]
+
+
+def test_a_slider_dragged_at_one_step_leaves_one_mark_and_none_when_it_returns() -> None:
+    training = trained(SMALL, SMALL.with_(balance_coef=5.0), steps=3)
+    training.set(top_k=1)
+    for value in range(100):
+        training.set(balance_coef=float(value))
+    assert training.marks == [(3, "k 2→1"), (3, "λ 1→99, 5→99")]
+    state = training.state()
+    training.set(balance_coef=[1.0, 5.0])
+    assert training.marks == [(3, "k 2→1")]
+    training.set(top_k=2)
+    assert training.marks == [] and training.turns == []
+    training.restore(state)  # what is turned next is still turned at that step
+    training.set(balance_coef=2.0)
+    assert training.marks == [(3, "k 2→1"), (3, "λ 1→2, 5→2")]
 
 
 def test_a_knob_turned_while_a_run_explodes_does_not_spoil_the_way_back() -> None:
@@ -166,7 +209,7 @@ def test_growing_past_twice_copies_again_from_the_busiest() -> None:
 
 def test_copies_are_near_and_survivors_untouched() -> None:
     rows_REP = torch.randn(2, 2, 500, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    change = Change(np.array([[0, 1, 2]] * 2), np.array([[0, 1, 1]] * 2), np.array([[False, False, True]] * 2))
+    change = Change(np.array([[0, 1, 2]] * 2), np.array([[0, 1, 1]] * 2), np.array([[False, False, True]] * 2), 2)
     moved_REP = change.move_and_disturb(rows_REP, [7, 7], step=30)
     assert torch.equal(moved_REP[:, :2], rows_REP)
     # each number moves by about a tenth of its size: 500 normal draws have deviation .1 within 4 sigma = .013
@@ -226,7 +269,7 @@ def test_more_experts_arrive_as_near_copies_of_the_busiest() -> None:
 def test_k_is_lowered_with_a_notice_when_experts_leave() -> None:
     training = trained(SMALL.with_(top_k=4), SMALL)
     notices = training.set(num_experts=2)
-    assert notices == ["top_k lowered from 4 to 2: it must be at most num_experts=2"]
+    assert notices == ["top_k must be at most num_experts; using top_k=2"]
     assert [config.top_k for config in training.configs] == [2, 2]
     training.set(num_experts=1)
     training.step(5)

@@ -1,7 +1,6 @@
-"""Routers: worked examples, laws, and a slow loop of the definition as oracle."""
+"""The registry, and top_k: worked examples, laws, and a slow loop of the definition as oracle."""
 
 import math
-from typing import Any
 
 import pytest
 import torch
@@ -11,27 +10,7 @@ from torch import Tensor
 
 from moeviz.config import ROUTER_NAMES
 from moeviz.routers import ROUTERS, Routing, capacity, softmax, top_k
-
-# Four tokens and experts A, B, C. First choices: A A B A, second choices: B C A B.
-PROBS = [[0.60, 0.30, 0.10], [0.50, 0.20, 0.30], [0.25, 0.65, 0.10], [0.70, 0.20, 0.10]]
-
-small_logits = st.integers(1, 5).flatmap(  # whole numbers, so that ties are common
-    lambda experts: st.lists(st.lists(st.integers(-3, 3), min_size=experts, max_size=experts), min_size=1, max_size=9)
-)
-
-
-def logits_of(probs: Any) -> Tensor:
-    """Router logits whose softmax is `probs`."""
-    return torch.tensor(probs, dtype=torch.float64).log()
-
-
-def random_logits(*shape: int, seed: int = 0) -> Tensor:
-    """Without ties: two equal float64 draws do not happen."""
-    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-
-
-def close(actual: Tensor, expected: Any) -> bool:
-    return torch.allclose(actual, torch.as_tensor(expected, dtype=actual.dtype), rtol=1e-12, atol=1e-12)
+from tests.routing import PROBS, close, logits_of, random_logits, small_logits, wishes
 
 
 def test_the_registry_is_the_config_list() -> None:
@@ -194,7 +173,7 @@ def route_slowly(
 ) -> tuple[list[list[int]], list[list[float]]]:
     """The definition in loops: positions and weights; `line` is the order in which tokens step up."""
     experts = range(len(logits[0]))
-    wish = [sorted(experts, key=lambda e, row=row: (-row[e], e)) for row in logits]  # type: ignore[misc]
+    wish = wishes(logits)
     position = [[-1 for _ in experts] for _ in logits]
     weight = [[0.0 for _ in experts] for _ in logits]
     seats_taken = [0 for _ in experts]

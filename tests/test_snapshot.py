@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import normalized_mutual_info_score
 
 from moeviz.config import TASK_INFO, RunConfig
 from moeviz.frames import PICTURES as PICTURE_NAMES
@@ -14,9 +15,10 @@ from moeviz.frames import pack
 from moeviz.training import Training
 from moeviz.training.history import Record, idle, loads_by_id, table, thin
 from moeviz.training.pictures import PICTURES
+from moeviz.training.snapshot import OF_THE_PROBE
 
 HEADER = set(
-    "step reason task kind view extent num_runs num_experts num_outputs ids top_k balance_coef renormalized"
+    "step reason task router kind view extent num_runs num_experts num_outputs ids top_k balance_coef renormalized"
     " balance_loss dead died_at task_loss balance_loss_value train_metric test_metric cv_load specialization"
     " metric_name dispatch device seconds lo hi marks probe batch_dependent".split()
 )
@@ -92,7 +94,7 @@ def test_a_snapshot_names_what_it_does_not_hold() -> None:
         _ = training.snapshot().winner
     with pytest.raises(ValueError, match=r"a picture must be one of first_choice, .*: got map"):
         training.snapshot(want=("map",))
-    assert set(PICTURES) == set(PICTURE_NAMES)
+    assert {*PICTURES, *OF_THE_PROBE} == set(PICTURE_NAMES)
 
 
 # ---- pictures --------------------------------------------------------------------------------------------------
@@ -197,6 +199,62 @@ def test_a_line_is_drawn_as_curves() -> None:
     assert (abs(shot.curve_prediction[1] - y_TO[:, 0]) < 1e-4).mean() > 0.99
     assert (shot.curve_winner[1] == probs_TE.argmax(-1)).mean() > 0.99
     assert shot.probe == [0.5, 2.0]  # kept inside the picture
+
+
+def seated(order_TE: np.ndarray, top_k: int, seats: int) -> np.ndarray:
+    """Which choices of a batch are kept: all first choices queue before any second one, each in the tokens' order."""
+    kept_TE, taken = np.zeros(order_TE.shape, dtype=bool), [0] * order_TE.shape[1]
+    for choice in range(top_k):
+        for token, expert in enumerate(order_TE[:, choice]):
+            kept_TE[token, expert] = taken[expert] < seats
+            taken[expert] += 1
+    return kept_TE
+
+
+# seats: .5 * 2 * 256 / 8 = 32, and .5 * 2 * 64 / 8 = 8 for each expert
+@pytest.mark.parametrize(("batch_size", "traveling", "seats"), [(256, 128, 32), (64, 64, 8)])
+def test_traveling_tokens_are_those_of_the_next_step(batch_size: int, traveling: int, seats: int) -> None:
+    training = trained(batch_size=batch_size, capacity_factor=0.5)
+    shot = training.snapshot(want=("batch",))
+    x_RTD, _ = training.data.batch(training.current_step)
+    assert np.array_equal(shot.batch_xy, x_RTD[:, :traveling].numpy())
+    for run in range(2):
+        probs_TE, _, _, _ = forward(training, run, x_RTD[run].double().numpy())
+        order_TE = np.argsort(-probs_TE, axis=-1, kind="stable")
+        chosen_TE = np.zeros(probs_TE.shape, dtype=bool)
+        np.put_along_axis(chosen_TE, order_TE[:, :2], True, axis=-1)
+        assert np.array_equal(shot.batch_chosen[run], chosen_TE[:traveling])
+        assert np.array_equal(shot.batch_kept[run], seated(order_TE, 2, seats)[:traveling])
+        assert 0 < shot.batch_kept[run].sum() < shot.batch_chosen[run].sum() == 2 * traveling
+    asked: list[int] = []
+    deal = training.data.batch
+    training.data.batch = lambda step: asked.append(step) or deal(step)  # type: ignore[method-assign, func-returns-value]
+    training.step(1)
+    assert asked == [shot.step]
+
+
+def test_experts_and_true_groups_are_counted_and_chance_is_subtractable() -> None:
+    training = trained(200, batch_size=256, balance_coef=1.0)
+    shot, tokens = training.snapshot(want=("groups",)), training.data.measured_test
+    again = training.snapshot(want=("groups",))
+    assert shot.group_share.shape == (2, 8, int(tokens.segment_RT.max()) + 1)
+    assert shot.group_share.sum(1) == pytest.approx(np.ones((2, shot.group_share.shape[2])))
+    shuffle = np.random.default_rng(0).permutation
+    for run in range(2):
+        assert np.array_equal(shot.group_share[run], again.group_share[run])
+        assert shot.group_baseline[run] == again.group_baseline[run]
+        probs_TE, _, _, _ = forward(training, run, tokens.x_RTD[run].double().numpy())
+        first_T, segment_T = probs_TE.argmax(-1), tokens.segment_RT[run].numpy()
+        for group, column_E in enumerate(shot.group_share[run].T):
+            counts = [0] * 8
+            for expert in first_T[segment_T == group]:
+                counts[expert] += 1
+            assert column_E == pytest.approx(np.array(counts) / sum(counts), abs=1e-6)
+        match = normalized_mutual_info_score(segment_T, first_T)
+        assert shot.specialization[run] == pytest.approx(match, abs=1e-5)
+        chance = np.mean([normalized_mutual_info_score(shuffle(segment_T), first_T) for _ in range(100)])
+        assert shot.group_baseline[run] == pytest.approx(chance, abs=0.01)
+        assert shot.group_baseline[run] < 0.05 < 0.3 < match  # chance: about (8−1)(S−1) / 2T nats shared, of some 2
 
 
 @pytest.mark.parametrize("top_k", [1, 2, 3])

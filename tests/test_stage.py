@@ -1,5 +1,6 @@
 """The stage's routes, with a pretended engine: who may connect, what is forwarded, and what is refused."""
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -8,12 +9,23 @@ import warnings
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.websockets import WebSocketDisconnect
 
+from moeviz.engine import live
+from moeviz.engine.live import MAX_RATE, Viewer
 from moeviz.stage import LOADER_HTML, LOADER_JS
 from moeviz.stage import routes as stage_routes
-from moeviz.stage.routes import MAX_ERRORS, MAX_MESSAGE, MAX_PER_SECOND, origin_allowed, read_message, routes
+from moeviz.stage.routes import (
+    MAX_ERRORS,
+    MAX_MESSAGE,
+    MAX_SOCKETS,
+    origin_allowed,
+    read_message,
+    routes,
+)
 
 with warnings.catch_warnings():  # starlette's test client prefers a successor of httpx that this project does not need
     warnings.simplefilter("ignore")
@@ -123,14 +135,68 @@ def test_a_broken_message_is_answered_and_the_next_one_counts():
     assert engine.heard == [{"op": "pause"}]
 
 
-def test_too_many_messages_are_dropped_and_said():
-    engine = FakeEngine()
+class Forwarding(FakeEngine):
+    """An engine whose viewers check as the real ones do; its worker answers each credit with a frame, or none."""
+
+    def __init__(self, frames=True):
+        super().__init__()
+        self.frames = frames
+
+    def watch(self, token, on_message):
+        def forward(viewer, message):
+            self.heard.append(message)
+            viewer.note(message)
+            for _ in range(message.get("credit", 0) if self.frames else 0):
+                viewer.pay()
+                viewer.show(b"MOE1 a frame")
+
+        return Viewer("1", on_message, forward, lambda viewer: self.closed.set())
+
+
+@pytest.fixture
+def one_second(monkeypatch):
+    """All that is sent comes in one second, however slow this computer is."""
+    monkeypatch.setattr(live.time, "monotonic", lambda: 100.5)
+
+
+MOVE, ASK = '{"op":"view","credit":0,"probe":[0.5,1]}', '{"op":"view","credit":1}'
+
+
+def test_a_probe_dragged_on_a_fast_screen_neither_freezes_nor_closes(one_second):
+    engine = Forwarding()
     with client(engine).websocket_connect("/live/known") as socket:
-        for _ in range(MAX_PER_SECOND + 1):
+        for _ in range(60):  # a screen of 240 Hz, for a second
+            for _ in range(4):
+                socket.send_text(MOVE)
+            socket.send_text(ASK)
+            assert socket.receive_bytes() == b"MOE1 a frame"
+    assert len(engine.heard) == 300
+
+
+def test_too_many_messages_are_dropped_and_said_but_requests_for_frames_pass(one_second):
+    engine = Forwarding()
+    with client(engine).websocket_connect("/live/known") as socket:
+        for _ in range(MAX_RATE + 3):
             socket.send_text('{"op":"play"}')
-        error = json.loads(socket.receive_text())
-    assert f"at most {MAX_PER_SECOND} messages a second" in error["message"]
-    assert len(engine.heard) == MAX_PER_SECOND
+        for _ in range(3):
+            assert f"at most {MAX_RATE} messages a second" in json.loads(socket.receive_text())["message"]
+        for _ in range(2 * MAX_ERRORS):
+            socket.send_text(ASK)
+            assert socket.receive_bytes() == b"MOE1 a frame"
+    assert len(engine.heard) == MAX_RATE + 2 * MAX_ERRORS
+
+
+@pytest.mark.parametrize("message", ['{"op":"reset"}', ASK, '{"op":"explode"}'])
+def test_a_flood_is_sent_away(one_second, message):
+    """Also one of requests for frames, once it has more credit than the engine gives."""
+    engine = Forwarding(frames=False)
+    with client(engine).websocket_connect("/live/known") as socket:
+        for _ in range(MAX_RATE + MAX_ERRORS):
+            socket.send_text(message)
+        told = socket.receive()
+        while told["type"] != "websocket.close":
+            told = socket.receive()
+    assert told["code"] == 1008 and len(engine.heard) <= MAX_RATE
 
 
 def test_who_keeps_breaking_rules_is_sent_away():
@@ -143,6 +209,80 @@ def test_who_keeps_breaking_rules_is_sent_away():
             messages.append(socket.receive())
     assert json.loads(messages[0]["text"])["op"] == "error" and messages[-1]["code"] == 1008
     assert engine.closed.wait(5)
+
+
+@pytest.mark.parametrize("token", ["guessed", "x" * 3000, "%00", "known%20", "KNOWN", "é", "%F0%9F%99%82"])
+def test_every_token_that_leads_nowhere_gets_the_same_answer(token):
+    with client(FakeEngine()).websocket_connect(f"/live/{token}") as socket:
+        assert json.loads(socket.receive_text()) == {"op": "gone", "reason": stage_routes.GONE_REASON}
+        with pytest.raises(WebSocketDisconnect) as closed:
+            socket.receive_text()
+    assert closed.value.code == 4404
+
+
+def test_who_guesses_tokens_is_soon_told_nothing_and_does_no_harm_to_others(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(stage_routes.time, "monotonic", lambda: now[0])
+    door = stage_routes.Door()
+    assert sum(door.may_answer() for _ in range(1000)) == 200  # a school behind one address that reloads at once
+    now[0] += 1
+    assert sum(door.may_answer() for _ in range(1000)) == 50
+    now[0] += 1000
+    assert sum(door.may_answer() for _ in range(1000)) == 200
+    monkeypatch.setattr(stage_routes, "Door", lambda: door)
+    browser = client(FakeEngine("ok"))
+    check_refused(browser, "/live/guessed")
+    check_answered(browser)
+
+
+def check_refused(browser: TestClient, path: str) -> None:
+    with browser.websocket_connect(path) as socket, pytest.raises(WebSocketDisconnect) as closed:
+        socket.receive_text()
+    assert closed.value.code == 1013
+
+
+def check_answered(browser: TestClient) -> None:
+    with browser.websocket_connect("/live/known") as socket:
+        socket.send_text('{"op":"play"}')
+        assert socket.receive_text() == "ok"
+
+
+def test_a_run_has_few_sockets_and_a_closed_one_makes_room():
+    engine = FakeEngine("ok")
+    browser = client(engine)
+    with contextlib.ExitStack() as open_sockets:
+        sockets = [open_sockets.enter_context(browser.websocket_connect("/live/known")) for _ in range(MAX_SOCKETS)]
+        for socket in sockets:
+            socket.send_text('{"op":"play"}')
+            assert socket.receive_text() == "ok"
+        check_refused(browser, "/live/known")
+    check_answered(browser)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+)
+
+
+@given(
+    st.none()
+    | st.text(max_size=50)
+    | st.text(st.sampled_from('{}[]",:0e-.\\uNaInfity'), max_size=50)
+    | JSON.map(json.dumps)
+)
+@example("[" * MAX_MESSAGE)
+@example('{"a":' * 800)
+@example("9" * MAX_MESSAGE)
+@example('"\\ud800"')
+@example("\ud800")
+@example("1e999999")
+def test_any_text_is_read_or_refused_with_a_short_rule(text):
+    try:
+        read_message(text)
+    except ValueError as refused:
+        assert "; " in str(refused) and len(str(refused)) < 200
+        json.dumps({"message": str(refused)}).encode()
 
 
 def test_scripts_are_modules_that_are_asked_about_again():

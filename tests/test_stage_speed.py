@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,32 +17,19 @@ import pytest
 from moeviz.frames import unpack
 from tests.browser.driving import Server, SmallServer, Stage, eventually, stage_in
 from tests.browser.visitors import RawVisitor
+from tests.measuring import cpu_seconds, percentile, weigh
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 PAGES = ("/", "/playground")
 SECONDS = 4.0
 CHANGES = 30
 VISITORS, AT_ONCE = 50, 10
-Report = Callable[[str, float, str], None]
-
-
-@pytest.fixture
-def report(record_property: Callable[[str, object], None]) -> Report:
-    def line(name: str, value: float, unit: str) -> None:
-        record_property(name, value)
-        print(f"\n{name:<58}{value:>10.1f} {unit}", end="")
-
-    return line
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with Server(tmp_path_factory.mktemp("speed") / "log.txt") as running:
         yield running
-
-
-def percentile(values: list[float], share: float) -> float:
-    return sorted(values)[min(int(share * len(values)), len(values) - 1)]
 
 
 # Written into a page before anything of it runs: when the first complete picture is on the screen.
@@ -140,6 +127,7 @@ def test_frames_drawn_a_second_while_training(browser, server, report, path, spe
 def test_frames_drawn_a_second_of_every_picture(browser, server, report):
     with stage_in(browser, server) as stage:
         stage.open("/playground")
+        stage.until("part('side-chart').querySelector('.js-plotly-plot')")  # its script is no part of a picture
         for tab in stage.part("pictures").locator("[data-tab]").all():
             picture = tab.get_attribute("data-tab")
             tab.click()
@@ -149,6 +137,17 @@ def test_frames_drawn_a_second_of_every_picture(browser, server, report):
             ended, frames_later, _ = counted(stage)
             assert frames_later > frames
             report(f"frames drawn a second, picture {picture}", (frames_later - frames) / (ended - began), "1/s")
+
+
+def test_frames_drawn_a_second_while_presenting(browser, server, report):
+    with stage_in(browser, server) as stage:
+        stage.open("/playground?present=1")
+        stage.until("stage.step > value", stage.step + 20)
+        began, frames, _ = counted(stage)
+        stage.page.wait_for_timeout(SECONDS * 1000)
+        ended, frames_later, _ = counted(stage)
+    assert frames_later > frames
+    report("frames drawn a second, present mode", (frames_later - frames) / (ended - began), "1/s")
 
 
 @pytest.mark.parametrize("speed", ["watch", "fast"])
@@ -198,6 +197,25 @@ def test_seconds_until_the_spiral_is_learned(browser, server, report):
     report("spiral, fast: Play to 95 % on screen, slowest of 10 seeds", max(seconds), "s")
 
 
+def test_idle_experts_come_back_on_screen(browser, server, report):
+    """Nothing but λ 0→10 at step 300: seconds from opening the page until no expert is idle on screen."""
+    seconds = []
+    for seed in range(10):
+        with stage_in(browser, server) as stage:
+            began = time.monotonic()
+            stage.open(f"/playground?seed={seed}")
+            stage.until("stage.step >= 300")
+            stage.slider("balance_coef").focus()
+            for _ in range(10):  # 0, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10
+                stage.page.keyboard.press("ArrowRight")
+            stage.until("stage.step > 320 && part('idle').textContent === '0'")
+            seconds.append(time.monotonic() - began)
+            assert stage.slider("balance_coef").get_attribute("aria-valuetext") == "10"
+    report("idle experts back on screen, of 10 seeds within 15 s", sum(each <= 15 for each in seconds), "")
+    report("idle experts back on screen, median", statistics.median(seconds), "s")
+    report("idle experts back on screen, slowest of 10 seeds", max(seconds), "s")
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_bytes_of_a_frame(browser, server, report, path):
     sizes: list[int] = []
@@ -213,11 +231,6 @@ def test_bytes_of_a_frame(browser, server, report, path):
     assert min(sizes) > 0
     report(f"bytes of a frame, {path}, median", statistics.median(sizes) / 1000, "kB")
     report(f"bytes of a frame, {path}, largest (points or history)", max(sizes) / 1000, "kB")
-
-
-def cpu_seconds(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
 
 
 def idle(processes: list[psutil.Process], seconds: float = 0.5) -> bool:
@@ -262,13 +275,6 @@ def visit(server: Server, count: int) -> None:
             for _ in range(2):
                 unpack(visitor.frame())
             visitor.close()
-
-
-def weigh(processes: list[psutil.Process]) -> dict[str, float]:
-    return {
-        "threads": sum(process.num_threads() for process in processes),
-        "memory": sum(process.memory_info().rss for process in processes) / 1e6,
-    }
 
 
 def test_fifty_visitors_leave_nothing_behind(tmp_path: Path, report):

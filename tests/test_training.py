@@ -49,7 +49,7 @@ def poison(training: Training, run: int) -> None:
 # ---- runs never see each other ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dispatch", ["dense", "sparse"])
+@pytest.mark.parametrize("dispatch", [pytest.param("dense", marks=pytest.mark.slow), "sparse"])
 def test_a_run_in_a_crowd_is_the_run_alone(dispatch: str) -> None:
     crowd = [config.with_(dispatch=dispatch) for config in CROWD]
     together = trained(crowd, 200, DOUBLE)

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-import pytest
+import itertools
+import json
+from typing import Any
 
-from moeviz.config import RunConfig
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from moeviz.config import KNOBS, RunConfig
+from moeviz.engine.wire import CLIENT_OPS, GHOSTS, PERIODS, check_client
+from moeviz.engine.worker import Host
+from moeviz.frames import PICTURES, unpack
+from moeviz.training import Training
 from tests.pretend import World
+from tests.test_config import configs, values
 
 # --- play, pause, step, reset ----------------------------------------------------------------------------------------
 
@@ -184,3 +195,111 @@ def test_the_notice_of_a_restart_is_in_the_next_frames_for_a_while():
         ("stopped", "paused", 4),
         (None, "paused", 4),
     ]
+
+
+# --- whatever comes, in whatever order -------------------------------------------------------------------------------
+
+probes = st.none() | st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=2)
+wants = st.none() | st.lists(st.sampled_from(PICTURES), max_size=4)
+said = st.one_of(
+    st.builds(lambda credit, want, probe: {"op": "view", "credit": credit, "want": want, "probe": probe},
+              st.integers(0, 4), wants, probes),
+    st.builds(lambda n: {"op": "step", "n": n}, st.integers(1, 50)),
+    st.builds(lambda value: {"op": "speed", "value": value}, st.sampled_from([*PERIODS])),
+    st.builds(lambda value: {"op": "hidden", "value": value}, st.booleans()),
+    st.builds(lambda value: {"op": "ghost", "value": value}, st.sampled_from(GHOSTS)),
+    st.sampled_from([{"op": op} for op in ("play", "pause", "reset", "recover")]),
+)  # fmt: skip
+KINDS: dict[type, st.SearchStrategy] = {
+    int: st.integers(),
+    float: st.floats(),
+    bool: st.booleans(),
+    str: st.text(max_size=9),
+}
+turned = st.one_of(  # allowed, out of bounds, or not live at all
+    [st.fixed_dictionaries({name: KINDS[knob.kind]}) for name, knob in KNOBS.items()]
+    + [st.fixed_dictionaries({name: values(knob, knob.page_high)}) for name, knob in KNOBS.items() if knob.live]
+)
+small: dict[str, Any] = {"hidden_width": 4, "batch_size": 8, "device": "cpu", "num_experts": 5, "top_k": 2}
+asked = st.one_of(
+    said,
+    turned.map(lambda knobs: {"op": "set", "call": 1, "knobs": knobs}),
+    configs(page=True).map(lambda config: {"op": "reset", "call": 2, "configs": [vars(config) | small]}),
+    st.just({"op": "watch", "credit": 1, "want": None, "probe": None, "hidden": False}),
+    st.just({"op": "unwatch"}),
+    st.just({"op": "history", "call": 3}),
+)
+messages = st.lists(st.tuples(asked, st.sampled_from(["run", "run", "unknown"]), st.sampled_from("ab")), max_size=12)
+
+
+@settings(max_examples=20)
+@given(messages)
+def test_after_any_messages_in_any_order_a_reset_brings_a_frame(messages):
+    sent: list[tuple[dict, bytes]] = []
+    clock = itertools.count(100.0, 0.004).__next__  # each look takes 4 ms: slices of few steps
+    host = Host(lambda message, payload: sent.append((message, payload)), Training, clock=clock)
+    config = RunConfig(**small)
+    host.handle({"op": "open", "run": "run", "configs": [vars(config)], "play": True, "speed": "fast", "probe": None})
+    for message, run, viewer in messages:
+        allowed = check_client(message) if message["op"] in CLIENT_OPS and "configs" not in message else message
+        host.handle({**allowed, "run": run, "viewer": viewer})
+        host.advance()
+    sent_before = len(sent)
+    for message in ({"op": "reset"}, {"op": "pause"}, {"op": "watch", "credit": 1, "want": None, "probe": None}):
+        host.handle({**message, "run": "run", "viewer": "last"})
+    for _ in range(9):
+        host.advance()
+    frames = [unpack(frame)[0] for message, frame in sent[sent_before:] if message.get("viewer") == "last" and frame]
+    assert [header["state"] for header in frames] == ["paused"] and frames[0]["step"] < 20
+    for message, _ in sent:
+        assert "fault" not in message and "an error inside" not in json.dumps(message, allow_nan=False)
+
+
+def test_a_run_that_has_settled_pauses_until_a_knob_is_turned_or_it_starts_again():
+    world = World()
+    world.open("run", speed="watch")
+    world.run(1)
+    training = world.host._runs["run"].training
+    training.settled = lambda since: training.current_step - since >= 100
+    world.run(10)
+    world.view("run")
+    world.run(1)
+    assert 100 <= world.step("run") <= 105  # it looks ten times a second
+    header = world.frames("run")[-1][1]
+    assert header["settled"] and header["state"] == "paused"
+    for op in ({"op": "set", "knobs": {"balance_coef": 1.0}}, {"op": "reset"}, {"op": "play"}):
+        before = world.step("run")
+        world.tell(run="run", **op)
+        world.view("run")
+        world.run(0.5)
+        header = world.frames("run")[-1][1]
+        assert not header["settled"] and header["state"] == "running", op
+        world.run(10)
+        assert world.step("run") - (0 if op["op"] == "reset" else before) == pytest.approx(102, abs=4)
+
+
+def test_another_speed_leaves_a_settled_run_as_it_is():
+    world = World()
+    world.open("run", speed="watch")
+    training = world.host._runs["run"].training
+    training.settled = lambda since: training.current_step - since >= 100
+    world.run(10)
+    step = world.step("run")
+    world.tell(op="speed", run="run", value="fast")
+    world.view("run")
+    world.run(1)
+    header = world.frames("run")[-1][1]
+    assert (header["settled"], header["state"], header["speed"], header["step"]) == (True, "paused", "fast", step)
+    world.tell(op="set", run="run", call=1, knobs={"balance_coef": 1.0})
+    world.run(0.5)
+    world.tell(op="speed", run="run", value="watch")  # calm is counted from the knob on
+    world.run(10)
+    assert world.step("run") - step == pytest.approx(102, abs=12)  # at 8 ms a step it looks every 12 steps
+
+
+def test_a_paused_run_is_not_said_to_have_settled():
+    world = World()
+    world.open("run", play=False)
+    world.host._runs["run"].training.settled = lambda since: True
+    world.run(2)
+    assert not world.frames("run")[-1][1]["settled"]

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from moeviz.knob import shown
+
 # command -> what it does; each is a module of this package with `add_flags(parser)` and `run(arguments) -> exit status`
 COMMANDS = {
     "train": "train one mixture of experts and print its result as JSON",
@@ -51,14 +53,18 @@ def _run(argv: list[str]) -> int:
         return 0
     name = argv[0]
     if name not in COMMANDS:
-        raise UsageError(f"the command must be one of {', '.join(COMMANDS)}: got {name}{_nearest(name, COMMANDS)}")
+        raise UsageError(
+            f"the command must be one of {', '.join(COMMANDS)}: got {shown(name)}{_nearest(name, COMMANDS)}"
+        )
     command = importlib.import_module(f"moeviz.cli.{name}")
     parser = Parser(prog=f"python -m moeviz {name}", description=COMMANDS[name], allow_abbrev=False)
     command.add_flags(parser)
     arguments, unknown = parser.parse_known_args(argv[1:])
     if unknown:
         flags = [flag for flag in parser._option_string_actions if flag.startswith("--")]
-        raise UsageError(f"{parser.prog} must be given flags it knows: got {unknown[0]}{_nearest(unknown[0], flags)}")
+        raise UsageError(
+            f"{parser.prog} must be given flags it knows: got {shown(unknown[0])}{_nearest(unknown[0], flags)}"
+        )
     return int(command.run(arguments))
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import argparse
 import io
-import socket
+import re
 import sys
 
 import segno
 
+from moeviz.cli import UsageError
 from moeviz.cli.flags import add_knob
 from moeviz.config import Knob
+from moeviz.knob import shown
+from moeviz.network import EVERYWHERE, HERE, lan_address, url
 
 PORT = Knob(name="port", kind=int, default=8501, low=1, high=65535, label="Port", help="The port the app listens on.")
-HERE = ("localhost", "127.0.0.1", "::1")
-EVERYWHERE = ("0.0.0.0", "::")
+HOST = re.compile(r"[A-Za-z0-9_.:%-]{1,253}")  # a name or an IPv4 or IPv6 address
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +27,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the address; when others can reach it, print it for them as text and QR code too."""
     host, port = arguments.host, arguments.port
+    if not HOST.fullmatch(host):
+        raise UsageError(f"--host must be a host name or an address: got {shown(host)}; use 0.0.0.0 for all networks")
     print(f"moeviz on this computer: {url('localhost' if host in EVERYWHERE else host, port)}", flush=True)
     if host in HERE:
         return 0
@@ -38,25 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def url(host: str, port: int) -> str:
-    """The app's address; an IPv6 host goes into brackets."""
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
 def qr_code(text: str, colored: bool = False) -> str:
     """A QR code to scan from the screen; `colored` makes it white on black whatever the terminal's own colors are."""
     drawing = io.StringIO()
     segno.make(text, micro=False).terminal(drawing, compact=True)
     lines = drawing.getvalue().splitlines()
     return "\n".join(f"\x1b[97;40m{line}\x1b[0m" if colored else line for line in lines)
-
-
-def lan_address() -> str | None:
-    """This computer's address in its network, or None; asks the routing table only, nothing is sent."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # a documentation address (RFC 5737); connecting UDP sends no packet
-        except OSError:
-            return None
-        address: str = probe.getsockname()[0]
-    return None if address.startswith(("127.", "0.")) else address

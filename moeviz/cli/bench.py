@@ -7,6 +7,7 @@ import importlib
 
 from moeviz.cli import UsageError
 from moeviz.cli.flags import add_json, check_writable
+from moeviz.knob import shown
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -21,3 +22,6 @@ def run(arguments: argparse.Namespace) -> int:
         return int(bench.main(only=arguments.only, json=arguments.json) or 0)
     except ValueError as error:
         raise UsageError(str(error)) from None
+    except OSError as error:
+        rule = "--json must be a file that can be written"
+        raise UsageError(f"{rule}: got {shown(arguments.json)} ({error.strerror}); choose another") from None

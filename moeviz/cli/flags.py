@@ -13,6 +13,7 @@ from typing import Any
 
 from moeviz.cli import UsageError
 from moeviz.config import Knob, Value
+from moeviz.knob import shown
 
 
 def add_knob(parser: argparse.ArgumentParser, knob: Knob) -> None:
@@ -47,9 +48,14 @@ def check_writable(target: str | None) -> None:
     """Raise UsageError when FILE cannot be written: before the training, not after it."""
     if target in (None, "-"):
         return
-    file = Path(str(target)).resolve()
-    if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
-        raise UsageError(f"--json must be - or a file that can be written: got {target}; make its folder or use -")
+    try:
+        file = Path(str(target)).resolve()
+        writable = not file.is_dir() and os.access(file if file.exists() else file.parent, os.W_OK)
+    except (OSError, ValueError):  # a name that no file can have: too long, or with a null character
+        writable = False
+    if not writable:
+        rule = "--json must be - or a file that can be written"
+        raise UsageError(f"{rule}: got {shown(target)}; make its folder or use -")
 
 
 def write_json(value: object, target: str) -> None:
@@ -64,7 +70,7 @@ def write_json(value: object, target: str) -> None:
     except OSError as error:
         reason = error.strerror
         raise UsageError(
-            f"--json must be a file that can be written: got {target} ({reason}); choose another"
+            f"--json must be a file that can be written: got {shown(target)} ({reason}); choose another"
         ) from None
 
 

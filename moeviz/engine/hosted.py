@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from moeviz.engine.wire import MAX_CREDIT, MAX_STEPS, PERIODS, Message
+from moeviz.engine.wire import DEFAULT_GHOST, MAX_CREDIT, MAX_STEPS, PERIODS, Message
 from moeviz.frames import pack
 
 FRAME_PERIOD = 1 / 30
 STATUS_PERIOD = 0.25
-MEASURE_PERIOD = 0.25  # metrics and loads of a run that trains are drawn 4 times a second; the maps with every frame
+MEASURE_PERIOD = 0.3  # metrics and loads of a run that trains are drawn about 4 times a second; maps with every frame
+MEASURED_FRAMES = 4  # ... and where frames are rare, with at most every fourth
 CHECK_PERIOD = 0.1  # reading Training.diverged makes a GPU wait, so not at every step
 RATE_PERIOD = 0.5
 LAG = 0.1  # a worker that is too slow forgets missed steps beyond this many seconds instead of catching up in a burst
 NOTICE_SECONDS = 5.0
 MAX_PENDING = 10 * MAX_STEPS
+STEP_MEMORY = 0.2  # weight of the newest step in the mean of what steps take
+SLOW_STEP = 0.02  # what took longer was not the step alone
+UNHURRIED = {"history", "groups"}  # pictures that pages ask for again and again, beside the one that is on screen
 MAX_DEBT = 2  # answers to knobs that may be on their way beyond what a viewer asked for
 
 
@@ -47,11 +51,16 @@ class HostedRun:
         self.scene: int = message.get("scene", 0)
         self.notice: str | None = message.get("notice")
         self.notice_until = now + NOTICE_SECONDS
+        self.ghost_kind: str = message.get("ghost", DEFAULT_GHOST)
+        self.ghost: Any = None  # see moeviz.training.ghost
+        self.settled = False  # it paused by itself, since nothing changed any more
+        self.calm_since = 0  # step of the last op
         self.reason: str | None = None  # why it stopped for good; a Reset or Recover clears it
         self.drawable = True  # False after a fault inside a snapshot
         self.version = 0  # grows with whatever an op may have changed
         self.pending = 0  # steps still to do while paused
-        self.used = 0.0  # seconds of the worker, for fairness
+        self.used = 0.0  # seconds of training, for fairness
+        self.step_seconds = 0.0  # of late, for one step
         self.due_at = self.checked_at = self.left_at = self.empty_since = now
         self.seats: dict[str, Seat] = {}
         self._patience = patience
@@ -59,6 +68,7 @@ class HostedRun:
         self._rate, self._rate_at, self._rate_step = 0.0, now, self.step
         self._told: tuple[Any, ...] | None = None
         self._told_at = self._measured_at = -math.inf
+        self._measured_step = -1
 
     @property
     def step(self) -> int:
@@ -125,35 +135,78 @@ class HostedRun:
     def train(self, budget: float, clock: Callable[[], float]) -> None:
         """Step until the budget is spent or nothing is due; at least one step."""
         now = clock()
-        until, asked = now + budget, self.pending > 0
+        until = now + budget
         while self.step_at(now) <= now:
-            self.training.step(1)
+            began = now
+            for each in self.trainings:
+                each.step(1)
             now = clock()
-            if self.pending:
-                self.pending -= 1
-            else:
-                self.due_at = max(self.due_at + PERIODS[self.speed], now - LAG)
+            self.counted(now - began, now)
             if now >= until:
                 break
+
+    @property
+    def trainings(self) -> list[Any]:
+        """What takes a step at each of its turns: the run, and its ghost while that still trains."""
+        return [self.training, self.ghost.training] if self.ghost and self.ghost.trains else [self.training]
+
+    @property
+    def num_training(self) -> int:
+        """How many runs, with their ghosts, take that step."""
+        return sum(len(each.configs) for each in self.trainings)
+
+    def counted(self, seconds: float, now: float) -> None:
+        """After a step, which took so long: when the next is due, and whether the Training has stopped itself."""
+        self.step_seconds += STEP_MEMORY * (min(seconds, SLOW_STEP) - self.step_seconds)
+        asked = self.pending > 0
+        if asked:
+            self.pending -= 1
+        else:
+            self.due_at = max(_next_beat(self.due_at, PERIODS[self.speed]), now - LAG)
         if now - self.checked_at >= CHECK_PERIOD or (asked and not self.pending):
             self.check(now)
 
     def check(self, now: float) -> None:
-        """Notice that the Training has stopped itself."""
+        """Notice that the Training has stopped itself, or that there is nothing new to see in it."""
         self.checked_at = now
         if self.reason is None and self.training.diverged:
             self.stop(self.training.reason)
+        elif self.playing and self.training.settled(self.calm_since):
+            self.playing, self.settled = False, True
+            self.version += 1
 
     def stop(self, reason: str) -> None:
         self.reason, self.pending = reason, 0
         self.version += 1
 
+    def without(self, knobs: Iterable[str], crowded: bool = False) -> Any:
+        """The ghost to show once these knobs are turned: the run without that, or still without the turns before.
+
+        In a crowded worker there is none, since it would train at the cost of the others.
+        """
+        if self.ghost_kind != "twin":
+            return self.ghost
+        if crowded:
+            return None
+        goes_on = self.ghost and self.ghost.trains and self.ghost.differs_in(self.training) >= set(knobs)
+        return self.ghost if goes_on else self.training.ghost("twin")
+
+    def before(self) -> Any:
+        """The ghost to show once the run starts again."""
+        return self.training.ghost("previous") if self.ghost_kind == "previous" and self.step else None
+
     def revive(self) -> None:
         """After a Reset or Recover: nothing is wrong any more."""
         self.reason, self.pending, self.drawable = None, 0, True
 
+    def hurry(self, speed: str, now: float) -> None:
+        """Go on at another speed; what a run has settled into is the same at any."""
+        self.speed, self.due_at = speed, now
+        self.version += 1
+
     def changed(self, now: float, knobs: bool = False) -> None:
         """After an op: show it, and let the next step come at once; with `knobs`, count a knob revision."""
+        self.calm_since, self.settled = self.step, False
         self.version += 1
         self.revision += knobs
         self.due_at = now
@@ -163,11 +216,14 @@ class HostedRun:
 
     # --- what it shows -------------------------------------------------------------------------------------------
 
-    def frame_at(self, seat: Seat, now: float) -> float:
-        """When the viewer's next frame is due; infinity while it cannot take one or has seen everything."""
+    def frame_at(self, seat: Seat, now: float, crowd_period: float = FRAME_PERIOD) -> float:
+        """When the viewer's next frame is due; infinity while it cannot take one or has seen everything.
+
+        In a crowd frames that show nothing but later steps keep a longer distance; answers do not wait for it.
+        """
         if seat.hidden or seat.credit <= 0 or not self.drawable or seat.saw == self._sight(seat, now):
             return math.inf
-        return seat.sent_at + FRAME_PERIOD
+        return seat.sent_at + (FRAME_PERIOD if self.awaited(seat, now) else crowd_period)
 
     def may_answer(self, seat: Seat) -> bool:
         """Whether a knob's frame may go out at once and on credit, so as not to wait for the pictures before it."""
@@ -175,22 +231,36 @@ class HostedRun:
 
     def awaited(self, seat: Seat, now: float) -> bool:
         """Whether the viewer waits for an answer (a knob, the probe, another picture), not just for later steps."""
-        return seat.saw is None or seat.saw[1:] != self._sight(seat, now)[1:]
+        if seat.saw is None:
+            return True
+        _, *saw, saw_want, saw_probe = seat.saw
+        _, *sight, want, probe = self._sight(seat, now)
+        return saw != sight or saw_probe != probe or bool(set(want) - set(saw_want) - UNHURRIED)
 
-    def frame(self, seat: Seat, now: float) -> bytes:
+    def frame(self, seat: Seat, now: float, crowd_period: float = FRAME_PERIOD) -> bytes:
         """The newest picture for one viewer, which pays a credit for it."""
         self.check(now)
-        fresh = self.speed == "slow" or self.state(now) != "running" or now - self._measured_at >= MEASURE_PERIOD
-        self._measured_at = now if fresh else self._measured_at
+        fresh = self._measures(now, max(MEASURE_PERIOD, MEASURED_FRAMES * crowd_period))
         snapshot = self.training.snapshot(want=seat.want, probe=seat.probe, fresh=fresh)
         own = {
             "revision": self.revision, "scene": self.scene, "state": self.state(now), "speed": self.speed,
-            "reason": self._reason(now), "steps_per_second": self._steps_per_second(now),
+            "reason": self._reason(now), "steps_per_second": self._steps_per_second(now), "settled": self.settled,
+            "ghost": self.ghost.words(self.training) if self.ghost else None,
         }  # fmt: skip
-        frame = pack({**snapshot.header, **own}, snapshot.arrays)
+        ghost = self.ghost.arrays(self.training, "history" in seat.want) if self.ghost else {}
+        frame = pack({**snapshot.header, **own}, {**snapshot.arrays, **ghost})
         seat.credit -= 1
         seat.saw, seat.sent_at, seat.heard_at = self._sight(seat, now), now, now
         return frame
+
+    def _measures(self, now: float, period: float) -> bool:
+        """Whether the next frame needs a measurement of its own: not if the history's are frequent enough."""
+        if self.training.measured_step != self._measured_step:
+            self._measured_step, self._measured_at = self.training.measured_step, now
+        fresh = self.speed == "slow" or self.state(now) != "running" or now - self._measured_at >= period
+        if fresh:
+            self._measured_step, self._measured_at = self.step, now
+        return fresh
 
     def _sight(self, seat: Seat, now: float) -> tuple[Any, ...]:
         return self.step, self.version, self.state(now), self._reason(now), seat.want, seat.probe
@@ -232,6 +302,11 @@ class HostedRun:
             yield self.watched_at(now) + self._patience
         if self._reason(now) is not None and self.reason is None:
             yield self.notice_until
+
+
+def _next_beat(due_at: float, period: float) -> float:
+    """The next whole multiple of the period: runs keep common beats, so that they can step together."""
+    return (math.floor(due_at / period + 1e-6) + 1) * period if period else due_at
 
 
 def _probe(probe: Sequence[float] | None) -> tuple[float, float] | None:

@@ -5,16 +5,22 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+import math
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
 from moeviz.config import RunConfig
 from moeviz.engine.process import Slot
-from moeviz.engine.wire import MAX_CREDIT, Message, check_client
+from moeviz.engine.wire import DEFAULT_GHOST, MAX_CREDIT, Message, check_client
 
-MAX_RATE = 300  # messages a second; a page that drags the probe and takes 30 frames sends about 100
+MAX_RATE = 600  # messages a second of one viewer; a probe dragged on a 240 Hz screen sends 240, its requests 60
+MAX_RESTARTS = 4  # a second for one run: each takes its worker up to 0.1 s
+ALONE, ASIDE = 10.0, 60.0
+"""Seconds without any tab (a page that opens takes some), and with hidden tabs only, until a run's place may go."""
+ANSWER_SECONDS = 30.0  # a cold worker imports torch first
 logger = logging.getLogger(__name__)
 
 
@@ -41,17 +47,15 @@ class Viewer:
         self._second, self._count = 0, 0
 
     def send(self, message: object) -> None:
-        """Pass on what a browser sent; what it may not say is answered with an error text."""
+        """Pass on what a browser sent; ValueError (rule, value, remedy) for what it may not say, or sends too often."""
         crowded = self._too_many()
-        try:
-            clean = check_client(message)
-        except ValueError as error:
-            if not crowded:
-                self.tell({"op": "error", "message": str(error)})
-            return
+        clean = check_client(message)
         # a request for a frame always passes, or the page would wait for ever; credit bounds how many there are
-        if not crowded or (clean.get("credit") and self._credit < MAX_CREDIT):
-            self._forward(self, clean)
+        if crowded and not (clean.get("credit") and self._credit < MAX_CREDIT):
+            raise ValueError(
+                f"a viewer may send at most {MAX_RATE} messages a second: this one came sooner; send fewer"
+            )
+        self._forward(self, clean)
 
     def close(self) -> None:
         """Stop watching; safe to call twice."""
@@ -78,6 +82,11 @@ class Viewer:
         elif message["op"] == "hidden":
             self._hidden = message["value"]
 
+    @property
+    def hidden(self) -> bool:
+        """Whether its tab is in the background."""
+        return self._hidden
+
     def joining(self) -> Message:
         """The message that seats this viewer in a worker."""
         look = {"credit": self._credit, "want": self._want, "probe": self._probe}
@@ -91,12 +100,10 @@ class Viewer:
             self.close()
 
     def _too_many(self) -> bool:
-        """Whether this second's share of messages is used up; what comes beyond it is dropped, with one error."""
+        """Whether this second's share of messages is used up."""
         second = int(time.monotonic())
         self._count = self._count + 1 if second == self._second else 1
         self._second = second
-        if self._count == MAX_RATE + 1:
-            self.tell({"op": "error", "message": f"at most {MAX_RATE} messages a second are read: slow down"})
         return self._count > MAX_RATE
 
 
@@ -111,14 +118,38 @@ class LiveRun:
         self.configs = list(configs)
         self.viewers: dict[str, Viewer] = {}
         self._play, self._speed, self._probe = play, speed, probe
+        self._ghost = DEFAULT_GHOST
         self._step, self._state = 0, "running" if play else "paused"
         self._revision, self._scene = 0, 0
+        self._seen_at = time.monotonic()
+        self._restarts: deque[float] = deque(maxlen=MAX_RESTARTS)
+
+    def seen(self) -> None:
+        """A tab has come, gone, or been hidden or shown: from now on, or until now, somebody watches."""
+        self._seen_at = time.monotonic()
+
+    def spare(self) -> float:
+        """For how many seconds its place could have been given away; below 0 while it may not be."""
+        if any(not viewer.hidden for viewer in self.viewers.values()):
+            return -math.inf
+        return time.monotonic() - self._seen_at - (ASIDE if self.viewers else ALONE)
+
+    def restarts_too_often(self, message: Message) -> bool:
+        """Whether this second's share of resets is used up: they cost its worker more than other messages."""
+        if message["op"] not in ("reset", "recover"):
+            return False
+        now = time.monotonic()
+        if len(self._restarts) == MAX_RESTARTS and now - self._restarts[0] < 1.0:
+            return True
+        self._restarts.append(now)
+        return False
 
     def opening(self) -> Message:
         """The message that opens this run in a worker."""
         return {
             "op": "open", "configs": [dict(vars(each)) for each in self.configs], "play": self._play,
-            "speed": self._speed, "probe": self._probe, "revision": self._revision, "scene": self._scene,
+            "speed": self._speed, "probe": self._probe, "ghost": self._ghost,
+            "revision": self._revision, "scene": self._scene,
         }  # fmt: skip
 
     def note(self, message: Message) -> None:
@@ -128,6 +159,8 @@ class LiveRun:
             self._play = op == "play"
         elif op == "speed":
             self._speed = message["value"]
+        elif op == "ghost":
+            self._ghost = message["value"]
         elif op == "view" and message["probe"] is not None:
             self._probe = message["probe"]
 
@@ -186,3 +219,28 @@ class Calls:
         for message in self.about(run):
             _, _, future = self._open.pop(message["call"])
             future.set_exception(error)
+
+
+def answered(future: Future[Message], question: Message) -> list[str]:
+    """Wait for the answer to a question and return its notices, or raise what the worker says was wrong."""
+    try:
+        answer = future.result(ANSWER_SECONDS)
+    except TimeoutError:
+        limit = f"a worker must answer within {ANSWER_SECONDS:g} s"
+        raise TimeoutError(f"{limit}: {question['op']} got no answer; it may be overloaded, so try again") from None
+    if "fault" in answer:
+        raise RuntimeError(answer["fault"])
+    if "error" in answer:
+        raise ValueError(answer["error"])
+    return list(answer["notices"])
+
+
+def one_bucket(configs: Sequence[RunConfig]) -> list[RunConfig]:
+    """The configs, if they can train in lockstep; else ValueError (rule, value, remedy)."""
+    configs = list(configs)
+    if len({config.bucket() for config in configs}) != 1:
+        raise ValueError(
+            f"runs opened together must share every knob that is not per_run: got {len(configs)} configs of "
+            f"{len({config.bucket() for config in configs})} shapes; open one group for each shape"
+        )
+    return configs

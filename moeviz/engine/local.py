@@ -17,15 +17,21 @@ from typing import Any
 
 from moeviz.config import RunConfig
 from moeviz.engine import wire
-from moeviz.engine.live import Calls, LiveRun, RunGone, Viewer
+from moeviz.engine.live import MAX_RESTARTS, Calls, LiveRun, RunGone, Viewer, answered, one_bucket
 from moeviz.engine.process import ProcessWorker, Slot, StartWorker, ThreadWorker
 from moeviz.engine.wire import Message
 
-ANSWER_SECONDS = 30.0  # a cold worker imports torch first
+# One core gives 15 visitors what they came for, and 30 something that still moves (about half of it). The one process
+# that forwards all frames sends about a thousand a second; with more runs than MOST_RUNS pictures would stand still.
+RUNS_PER_WORKER, MOST_RUNS = 30, 200
 
 
 class EngineBusy(RuntimeError):
     """The server cannot take more; the message says what its limit is and what to do."""
+
+
+class EngineFull(EngineBusy):
+    """As many runs are open as this server trains at once; one that ends makes room."""
 
 
 class Engine:
@@ -34,7 +40,7 @@ class Engine:
     def __init__(
         self,
         num_workers: int | None = None,
-        max_runs: int = 64,
+        max_runs: int | None = None,
         in_process: bool = False,
         idle_pause: float = 10.0,
         idle_free: float = 120.0,
@@ -44,7 +50,7 @@ class Engine:
         start: StartWorker = partial(ProcessWorker, arguments)
         if in_process:
             start = partial(ThreadWorker, idle_pause, idle_free)
-        self.max_runs = max_runs
+        self.max_runs = max_runs or min(RUNS_PER_WORKER * count, MOST_RUNS)
         self._lock = threading.RLock()
         self._slots = [Slot(start, self._receive, self._lost) for _ in range(count)]
         self._runs: dict[str, LiveRun] = {}
@@ -69,7 +75,7 @@ class Engine:
         replaces: str | None = None,
     ) -> str:
         """Start runs that train in lockstep and return their token; `replaces` names a group to close first."""
-        configs, probe = _one_bucket(configs), wire.check_probe(probe)
+        configs, probe = one_bucket(configs), wire.check_probe(probe)
         wire.check_speed({"value": speed})
         if replaces is not None:
             self.close(replaces, "another run took this one's place")
@@ -92,12 +98,16 @@ class Engine:
         """Take a diverged run back to its last good state with a lower learning rate."""
         return self._call(token, {"op": "recover"})
 
+    def history(self, token: str) -> str:
+        """Every recorded step of the run as CSV, in the columns of `Training.history`."""
+        return self._call(token, {"op": "history"})[0]
+
     def reset(self, token: str, configs: Sequence[RunConfig] | None = None) -> None:
         """Begin again at step 0, with other configs if given; token, viewers and play state stay."""
         if configs is None:
             self._do(token, {"op": "reset"})
             return
-        configs = _one_bucket(configs)
+        configs = one_bucket(configs)
         self._call(token, {"op": "reset", "configs": [dict(vars(each)) for each in configs]})
         with self._lock:  # after the answer: until then a status that was on its way could bring the old ones back
             self._find(token).configs = configs
@@ -133,6 +143,18 @@ class Engine:
         with self._lock:
             return token in self._runs
 
+    @property
+    def num_runs(self) -> int:
+        """How many runs (or groups of twins) are open."""
+        with self._lock:
+            return len(self._runs)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another run could be opened now, if need be in the place of one that nobody watches."""
+        with self._lock:
+            return len(self._runs) < self.max_runs or any(run.spare() >= 0 for run in self._runs.values())
+
     def watch(self, token: str, on_message: Callable[[bytes | str], None]) -> Viewer:
         """Attach a viewer; `on_message` gets frames and JSON texts on a thread of the engine, and must not block."""
         with self._lock:
@@ -141,6 +163,7 @@ class Engine:
             viewer = Viewer(str(next(self._numbers)), on_message, forward, leave)
             self._post(run, viewer.joining())
             run.viewers[viewer.key] = viewer
+            run.seen()
         return viewer
 
     def shutdown(self) -> None:
@@ -169,8 +192,11 @@ class Engine:
     def _check_room(self) -> None:
         if self._closed:
             raise EngineBusy("an engine must be running to open a run: this one was shut down; make another Engine")
+        longest = max(self._runs.values(), key=LiveRun.spare, default=None)
+        if len(self._runs) >= self.max_runs and longest is not None and longest.spare() >= 0:
+            self.close(longest.token, "nobody watched this run, and the server needed its place")
         if len(self._runs) >= self.max_runs:
-            raise EngineBusy(
+            raise EngineFull(
                 f"this server trains at most {self.max_runs} runs at once: {len(self._runs)} are open; "
                 "close a tab that shows one, or try again in a few minutes"
             )
@@ -201,26 +227,24 @@ class Engine:
             self._post(run, question)
             future = self._calls.expect(run, question)
         try:
-            answer = future.result(ANSWER_SECONDS)
-        except TimeoutError:
-            limit = f"a worker must answer within {ANSWER_SECONDS:g} s"
-            raise TimeoutError(f"{limit}: {message['op']} got no answer; it may be overloaded, so try again") from None
+            return answered(future, question)
         finally:
             with self._lock:
                 self._calls.forget(question)
-        if "fault" in answer:
-            raise RuntimeError(answer["fault"])
-        if "error" in answer:
-            raise ValueError(answer["error"])
-        return list(answer["notices"])
 
     def _from_client(self, run: LiveRun, viewer: Viewer, message: Message) -> None:
         """Pass on a checked message of a browser."""
         with self._lock:
             if self._runs.get(run.token) is not run or viewer.key not in run.viewers:
                 return  # it has been told
+            if run.restarts_too_often(message):
+                error = f"a run starts again at most {MAX_RESTARTS} times a second: this one was asked to sooner"
+                viewer.tell({"op": "error", "message": f"{error}; press Reset again in a moment"})
+                return
             run.note(message)
             viewer.note(message)
+            if message["op"] == "hidden":
+                run.seen()
             busy = not run.slot.send({**message, "run": run.token, "viewer": viewer.key})
         if busy:
             viewer.tell({"op": "busy", "message": "the server is far behind; wait a moment"})
@@ -228,6 +252,7 @@ class Engine:
     def _leave(self, run: LiveRun, viewer: Viewer) -> None:
         with self._lock:
             if run.viewers.pop(viewer.key, None) is not None:
+                run.seen()
                 run.slot.send({"op": "unwatch", "run": run.token, "viewer": viewer.key})
 
     def _receive(self, slot: Slot, message: Message, payload: bytes) -> None:
@@ -289,13 +314,3 @@ class Engine:
             self._post(run, viewer.joining())
         for question in self._calls.about(run):
             self._post(run, question)
-
-
-def _one_bucket(configs: Sequence[RunConfig]) -> list[RunConfig]:
-    configs = list(configs)
-    if len({config.bucket() for config in configs}) != 1:
-        raise ValueError(
-            f"runs opened together must share every knob that is not per_run: got {len(configs)} configs of "
-            f"{len({config.bucket() for config in configs})} shapes; open one group for each shape"
-        )
-    return configs

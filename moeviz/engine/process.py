@@ -18,6 +18,7 @@ from typing import Protocol
 from moeviz.engine.wire import Message, read_message, write_message
 
 QUEUE = 4096
+PIPE_SIZE = 1 << 20  # bytes: the frames that a class has on their way at once, so that no step waits for the reader
 GRACE = 3.0  # seconds a worker may take to finish its slice and leave
 RESTARTS = 3  # ... within RESTART_WINDOW seconds; a worker that dies more often is not started again by itself
 RESTART_WINDOW = 60.0
@@ -54,7 +55,7 @@ class ProcessWorker:
         environment = {**os.environ, "PYTHONPATH": path, **ONE_THREAD, **KEEP_MEMORY}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "moeviz.engine.worker", *arguments],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=environment,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, pipesize=PIPE_SIZE, env=environment,
         )  # fmt: skip
         self._on_message, self._on_exit = on_message, on_exit
         self._outbox: queue.Queue[Message | None] = queue.Queue(QUEUE)
@@ -128,11 +129,13 @@ class ThreadWorker:
     def _serve(self) -> None:
         ended = "it was closed"
         try:
-            from moeviz.engine.worker import Host, serve
-            from moeviz.training import Training
+            from moeviz.engine.host import Host
+            from moeviz.engine.worker import serve
+            from moeviz.training import Training, step_together
 
             self._on_message({"op": "ready"}, b"")
-            host = Host(self._on_message, Training, idle_pause=self._idle_pause, idle_free=self._idle_free)
+            pauses = (self._idle_pause, self._idle_free)
+            host = Host(self._on_message, Training, step_together, idle_pause=pauses[0], idle_free=pauses[1])
             serve(host, self._inbox)
         except Exception as error:  # reported like a process that died
             logger.exception("the worker thread failed")

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import json
 import math
-import reprlib
 import struct
 from collections.abc import Callable
 from typing import IO, Any
 
 from moeviz.frames import PICTURES
+from moeviz.knob import shown
 
 LENGTHS = struct.Struct("<II")
 LARGEST = 1 << 26  # 64 MB; the largest real frame is below 1 MB, so a larger length means a broken stream
-PERIODS = {"slow": 0.5, "watch": 0.025, "fast": 0.0}
-"""Seconds between two steps: 2 steps a second, 40 (a default run unfolds in 7.5 s), as many as possible."""
+PERIODS = {"slow": 2.0, "watch": 0.025, "fast": 0.0}
+"""Seconds between two steps: time to watch a batch travel, 40 a second (a default run unfolds in 7.5 s), no pause."""
+GHOSTS = ("twin", "previous", "none")
+"""What is drawn gray beside a run: itself without its last change, itself before it started again, nothing."""
+DEFAULT_GHOST = GHOSTS[0]
 MAX_CREDIT = 4
 MAX_STEPS = 50
 MAX_COORDINATE = 1e6
@@ -65,12 +68,6 @@ def check_client(message: object) -> Message:
     if not isinstance(message, dict) or not isinstance(op, str) or op not in CLIENT_OPS:
         raise ValueError(f"op must be one of {', '.join(CLIENT_OPS)}: got {shown(op)}; reload the page")
     return {"op": op, **CLIENT_OPS[op](message)}
-
-
-def shown(value: object) -> str:
-    """A value that somebody sent, short enough for an error."""
-    text = reprlib.repr(value)
-    return text if len(text) <= 60 else text[:60] + "…"
 
 
 def _view(message: Message) -> Message:
@@ -124,6 +121,13 @@ def check_speed(message: Message) -> Message:
     return {"value": value}
 
 
+def _ghost(message: Message) -> Message:
+    value = message.get("value")
+    if not isinstance(value, str) or value not in GHOSTS:
+        raise ValueError(f"ghost must be one of {', '.join(GHOSTS)}: got {shown(value)}; choose one of them")
+    return {"value": value}
+
+
 def _hidden(message: Message) -> Message:
     if not isinstance(message.get("value"), bool):
         raise ValueError(f"hidden must be true or false: got {shown(message.get('value'))}; send document.hidden")
@@ -136,7 +140,7 @@ def _bare(message: Message) -> Message:
 
 CLIENT_OPS: dict[str, Callable[[Message], Message]] = {
     "view": _view, "play": _bare, "pause": _bare, "step": check_steps, "reset": _bare, "speed": check_speed,
-    "hidden": _hidden, "recover": _bare,
+    "hidden": _hidden, "recover": _bare, "ghost": _ghost,
 }  # fmt: skip
 
 

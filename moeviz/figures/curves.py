@@ -2,6 +2,7 @@
 
 A template's trace names in `meta` the arrays it draws: `{"x": "history_step", "y": "history_task_loss", "run": 0}`.
 `"times"` names an array to multiply by, `"z"` the matrix of a heatmap; `"ink": True` asks for the theme's text color.
+A ghost is the run without its last change, or the run before: gray, of one run, and there only while a frame brings it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from moeviz.figures.palette import DASHES, letter_ticks
 
 # outside the stage, where no script sets the theme's own text color: readable on white and on black
 INK_COLOR = "#4A4E57"
+GHOST_COLOR = "#8A8F98"  # between white and black: seen on both
 GRID_COLOR = "rgba(128,128,128,0.28)"
 FONT_SIZE = 16
 LINE_WIDTH = 3
@@ -55,8 +57,11 @@ def loss_figure(
         figure.add_scatter(**task)
         if runs == 1:
             figure.add_scatter(**penalty)
+    if runs == 1 and history is None:
+        figure.add_scatter(yaxis="y2", **_ghost("balance_loss", "balance loss, raw"))
+        figure.add_scatter(**_ghost("task_loss", "task loss"))
     strip = _axis("") | {"domain": [0.8, 1.0], "nticks": 2, "rangemode": "tozero", "anchor": "x"}
-    figure.update_layout(yaxis={"domain": [0.0, 0.52], "rangemode": "tozero", "nticks": 4}, yaxis2=strip)
+    figure.update_layout(yaxis={"domain": [0.0, 0.52], "rangemode": "tozero", "nticks": 3}, yaxis2=strip)
     minimized = STACKED if runs == 1 else "task loss"
     headings = [_heading("balance loss, raw", 1.0), _heading(minimized, 0.52) | {"name": "minimized"}]
     figure.update_layout(annotations=headings)
@@ -85,6 +90,8 @@ def metric_figure(
             train["opacity"] = 0.5
         figure.add_scatter(**test)
         figure.add_scatter(**train)
+    if runs == 1 and history is None:
+        figure.add_scatter(**_ghost("test_metric", "test"))
     figure.update_layout(showlegend=True, legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"})
     figure.update_layout(meta=figure.layout.meta | {"y_title_from": "metric_name"})
     return _filled(figure, history, marks)
@@ -200,6 +207,12 @@ def _line(array: str, run: int, name: str, times: str | None = None) -> dict[str
         "line": {"width": LINE_WIDTH, "color": INK_COLOR, "dash": DASHES[run % len(DASHES)]},
         "hovertemplate": f"{name}: %{{y:.4g}} at step %{{x}}<extra></extra>",
     }  # fmt: skip
+
+
+def _ghost(column: str, name: str) -> dict[str, Any]:
+    line = _line(f"ghost_{column}", 0, f"gray: {name}")
+    line["line"] = line["line"] | {"color": GHOST_COLOR}
+    return line | {"meta": {"x": "ghost_step", "y": f"ghost_{column}", "run": 0}, "showlegend": False}
 
 
 def _run_name(names: Sequence[str], run: int) -> str:

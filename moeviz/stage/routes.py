@@ -6,12 +6,13 @@ The server only forwards: a browser's requests to `viewer.send`, the worker's fr
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import json
 import logging
 import mimetypes
 import time
-from collections import deque
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
@@ -29,10 +30,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 COMPONENT_DIR = Path(__file__).parent / "component"
 MAX_MESSAGE = 4096  # characters; the longest honest message is a tenth of it
-MAX_PER_SECOND = 240  # a dragged probe on a 120 Hz screen sends 120, its credits 60
 MAX_ERRORS = 50  # a client that keeps sending what it is told not to is sent away
 OUTBOX_SIZE = 16  # messages; frames are asked for two at a time, so only a broken client ever fills it
-CLOSE_GONE, CLOSE_POLICY = 4404, 1008
+MAX_SOCKETS = 8  # of one run: its tab, and those that a broken network has left behind for a while
+GONE_BURST, GONE_RATE = 200.0, 50.0  # answers to unknown tokens: at once, and a second: a class that reloads is below
+CLOSE_GONE, CLOSE_POLICY, CLOSE_LATER = 4404, 1008, 1013
 GONE_REASON = "This run is no longer on the server. Reload the page to start it again from its address."
 
 log = logging.getLogger(__name__)
@@ -40,7 +42,7 @@ log = logging.getLogger(__name__)
 
 @runtime_checkable
 class Viewer(Protocol):
-    """One watching browser, as the engine knows it."""
+    """One watching browser, as the engine knows it; `send` raises ValueError for what a browser may not say."""
 
     def send(self, message: object) -> None: ...
     def close(self) -> None: ...
@@ -64,9 +66,11 @@ def routes(engine: Engine, allowed_origins: Sequence[str] = (), base_path: str =
         "text/javascript", ".js"
     )  # some systems register .js as text/plain, which browsers refuse as a module
 
+    door = Door()
+
     async def live(websocket: WebSocket) -> None:
         if origin_allowed(websocket.headers.get("origin"), websocket.headers.get("host"), allowed_origins):
-            await _Session(engine, websocket).run()
+            await _Session(engine, websocket, door).run()
         else:  # closed before it is accepted: the browser sees status 403
             await websocket.close(CLOSE_POLICY)
 
@@ -82,6 +86,36 @@ def origin_allowed(origin: str | None, host: str | None, allowed_origins: Sequen
     if origin is None:
         return True
     return urlsplit(origin).netloc == host or origin in [each.strip() for each in allowed_origins]
+
+
+class Door:
+    """How many sockets each run has, and how many unknown tokens may still be told so."""
+
+    def __init__(self) -> None:
+        self._sockets: Counter[str] = Counter()  # of known tokens only, so that guesses take no memory
+        self._answers, self._at = GONE_BURST, time.monotonic()
+
+    def enter(self, token: str) -> bool:
+        """Count a socket of a run, unless it has enough."""
+        if self._sockets[token] >= MAX_SOCKETS:
+            return False
+        self._sockets[token] += 1
+        return True
+
+    def leave(self, token: str) -> None:
+        self._sockets[token] -= 1
+        if not self._sockets[token]:
+            del self._sockets[token]
+
+    def may_answer(self) -> bool:
+        """Whether one more unknown token may be told so; who guesses beyond that is only sent away."""
+        now = time.monotonic()
+        self._answers = min(GONE_BURST, self._answers + GONE_RATE * (now - self._at))
+        self._at = now
+        if self._answers < 1:
+            return False
+        self._answers -= 1
+        return True
 
 
 class FreshFiles(StaticFiles):
@@ -143,28 +177,41 @@ class _Outbox:
 class _Session:
     """One open socket, from its acceptance to the viewer's leave."""
 
-    def __init__(self, engine: Engine, websocket: WebSocket) -> None:
-        self.engine, self.websocket = engine, websocket
-        self.arrivals: deque[float] = deque(maxlen=MAX_PER_SECOND)
+    def __init__(self, engine: Engine, websocket: WebSocket, door: Door) -> None:
+        self.engine, self.websocket, self.door = engine, websocket, door
         self.errors = 0
 
     async def run(self) -> None:
+        with contextlib.suppress(WebSocketDisconnect):  # the browser left, maybe before it was answered
+            await self._serve()
+
+    async def _serve(self) -> None:
         await self.websocket.accept()
-        outbox = _Outbox()
+        outbox, token = _Outbox(), self.websocket.path_params["token"]
         try:
-            viewer = await run_in_threadpool(self.engine.watch, self.websocket.path_params["token"], outbox.put)
+            viewer = await run_in_threadpool(self.engine.watch, token, outbox.put)
         except LookupError:
-            await self.websocket.send_text(json.dumps({"op": "gone", "reason": GONE_REASON}))
-            await self.websocket.close(CLOSE_GONE)
+            await self._refuse()
+            return
+        if not self.door.enter(token):
+            viewer.close()
+            await self.websocket.close(CLOSE_LATER)  # the page tries again after a while
             return
         sender = asyncio.create_task(self._send_all(outbox))
         try:
             await self._receive_all(viewer, outbox)
-        except WebSocketDisconnect:
-            log.debug("a viewer left")
         finally:
             sender.cancel()
             viewer.close()
+            self.door.leave(token)
+
+    async def _refuse(self) -> None:
+        """The same answer for every token that leads nowhere: guessed, closed, or no token at all."""
+        if not self.door.may_answer():
+            await self.websocket.close(CLOSE_LATER)
+            return
+        await self.websocket.send_text(json.dumps({"op": "gone", "reason": GONE_REASON}))
+        await self.websocket.close(CLOSE_GONE)
 
     async def _send_all(self, outbox: _Outbox) -> None:
         try:
@@ -184,21 +231,11 @@ class _Session:
             if event["type"] == "websocket.disconnect":
                 return
             try:
-                self._check_rate()
                 viewer.send(read_message(event.get("text")))
             except ValueError as error:
                 self.errors += 1
                 outbox.put(json.dumps({"op": "error", "message": str(error)}))
         await self.websocket.close(CLOSE_POLICY)
-
-    def _check_rate(self) -> None:
-        now = time.monotonic()
-        too_fast = len(self.arrivals) == MAX_PER_SECOND and now - self.arrivals[0] < 1.0
-        if too_fast:
-            raise ValueError(
-                f"a viewer may send at most {MAX_PER_SECOND} messages a second: this one came sooner; send fewer"
-            )
-        self.arrivals.append(now)
 
 
 def read_message(text: str | None) -> object:

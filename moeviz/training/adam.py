@@ -20,12 +20,17 @@ class Adam:
 
     mean_REP: Float[Tensor, "R E P"]
     square_REP: Float[Tensor, "R E P"]
-    num_steps: int = 0
+    num_steps: int | tuple[int, ...] = 0  # of all runs, or of each: runs may have begun at different times
 
     @staticmethod
     def zeros_like(rows_REP: Float[Tensor, "R E P"]) -> Adam:
         """No memory yet."""
         return Adam(torch.zeros_like(rows_REP), torch.zeros_like(rows_REP))
+
+    @property
+    def steps_of_each(self) -> tuple[int, ...]:
+        """Steps so far, run by run."""
+        return self.num_steps if isinstance(self.num_steps, tuple) else (self.num_steps,) * len(self.mean_REP)
 
     def update(
         self, rows_REP: Float[Tensor, "R E P"], gradient_REP: Float[Tensor, "R E P"], learning_rate: PerRun
@@ -34,13 +39,23 @@ class Adam:
 
         Source: Kingma and Ba 2015, section 2, last form (arXiv 1412.6980).
         """
-        steps = self.num_steps + 1
+        steps = self.num_steps + 1 if isinstance(self.num_steps, int) else tuple(each + 1 for each in self.num_steps)
+        root, correction = _corrections(steps, rows_REP)
         mean_REP = self.mean_REP.lerp(gradient_REP, 1 - BETA_MEAN)
         square_REP = (self.square_REP * BETA_SQUARE).addcmul_(gradient_REP, gradient_REP, value=1 - BETA_SQUARE)
-        root = math.sqrt(1 - BETA_SQUARE**steps)
-        step_size = over(learning_rate * (root / (1 - BETA_MEAN**steps)), 2)
-        new_rows_REP = rows_REP.addcdiv(mean_REP * -step_size, square_REP.sqrt().add_(EPS * root))
+        step_size, eps = over(learning_rate * correction, 2), over(EPS * root, 2)
+        new_rows_REP = rows_REP.addcdiv(mean_REP * -step_size, square_REP.sqrt().add_(eps))
         return Adam(mean_REP, square_REP, steps), new_rows_REP
+
+
+def _corrections(steps: int | tuple[int, ...], like: Tensor) -> tuple[PerRun, PerRun]:
+    """√(1 − β₂ᵗ), and that divided by 1 − β₁ᵗ: what makes up for means that began at 0."""
+    if isinstance(steps, int):
+        root = math.sqrt(1 - BETA_SQUARE**steps)
+        return root, root / (1 - BETA_MEAN**steps)
+    pairs = [_corrections(each, like) for each in steps]
+    roots_R, corrections_R = torch.tensor(pairs, dtype=like.dtype, device=like.device).unbind(-1)
+    return roots_R, corrections_R
 
 
 def clipped(gradient_REP: Float[Tensor, "R E P"], largest: float) -> tuple[Float[Tensor, "R E P"], Float[Tensor, " R"]]:

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
+import copy
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from moeviz import device as devices
-from moeviz import dispatch, routers
-from moeviz.axes import PerRun, over
 from moeviz.config import KNOBS, TASK_INFO, RunConfig, Value
-from moeviz.experts import EXPERTS, Parameters
+from moeviz.experts import Parameters
 from moeviz.losses import LOSSES
-from moeviz.model import MoE, RoutingKnobs
-from moeviz.training import history, knobs, population
-from moeviz.training.adam import Adam, clipped
+from moeviz.model import RoutingKnobs
+from moeviz.training import batch, history, knobs, population, reading
+from moeviz.training.adam import Adam
+from moeviz.training.batch import Batch
 from moeviz.training.data import Data
-from moeviz.training.evaluation import details, measure
+from moeviz.training.evaluation import measure
+from moeviz.training.ghost import GHOSTS, Ghost
 from moeviz.training.history import Record
 from moeviz.training.objective import OBJECTIVES
 from moeviz.training.snapshot import Snapshot, take
+from moeviz.training.step import Lesson, Numbers, Progress, stepped
 
 if TYPE_CHECKING:
     import pandas
 
-DEFAULT_RATE, LOWEST_RATE = RunConfig().learning_rate, KNOBS["learning_rate"].low or 0.0
-LARGEST_GRADIENT = 10.0  # per-run clipping: far above what a healthy run shows
+LOWEST_RATE = KNOBS["learning_rate"].low or 0.0
 DIVERGED = 100.0  # a run is stopped when its task loss exceeds this many times (1 + its loss at step 0)
 RECENT = 100  # records
 RISEN = 2.0  # a record is good to go back to while no run's loss is above this many times its recent best
@@ -59,18 +59,20 @@ class Training:
         self.task_loss, self.metric, self.metric_name = OBJECTIVES[TASK_INFO[first.task].kind]
         self.ids_RE = np.tile(np.arange(first.num_experts), (len(self.configs), 1))
         self._read_knobs()
-        rows = [[self.model.initialize(config.seed, i) for i in range(first.num_experts)] for config in self.configs]
-        self.rows_REP = torch.stack([torch.stack(each) for each in rows]).to(self.device, self.dtype)
+        self.rows_REP = self.model.fresh_rows([config.seed for config in self.configs], first.num_experts).to(
+            self.device, self.dtype
+        )
         self._adam = Adam.zeros_like(self.rows_REP)
         self.gradient_REP = torch.zeros_like(self.rows_REP)
         self.updated_RE = torch.zeros(self.ids_RE.shape, device=self.device)
+        self.bias_RE = torch.zeros(self.ids_RE.shape, device=self.device, dtype=self.dtype)
         self._healthy_R = torch.ones(len(self.configs), dtype=torch.bool, device=self.device)
         self._largest_loss_R = torch.full((len(self.configs),), torch.inf, device=self.device)
         self.current_step, self.seconds, self.diverged = 0, 0.0, False
         self.records: list[Record] = []
         self._measured: Record | None = None
-        self._details: tuple[int, dict[str, np.ndarray]] | None = None  # the step they are of, and they
-        self.marks: list[tuple[int, str]] = []
+        self._details: dict[str, np.ndarray] = {}  # what was measured beside it
+        self.turns: list[knobs.Turn] = []
         self._record()
         self._largest_loss_R = DIVERGED * (1 + torch.from_numpy(self.records[0].task_loss).to(self._largest_loss_R))
         self._good = self._checkpoint()
@@ -81,35 +83,51 @@ class Training:
         """Train for `num_steps` steps; stops early when every run has diverged. Diverged runs stand still."""
         started = time.perf_counter()
         for _ in range(num_steps):
-            if self.diverged and not self._healthy_R.any():
+            if self.stuck:
                 break
-            self._step()
-            self.current_step += 1
-            if self.current_step % self.record_every == 0:
-                self._record()
+            self.advance(stepped(self.lesson, self.numbers, self.progress, self.batch()))
         self.seconds += time.perf_counter() - started
 
-    def _step(self) -> None:
-        """One step: output, loss of each run, gradient, Adam. Runs are summed, never averaged: no run sees another."""
-        x_RTD, target = self.data.batch(self.current_step)
-        rows_REP = self.rows_REP.detach().requires_grad_()
-        y_RTO, routing = self.model(rows_REP, x_RTD, self.routing_knobs)
-        task_loss_R = self.task_loss(y_RTO, target)
-        loss_R = task_loss_R
-        if not (isinstance(self._coef, float) and self._coef == 0):
-            loss_R = task_loss_R + self._coef * self.balance_loss(routing, k=self.routing_knobs.k)
-        (gradient_REP,) = torch.autograd.grad(loss_R, rows_REP, torch.ones_like(loss_R))
-        self.updated_RE = self.updated_RE + routing.kept_TE.any(-2)
-        self._update(gradient_REP, task_loss_R.detach())
+    @property
+    def stuck(self) -> bool:
+        """Whether every run has diverged, so that there is nothing left to train."""
+        return self.diverged and not bool(self._healthy_R.any())
 
-    def _update(self, gradient_REP: Float[Tensor, "R E P"], task_loss_R: Float[Tensor, " R"]) -> None:
-        """Clip and apply; a run whose gradient is not finite, or whose loss exploded, stands still from now on."""
-        clipped_REP, norm_R = clipped(gradient_REP, LARGEST_GRADIENT)
-        self._healthy_R = self._healthy_R & (norm_R < torch.inf) & (task_loss_R < self._largest_loss_R)
-        self.gradient_REP = clipped_REP.masked_fill(over(~self._healthy_R, 2), 0)
-        self._adam, self.rows_REP = self._adam.update(
-            self.rows_REP, self.gradient_REP, self._learning_rate_R * self._healthy_R
-        )
+    @property
+    def lesson(self) -> Lesson:
+        """What a step does, for whatever runs."""
+        return Lesson(self.model, self.task_loss, self.balance_loss)
+
+    @property
+    def numbers(self) -> Numbers:
+        """The present knobs of a step."""
+        return Numbers(self._routing, self._coef, self._learning_rate_R, self._largest_loss_R, self._bias_rate)
+
+    @property
+    def progress(self) -> Progress:
+        """Where the runs are: what the next step starts from."""
+        return Progress(self.rows_REP, self._adam, self.gradient_REP, self.updated_RE, self._healthy_R, self.bias_RE)
+
+    @property
+    def lockstep(self) -> Hashable:
+        """What trainings must share to step together (see moeviz.training.together)."""
+        first, limited = self.configs[0], self._routing.capacity is not None
+        drawn = batch.wanted(self.configs)
+        sizes = (first.num_experts, first.batch_size, first.token_groups)
+        return self.lesson, sizes, limited, drawn, self.device, self.dtype
+
+    def batch(self) -> Batch:
+        """What the next step trains on."""
+        x_RTD, target = self.data.batch(self.current_step)
+        return Batch(x_RTD, target, batch.draws(self.configs, self.current_step, x_RTD))
+
+    def advance(self, after: Progress) -> None:
+        """Take over what a step has made of `progress`."""
+        self.rows_REP, self._adam, self.gradient_REP = after.rows_REP, after.adam, after.gradient_REP
+        self.updated_RE, self._healthy_R, self.bias_RE = after.updated_RE, after.healthy_R, after.bias_RE
+        self.current_step += 1
+        if self.current_step % self.record_every == 0:
+            self._record()
 
     # ---- knobs ----------------------------------------------------------------------------------------------------
 
@@ -125,7 +143,7 @@ class Training:
             notices = [f"went back to step {self.current_step}, before the run diverged", *notices]
         record, is_good = self.measure(), self._is_good(self.measure())
         before, self.configs = self.configs, configs
-        self.marks += [(self.current_step, label) for label in knobs.labels(before, configs)]
+        self.turns = knobs.turned(self.turns, self.current_step, before, configs)
         if any(old.noise != new.noise for old, new in zip(before, configs, strict=True)):
             self.data = Data(configs, self.device, self.dtype)
         if configs[0].num_experts != before[0].num_experts:
@@ -139,37 +157,25 @@ class Training:
 
     def _read_knobs(self) -> None:
         """Turn the configs into what a step needs: the layer, and numbers for all runs or one for each."""
-        self._measured = self._details = None
-        first, task = self.configs[0], self.data.tasks[0]
-        largest_k = max(config.top_k for config in self.configs)
-        sizes = (task.train.x_TD.shape[-1], first.hidden_width, task.num_outputs)
-        num_tokens = first.batch_size * len(self.configs)
-        flops = EXPERTS[first.expert].flops(*sizes)
-        self.dispatch = dispatch.resolve(first.dispatch, self.device, num_tokens, first.num_experts, largest_k, flops)
-        self.model = MoE(first.router, first.expert, self.dispatch, *sizes, first.biased_gate)
-        self.balance_loss = LOSSES[first.balance_loss]
-        self._coef = self._per_run([config.balance_coef for config in self.configs])
+        self._measured = None
+        self.model = reading.layer(self.configs, self.data.tasks[0], self.device)
+        self.dispatch = self.model.dispatch
+        self.balance_loss = LOSSES[self.configs[0].balance_loss]
+        like = torch.zeros((), device=self.device, dtype=self.dtype)
+        self._coef = reading.knob(self.configs, "balance_coef", like)
+        self._bias_rate = reading.bias_rate(self.configs, like)
         rates = [config.learning_rate for config in self.configs]
         self._learning_rate_R = torch.tensor(rates, device=self.device, dtype=self.dtype)
-        self.routing_knobs = self.routing_knobs_for(first.batch_size)
+        self._routing = reading.training_knobs(self.configs, like)
+
+    @property
+    def routing_knobs(self) -> RoutingKnobs:
+        """The router's numbers in a training step, without what is drawn for it (see `batch`)."""
+        return replace(self._routing, bias_RE=self.bias_RE)
 
     def routing_knobs_for(self, num_tokens: int) -> RoutingKnobs:
-        """The router's numbers for a batch of this size (capacity depends on it)."""
-        places = [
-            num_tokens if c.capacity_factor is None
-            else routers.capacity(num_tokens, c.num_experts, c.top_k, c.capacity_factor) for c in self.configs
-        ]  # fmt: skip
-        limited = any(config.capacity_factor is not None for config in self.configs)
-        return RoutingKnobs(
-            k=self._per_run([config.top_k for config in self.configs]),
-            renormalize=self._per_run([config.renormalized for config in self.configs]),
-            capacity=self._per_run(places) if limited else None,
-        )
-
-    def _per_run(self, values: list[Any]) -> PerRun:
-        """One number where all runs agree (cheaper), else a tensor with one for each."""
-        dtype = self.dtype if isinstance(values[0], float) else None
-        return values[0] if len(set(values)) == 1 else torch.tensor(values, device=self.device, dtype=dtype)
+        """The router's numbers for so many tokens that are measured (capacity depends on their number)."""
+        return replace(reading.measuring_knobs(self.configs, num_tokens, self.rows_REP), bias_RE=self.bias_RE)
 
     def _resize(self, num_experts: int, load_RE: np.ndarray) -> None:
         """Experts arrive as noisy copies of the busiest, with their Adam moments, or the least loaded leave."""
@@ -179,8 +185,22 @@ class Training:
         )
         self._adam = Adam(change.move(self._adam.mean_REP), change.move(self._adam.square_REP), self._adam.num_steps)
         self.gradient_REP = torch.zeros_like(self.rows_REP)
-        self.updated_RE = change.move(self.updated_RE)
+        self.updated_RE, self.bias_RE = change.move(self.updated_RE), change.move(self.bias_RE)
         self.ids_RE = change.ids_RE
+
+    def fork(self) -> Training:
+        """A twin that is where this training is, and goes on by itself: tensors are never written in place."""
+        twin = copy.copy(self)
+        vars(twin).update(self._checkpoint(), records=list(self.records), turns=list(self.turns))
+        return twin
+
+    def ghost(self, kind: str) -> Ghost:
+        """What will be drawn gray: a twin that goes on without the next change, or the run previous to the next."""
+        return GHOSTS[kind](self)
+
+    def settled(self, since: int) -> bool:
+        """Whether nothing has changed for a while, counted from step `since`."""
+        return history.settled(self.records, since)
 
     # ---- looking --------------------------------------------------------------------------------------------------
 
@@ -197,6 +217,11 @@ class Training:
         frame.attrs = {"dispatch": ", ".join(ran), "device": str(self.device)}
         return frame
 
+    @property
+    def marks(self) -> list[tuple[int, str]]:
+        """What was turned, and at which step, for the time charts."""
+        return [(turn.step, label) for turn in self.turns for label in turn.labels.values()]
+
     def snapshot(
         self, want: Sequence[str] = (), probe: tuple[float, float] | None = None, *, fresh: bool = True
     ) -> Snapshot:
@@ -205,9 +230,7 @@ class Training:
         Without `fresh`, losses, metrics and loads may be those of the last record; pictures are always of this step.
         """
         record = self.measure(fresh)
-        if self._details is None or (fresh and self._details[0] != self.current_step):
-            self._details = self.current_step, details(self)
-        return take(self, want, probe, record, self._details[1])
+        return take(self, want, probe, record, self._details)
 
     def measure(self, fresh: bool = True) -> Record:
         """Losses, metrics and loads of the present weights, measured once for each step and setting of the knobs.
@@ -215,8 +238,13 @@ class Training:
         Without `fresh`, the last measurement will do, if no knob has been turned since.
         """
         if self._measured is None or (fresh and self._measured.step != self.current_step):
-            self._measured = measure(self)
+            self._measured, self._details = measure(self)
         return self._measured
+
+    @property
+    def measured_step(self) -> int:
+        """The step of the last measurement; -1 if a knob has been turned since."""
+        return self._measured.step if self._measured is not None else -1
 
     def _record(self) -> None:
         """Add the present state to the history; remember it as good unless its loss is far above the best."""
@@ -234,15 +262,16 @@ class Training:
 
     def state(self) -> dict[str, Any]:
         """Everything that decides how the run goes on. (Random streams follow from seed and step.)"""
-        return self._checkpoint() | {"records": tuple(self.records), "marks": tuple(self.marks), "_good": self._good}
+        return self._checkpoint() | {"records": tuple(self.records), "turns": tuple(self.turns), "_good": self._good}
 
     def _checkpoint(self) -> dict[str, Any]:
-        """The state without its history; tensors are never changed in place, so no copy is needed."""
+        """The state without its history; tensors are copied where they are a part of a whole crowd's."""
+        progress = self.progress.detached()
         return {
             "configs": self.configs, "current_step": self.current_step, "seconds": self.seconds, "ids_RE": self.ids_RE,
-            "rows_REP": self.rows_REP, "_adam": self._adam, "gradient_REP": self.gradient_REP,
-            "updated_RE": self.updated_RE, "_healthy_R": self._healthy_R, "_largest_loss_R": self._largest_loss_R,
-            "diverged": self.diverged,
+            "rows_REP": progress.rows_REP, "_adam": progress.adam, "gradient_REP": progress.gradient_REP,
+            "updated_RE": progress.updated_RE, "_healthy_R": progress.healthy_R, "bias_RE": progress.bias_RE,
+            "_largest_loss_R": self._largest_loss_R, "diverged": self.diverged,
         }  # fmt: skip
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -251,7 +280,7 @@ class Training:
         for name, value in state.items():
             setattr(self, name, value)
         self.records = [record for record in state.get("records", self.records) if record.step <= self.current_step]
-        self.marks = [mark for mark in state.get("marks", self.marks) if mark[0] <= self.current_step]
+        self.turns = [turn for turn in state.get("turns", self.turns) if turn.step <= self.current_step]
         if data_changed:
             self.data = Data(self.configs, self.device, self.dtype)
         self._read_knobs()
@@ -259,7 +288,7 @@ class Training:
 
     def recover(self) -> list[str]:
         """Leave a diverged state: back to the last good record, with a tenth of the learning rate, at most .03."""
-        rates = [max(min(config.learning_rate / 10, DEFAULT_RATE), LOWEST_RATE) for config in self.configs]
+        rates = [max(min(config.learning_rate / 10, knobs.DEFAULT_RATE), LOWEST_RATE) for config in self.configs]
         self.restore(self._good)
         self.set(learning_rate=rates)
         return [f"went back to step {self.current_step} and lowered the learning rate to {rates[0]:g}"]
@@ -269,21 +298,5 @@ class Training:
         """Why a run stands still, and which knob to lower; None while all is well."""
         if not self.diverged:
             return None
-        rate = max(config.learning_rate for config in self.configs)
-        coef = max(config.balance_coef for config in self.configs)
-        knob = f"the learning rate ({rate:g})"
-        if coef > 10 and rate <= DEFAULT_RATE:
-            knob = f"the balance weight λ ({coef:g})"
-        return f"The run diverged near step {self.current_step}: its loss exploded or is not a number. Lower {knob}."
-
-
-def train(configs: Sequence[RunConfig], steps: int, every: int = 10, **options: Any) -> Iterator[Snapshot]:
-    """Train and yield a snapshot at step 0, after every `every` steps, and at the end."""
-    training = Training(configs, **options)
-    yield training.snapshot()
-    while training.current_step < steps:
-        before = training.current_step
-        training.step(min(every, steps - before))
-        yield training.snapshot()
-        if training.current_step == before:  # every run has diverged
-            break
+        remedy = f"Lower {knobs.too_high(self.configs)}."
+        return f"The run diverged near step {self.current_step}: its loss exploded or is not a number. {remedy}"

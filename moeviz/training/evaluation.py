@@ -10,7 +10,7 @@ from torch import Tensor
 
 from moeviz import metrics
 from moeviz.routers import Routing
-from moeviz.training import history
+from moeviz.training import history, reading
 from moeviz.training.data import Tokens
 from moeviz.training.history import Record
 
@@ -19,10 +19,15 @@ if TYPE_CHECKING:
 
 
 @torch.inference_mode()
-def measure(training: Training) -> Record:
-    """Losses and train metric on train tokens, everything else on test tokens."""
-    data, limited = training.data, training.routing_knobs.capacity is not None
-    if limited:  # a test token must not queue behind the train tokens
+def measure(training: Training) -> tuple[Record, dict[str, np.ndarray]]:
+    """Losses and train metric on train tokens, everything else on test tokens.
+
+    Beside the record, what snapshots show beyond it: numbers `[R]`, and numbers `[R, E]` of each expert.
+    """
+    data = training.data
+    if reading.crowded(
+        training.configs
+    ):  # a test token must not queue behind the train tokens, nor be compared with them
         (y_train, trained), (y_test, tested) = (
             _forward(training, data.measured_train),
             _forward(training, data.measured_test),
@@ -44,27 +49,29 @@ def measure(training: Training) -> Record:
         "specialization": metrics.specialization(tested, data.measured_test.segment_RT, data.tasks[0].num_segments),
     }
     by_expert = {"load_RE": load_RE, "mean_prob_RE": metrics.mean_probability(tested)}
-    return _record(training, _numpy(numbers) | _numpy(by_expert))
+    details = _numpy(_more_numbers(training, tested, load_RE)) | _numpy(_more_by_expert(training, tested))
+    return _record(training, _numpy(numbers) | _numpy(by_expert)), details
 
 
-@torch.inference_mode()
-def details(training: Training) -> dict[str, np.ndarray]:
-    """What snapshots show beyond the history, on test tokens: numbers `[R]`, and numbers `[R, E]` of each expert."""
-    k = training.routing_knobs.k
-    _, routing = _forward(training, training.data.measured_test)
-    load_RE = metrics.load(routing, k=k)
-    numbers = {
-        "dropped_share": metrics.dropped_share(routing, k=k),
+def _more_numbers(training: Training, tested: Routing, load_RE: Tensor) -> dict[str, Tensor]:
+    gate_REG = training.gradient_REP[..., : training.model.gate_width]
+    return {
+        "dropped_share": metrics.dropped_share(tested, k=training.routing_knobs.k),
+        "unserved_share": metrics.unserved_share(tested),
+        "cv_importance": metrics.cv(metrics.importance(tested)),
+        "gate_gradient": metrics.gradient_norm(gate_REG.flatten(-2)),
         "max_violation": metrics.max_violation(load_RE),
         "load_entropy": metrics.entropy(load_RE),
-        "logit_size": metrics.logit_size(routing),
+        "logit_size": metrics.logit_size(tested),
     }
-    by_expert = {
-        "importance": metrics.importance(routing),
-        "gradient_norm": metrics.gradient_norm(training.gradient_REP),
+
+
+def _more_by_expert(training: Training, tested: Routing) -> dict[str, Tensor]:
+    return {
+        "importance": metrics.importance(tested),
+        "gradient_norm": metrics.gradient_norm(training.model.routed(training.gradient_REP)),
         "update_share": metrics.update_share(training.updated_RE, training.current_step),
     }
-    return _numpy(numbers) | _numpy(by_expert)
 
 
 def _forward(training: Training, tokens: Tokens) -> tuple[Tensor, Routing]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +15,10 @@ if TYPE_CHECKING:
     import pandas
 
 COLUMNS = ("task_loss", "balance_loss", "train_metric", "test_metric", "cv_load", "dead_experts", "specialization")
+CALM = 30  # records: so long must nothing have changed, against as many before, for a run to have settled
+CALM_LOSS, LEAST_LOSS, CALM_CV = 0.05, 0.005, 0.05  # of the loss; of losses near 0; of the unevenness of load
+SHOWN = 240  # at most this many points in a time chart
+CHARTED = (*COLUMNS, "balance_coef")
 WINDOW = 3  # an expert is dead when no test token chose it in this many records on end
 
 
@@ -35,6 +42,11 @@ class Record:
     dispatch: str  # which one ran
     dead_RE: np.ndarray  # idle for three records on end (from the start: for all records so far)
 
+    @cached_property
+    def charted(self) -> np.ndarray:
+        """What time charts draw of it, in the order of `CHARTED`, `[R, C]` float32: made once, drawn many times."""
+        return np.stack([getattr(self, name) for name in CHARTED], -1).astype("f4")
+
     @property
     def dead_experts(self) -> np.ndarray:
         """How many experts are dead `[R]`."""
@@ -57,12 +69,35 @@ def idle(
     return since_RE, (since_RE >= 0) & (since_RE <= window_start)
 
 
+def settled(records: Sequence[Record], since: int) -> bool:
+    """Whether loss, load and idle experts of all runs have stood still for a while, counted from step `since`."""
+    recent = [record for record in records[-2 * CALM :] if record.step >= since]
+    if len(recent) < 2 * CALM:
+        return False
+    before, now = recent[:CALM], recent[CALM:]
+    loss_then, loss_now = (np.mean([record.task_loss for record in part], axis=0) for part in (before, now))
+    cv_then, cv_now = (np.mean([record.cv_load for record in part], axis=0) for part in (before, now))
+    idle = np.stack([record.dead_experts for record in now])
+    calm_loss = abs(loss_now - loss_then) <= np.maximum(CALM_LOSS * loss_then, LEAST_LOSS)
+    return bool((calm_loss & (abs(cv_now - cv_then) <= CALM_CV) & (idle == idle[0]).all(0)).all())
+
+
+def up_to(records: Sequence[Record], step: int) -> int:
+    """How many of the records, which stand in the order of their steps, are of this step or an earlier one."""
+    return bisect_right(records, step, key=lambda record: record.step)
+
+
 def loads_by_id(records: Sequence[Record]) -> np.ndarray:
     """Load over time `[R, M, S]` by expert id, NaN while that expert does not exist."""
     num_ids = 1 + max(int(record.ids_RE.max()) for record in records)
     loads = np.full((len(records), records[-1].load_RE.shape[0], num_ids), np.nan)
-    for each, record in zip(loads, records, strict=True):
-        np.put_along_axis(each, record.ids_RE, record.load_RE, axis=-1)
+    start = 0
+    for _, group in itertools.groupby(records, key=lambda record: id(record.ids_RE)):  # until experts come or go
+        alike = list(group)
+        load_SRE = np.stack([record.load_RE for record in alike])
+        ids_SRE = np.broadcast_to(alike[0].ids_RE, load_SRE.shape)
+        np.put_along_axis(loads[start : start + len(alike)], ids_SRE, load_SRE, axis=-1)
+        start += len(alike)
     return np.moveaxis(loads, 0, -1)
 
 
@@ -78,8 +113,8 @@ def table(records: Sequence[Record]) -> pandas.DataFrame:
     return pandas.DataFrame(rows, columns=["run", "step", *COLUMNS])
 
 
-def thin(records: Sequence[Record], most: int) -> list[Record]:
-    """At most `most` records, evenly spread, the first and the last among them."""
+def thin(records: Sequence[Record], most: int = SHOWN) -> list[Record]:
+    """At most `most` records, as a time chart shows them: evenly spread, the first and the last among them."""
     if len(records) <= most:
         return list(records)
     return [records[index] for index in np.linspace(0, len(records) - 1, most).round().astype(int)]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from moeviz.config import KNOBS, RunConfig, Value
 
+DEFAULT_RATE = RunConfig().learning_rate
 SHORT_NAMES = {
     "num_experts": "N",
     "top_k": "k",
@@ -14,6 +16,15 @@ SHORT_NAMES = {
     "learning_rate": "rate",
     "capacity_factor": "seats",
 }
+
+
+@dataclass(frozen=True)
+class Turn:
+    """All that was turned at one step: from which configs, and what has changed since, as labels by knob."""
+
+    step: int
+    before: tuple[RunConfig, ...]
+    labels: dict[str, str]
 
 
 def check_one_shape(configs: Sequence[RunConfig]) -> None:
@@ -46,16 +57,16 @@ def changed(
                 f"{name} must be one value, or a list with one for each of the {len(configs)} runs: "
                 f"got {len(value)} values; pass {len(configs)}"
             )
-    after, notices = [], []
+    after: list[RunConfig] = []
+    notices: list[str] = []
     for run, config in enumerate(configs):
         values: dict[str, Any] = {
             name: value[run] if isinstance(value, (list, tuple)) else value for name, value in knobs.items()
         }
-        experts = values.get("num_experts", config.num_experts)
-        if "top_k" not in values and isinstance(experts, int) and config.top_k > experts:
-            values["top_k"] = experts
-            notices.append(f"top_k lowered from {config.top_k} to {experts}: it must be at most num_experts={experts}")
-        after.append(config.with_(**values))
+        new, complaints = config.nearest(keep=values, **values)
+        after.append(new)
+        notices += [each.notice for each in complaints]
+    check_one_shape(after)
     return tuple(after), list(dict.fromkeys(notices))
 
 
@@ -67,15 +78,35 @@ def calmer(before: Sequence[RunConfig], after: Sequence[RunConfig]) -> bool:
     )
 
 
-def labels(before: Sequence[RunConfig], after: Sequence[RunConfig]) -> list[str]:
-    """What changed, as marks for the time charts: "λ 0→10"."""
-    found = []
+def too_high(configs: Sequence[RunConfig]) -> str:
+    """The knob to lower where these runs diverge, with its value."""
+    rate = max(config.learning_rate for config in configs)
+    coef = max(config.balance_coef for config in configs)
+    if coef > 10 and rate <= DEFAULT_RATE:
+        return f"the balance weight λ ({coef:g})"
+    return f"the learning rate ({rate:g})"
+
+
+def labels(before: Sequence[RunConfig], after: Sequence[RunConfig]) -> dict[str, str]:
+    """What changed, by knob, as marks for the time charts: "λ 0→10"."""
+    found = {}
     for name in KNOBS:
         pairs = [(getattr(old, name), getattr(new, name)) for old, new in zip(before, after, strict=True)]
         if any(old != new for old, new in pairs):
             changes = dict.fromkeys(f"{_short(old)}→{_short(new)}" for old, new in pairs)
-            found.append(f"{SHORT_NAMES.get(name, KNOBS[name].label)} {', '.join(changes)}")
+            found[name] = f"{SHORT_NAMES.get(name, KNOBS[name].label)} {', '.join(changes)}"
     return found
+
+
+def turned(turns: Sequence[Turn], step: int, before: tuple[RunConfig, ...], after: tuple[RunConfig, ...]) -> list[Turn]:
+    """The turns with one more; those of one step become one, so that a slider dragged on a paused run is one change."""
+    earlier, order = list(turns), []
+    if earlier and earlier[-1].step == step:
+        last = earlier.pop()
+        before, order = last.before, list(last.labels)
+    found = labels(before, after)
+    in_order = {name: found[name] for name in (*order, *found) if name in found}
+    return [*earlier, Turn(step, before, in_order)] if found else earlier
 
 
 def _short(value: Value) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +13,9 @@ from torch import Tensor
 from moeviz import metrics
 from moeviz.config import TASK_INFO
 from moeviz.model import RoutingKnobs
+from moeviz.rng import stream
+from moeviz.routers import Routing
+from moeviz.rules import ROUTER_INFO
 from moeviz.tasks import TASKS, TaskData
 from moeviz.training import history
 from moeviz.training.data import Tokens
@@ -24,7 +27,8 @@ Arrays = dict[str, np.ndarray]
 
 MAP, SMALL_MAP, LINE = 64, 32, 200  # cells per side; points along a 1-D picture
 SHOWN = 250  # at most this many train and as many test tokens are drawn
-RECORDS = 240  # at most this many points in a time chart
+TRAVELING = 128  # at most this many tokens of a batch are shown on their way
+SHUFFLES = 10  # the true groups are dealt anew so often, to see what match chance alone gives
 
 
 def extent(training: Training) -> float:
@@ -34,10 +38,14 @@ def extent(training: Training) -> float:
 
 def grid(training: Training, side: int) -> Tensor:
     """Cell centers `[R, G, D]` of a square map, row by row from the upper left."""
-    half = extent(training)
+    return _square(extent(training), side, training.device, training.dtype).expand(len(training.configs), -1, -1)
+
+
+@lru_cache(maxsize=32)
+def _square(half: float, side: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     center_G = (torch.arange(side, dtype=torch.float64) + 0.5) / side * 2 * half - half
     y_GG, x_GG = torch.meshgrid(-center_G, center_G, indexing="ij")
-    return _for_all_runs(training, torch.stack([x_GG, y_GG], dim=-1).flatten(0, 1))
+    return torch.stack([x_GG, y_GG], dim=-1).flatten(0, 1).to(device, dtype)
 
 
 def line(training: Training) -> Tensor:
@@ -50,14 +58,18 @@ def _for_all_runs(training: Training, x_GD: Tensor) -> Tensor:
     return x_GD.to(training.device, training.dtype).expand(len(training.configs), -1, -1)
 
 
-def _without_capacity(training: Training) -> RoutingKnobs:
-    """The router's preference: places in a queue depend on the batch, and a map is no batch."""
-    return replace(training.routing_knobs, capacity=None)
+def alone(training: Training) -> RoutingKnobs:
+    """The router's preference for a token by itself: a map is no batch, so nobody queues, and nothing is drawn.
+
+    Where tokens are compared with each other (expert choice) or mixed (Soft MoE), the test tokens stand for a batch.
+    """
+    others_RTD = training.data.measured_test.x_RTD
+    return training.model.alone(training.rows_REP, others_RTD, training.routing_knobs_for(others_RTD.shape[1]))
 
 
 def first_choice(training: Training) -> Arrays:
     """Each cell's first choice, and a bit mask of all chosen experts."""
-    routing = training.model.route(training.rows_REP, grid(training, MAP), _without_capacity(training))
+    routing = training.model.route(training.rows_REP, grid(training, MAP), alone(training))
     whole_bytes_TE = torch.nn.functional.pad(routing.chosen_TE, (0, -routing.chosen_TE.shape[-1] % 8))
     chosen = np.packbits(whole_bytes_TE.cpu().numpy(), bitorder="little")
     winner = metrics.first_choice(routing).to(torch.uint8).cpu().numpy()
@@ -67,19 +79,19 @@ def first_choice(training: Training) -> Arrays:
 
 def confidence(training: Training) -> Arrays:
     """Each cell's largest gate probability."""
-    routing = training.model.route(training.rows_REP, grid(training, MAP), _without_capacity(training))
+    routing = training.model.route(training.rows_REP, grid(training, MAP), alone(training))
     return {"confidence": _bytes(routing.probs_TE.amax(-1)).reshape(-1, MAP, MAP)}
 
 
 def prediction(training: Training) -> Arrays:
     """Each cell's answer: the class, or the value between `lo` and `hi`."""
-    y_RGO, _ = training.model(training.rows_REP, grid(training, MAP), _without_capacity(training))
+    y_RGO, _ = training.model(training.rows_REP, grid(training, MAP), alone(training))
     return {"prediction": _answer(training, y_RGO).reshape(-1, MAP, MAP)}
 
 
 def gate(training: Training) -> Arrays:
     """Each expert's gate probability, small."""
-    routing = training.model.route(training.rows_REP, grid(training, SMALL_MAP), _without_capacity(training))
+    routing = training.model.route(training.rows_REP, grid(training, SMALL_MAP), alone(training))
     return {"gate": _bytes(routing.probs_TE.mT).reshape(len(training.configs), -1, SMALL_MAP, SMALL_MAP)}
 
 
@@ -123,21 +135,57 @@ def _project(task: TaskData, x_TD: Tensor) -> Tensor:
 
 
 def choices(training: Training) -> Arrays:
-    """Who really serves the shown tokens as one batch: of the kept choices, the one with the largest weight."""
+    """Who really serves the shown tokens as one batch: of the kept choices, the one with the largest weight.
+
+    (A batch of train tokens and one of test tokens, where these would be compared with each other.)
+    """
     x_RTD = shown(training).x_RTD
+    apart = ROUTER_INFO[training.configs[0].router].batchwise
+    parts = x_RTD.tensor_split([min(SHOWN, training.data.train.count)], dim=1) if apart else [x_RTD]
+    servers, served = zip(*(_servers(training, part_RTD) for part_RTD in parts), strict=True)
+    return {
+        "point_choice": torch.cat(servers, dim=1).to(torch.uint8).cpu().numpy(),
+        "point_kept": torch.cat(served, dim=1).to(torch.uint8).cpu().numpy(),
+    }
+
+
+def _servers(training: Training, x_RTD: Tensor) -> tuple[Tensor, Tensor]:
+    """For each token of a batch: who serves it (else: its first choice), and whether anybody does."""
     routing = training.model.route(training.rows_REP, x_RTD, training.routing_knobs_for(x_RTD.shape[1]))
     served_RT = routing.kept_TE.any(-1)
-    server_RT = torch.where(served_RT, routing.gates_TE.argmax(-1), metrics.first_choice(routing))
+    return torch.where(served_RT, routing.gates_TE.argmax(-1), metrics.first_choice(routing)), served_RT
+
+
+def batch(training: Training) -> Arrays:
+    """The tokens of the next training step, and who is to get them, in the whole batch's queue."""
+    drawn = training.batch()
+    knobs = drawn.knobs(training.routing_knobs, training.bias_RE)
+    routing = training.model.route(training.rows_REP, drawn.x_RTD, knobs).tokens(slice(TRAVELING))
     return {
-        "point_choice": server_RT.to(torch.uint8).cpu().numpy(),
-        "point_kept": served_RT.to(torch.uint8).cpu().numpy(),
+        "batch_xy": view(training, drawn.x_RTD[:, :TRAVELING], drawn.target[:, :TRAVELING]),
+        "batch_chosen": routing.chosen_TE.to(torch.uint8).cpu().numpy(),
+        "batch_kept": routing.kept_TE.to(torch.uint8).cpu().numpy(),
+    }
+
+
+def groups(training: Training) -> Arrays:
+    """Share of each true group's test tokens by first choice, and the match that shuffled groups would give."""
+    tokens, count = training.data.measured_test, training.data.tasks[0].num_segments
+    routing = training.model.route(training.rows_REP, tokens.x_RTD, training.routing_knobs_for(tokens.count))
+    joint_RES = metrics.joint_share(routing, tokens.segment_RT, count)
+    generators = (stream(training.configs[0].seed, "shuffle", each) for each in range(SHUFFLES))
+    orders = [torch.randperm(tokens.count, generator=each).to(training.device) for each in generators]
+    by_chance = [metrics.specialization(routing, tokens.segment_RT[:, order_T], count) for order_T in orders]
+    return {
+        "group_share": _floats(joint_RES / joint_RES.sum(-2, keepdim=True).clamp(min=1e-12)),
+        "group_baseline": _floats(torch.stack(by_chance).mean(0)),
     }
 
 
 def curve(training: Training) -> Arrays:
     """A 1-D task: what to learn, the answer, and each expert's own answer and gate probability along the line."""
     x_RGD = line(training)
-    y_RGO, routing = training.model(training.rows_REP, x_RGD, _without_capacity(training))
+    y_RGO, routing = training.model(training.rows_REP, x_RGD, alone(training))
     experts_REG = training.model.expert_outputs(training.rows_REP, x_RGD)[..., 0]
     clean = TASKS[training.configs[0].task](training.configs[0].with_(noise=0.0)).train
     order_T = clean.x_TD[:, 0].argsort()
@@ -155,11 +203,9 @@ def time_charts(training: Training) -> Arrays:
     records = training.records
     if records[-1] is not training.measure(fresh=False):
         records = [*records, training.measure(fresh=False)]
-    records = history.thin(records, RECORDS)
-    arrays = {
-        f"history_{name}": np.stack([getattr(each, name) for each in records], -1)
-        for name in (*history.COLUMNS, "balance_coef")
-    }
+    records = history.thin(records)
+    charted_SRC = np.stack([each.charted for each in records])
+    arrays = {f"history_{name}": charted_SRC[..., column].T for column, name in enumerate(history.CHARTED)}
     arrays["history_step"] = np.array([each.step for each in records])
     arrays["history_load"] = history.loads_by_id(records)
     return {name: value.astype("f4") for name, value in arrays.items()}
@@ -167,11 +213,11 @@ def time_charts(training: Training) -> Arrays:
 
 def probe(training: Training, place: tuple[float, float] | None) -> tuple[list[float], Arrays]:
     """Where the probe is (in view coordinates) and what the layer does with the token there."""
-    xy, x_R1D = _token_at(training, place)
-    rows_REP, knobs = training.rows_REP, _without_capacity(training)
-    routing = training.model.route(rows_REP, x_R1D, knobs)
-    experts_RE1O = training.model.expert_outputs(rows_REP, x_R1D)
+    xy, x_R1D, routing = routed_probe(training, training.rows_REP, place)
+    experts_RE1O = training.model.weighted_outputs(training.rows_REP, x_R1D, routing)
     y_R1O = (routing.gates_TE.mT.unsqueeze(-1) * experts_RE1O).sum(1)
+    if training.model.num_shared:
+        y_R1O = y_R1O + training.model.shared_output(training.rows_REP, x_R1D)
     return xy, {
         "probe_prob": _floats(routing.probs_TE[:, 0]), "probe_weight": _floats(routing.gates_TE[:, 0]),
         "probe_chosen": routing.chosen_TE[:, 0].to(torch.uint8).cpu().numpy(), "probe_output": _floats(y_R1O[:, 0]),
@@ -179,18 +225,26 @@ def probe(training: Training, place: tuple[float, float] | None) -> tuple[list[f
     }  # fmt: skip
 
 
+def routed_probe(
+    training: Training, rows_REP: Tensor, place: tuple[float, float] | None
+) -> tuple[list[float], Tensor, Routing]:
+    """Where the probe is, the token there, and what a router with these weights decides about it."""
+    xy, x_R1D = _token_at(training, place)
+    return xy, x_R1D, training.model.route(rows_REP, x_R1D, alone(training))
+
+
 def _token_at(training: Training, place: tuple[float, float] | None) -> tuple[list[float], Tensor]:
     """The token at a place of the picture: any point of a map or a line, else the nearest shown test token."""
-    test = training.data.test.first(SHOWN)
     shape = TASK_INFO[training.configs[0].task].view
-    if shape == "projection" or place is None:
+    if place is None:
+        first = training.data.test.first(1)
+        place = tuple(view(training, first.x_RTD, first.target)[0, 0].tolist())
+    if shape == "projection":
+        test = training.data.test.first(SHOWN)
         xy_RT2 = view(training, test.x_RTD, test.target)
-        wanted = np.array(place) if place is not None else xy_RT2[0, 0]
-        nearest_R = ((xy_RT2 - wanted) ** 2).sum(-1).argmin(-1)
+        nearest_R = ((xy_RT2 - np.array(place)) ** 2).sum(-1).argmin(-1)
         x_R1D = torch.stack([x_TD[[token]] for x_TD, token in zip(test.x_RTD, nearest_R.tolist(), strict=True)])
-        if shape == "projection":
-            return xy_RT2[0, nearest_R[0]].tolist(), x_R1D
-        place = tuple(xy_RT2[0, nearest_R[0]].tolist())
+        return xy_RT2[0, nearest_R[0]].tolist(), x_R1D
     half = extent(training)
     bounded = [min(max(float(each), -half), half) for each in place]
     coordinates = bounded[:1] if shape == "curve" else bounded
@@ -223,5 +277,6 @@ MAPS = ("first_choice", "confidence", "prediction", "gate", "expert_output")
 NEEDS = dict.fromkeys(MAPS, "map") | {"curve": "curve"}  # the view without which a picture makes no sense
 PICTURES: dict[str, Callable[[Training], Arrays]] = {
     "first_choice": first_choice, "confidence": confidence, "prediction": prediction, "gate": gate,
-    "expert_output": expert_output, "points": points, "choices": choices, "curve": curve, "history": time_charts,
+    "expert_output": expert_output, "points": points, "choices": choices, "batch": batch, "groups": groups,
+    "curve": curve, "history": time_charts,
 }  # fmt: skip

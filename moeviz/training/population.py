@@ -22,10 +22,18 @@ class Change:
     ids_RE: np.ndarray
     source_RE: np.ndarray
     new_RE: np.ndarray
+    num_before: int  # experts that there were
 
     def move(self, value_RE: Tensor) -> Tensor:
-        """Per-expert numbers `[R, E, …]` in their new places; new experts get their parent's."""
-        source_RE = torch.from_numpy(self.source_RE).to(value_RE.device)
+        """Per-expert numbers `[R, E, …]` in their new places; new experts get their parent's.
+
+        What follows the experts (shared experts, whom nobody chooses) stays behind them.
+        """
+        num_runs, num_before = len(self.ids_RE), self.num_before
+        others_RS = np.broadcast_to(
+            np.arange(num_before, value_RE.shape[1]), (num_runs, value_RE.shape[1] - num_before)
+        )
+        source_RE = torch.from_numpy(np.concatenate([self.source_RE, others_RS], axis=1)).to(value_RE.device)
         return torch.stack(
             [value_E.index_select(0, source_E) for value_E, source_E in zip(value_RE, source_RE, strict=True)]
         )
@@ -49,7 +57,7 @@ def resize(ids_RE: np.ndarray, load_RE: Float[np.ndarray, "R E"], num_experts: i
     """
     rows = [_resize_run(ids_E, load_E, num_experts) for ids_E, load_E in zip(ids_RE, load_RE, strict=True)]
     ids, source, new = (np.array(column) for column in zip(*rows, strict=True))
-    return Change(ids, source, new)
+    return Change(ids, source, new, ids_RE.shape[1])
 
 
 def _resize_run(ids_E: np.ndarray, load_E: np.ndarray, num_experts: int) -> tuple[list[int], list[int], list[bool]]:

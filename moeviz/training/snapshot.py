@@ -11,13 +11,15 @@ import numpy as np
 import torch
 
 from moeviz.config import TASK_INFO
-from moeviz.training import pictures
+from moeviz.training import pictures, reading
 from moeviz.training.history import Record
+from moeviz.training.journey import journey
 
 if TYPE_CHECKING:
     from moeviz.training.core import Training
 
 
+OF_THE_PROBE = {"journey": journey}  # pictures of the token at the probe; all others are of the whole run
 PER_RUN = ("task_loss", "train_metric", "test_loss", "test_metric", "cv_load", "specialization")
 
 
@@ -46,16 +48,19 @@ def take(
     details: dict[str, np.ndarray],
 ) -> Snapshot:
     """Draw the wanted pictures with the present weights, beside what was measured; a 1-D task has no maps to draw."""
-    unknown = sorted(set(want) - set(pictures.PICTURES))
+    known = (*pictures.PICTURES, *OF_THE_PROBE)
+    unknown = sorted(set(want) - set(known))
     if unknown:
-        raise ValueError(f"a picture must be one of {', '.join(pictures.PICTURES)}: got {', '.join(unknown)}")
+        raise ValueError(f"a picture must be one of {', '.join(known)}: got {', '.join(unknown)}")
     probe_xy, probe_arrays = pictures.probe(training, probe)
     by_expert = {name: value for name, value in details.items() if value.ndim == 2}
     by_expert |= {"load": record.load_RE, "mean_prob": record.mean_prob_RE}
     arrays = {name: value.astype("f4") for name, value in by_expert.items()} | probe_arrays
     view = TASK_INFO[training.configs[0].task].view
     for name in want:
-        if pictures.NEEDS.get(name, view) == view:
+        if name in OF_THE_PROBE:
+            arrays |= OF_THE_PROBE[name](training, probe)
+        elif pictures.NEEDS.get(name, view) == view:
             arrays |= pictures.PICTURES[name](training)
     per_run = {name: _plain(value) for name, value in details.items() if value.ndim == 1}
     return Snapshot(_header(training, record) | per_run | {"probe": probe_xy}, arrays)
@@ -68,20 +73,32 @@ def _header(training: Training, record: Record) -> dict[str, Any]:
     measured = {name: _plain(getattr(record, name)) for name in PER_RUN}
     return measured | {
         "balance_loss_value": _plain(record.balance_loss), "step": training.current_step,
-        "task": configs[0].task, "kind": info.kind, "view": info.view, "extent": pictures.extent(training),
+        "task": configs[0].task, "router": configs[0].router,
+        "kind": info.kind, "view": info.view, "extent": pictures.extent(training),
         "num_runs": len(configs), "num_experts": configs[0].num_experts, "num_outputs": task.num_outputs,
         "ids": training.ids_RE.tolist(), "top_k": [config.top_k for config in configs],
         "balance_coef": [config.balance_coef for config in configs],
         "renormalized": [config.renormalized for config in configs], "balance_loss": configs[0].balance_loss,
-        "dead": record.dead_RE.tolist(),
+        "dead": record.dead_RE.tolist(), **_cost(training),
         "died_at": [
             [since if is_dead else None for since, is_dead in zip(since_E, dead_E, strict=True)]
             for since_E, dead_E in zip(record.idle_since_RE.tolist(), record.dead_RE.tolist(), strict=True)
         ],
         "metric_name": training.metric_name, "dispatch": training.dispatch, "device": str(training.device),
         "seconds": round(training.seconds, 4), "lo": low, "hi": high, "marks": [list(mark) for mark in training.marks],
-        "batch_dependent": training.routing_knobs.capacity is not None, "reason": training.reason,
+        "num_shared": configs[0].num_shared_experts, "reason": training.reason,
+        "batch_dependent": reading.batch_decides(configs), "limited": reading.has_seats(configs),
     }  # fmt: skip
+
+
+def _cost(training: Training) -> dict[str, list[int]]:
+    """What each run's layer has to store, what one token uses of it, and the work for that token."""
+    model, counts = training.model, [(config.num_experts, config.top_k) for config in training.configs]
+    return {
+        "num_parameters": [model.num_parameters(experts) for experts, _ in counts],
+        "active_parameters": [model.num_active_parameters(experts, k) for experts, k in counts],
+        "flops": [model.flops(experts, k) for experts, k in counts],
+    }
 
 
 def _plain(value_R: np.ndarray) -> list[float | None]:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Sequence
 
 import streamlit as st
 
 from moeviz.config import KNOBS, RunConfig
+from moeviz.engine.wire import MAX_COORDINATE, check_probe
+from moeviz.knob import shown
 from moeviz.ui.knobs import chosen, show
 from moeviz.ui.visitor import Visit
 
 OTHERS = {"play", "probe", "present", "embed", "embed_options", "lang"}  # parameters that are not knobs
+OPENS_DENSE = ("journey",)  # pages that open with k = N
+MANY = 5  # unknown parameters that a notice names
 HEARD = 1.0  # seconds until a browser surely knows an address that was written for it
 
 
@@ -23,16 +28,33 @@ def config_from_address(page: str) -> RunConfig:
     nearest allowed one, with a notice on the page.
     """
     params = st.query_params.to_dict()
+    _arrive(page)
     if "config" not in st.session_state or _went_back(page, params):
         config, notices = RunConfig.from_url(params)
         show(config)
+        st.session_state.setdefault("shared", config)
         strange = sorted(set(params) - set(KNOBS) - OTHERS)
-        notices += [f"the address names {name}, which is no knob: left out" for name in strange]
+        notices += [f"the address names {shown(name)}, which is no knob: left out" for name in strange[:MANY]]
+        notices += [f"and {len(strange) - MANY} more: left out"] if len(strange) > MANY else []
         if "probe" in params and probe_from_address() is None:
-            notices.append("probe must be two numbers, as probe=0.5,-1: put where the page likes")
+            rule = f"probe must be two numbers within ±{MAX_COORDINATE:,.0f}, as probe=0.5,-1"
+            notices.append(f"{rule}: got {shown(params['probe'])}; put where the page likes")
         if notices:
             st.warning("The address was changed:\n" + "".join(f"\n- {_plain(notice)}" for notice in notices))
     return st.session_state.config
+
+
+def _arrive(page: str) -> None:
+    """From another page with knobs: its widgets are drawn anew, or Streamlit would show them at their lowest values.
+
+    What that page had opened with for a new visitor, who then turned nothing, is not for this page.
+    """
+    if st.session_state.get("knobs_of", page) != page:
+        config = st.session_state.config
+        lender, asked = st.session_state.pop("lent", (page, config))
+        untouched = lender != page and config == asked.with_(top_k=asked.num_experts)
+        show(asked if untouched else config)
+    st.session_state.knobs_of = page
 
 
 def _went_back(page: str, params: dict[str, str]) -> bool:
@@ -53,7 +75,7 @@ def _went_back(page: str, params: dict[str, str]) -> bool:
 def config_to_address(config: RunConfig) -> None:
     """Remember the config and write it into the address, beside the other parameters that the page knows."""
     st.session_state.config = config
-    params, knobs = st.query_params.to_dict(), config.to_url()
+    params, knobs = st.query_params.to_dict(), config.to_url() | _named(config)
     wanted = {name: value for name, value in params.items() if name in OTHERS} | knobs
     written, at = st.session_state.get("address", (None, 0.0))
     if wanted != params:
@@ -63,6 +85,12 @@ def config_to_address(config: RunConfig) -> None:
     elif written != knobs:
         at = -math.inf  # it was the browser that wrote it
     st.session_state.address = knobs, at
+
+
+def _named(config: RunConfig) -> dict[str, str]:
+    """k, even where it is the default, on a page that opens with another k where the address names none."""
+    visit: Visit | None = st.session_state.get("visit")
+    return {"top_k": str(config.top_k)} if visit is not None and visit.page in OPENS_DENSE else {}
 
 
 def probe_to_address(place: Sequence[float] | None) -> None:
@@ -79,13 +107,13 @@ def probe_from_address() -> list[float] | None:
     """The probe's place, where the visitor put it or else as `?probe=x,y`, if it is a pair of numbers."""
     text = st.session_state.get("probe", st.query_params.get("probe", ""))
     try:
-        place = [float(each) for each in text.split(",")]
+        return check_probe([float(each) for each in text.split(",")])
     except ValueError:
         return None
-    return place if len(place) == 2 and all(map(math.isfinite, place)) else None
 
 
 def _plain(text: str) -> str:
     """Text without Markdown's signs, so that nothing from an address is more than text."""
-    plain = "".join(f"\\{sign}" if sign in r"\`*_{}[]()<>#+-.!|~$:" else sign for sign in text)
-    return plain.replace(":", ":\u2060")  # :icons: and :emoji: ignore the backslash; a word joiner parts them
+    # icons, emoji and addresses that become links by themselves ignore the backslash; a word joiner parts them
+    parted = re.sub(r"(?i)www(?=\.)|(?=@)|:", lambda found: f"{found[0]}\u2060", " ".join(text.split()))
+    return "".join(f"\\{sign}" if sign in r"\`*_{}[]()<>#+-.!|~$:&@=" else sign for sign in parted)

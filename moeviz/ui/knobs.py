@@ -7,57 +7,72 @@ from typing import Any
 import streamlit as st
 
 from moeviz.config import KNOBS, TASK_INFO, RunConfig
-from moeviz.knob import Knob
-from moeviz.presets import Preset
+from moeviz.knob import Knob, Value
+from moeviz.presets import PRESETS
+from moeviz.rules import ROUTER_INFO, SEATED, Complaint
 from moeviz.ui.visitor import present_config
+
+FIRST = "idle"  # the preset that the Playground opens with
 
 
 def chosen(config: RunConfig) -> RunConfig:
-    """The config with what the widgets say, which know it before they are drawn again, and with what must follow.
-
-    k is at most N, and another task starts with its own number of classes.
-    """
-    values = {name: st.session_state[_key(name)] for name in KNOBS if _key(name) in st.session_state}
-    if values.get("task", config.task) != config.task:
-        values["num_classes"] = None
-    experts = values.get("num_experts", config.num_experts)
-    return config.with_(**values | {"top_k": min(values.get("top_k", config.top_k), experts)})
+    """The config with what the widgets say, which know it before they are drawn again, and with what must follow."""
+    return _followed(config)[0]
 
 
 def turned(config: RunConfig) -> RunConfig:
     """The config as `chosen`; widgets that had to follow are set, and a toast says so."""
-    config = chosen(config)
-    for name in KNOBS:
-        value = getattr(config, name)
-        if st.session_state.get(_key(name), value) != value:
-            st.session_state[_key(name)] = value
-            if name == "top_k":
-                st.toast(f"Active experts (k) lowered to {value}: it must be at most N.")
+    config, complaints = _followed(config)
+    for each in complaints:
+        if each.name in KNOBS and _key(each.name) in st.session_state:
+            st.session_state[_key(each.name)] = getattr(config, each.name)
+        if each.name != "num_classes":  # another task is a new start anyhow
+            st.toast(f"{KNOBS[each.name].label} set to {_words(KNOBS[each.name], each.value)}: {each.why}.")
+    if config.num_classes is None and _key("num_classes") in st.session_state:
+        st.session_state[_key("num_classes")] = None
     return config
 
 
-def knobs(config: RunConfig, *names: str) -> None:
-    """Draw a widget for each named knob."""
+def _followed(config: RunConfig) -> tuple[RunConfig, list[Complaint]]:
+    """What the widgets say, mended by the rules between knobs; another task starts with its own number of classes."""
+    values = {name: st.session_state[_key(name)] for name in KNOBS if _key(name) in st.session_state}
+    if values.get("task", config.task) != config.task:
+        values["num_classes"] = None
+    return config.nearest(**values)
+
+
+def knobs(config: RunConfig, *names: str, captions: bool = False) -> None:
+    """Draw a widget for each named knob that the router uses, its caption beneath it if asked for."""
     for name in names:
-        _widget(KNOBS[name], config)
+        if KNOBS[name].used_by(config.router):
+            _widget(KNOBS[name], config)
+            if captions and KNOBS[name].caption:
+                st.caption(KNOBS[name].caption)
 
 
-def cautions(config: RunConfig) -> list[str]:
-    """What a reader should know of this setting before wondering at the picture."""
-    said = []
-    if config.top_k == 1 and config.renormalized:
-        said.append(
-            "With k = 1 every renormalized weight is 1, whatever the gate says: the task teaches the router nothing."
-        )
-    if config.top_k == config.num_experts and config.num_experts > 1:
-        said.append("With k = N every expert works on every input: nothing is sparse, and the load is always even.")
-    return said
+def router_knobs(config: RunConfig) -> list[str]:
+    """The knobs that only some routers use, this one among them."""
+    return [name for name, knob in KNOBS.items() if knob.routers and knob.used_by(config.router)]
 
 
-def start(preset: Preset) -> None:
-    """A preset's button: its knobs, and its story from step 0 (a router that is trained already would tell another)."""
-    show(preset.config)
-    st.session_state.restart = preset.label
+def start(name: str) -> None:
+    """A preset's button or key: its knobs, and its story from step 0 (a trained router would tell another)."""
+    if name not in PRESETS:  # what a browser sends need not come from our script
+        return
+    show(PRESETS[name].config)
+    st.session_state.preset = name
+    st.session_state.restart = PRESETS[name].label
+
+
+def story(config: RunConfig) -> str:
+    """What the page says above the picture: the story of the preset that runs, or of the task.
+
+    Empty for the opening state, which has three first steps instead.
+    """
+    preset = st.session_state.get("preset", FIRST)
+    if all(knob.live or getattr(PRESETS[preset].config, name) == getattr(config, name) for name, knob in KNOBS.items()):
+        return "" if preset == FIRST else PRESETS[preset].story
+    return "" if config.task == RunConfig.task else TASK_INFO[config.task].story
 
 
 def show(config: RunConfig) -> None:
@@ -91,7 +106,9 @@ def _widget(knob: Knob, config: RunConfig) -> None:
         st.selectbox(
             knob.label, knob.choices, help=knob.help, key=key, format_func=lambda choice: labels.get(choice, choice)
         )
-    elif knob.scale in ("log", "log0") or knob.optional:
+        if knob.name == "router":
+            st.caption(ROUTER_INFO[value].story)
+    elif knob.scale in ("log", "log0") or knob.optional or (knob.kind is int and knob.routers):
         st.select_slider(knob.label, _stops(knob, config), help=knob.help, key=key, format_func=_number_label)
     else:
         _linear(knob, config, key)
@@ -106,7 +123,8 @@ def _linear(knob: Knob, config: RunConfig, key: str) -> None:
         st.number_input(knob.label, int(low or 0), int(high or 0), step=1, help=knob.help, key=key)
     elif knob.kind is int:
         only = high == low  # a slider needs two ends
-        st.slider(knob.label, int(low or 0), int(high or 0) + only, help=knob.help, key=key, disabled=only)
+        fixed = only or (knob.name == "top_k" and ROUTER_INFO[config.router].k != "any")
+        st.slider(knob.label, int(low or 0), int(high or 0) + only, help=knob.help, key=key, disabled=fixed)
     else:
         st.slider(knob.label, float(low or 0), float(high or 0), step=0.05, help=knob.help, key=key)
 
@@ -120,22 +138,30 @@ def _keep_value(key: str, high: int) -> None:
 
 def _stops(knob: Knob, config: RunConfig) -> list[Any]:
     """The values that a logarithmic slider stops at, the present one among them (an address may name any)."""
-    low, high = knob.low or 0, knob.high or 0
+    low, high = knob.low or 0, knob.page_high or knob.high or 0
     if knob.name == "num_classes":
         low, high = TASK_INFO[config.task].classes
         return [None, *range(low, min(high, 8) + 1)] if low else [None]
+    if knob.kind is int and knob.routers:
+        return config.choices_now(knob.name)
     digits = (1, 2, 4, 8) if knob.kind is int else (1, 2, 5) if knob.scale == "log0" else (1, 3)
     if knob.kind is int:
         stops: list[Any] = [2**power for power in range(13)]
     else:
         stops = [float(f"{digit}e{power}") for power in range(-5, 2) for digit in digits]
-        stops += [1.25, 1.5, 2.0] if knob.name == "capacity_factor" else []
-    first = max(low, 0.01 if knob.scale == "log0" else 0)
+        stops += [1.25, 1.5, 2.0] if knob.routers == SEATED else []
+    usual = knob.default if isinstance(knob.default, float) and knob.default else 1.0
+    first = max(low, min(0.01, usual / 10) if knob.scale == "log0" else 0)
     inside = {stop for stop in [*stops, high] if first <= stop <= high} | ({0.0} if knob.scale == "log0" else set())
     present = st.session_state.get(_key(knob.name), getattr(config, knob.name))
     numbers = sorted(inside | ({present} if present is not None else set()))
     return [None, *numbers] if knob.optional else numbers
 
 
-def _number_label(value: float | None) -> str:
-    return "none" if value is None else f"{value:g}"
+def _words(knob: Knob, value: Value) -> str:
+    """A value in the words of its widget."""
+    return dict(zip(knob.choices, knob.choice_labels, strict=False)).get(str(value), _number_label(value))
+
+
+def _number_label(value: Value) -> str:
+    return f"{value:g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value).lower()

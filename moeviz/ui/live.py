@@ -8,7 +8,9 @@ from typing import Any
 
 import streamlit as st
 
+from moeviz.engine.wire import check_probe
 from moeviz.stage import LOADER_HTML, LOADER_JS
+from moeviz.ui.present import presenting
 
 
 def stage(
@@ -19,28 +21,57 @@ def stage(
     titles: Sequence[str] = (),
     probe: Sequence[float] | None = None,
     view: str = "map",
+    story: str = "",
+    presets: Sequence[str] = (),
+    keys: bool = True,
+    save: int = 0,
+    warm: int = 0,
+    code: Mapping[str, Sequence[Mapping[str, str]]] | None = None,
+    ghost: str | None = None,
+    numbers: Sequence[tuple[str, str, int]] = (),
     on_recovered: Callable[[], None] = lambda: None,
+    on_present: Callable[[], None] = lambda: None,
+    on_preset: Callable[[str], None] = lambda name: None,
 ) -> list[float] | None:
     """Draw the run live; returns where the visitor last put the probe.
 
-    Args:   layout: `playground` (one map, probe, load, charts) or `twins` (maps side by side).  charts: the functions
+    Args:   layout: `playground` (one map, probe, load, charts), `twins` (maps side by side) or `journey` (the way of
+            one token).  charts: the functions
             of `moeviz.figures` that make the templates.  titles: one for each run.  probe: where the probe starts, in
-            view coordinates.  view: of the task, map | curve | projection.  on_recovered: called after a diverged run
-            has gone back.
+            view coordinates.  view: of the task, map | curve | projection.  story: said above the picture, in place of
+            the first three steps.  presets: names that the keys 1, 2, … stand for.  keys: whether keys act at all.
+            save: when it grows, the browser saves the whole picture as a file.  warm: steps that a fresh run trains
+            before it waits.  code: the functions behind each formula, by its name (`journey` only).  ghost: what is
+            drawn gray beside the run, one of `moeviz.engine.wire.GHOSTS`.  numbers: shown live beside each run, as
+            label, name in a frame's header and digits.  on_recovered: called after a diverged run has gone back.
+            on_present, on_preset: called for their keys.
     """
     component = st.components.v2.component("moeviz_stage", html=LOADER_HTML, js=LOADER_JS, isolate_styles=False)
     data = {
         "token": token, "layout": layout, "titles": list(titles), "probe": probe, "view": view,
-        "autoplay": st.query_params.get("play") != "0",
+        "autoplay": st.query_params.get("play") != "0", "present": presenting(), "keys": keys,
+        "story": story, "presets": list(presets), "save": save, "ghost": ghost,
+        "warm": warm, "code": code or {}, "numbers": [list(each) for each in numbers],
         "charts": {name: _template(figure) for name, figure in (charts or {}).items()},
     }  # fmt: skip
     key = f"stage_{layout}"
-    result = component(data=data, key=key, on_probe_change=lambda: None, on_recovered_change=on_recovered)
-    return result.get("probe")
+    result = component(
+        data=data, key=key, on_probe_change=lambda: None,
+        on_recovered_change=on_recovered, on_present_change=on_present,
+        on_preset_change=lambda: on_preset(str(st.session_state[key]["preset"])),
+    )  # fmt: skip
+    try:
+        return check_probe(result.get("probe"))
+    except ValueError:  # what a browser sends need not come from our script
+        return None
 
 
 @cache
 def _template(figure: Callable[[], Any]) -> dict[str, Any]:
     """A chart without data; made once, since making it takes longer than all the rest of a rerun."""
+    # Streamlit imports pandas a moment later anyhow. Plotly looks into it wherever it is loaded, also while another
+    # visitor's thread has loaded only half of it; an import waits for the whole.
+    import pandas  # noqa: F401
+
     made: dict[str, Any] = figure().to_plotly_json()
     return made

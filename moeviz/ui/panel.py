@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
+from moeviz.cautions import cautions
 from moeviz.ui.address import config_from_address, config_to_address
-from moeviz.ui.knobs import cautions, knobs, turned
+from moeviz.ui.knobs import knobs, turned
 from moeviz.ui.visitor import Visit, live_run
 
 
@@ -21,6 +22,7 @@ def live_knobs(page: str, *names: str) -> None:
         if live_run(page, [config]) != visit.token or visit.configs != (config,):
             st.rerun()
         config_to_address(config)
-    knobs(config, *names)
+    with st.container(key="live_knobs"):
+        knobs(config, *names, captions=True)
     for caution in cautions(config):
         st.caption(caution)

@@ -4,13 +4,20 @@ from pathlib import Path
 
 import streamlit as st
 
+from moeviz.ui.present import style
+
 PAGES = Path(__file__).parents[2] / "pages"  # absolute, and not beside this file: see st.navigation on cold deep links
+LOOK = Path(__file__).with_name("look.css")
 
 st.set_page_config(page_title="moeviz: watch a mixture of experts learn", layout="wide")
+st.html(LOOK)
+style()
 st.navigation(
     [
         st.Page(PAGES / "home.py", title="Home", default=True),
+        st.Page(PAGES / "journey.py", title="One token's journey", url_path="journey"),
         st.Page(PAGES / "playground.py", title="Playground", url_path="playground"),
+        st.Page(PAGES / "questions.py", title="Ask a question", url_path="questions"),
     ],
     position="top",
 ).run()

@@ -9,7 +9,8 @@ from functools import cache
 import streamlit as st
 
 from moeviz.config import KNOBS, RunConfig
-from moeviz.engine.local import Engine, EngineBusy, RunGone
+from moeviz.engine.local import Engine, EngineBusy, EngineFull, RunGone
+from moeviz.ui.waiting import wait_for_place
 
 
 @cache
@@ -28,33 +29,40 @@ class Visit:
     asked: tuple[RunConfig, ...]
 
 
-def live_run(page: str, configs: Sequence[RunConfig]) -> str | None:
-    """The token of this visitor's run with these configs, or None (and a notice on the page) when the server is busy.
+def live_run(page: str, configs: Sequence[RunConfig], *, play: bool = True) -> str | None:
+    """The token of this visitor's run with these configs, or None (and a notice on the page) when there is no place.
 
-    Opened if there is none, turned live where all changed knobs allow it, else started again from step 0.
+    Opened if there is none, turned live where all changed knobs allow it, else started again from step 0. It plays at
+    once unless the address or `play` says that it waits.
     """
     configs = tuple(configs)
     visit: Visit | None = st.session_state.get("visit")
-    preset: str | None = st.session_state.pop("restart", None)
+    preset: str | None = st.session_state.get("restart")
     if visit is not None:
         visit.asked = configs
     try:
         if visit is None or visit.page != page or not engine().alive(visit.token):
-            visit = _open(page, configs, visit)
+            visit = _open(page, configs, visit, play)
         elif preset is not None:
             _restart(visit, configs, f"Started “{preset}” from step 0.")
         elif visit.configs != configs:
             _change(visit, configs)
+        st.session_state.pop("restart", None)  # after a failure it is still to be done
+    except EngineFull:
+        wait_for_place(engine())
+        return None
     except EngineBusy as busy:
         st.warning(f"The server is busy: {busy}.")
         st.button("Try again")
         return None
     except RunGone:  # freed between two lines of this script
-        visit = _open(page, configs, None)
+        visit = _open(page, configs, None, play)
+        st.session_state.pop("restart", None)
     except (TimeoutError, ValueError, RuntimeError) as error:  # the worker's own words; the run goes on as it was
         st.warning(f"The run did not take this change: {error}.")
         st.button("Try again")
     st.session_state.visit = visit
+    st.session_state.pop("waiting_since", None)
     return visit.token if visit else None
 
 
@@ -67,8 +75,8 @@ def present_config() -> RunConfig | None:
     return visit.configs[0]
 
 
-def _open(page: str, configs: tuple[RunConfig, ...], previous: Visit | None) -> Visit:
-    play = st.query_params.get("play") != "0"
+def _open(page: str, configs: tuple[RunConfig, ...], previous: Visit | None, play: bool) -> Visit:
+    play = play and st.query_params.get("play") != "0"
     token = engine().open(configs, play=play, replaces=previous.token if previous else None)
     return Visit(page, token, configs, configs)
 

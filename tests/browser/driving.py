@@ -17,12 +17,34 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 import psutil
-from playwright.sync_api import Error, Locator, Page
+from playwright.sync_api import Error, Locator, Page, expect
 
 from moeviz.figures.palette import HUES
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0  # seconds: the machine may be busy, and a cold worker imports torch first
+
+TEXTS = """
+() => {
+    const seen = (element) => element.checkVisibility({ opacityProperty: true, visibilityProperty: true })
+        && !element.closest('style, script, .mv-spoken, [data-testid=stMainMenu], [data-testid=stToolbarActions]');
+    const size = (element) => parseFloat(getComputedStyle(element).fontSize);
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const found = [];
+    while (walker.nextNode()) {
+        const { currentNode: node, currentNode: { parentElement: element, textContent } } = walker;
+        if (!textContent.trim() || !seen(element)) continue;
+        const range = new Range();
+        range.selectNodeContents(node);
+        const box = range.getBoundingClientRect();
+        if (box.width > 1 && box.height > 1) found.push([textContent.trim().slice(0, 40), size(element)]);
+    }
+    for (const input of document.querySelectorAll('input:not([type=range], [type=checkbox]), textarea')) {
+        if (seen(input) && input.value) found.push([`${input.ariaLabel}: ${input.value}`, size(input)]);
+    }
+    return found;
+}
+"""  # what only screen readers hear is no text to be seen
 
 
 def eventually(happened: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
@@ -136,6 +158,7 @@ class Stage:
         self.page, self.address = page, address
         self.errors: list[str] = []
         page.set_default_timeout(PATIENCE * 1000)
+        expect.set_options(timeout=PATIENCE * 1000)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
 
     def open(self, path: str = "/playground?play=0") -> Stage:
@@ -266,6 +289,19 @@ class Stage:
         """The experts' colors that are to be seen on a canvas."""
         return set(self.colors(canvas, 40)) & set(HUES)
 
+    def texts(self) -> list[tuple[str, float]]:
+        """Every text that is to be seen anywhere on the page, with its size in pixels."""
+        return [(text, size) for text, size in self.page.evaluate(TEXTS)]
+
+    def in_view(self, *found: Locator) -> None:
+        """Check that these are on the screen as it is, without scrolling."""
+        size = self.page.viewport_size
+        for each in found:
+            box = each.bounding_box()
+            assert size and box and box["width"] * box["height"] > 0, each
+            assert box["x"] >= 0 and box["x"] + box["width"] <= size["width"], (each, box)
+            assert box["y"] >= 0 and box["y"] + box["height"] <= size["height"], (each, box)
+
     def query(self) -> dict[str, str]:
         """The address's query parameters."""
         return dict(self.page.evaluate("() => Object.fromEntries(new URLSearchParams(location.search))"))
@@ -282,7 +318,7 @@ class Stage:
 @contextlib.contextmanager
 def stage_in(browser: Any, server: Server, **context: Any) -> Iterator[Stage]:
     """A page of its own, in a browser context of its own (as another visitor's browser)."""
-    opened = browser.new_context(viewport={"width": 1280, "height": 720}, **context)
+    opened = browser.new_context(**{"viewport": {"width": 1280, "height": 720}, **context})
     try:
         stage = Stage(opened.new_page(), server.address)
         yield stage

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import sys
 from functools import cache
 from typing import Any
 
@@ -21,18 +22,24 @@ def small_engine() -> Engine:
     return Engine(**limits)
 
 
+PYTHON = {"/test-engine/refuse": "/there/is/no/python", "/test-engine/allow": sys.executable}
 visitor.engine = small_engine
 app: Any = importlib.import_module("app").app  # it asks for the engine when it is imported
 
 
 async def served(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """The app; and at /test-engine, how many runs its engine has; at /test-engine/free, it is made to forget them."""
+    """The app; and at /test-engine, how many runs its engine has.
+
+    At /test-engine/free it is made to forget them; between /refuse and /allow it can start no worker process.
+    """
     if scope["type"] != "http" or not scope["path"].startswith("/test-engine"):
         await app(scope, receive, send)
         return
     if scope["path"] == "/test-engine/free":
         for token in list(small_engine()._runs):
             small_engine().close(token, "freed by a test")
+    if scope["path"] in PYTHON:
+        sys.executable = PYTHON[scope["path"]]
     body = json.dumps({"runs": len(small_engine()._runs)}).encode()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
     await send({"type": "http.response.body", "body": body})

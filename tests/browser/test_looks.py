@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from tests.browser.driving import Stage, soon, stage_in
+from tests.browser.driving import Stage, share, soon, stage_in
 
 pytestmark = pytest.mark.browser
-PATHS = ("/", "/playground")
+PATHS = ("/", "/playground", "/journey?play=1&top_k=2")
 
 
 @pytest.fixture(scope="module", params=PATHS)
@@ -78,35 +78,55 @@ def check_light(text: float, ground: float) -> None:
     assert ground > 0.9 and (ground + 0.05) / (text + 0.05) >= 7
 
 
-def test_text_in_the_stage_can_be_read_from_the_back_row(shown):
+def small_texts(stage: Stage) -> list[tuple[str, float]]:
+    return [(text, size) for text, size in stage.texts() if size < 16]
+
+
+def test_text_can_be_read_from_the_back_row(shown):
+    """Everywhere on the page, not in the live picture alone."""
     if shown.part("side-chart").count():
         shown.until("part('side-chart').querySelector('.js-plotly-plot text')")
-    texts = shown.page.evaluate(
-        """() => {
-            const walker = document.createTreeWalker(document.querySelector('.mv-stage'), NodeFilter.SHOW_TEXT);
-            const found = [];
-            while (walker.nextNode()) {
-                const { parentElement: element, textContent } = walker.currentNode;
-                const box = element.getBoundingClientRect();
-                if (!textContent.trim() || box.width <= 1 || element.closest('style, .mv-spoken')) continue;
-                const size = parseFloat(getComputedStyle(element).fontSize);
-                found.push([textContent.trim().slice(0, 30), size]);
-            }
-            return found;
-        }"""
-    )
-    assert len(texts) > 10
-    assert [(text, size) for text, size in texts if size < 16] == []
+    assert len(shown.texts()) > 20
+    assert small_texts(shown) == []
+
+
+@pytest.mark.slow
+def test_what_unfolds_can_be_read_too(stage):
+    stage.open()
+    stage.page.get_by_text("Show code", exact=True).click()
+    stage.page.get_by_test_id("stCode").first.wait_for()
+    stage.page.get_by_text("More", exact=True).click()
+    stage.page.locator(".st-key-knob_task input").click()
+    stage.page.get_by_role("option").first.wait_for()
+    assert {"Experts (N)", "Task", "Spiral", "def"} <= {text for text, _ in stage.texts()}
+    assert small_texts(stage) == []
+    stage.page.keyboard.press("Escape")
+    stage.page.get_by_role("button", name="Save", exact=True).click()
+    stage.page.get_by_role("button", name="Picture (HTML)").hover()
+    stage.page.get_by_text("of this moment, offline").wait_for()
+    assert small_texts(stage) == []
+    stage.page.keyboard.press("Escape")
+    stage.page.get_by_role("button", name="Link", exact=True).click()
+    stage.page.get_by_role("img", name="QR code").wait_for()
+    stage.page.get_by_role("button", name="Back to the shared state").click()
+    stage.page.get_by_test_id("stToast").get_by_text("the shared state").wait_for()
+    assert small_texts(stage) == []
 
 
 def test_the_first_screen_needs_no_scrolling(shown):
-    parts = ("canvas", "probe-bars", "load-0", "canvas-0", "canvas-1", "load-1")
-    seen = [part for part in ("toolbar", *parts) if shown.part(part).count()]
+    parts = ("canvas", "probe-bars", "load-0", "canvas-0", "canvas-1", "load-1", "path", "next")
+    seen = [shown.part(part) for part in ("toolbar", *parts) if shown.part(part).count()]
     assert len(seen) >= 4
-    for part in seen:
-        box = shown.part(part).bounding_box()
-        assert box is not None and box["y"] >= 0 and box["y"] + box["height"] <= 720, (part, box)
-        assert box["x"] >= 0 and box["x"] + box["width"] <= 1280, (part, box)
+    shown.in_view(*seen)
+    if shown.part("probe-bars").count():
+        labels = ("Experts (N)", "Active experts (k)", "Balance weight (λ)")
+        knobs = [shown.slider(name) for name in ("num_experts", "top_k", "balance_coef")]
+        shown.in_view(*knobs, *(shown.page.get_by_text(label, exact=True) for label in labels))
+        shown.in_view(shown.part("load-0").locator(".mv-fair"))
+        bars = shown.bars("probe-bars")
+        assert len(bars) == 8 and sum(bool(bar["solid"]) for bar in bars) == 2
+        assert sum(share(bar["value"]) for bar in bars) == pytest.approx(1)
+        assert sum(share(bar["below"]) for bar in bars) == pytest.approx(1)
 
 
 def test_the_picture_is_told_in_words(stage):
@@ -120,5 +140,6 @@ def test_the_picture_is_told_in_words(stage):
     assert shares == sorted(shares, reverse=True) and 97 <= sum(shares) <= 103
     for bar in stage.part("probe-bars").locator(".mv-bar").all():
         assert re.match(
-            r"Expert [A-H]: gate probability \d\.\d\d, (not )?chosen", bar.get_attribute("aria-label") or ""
+            r"Expert [A-H]: gate probability \d\.\d\d, (not chosen|chosen|first choice)",
+            bar.get_attribute("aria-label") or "",
         )

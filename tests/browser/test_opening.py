@@ -76,11 +76,36 @@ def test_hostile_text_in_the_address_is_only_text(stage):
     assert stage.page.locator("[onerror]").count() == 0
 
 
-def test_every_task_opens_and_draws(stage):
-    """One visitor goes through the tasks; each starts its run again, is drawn, and trains."""
+INJECTED = (
+    "<img src=x onerror=window.pwned=1>", "<svg/onload=window.pwned=1>", "javascript:window.pwned=1",
+    "[a](javascript:window.pwned=1)", "www.evil.example/x", "a@evil.example", "https://evil.example",
+    "1\n\n# big\n\n---\nx\n===",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", [INJECTED[0], *(pytest.param(text, marks=pytest.mark.slow) for text in INJECTED[1:])])
+def test_the_same_text_in_every_parameter_and_name_is_only_text(stage, text):
+    params = dict.fromkeys([*KNOBS, "play", "present", "lang", text], text) | {"probe": "1e300,0"}
+    stage.open(f"/playground?{urlencode(params)}")
+    stage.until("stage.step > value", stage.step)  # alive: a probe out of bounds must not silence the picture
+    alerts = stage.page.get_by_test_id("stAlert")
+    assert "probe must be two numbers" in alerts.first.inner_text()
+    active = "script, img, svg[onload], a, h1, h2, hr, b, strong, em, code, iframe, .katex"
+    assert alerts.locator(active).count() == 0
+    assert stage.page.locator("[onerror], [onload], a[href*='evil'], a[href^='javascript']").count() == 0
+    assert stage.page.evaluate("() => window.pwned") is None
+
+
+@pytest.mark.parametrize(
+    "tasks",
+    [("digits", "piecewise", "bumps", "clusters"), pytest.param(tuple(TASK_INFO)[::-1], marks=pytest.mark.slow)],
+)
+def test_tasks_open_and_draw(stage, tasks):
+    """One visitor goes through tasks of all views; each starts its run again, is drawn, and trains."""
     stage.open()
     stage.page.get_by_text("More", exact=True).click()
-    for task, info in [*TASK_INFO.items()][::-1]:
+    for task in tasks:
+        info = TASK_INFO[task]
         stage.choose("task", info.label)
         stage.until("part('legend').dataset.key?.startsWith(value + ',') && part('waiting').hidden", task)
         assert stage.step == 0
@@ -95,7 +120,12 @@ def test_every_task_opens_and_draws(stage):
 
 @pytest.mark.parametrize(
     ("num_experts", "top_k", "task"),
-    [(1, 1, "clusters"), (16, 16, "digits"), (32, 2, "piecewise"), (32, 32, "spiral")],
+    [
+        (1, 1, "clusters"),
+        (32, 32, "spiral"),
+        pytest.param(16, 16, "digits", marks=pytest.mark.slow),
+        pytest.param(32, 2, "piecewise", marks=pytest.mark.slow),
+    ],
 )
 def test_any_number_of_experts_opens_and_draws(stage, num_experts, top_k, task):
     stage.open(f"/playground?play=0&num_experts={num_experts}&top_k={top_k}&task={task}")

@@ -89,6 +89,7 @@ def test_play_pause_step_and_reset(stage):
     assert stage.part("counter").inner_text() == "0"
 
 
+@pytest.mark.slow
 def test_reset_gives_the_same_curve_and_another_seed_another(stage):
     stage.open()
     stage.train_to(52)
@@ -138,6 +139,7 @@ def test_turning_knobs_keeps_the_run(stage):
     stage.until("stage.step > 60 && stage.state === 'running'")
 
 
+@pytest.mark.slow
 def test_two_browsers_at_one_address_see_the_run_that_a_script_trains(stage, browser, server):
     config = RunConfig(num_experts=6, top_k=1, balance_coef=10.0, seed=3, noise=0.1)
     address = "/playground?play=0&" + "&".join(f"{name}={value}" for name, value in config.to_url().items())
@@ -153,6 +155,7 @@ def test_two_browsers_at_one_address_see_the_run_that_a_script_trains(stage, bro
     assert curve["balance loss, raw y"] == pytest.approx(history["balance_loss"].tolist(), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_arrow_keys_move_the_probe_and_agree_with_the_routing(stage):
     stage.open("/playground?play=0&probe=1,0.5&top_k=3").train_to(50)
     run = trained(RunConfig(top_k=3))
@@ -213,17 +216,24 @@ def expected_colors(picture: str, run: Training) -> list[list[str]]:
     return [["#" + "".join(f"{each:02X}" for each in shade)] for shade in shades]
 
 
-@pytest.mark.parametrize("picture", ["top_k", "confidence", "prediction"])
+def off(color: str, allowed: list[str]) -> float:
+    """How far a color is, in its worst channel, from an allowed one, or from a mix of two (at the edge of a stripe)."""
+    seen, first, last = (np.array(channels(each), dtype=float) for each in (color, allowed[0], allowed[-1]))
+    along = last - first
+    share = np.clip((seen - first) @ along / max(along @ along, 1), 0, 1)
+    return float(np.abs(seen - first - share * along).max())
+
+
+@pytest.mark.parametrize(
+    "picture", ["top_k", *(pytest.param(name, marks=pytest.mark.slow) for name in ("confidence", "prediction"))]
+)
 def test_every_picture_agrees_with_the_routing(stage, picture):
     stage.open().train_to(50)
     stage.page.locator(f'[data-tab="{picture}"]').click()
     stage.until("stage.picture === value", picture)
     shown = stage.colors("canvas", 64)
     allowed = expected_colors(picture, trained(RunConfig()))
-    near = [
-        any(max(abs(a - b) for a, b in zip(channels(color), channels(each), strict=True)) <= 6 for each in may)
-        for color, may in zip(shown, allowed, strict=True)
-    ]
+    near = [off(color, may) <= 6 for color, may in zip(shown, allowed, strict=True)]
     assert np.mean(near) > 0.8  # the rest lies under tokens, letters and borders
     stage.page.locator('[data-tab="first_choice"]').click()
     stage.until("stage.picture === 'first_choice'")
@@ -243,6 +253,7 @@ BADGES = """
 """
 
 
+@pytest.mark.slow
 def test_small_maps_show_every_expert_and_the_ring_comes_back(stage):
     stage.open("/playground?num_experts=12&play=0")
     for picture in ("gate", "expert_output"):
@@ -267,6 +278,7 @@ def test_from_k_3_one_asks_where_an_expert_is_chosen(stage):
         assert np.mean(shown == chosen[:, place]) > 0.85
 
 
+@pytest.mark.slow
 def test_the_probe_stays_in_the_address_when_a_knob_is_turned(stage):
     stage.open("/playground?seed=3&play=0")
     stage.part("field").click(position={"x": 60, "y": 90})
@@ -293,3 +305,33 @@ def test_back_undoes_a_knob_and_keeps_the_run(stage):
     stage.until_query(seed="3", play="0")
     expect(stage.slider("balance_coef")).to_have_attribute("aria-valuetext", "0")
     assert stage.step == 100
+
+
+@pytest.mark.slow
+def test_the_probe_stays_where_it_was_put_each_time(stage):
+    stage.open().train_to(1)
+    snapshot = trained(RunConfig(), 1).snapshot
+    for across, down in [(60, 90), (300, 120), (200, 330), (330, 60)]:
+        stage.part("field").click(position={"x": across, "y": down})
+        stage.turn("balance_coef", "ArrowRight")  # the page runs again, and sends its data
+        stage.page.wait_for_function("() => new URLSearchParams(location.search).has('probe')")
+        width = stage.part("field").evaluate("field => field.clientWidth")
+        extent = snapshot().extent
+        wanted = ((2 * across / width - 1) * extent, (1 - 2 * down / width) * extent)
+        soon(partial(check_shown_probe, stage, snapshot(probe=wanted)))
+
+
+def test_the_gray_ghost_is_the_run_without_the_last_change(stage):
+    stage.open().train_to(50)
+    stage.turn("balance_coef", "End")
+    stage.train_to(100)
+    untouched = trained(RunConfig(), 100)
+    stage.until("part('load-note').textContent === 'Gray: without λ 0→100.'")
+    share = "bar.querySelector('.mv-ghost').offsetHeight / bar.querySelector('.mv-track').clientHeight"
+    heights = stage.part("load-0").locator(".mv-bar").evaluate_all(f"bars => bars.map((bar) => {share})")
+    load = untouched.snapshot().load[0]
+    assert np.corrcoef(heights, load)[0, 1] > 0.99
+    gray = stage.curve()["gray: task loss y"]
+    assert gray == pytest.approx(untouched.history["task_loss"][5:].tolist(), rel=1e-3)
+    stage.press("reset")
+    stage.until("stage.step === 0 && part('load-note').textContent.startsWith('Load counts')")

@@ -34,6 +34,7 @@ def test_a_diverged_run_explains_itself_and_recovers(stage):
     expect(stage.slider("learning_rate")).to_have_attribute("aria-valuetext", f"{RunConfig().learning_rate:g}")
 
 
+@pytest.mark.slow
 def test_a_killed_worker_comes_back_and_the_page_says_so(stage, server):
     stage.open("/playground?num_experts=5")
     stage.until("stage.step > 40")
@@ -48,6 +49,7 @@ def test_a_killed_worker_comes_back_and_the_page_says_so(stage, server):
     assert not set(killed) & set(server.workers())
 
 
+@pytest.mark.slow
 def test_a_hidden_tab_asks_for_nothing_until_it_is_seen_again(stage):
     stage.page.add_init_script(
         "Object.defineProperty(document, 'hidden', { get: () => Boolean(window.pretendHidden) });"
@@ -73,21 +75,45 @@ def test_a_hidden_tab_asks_for_nothing_until_it_is_seen_again(stage):
     assert json.loads(sent[told + 1]) == {"op": "hidden", "value": False}
 
 
-def test_a_full_server_says_so_and_closing_a_tab_makes_room(browser, tmp_path):
+@pytest.mark.slow
+def test_a_full_server_lets_a_visitor_wait_who_gets_in_when_a_tab_is_closed(browser, tmp_path):
     limits = {"num_workers": 1, "max_runs": 1, "idle_free": 6.0}
     with SmallServer(tmp_path / "log.txt", limits) as small, stage_in(browser, small) as second:
         with stage_in(browser, small) as first:
             first.open("/playground")
             assert small.runs() == 1
             second.page.goto(f"{small.address}/playground?seed=4")
-            busy = second.page.get_by_test_id("stAlert").get_by_text("The server is busy")
-            busy.wait_for()
-            assert "at most 1 runs at once" in busy.inner_text() and second.page.locator(".mv-stage").count() == 0
-        eventually(lambda: small.runs() == 0, "the closed tab's run is freed")
-        second.page.get_by_role("button", name="Try again").click()
-        second.until("stage.step > 0")
+            waits = second.page.get_by_test_id("stAlert").get_by_text("This page waits for a place")
+            waits.wait_for()
+            assert "at most 1 run at once, and 1 is open" in waits.inner_text()
+            second.page.get_by_role("button", name="Try again").click()
+            second.page.wait_for_timeout(2500)  # more than one look of its own: nothing may happen in it
+            assert waits.is_visible() and second.page.locator(".mv-stage").count() == 0
+            first.until("stage.state === 'running'")
+        second.until("stage.step > 0")  # nobody touched it
+        assert small.runs() == 1
+        second.page.wait_for_function("() => !document.querySelector('[data-testid=stAlert]')")
         check_freed(second, small)
         assert "Traceback" not in small.said()
+
+
+@pytest.mark.slow
+def test_a_server_that_cannot_start_a_worker_says_that_it_is_busy(browser, tmp_path):
+    with SmallServer(tmp_path / "log.txt", {"num_workers": 1}) as small, stage_in(browser, small) as stage:
+        small.read("/test-engine/refuse")
+        stage.page.goto(f"{small.address}/playground?seed=4")
+        busy = stage.page.get_by_test_id("stAlert").get_by_text("The server is busy")
+        busy.wait_for()
+        assert "the system refused to start one; free some memory" in busy.inner_text()
+        again = stage.page.get_by_role("button", name="Try again")
+        again.click()
+        busy.wait_for()
+        small.read("/test-engine/allow")
+        again.click()
+        stage.until("stage.step > 0")
+        stage.page.wait_for_function("() => !document.querySelector('[data-testid=stAlert]')")
+        stage.until_query(seed="4")
+        assert stage.errors == []
 
 
 def check_freed(stage: Stage, small: SmallServer) -> None:

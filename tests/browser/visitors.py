@@ -26,23 +26,40 @@ class RawVisitor:
         self._session: ClientConnection = self._sockets.enter_context(
             connect(f"{self._host}/_stcore/stream", subprotocols=[Subprotocol("streamlit")], **options)
         )
-        self._session.send(_rerun(page, query))
-        self.token = self._read_token()
+        self._page, self._query = page, query
+        self.widgets: list[str] = []  # their ids
+        self.errors: list[str] = []  # exceptions on the page
+        token = self._rerun({})
+        assert token is not None, "the page showed no live picture"
+        self.token = token
         self.live: ClientConnection = self._sockets.enter_context(connect(f"{self._host}/live/{self.token}", **options))
 
-    def _read_token(self) -> str:
-        """Follow the script's messages to its end; the live picture among them names the run."""
+    def turn(self, states: dict[str, dict[str, Any]]) -> list[str]:
+        """Say what widgets (by id) are set to, as a browser would; returns the exceptions that the page then shows."""
+        self.errors.clear()
+        self.token = self._rerun(states) or self.token
+        return self.errors
+
+    def _rerun(self, states: dict[str, dict[str, Any]]) -> str | None:
+        """Ask for the page and follow its messages to the end; the live picture among them names the run."""
+        self._session.send(rerun(self._page, self._query, states))
         token = None
         while True:
             received = self._session.recv(PATIENCE)
             assert isinstance(received, bytes)
             message = ForwardMsg.FromString(received)
             kind = message.WhichOneof("type")
-            if kind == "delta" and message.delta.new_element.WhichOneof("type") == "bidi_component":
-                token = json.loads(message.delta.new_element.bidi_component.json)["token"]
-            if kind == "script_finished":
-                assert token is not None, "the page showed no live picture"
-                return str(token)
+            if kind == "delta":
+                element = message.delta.new_element
+                shown: Any = element.WhichOneof("type")
+                if shown == "bidi_component":
+                    token = json.loads(element.bidi_component.json)["token"]
+                elif shown == "exception":
+                    self.errors.append(f"{element.exception.type}: {element.exception.message}")
+                widget = str(getattr(getattr(element, shown), "id", "")) if shown else ""
+                self.widgets += [widget] if widget else []
+            if kind == "script_finished" and message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
+                return token
 
     def say(self, **message: Any) -> None:
         self.live.send(json.dumps(message))
@@ -60,8 +77,17 @@ class RawVisitor:
         self._sockets.close()
 
 
-def _rerun(page: str, query: str) -> bytes:
+def rerun(page: str, query: str, states: dict[str, dict[str, Any]] | None = None) -> bytes:
+    """What a browser sends when it opens a page, or when widgets (by id) have been turned on it."""
     message = BackMsg()
+    for widget, state in (states or {}).items():
+        ((kind, value),) = state.items()
+        added = message.rerun_script.widget_states.widgets.add(id=widget)
+        if isinstance(value, list):
+            getattr(added, kind).data.extend(value)
+            getattr(added, kind).SetInParent()
+        else:
+            setattr(added, kind, value)
     message.rerun_script.page_name = page
     message.rerun_script.query_string = query
     return message.SerializeToString()

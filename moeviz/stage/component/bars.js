@@ -31,7 +31,7 @@ export class Bars {
     next.focus();
   }
 
-  // `bars`: per expert { height 0-1, value, text, solid, below, mark 0-1 }; `lines`: [{ height 0-1, label, kind }].
+  // `bars`: per expert { height 0-1, value, text, solid, first, below, mark 0-1, ghost 0-1 }; `lines`: [{ height 0-1, label, kind }].
   // `texts` false leaves the words as they are, so that they change less often than the bars.
   draw(ids, bars, lines, texts) {
     const key = ids.join();
@@ -75,20 +75,23 @@ export class Bars {
     bar.onpointerenter = bar.onfocus = () => this.onPoint?.(this.parts.findIndex((part) => part.bar === bar));
     bar.style.setProperty('--mv-hue', hue(id));
     bar.style.setProperty('--mv-paint', background(id));
-    bar.innerHTML = '<div class="mv-track"><div class="mv-fill"></div><i class="mv-mark">◆</i></div>'
+    bar.innerHTML = '<div class="mv-track"><div class="mv-fill"></div><div class="mv-ghost"></div><i class="mv-mark">◆</i></div>'
       + '<b class="mv-letter"></b><span class="mv-value"></span><b class="mv-below"></b>';
     bar.querySelector('.mv-letter').textContent = letter(id);
     const find = (name) => bar.querySelector(`.mv-${name}`);
-    return { bar, id, fill: find('fill'), value: find('value'), mark: find('mark'), below: find('below') };
+    return { bar, id, fill: find('fill'), ghost: find('ghost'), value: find('value'), mark: find('mark'), below: find('below') };
   }
 
   drawBar(part, bar, texts) {
     part.fill.style.height = `${(100 * Math.min(Math.max(bar.height, 0), 1)).toFixed(2)}%`;
     part.bar.classList.toggle('mv-solid', bar.solid);
     part.bar.classList.toggle('mv-empty', bar.height <= 0);
+    part.ghost.hidden = bar.ghost === undefined;
+    if (bar.ghost !== undefined) part.ghost.style.height = `${(100 * Math.min(bar.ghost, 1)).toFixed(2)}%`;
     part.mark.hidden = bar.mark === undefined;
     if (bar.mark !== undefined) part.mark.style.bottom = `${(100 * Math.min(bar.mark, 1)).toFixed(2)}%`;
     if (!texts) return;
+    part.bar.classList.toggle('mv-first', Boolean(bar.first));
     setText(part.value, bar.value);
     setText(part.below, bar.below ?? '');
     part.bar.setAttribute('aria-label', bar.text);

@@ -2,16 +2,19 @@
 
 import { addMarks } from './marks.js';
 import { hue, letter } from './palette.js';
+import { chartWords } from './words.js';
 
 const UPDATE_PAUSE = 250; // ms between updates: at most four a second
 const SHARE = 4; // pause at least so many times as long as an update takes
 const CONFIG = { displayModeBar: false, responsive: true };
 const FEWEST_STEPS = 10; // the time axis is at least so long, so that its ticks are whole steps
+const STRIP_ROOM = 1.08; // times the largest value
 const LEAST_STRIP = 0.001; // smaller losses than this are rounding: the strip does not blow them up
 let loading = null;
 
 // plotly.js comes from the server's own plotly package, and only to pages with charts.
 function loadPlotly() {
+  if (window.Plotly) return Promise.resolve(window.Plotly); // a saved page brings it
   loading ??= new Promise((resolve, reject) => {
     const script = document.createElement('script');
     script.src = new URL('./plotly.min.js', import.meta.url).href;
@@ -60,6 +63,11 @@ export class Charts {
     this.askedAt = -Infinity;
     this.drawn.clear();
     for (const { host } of this.hosts.values()) host.classList.add('mv-stale');
+  }
+
+  // In words, what the charts have come to.
+  describe(header, arrays) {
+    for (const [name, { host }] of this.hosts) host.parentElement.setAttribute('aria-label', chartWords(name, header, arrays));
   }
 
   get visible() {
@@ -125,7 +133,7 @@ function fill(template, header, arrays, theme, host) {
   layout.xaxis.range = [0, Math.max(steps[steps.length - 1] ?? 0, FEWEST_STEPS)];
   if (layout.yaxis2) fitStrip(layout.yaxis2, data.find((trace) => trace.yaxis === 'y2').y);
   if (layout.meta?.y_title_from) layout.yaxis.title.text = metricTitle(header[layout.meta.y_title_from]);
-  const hidden = data.some((trace) => trace.visible === false); // a heading must not promise what is not drawn
+  const hidden = data.some(({ meta, visible }) => meta.times && visible === false); // a heading must not promise what is not drawn
   for (const note of layout.annotations ?? []) if (hidden && note.name === 'minimized') note.text = 'task loss';
   layout.shapes = layout.shapes ?? [];
   layout.annotations = layout.annotations ?? [];
@@ -138,7 +146,8 @@ function fill(template, header, arrays, theme, host) {
 
 function filledTrace(template, arrays, theme) {
   const { meta } = template;
-  const trace = { ...template, x: arrays.history_step.data };
+  if (!arrays[meta.x]) return { ...template, x: [], y: [], visible: false }; // a ghost that is not there
+  const trace = { ...template, x: arrays[meta.x].data };
   const steps = trace.x.length;
   if (meta.z) {
     const load = arrays[meta.z].of(meta.run);
@@ -163,12 +172,13 @@ function perFairShare(load, steps) {
   return rows.map((row) => Array.from(row, (value, step) => (Number.isFinite(value) ? value * alive[step] : null)));
 }
 
-// A strip is too low for more ticks than zero and the largest value rounded down to one digit.
+// A strip is too low for more ticks than zero and the largest value rounded down to one digit. Its range is always set: plotly
+// would else keep that of another run.
 function fitStrip(axis, values) {
   const highest = values.reduce((most, each) => (each > most ? each : most), LEAST_STRIP);
   const unit = 10 ** Math.floor(Math.log10(highest));
   axis.tickvals = [0, Number((Math.floor(highest / unit + 1e-9) * unit).toPrecision(1))];
-  if (highest === LEAST_STRIP) axis.range = [0, LEAST_STRIP];
+  axis.range = [0, STRIP_ROOM * highest];
 }
 
 function nameStrips(layout, heat, header) {

@@ -30,11 +30,11 @@ export class Connection {
     this.socket = socket;
     socket.binaryType = 'arraybuffer';
     socket.onopen = () => {
-      this.failures = 0;
       this.on.state('open');
       if (document.hidden) this.sayHidden();
     };
     socket.onmessage = ({ data }) => {
+      this.failures = 0; // a socket that is refused opens too
       if (typeof data === 'string') {
         this.on.message(JSON.parse(data));
         return;

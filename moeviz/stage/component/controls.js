@@ -14,9 +14,9 @@ export class Controls {
     this.pressedAt = -Infinity;
     this.texts = new Throttle(150);
     find('play').onclick = () => this.toggle();
-    find('step').onclick = () => send({ op: 'step', n: 1 });
-    find('leap').onclick = () => send({ op: 'step', n: 50 });
-    find('reset').onclick = () => send({ op: 'reset' });
+    find('step').onclick = () => this.step(1);
+    find('leap').onclick = () => this.step(50);
+    find('reset').onclick = () => this.reset();
     find('speeds').append(...SPEEDS.map(([value, label]) => this.speedButton(value, label)));
     this.show('paused', 'watch');
   }
@@ -32,7 +32,16 @@ export class Controls {
     return button;
   }
 
+  step(n) {
+    this.send({ op: 'step', n });
+  }
+
+  reset() {
+    this.send({ op: 'reset' });
+  }
+
   toggle() {
+    if (this.state === 'diverged') return;
     const running = this.state === 'running';
     this.pressed();
     this.show(running ? 'paused' : 'running', this.speed);

@@ -12,7 +12,7 @@ const TRAIN_RADIUS = 2.5;
 const TRAIN_ALPHA = 0.4;
 const TEST_RADIUS = 3.5;
 const TEST_ALPHA = 0.7;
-const FONT = '16px "Source Sans", "Source Sans Pro", Arial, sans-serif';
+const FONT = '"Source Sans", "Source Sans Pro", Arial, sans-serif';
 
 export class CurveView {
   constructor(canvas, onResize) {
@@ -63,7 +63,7 @@ export class CurveView {
   }
 
   axes(context, header, theme) {
-    context.font = FONT;
+    context.font = `${theme.size}px ${FONT}`;
     context.fillStyle = theme.text;
     context.strokeStyle = theme.text;
     context.lineWidth = 1;
@@ -149,7 +149,7 @@ export class CurveView {
   }
 
   keys(context, theme) {
-    context.font = FONT;
+    context.font = `${theme.size}px ${FONT}`;
     context.textAlign = 'left';
     context.textBaseline = 'top';
     context.lineJoin = 'round';
@@ -170,6 +170,11 @@ export class CurveView {
     const share = (x + this.extent) / (2 * this.extent);
     const index = Math.min(Math.max(Math.round(share * (this.curve.x.length - 1)), 0), this.curve.x.length - 1);
     return [this.pixelX(x), this.pixelY(this.curve.prediction[index], this.panel)];
+  }
+
+  // Where a token is drawn.
+  place([x, y]) {
+    return [this.pixelX(x), this.pixelY(y, this.panel)];
   }
 
   close() {

@@ -6,9 +6,10 @@ const SETTLE = 400; // ms after the last arrow key until Python is told
 const OWN_WORD = 300; // ms after a move during which an older frame's position is not believed
 
 export class ProbeHandle {
-  // `field` is the box around the canvas, `on` has move([x, y]) and release([x, y]).
+  // `field` is the box around the canvas, `on` has move([x, y]) and release([x, y]), or is null.
   constructor(field, ring, on) {
     Object.assign(this, { field, ring, on, position: null, movedAt: 0, dragging: false });
+    if (!on) return; // it stays where it is
     field.onpointerdown = (event) => this.start(event);
     field.onpointermove = (event) => this.dragging && this.follow(event);
     field.onpointerup = (event) => this.end(event);

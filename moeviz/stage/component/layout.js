@@ -1,4 +1,8 @@
-// The stage's skeleton in its two layouts: `playground` (one run, everything about it) and `twins` (runs side by side).
+// The stage's skeleton in its layouts: `playground` (one run, everything about it), `twins` (runs side by side) and
+// `journey` (one token's way from input to loss).
+
+import { LOAD_NOTE } from './load.js';
+import { PANELS } from './panels.js';
 
 const CHART_TITLES = { loss: 'Losses', metric: 'Accuracy', load: 'Load over time' };
 const SIDE_CHART = 'loss'; // drawn beside the map; all other charts share the tabs below
@@ -9,8 +13,9 @@ const TOOLBAR = `
     <button type="button" data-part="step" title="Train one step">Step</button>
     <button type="button" data-part="leap" title="Train fifty steps">+50</button>
     <button type="button" data-part="reset" title="Start again from step 0 with the same seed">Reset</button>
+    <button type="button" class="mv-presenting" data-part="hide">Hide (H)</button>
     <div class="mv-speeds" role="group" aria-label="Speed" data-part="speeds"></div>
-    <p class="mv-readout"><span class="mv-wide" data-part="metric"></span><span>step <b data-part="counter">0</b></span></p>
+    <p class="mv-readout"><span data-part="metric"></span><span>step <b data-part="counter">0</b></span></p>
   </div>
   <div class="mv-banner" role="status" data-part="banner" hidden></div>`;
 
@@ -22,10 +27,13 @@ const PICTURE = `
 const LOAD_KEY = `<span class="mv-key"><i class="mv-diamond">◆</i> mean probability</span>
   <span class="mv-key"><i class="mv-dash"></i> fair share</span>`;
 
-const LOAD_NOTE = 'Load counts all k choices; the map only the first.';
+const IDLE = 'no test input chose it in the last three measurements, which are ten steps apart';
 
 const PLAYGROUND = `${TOOLBAR}
-  <div class="mv-main">
+  <p class="mv-guide" data-part="guide"></p>
+  <dl class="mv-measured" data-part="measured-0" hidden></dl>
+  <div class="mv-stack">
+  <div class="mv-main" data-part="main">
     <figure class="mv-picture">
       <div class="mv-tabs mv-pictures" role="tablist" aria-label="Pictures of the map" data-part="pictures" hidden></div>
       <figcaption class="mv-heading" data-part="heading">First choice of the gate, at every place</figcaption>
@@ -34,22 +42,27 @@ const PLAYGROUND = `${TOOLBAR}
     </figure>
     <div class="mv-side">
       <section>
-        <h3 class="mv-heading">Gate probability at the probe <span class="mv-key">solid = chosen</span></h3>
+        <h3 class="mv-heading">Gate probability at the probe <span class="mv-key">solid = chosen, <b class="mv-inverse">A</b> = first</span></h3>
         <div class="mv-bars" data-part="probe-bars"></div>
         <p class="mv-formula" data-part="formula"></p>
         <p class="mv-line-text" data-part="line"></p>
         <p class="mv-spoken" aria-live="polite" data-part="spoken"></p>
       </section>
       <section>
-        <h3 class="mv-heading">Load, % <span class="mv-key">† idle</span> ${LOAD_KEY}</h3>
+        <h3 class="mv-heading">Load, % <span class="mv-key" title="${IDLE}">† idle</span> ${LOAD_KEY}</h3>
         <p class="mv-facts"><span data-part="cv"></span><span>idle <span class="mv-roomy">experts </span><b data-part="idle"></b></span></p>
         <div class="mv-bars mv-load" data-part="load-0"></div>
-        <p class="mv-note" data-part="load-note" hidden>${LOAD_NOTE}</p>
+        <p class="mv-note" data-part="load-note"></p>
       </section>
-      <section class="mv-chart" data-part="side-chart" hidden></section>
+      <section class="mv-chart" role="img" data-part="side-chart" hidden></section>
     </div>
   </div>
-  <div class="mv-more" data-part="more" hidden>
+  <canvas class="mv-travel" data-part="travel" aria-hidden="true"></canvas>
+  <div class="mv-cover" data-part="cover" hidden>
+    <p>What will happen? Vote first.</p><button type="button" data-part="show">Show it (H)</button>
+  </div>
+  </div>
+  <div class="mv-more" data-part="more">
     <div class="mv-tabs" role="tablist" aria-label="More charts" data-part="tabs"></div>
     <div data-part="panels"></div>
   </div>`;
@@ -60,19 +73,72 @@ const twin = (run) => `
     <div class="mv-field" data-part="field-${run}"><canvas data-part="canvas-${run}"></canvas>
       <p class="mv-waiting" data-part="waiting-${run}">Waiting for the first picture of the run…</p></div>
     <div class="mv-bars mv-load" data-part="load-${run}"></div>
+    <dl class="mv-measured" data-part="measured-${run}" hidden></dl>
   </figure>`;
 
 const twins = (count) => `${TOOLBAR}
   <div class="mv-twins">${Array.from({ length: count }, (_, run) => twin(run)).join('')}</div>
   <p class="mv-legend"><span data-part="legend"></span><span>bars: load in %, the share of choices</span>
-    <span class="mv-key">† idle</span> ${LOAD_KEY}<span data-part="load-note" hidden>${LOAD_NOTE}</span></p>`;
+    <span class="mv-key" title="${IDLE}">† idle</span> ${LOAD_KEY}<span data-part="load-note" hidden>${LOAD_NOTE}</span></p>`;
+
+const choice = (name, label, options) => `<div class="mv-choice" role="group" aria-label="${label}"><span>${label}</span><span class="mv-speeds">${
+  options.map(([value, text]) => `<button type="button" data-choice="${name}" data-value="${value}">${text}</button>`).join('')}</span></div>`;
+
+const JOURNEY = `${TOOLBAR}
+  <div class="mv-way" data-part="main">
+    <figure class="mv-picture">
+      <figcaption class="mv-heading">Pick a token: click it, or use the arrow keys</figcaption>
+      ${PICTURE}
+      <div class="mv-legend" data-part="legend"></div>
+      <p><button type="button" data-part="surprise">Surprise me</button></p>
+    </figure>
+    <div class="mv-steps">
+      <div class="mv-formula-head">
+        <button type="button" data-part="back">◀ Back</button>
+        <button type="button" class="mv-main-button" data-part="next">Next ▶</button>
+        <h3 data-part="stop-name"></h3>
+        <p data-part="stop-says"></p>
+      </div>
+      <div class="mv-path-box" tabindex="0" role="group" aria-label="The way of the token, from left to right">
+        <div class="mv-path" data-part="path"></div>
+      </div>
+      <section class="mv-formulas" aria-label="The formula of this stage, with this token's numbers">
+        <div class="mv-lines-of-math" data-part="formula"></div>
+        <p class="mv-note" data-part="stop-note"></p>
+        <details data-part="code"><summary>Show code</summary><div></div></details>
+        <p class="mv-spoken" aria-live="polite" data-part="spoken"></p>
+      </section>
+    </div>
+  </div>
+  <div class="mv-else">
+    <section>
+      <h3 class="mv-heading">What if it had gone elsewhere?</h3>
+      <p>This token sent to one expert alone, with weight 1.</p>
+      <div class="mv-tiles" role="list" aria-label="Outcome with each expert alone" data-part="elsewhere"></div>
+      <p data-part="regret"></p>
+    </section>
+    <section>
+      <h3 class="mv-heading">Who learns from this token?</h3>
+      <div class="mv-choices" data-part="forms">
+        ${choice('softmax', 'Softmax', [['before', 'before top-k'], ['after', 'after top-k']])}
+        ${choice('weights', 'Weights', [['plain', 'plain'], ['renormalized', 'renormalized']])}
+        ${choice('k', 'Experts', [['own', 'k'], ['one', 'k = 1']])}
+      </div>
+      <p>Weight of each expert, and the measured slope ∂ task loss / ∂ z of its score. <span data-part="form-loss"></span></p>
+      <div class="mv-tiles" role="list" aria-label="Slope along each expert's score" data-part="slopes"></div>
+      <p data-part="verdict"></p>
+      <details data-part="slopes-code"><summary>Show code</summary><div></div></details>
+    </section>
+  </div>`;
+
+const SKELETONS = { playground: () => PLAYGROUND, twins, journey: () => JOURNEY };
 
 // Fills `root` and returns `find(part)`.
 export function build(root, data) {
   const paired = data.layout === 'twins';
   const titles = data.titles ?? [];
   root.style.minHeight = '';
-  root.innerHTML = paired ? twins(Math.max(titles.length, 1)) : PLAYGROUND;
+  root.innerHTML = SKELETONS[data.layout](Math.max(titles.length, 1));
   root.classList.toggle('mv-paired', paired);
   const find = (part) => root.querySelector(`[data-part="${part}"]`);
   if (paired) titles.forEach((title, run) => { find(`title-${run}`).textContent = title; });
@@ -88,25 +154,33 @@ export function fitWindow(root) {
   root.style.setProperty('--mv-above', `${Math.round(above)}px`);
 }
 
-// Puts each chart's host in its place; `add(name, host, template)` takes them.
-export function placeCharts(find, charts, add) {
+// Puts each chart in its place, and the panels after them: one chart beside the map, the rest in tabs below.
+export function placeBelow(find, templates, charts, panels) {
   if (!find('side-chart')) return;
-  const names = Object.keys(charts ?? {});
-  const below = names.filter((name) => name !== SIDE_CHART);
+  const names = Object.keys(templates ?? {});
   find('side-chart').hidden = !names.includes(SIDE_CHART);
-  find('more').hidden = below.length === 0;
-  if (names.includes(SIDE_CHART)) add(SIDE_CHART, chartHost(find('side-chart'), SIDE_CHART), charts[SIDE_CHART]);
+  if (names.includes(SIDE_CHART)) charts.add(SIDE_CHART, chartHost(find('side-chart'), SIDE_CHART), templates[SIDE_CHART]);
   find('panels').replaceChildren();
-  for (const name of below) {
-    const panel = document.createElement('div');
-    panel.className = 'mv-chart mv-panel';
-    panel.setAttribute('role', 'tabpanel');
-    find('panels').append(panel);
-    add(name, chartHost(panel, name), charts[name]);
+  const titles = {};
+  for (const name of names.filter((each) => each !== SIDE_CHART)) {
+    titles[name] = CHART_TITLES[name] ?? name;
+    charts.add(name, chartHost(tabPanel(find('panels'), 'mv-chart mv-panel', titles[name]), name), templates[name]);
   }
-  chooseAmong(find('tabs'), Object.fromEntries(below.map((name) => [name, CHART_TITLES[name] ?? name])), (_, chosen) => {
+  for (const [name, { label }] of Object.entries(PANELS)) {
+    titles[name] = label;
+    panels.add(name, tabPanel(find('panels'), 'mv-panel', label));
+  }
+  chooseAmong(find('tabs'), titles, (_, chosen) => {
     [...find('panels').children].forEach((panel, index) => { panel.hidden = index !== chosen; });
   });
+}
+
+function tabPanel(host, className, label) {
+  const panel = Object.assign(document.createElement('div'), { className });
+  panel.setAttribute('role', 'tabpanel');
+  panel.setAttribute('aria-label', label);
+  host.append(panel);
+  return panel;
 }
 
 function tab(name, label) {
@@ -141,6 +215,6 @@ export function chooseAmong(host, labels, onChoose) {
 
 function chartHost(panel, name) {
   panel.replaceChildren(document.createElement('div'));
-  panel.setAttribute('aria-label', `${CHART_TITLES[name] ?? name} over training steps`);
+  panel.setAttribute('aria-label', `${CHART_TITLES[name]} over training steps`);
   return panel.firstChild;
 }

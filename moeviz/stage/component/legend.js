@@ -1,10 +1,11 @@
 // What the markers mean, under the map; and the picture in words, for those who hear it.
 
-import { letter } from './palette.js';
 import { dropped } from './load.js';
-import { percent, share } from './numbers.js';
+import { share } from './numbers.js';
+import { letter } from './palette.js';
 import { PICTURES } from './pictures.js';
 import { marker } from './probe.js';
+import { shares } from './words.js';
 
 const HEADINGS = {
   curve: 'Each expert’s curve, and where it is first choice',
@@ -21,6 +22,11 @@ const SEATS = {
   curve: 'Seats are limited: ✕ = all its choices dropped',
   projection: 'Seats are limited: white with ✕ = all its choices dropped',
 };
+const COMPANY = {
+  expert_choice: 'Experts pick inputs, so company counts: ✕ = no expert took it',
+  soft: 'Every expert answers a mixture of all inputs: color = its largest share',
+  gshard: 'In training the second expert is sometimes skipped',
+};
 
 export function heading(header, picture, pointed) {
   const said = header.view === 'map' ? PICTURES[picture].heading(header, pointed) : HEADINGS[header.view];
@@ -29,19 +35,19 @@ export function heading(header, picture, pointed) {
 }
 
 // Rebuilt only when the task or the way of drawing changes.
-export function drawLegend(host, header) {
-  const key = [header.task, header.num_outputs, header.batch_dependent, header.lo, header.hi].join();
+export function drawLegend(host, header, fixed) {
+  const key = [header.task, header.num_outputs, header.batch_dependent, header.limited, header.router, header.lo, header.hi].join();
   if (host.dataset.key === key) return;
   host.dataset.key = key;
-  const parts = [...tokens(header), note('ring = the probe: drag it')];
-  if (header.batch_dependent) parts.push(note(SEATS[header.view]));
+  const parts = [...tokens(header), note(fixed ? 'ring = probe' : 'ring = probe: drag it')];
+  if (header.batch_dependent) parts.push(note(header.limited ? SEATS[header.view] : COMPANY[header.router]));
   host.replaceChildren(...parts);
 }
 
 // What a token looks like in this view: only what is drawn there.
 function tokens(header) {
   if (header.view === 'curve') return [named(0, 'solid', 'training'), named(0, 'none', 'test')];
-  const sizes = note('large = training, small = test');
+  const sizes = note('small = test input');
   if (header.view === 'projection') {
     const shapes = header.kind === 'regression' ? [] : classes(header.num_outputs, 'none');
     return [...shapes, note(header.batch_dependent ? 'color = expert' : 'color = first choice'), sizes];
@@ -79,17 +85,16 @@ function note(text) {
   return Object.assign(document.createElement('span'), { textContent: text });
 }
 
-const winnersAre = (header) => (header.view === 'projection' ? 'Inputs by expert' : 'First choice by area');
+// The picture in words: its heading, the step, what is to be seen in it, and where the probe is.
+export function describe(header, arrays, run, { heading: said, picture, title, fixed }) {
+  const seen = header.view === 'map' ? PICTURES[picture].words(header, arrays, run) : winners(header, arrays, run);
+  const moves = fixed ? '' : '; arrow keys move it';
+  const where = header.probe ? `Probe at ${share(header.probe[0])}, ${share(header.probe[1])}${moves}.` : '';
+  return [title && `${title}.`, `${said}.`, `Step ${header.step}.`, seen, where].filter(Boolean).join(' ');
+}
 
-export function describe(header, arrays, run, said, title = '') {
-  const ids = header.ids[run];
-  const winners = (arrays.winner ?? arrays.curve_winner ?? arrays.point_choice)?.of(run);
-  const where = header.probe ? ` Probe at ${share(header.probe[0])}, ${share(header.probe[1])}; arrow keys move it.` : '';
-  const opening = `${title ? `${title}. ` : ''}${said}. Step ${header.step}.`;
-  if (!winners) return `${opening}${where}`;
-  const cells = ids.map(() => 0);
-  winners.forEach((expert) => { cells[expert] += 1; });
-  const areas = ids.map((id, expert) => [letter(id), cells[expert] / winners.length]).filter(([, area]) => area > 0);
-  const regions = areas.sort((a, b) => b[1] - a[1]).map(([name, area]) => `${name} ${percent(area)} %`).join(', ');
-  return `${opening} ${winnersAre(header)}: ${regions}.${where}`;
+function winners(header, arrays, run) {
+  const found = (arrays.curve_winner ?? arrays.point_choice)?.of(run);
+  const opening = header.view === 'projection' ? 'Inputs by expert' : 'First choice by length';
+  return found ? `${opening}: ${shares(found, (expert) => letter(header.ids[run][expert]))}.` : '';
 }

@@ -3,24 +3,27 @@
 import { Charts } from './charts.js';
 import { Connection } from './connection.js';
 import { Controls } from './controls.js';
-import { CurveView } from './curve.js';
 import { decodeFrame } from './frame.js';
-import { ProbeHandle } from './handle.js';
-import { build, chooseAmong, fitWindow, placeCharts } from './layout.js';
-import { describe, drawLegend, drawShortLegend, heading } from './legend.js';
-import { LoadPanel, loadScale, writeFacts, writeShortFacts } from './load.js';
-import { MapView } from './map.js';
-import { Calm, setText, Throttle } from './numbers.js';
-import { letter } from './palette.js';
+import { Journey } from './journey.js';
+import { Keys } from './keys.js';
+import { build, placeBelow } from './layout.js';
+import { Calm } from './numbers.js';
+import { Measured } from './measured.js';
+import { Panels } from './panels.js';
 import { PICTURES } from './pictures.js';
-import { firstChoice, ProbePanel } from './probe.js';
+import { Playground } from './playground.js';
+import { save, Saved } from './save.js';
 import { Status } from './status.js';
 import { readTheme, reducedMotion } from './theme.js';
 import { Tokens } from './tokens.js';
+import { Twins } from './twins.js';
 
 const greeted = new Set(); // tokens that were already asked to start paused
+const LAYOUTS = { playground: Playground, twins: Twins, journey: Journey };
 const DRAWN_FROM = { curve: ['curve'], projection: ['choices'] }; // a map: what its picture wants
-const PLACE_EVERY = 500; // ms between looks at where on the page the stage stands
+const EVERYTHING = ['points', 'choices', 'groups', 'history', ...Object.values(PICTURES).flatMap(({ want }) => want)];
+const AT_ONCE = 50; // steps that a run can be asked for in one message
+const LEAVING = 1000; // ms until a run that is gone is said to be
 const DESCRIBE_EVERY = 2000; // ms between changes of the picture in words
 
 export class Stage {
@@ -29,7 +32,6 @@ export class Stage {
     this.root = component.parentElement.querySelector('.mv-stage');
     this.tokens = new Tokens();
     this.describing = new Calm(DESCRIBE_EVERY);
-    this.placing = new Throttle(PLACE_EVERY);
     this.frames = 0;
   }
 
@@ -46,12 +48,15 @@ export class Stage {
     const { data } = component;
     if (!this.find || !data) return; // still starting: start() reads the newest data
     this.theme = null;
+    if (before.story !== data.story && this.root.getBoundingClientRect().top < 0) this.root.scrollIntoView(); // a preset from below
     const shape = (each) => JSON.stringify([each.layout, each.titles]);
     if (shape(before) !== shape(data)) this.arrange();
     else if (JSON.stringify(before.charts) !== JSON.stringify(data.charts)) this.setCharts();
     this.root.classList.toggle('mv-present', Boolean(data.present));
+    if (before.ghost !== data.ghost) this.connection.send({ op: 'ghost', value: data.ghost });
     if (before.token !== data.token) this.connect();
-    else if (String(before.probe) !== String(data.probe) && String(data.probe) !== String(this.released)) this.sendProbe(data.probe);
+    else if (before.save !== data.save) this.saving = true; // when a frame with every picture has come
+    else if (!this.released && String(before.probe) !== String(data.probe)) this.sendProbe(data.probe); // else the visitor knows better
     this.redraw();
   }
 
@@ -61,102 +66,64 @@ export class Stage {
     this.root.classList.toggle('mv-present', Boolean(data.present));
     this.find = build(this.root, data);
     const send = (message) => this.connection.send(message);
-    const onRecovered = ({ revision }) => this.component.setTriggerValue('recovered', revision); // the page's widgets show the lowered knob
+    const onRecovered = ({ revision }) => this.tell('recovered', revision); // the page's widgets show the lowered knob
     this.status = new Status(this.root, this.find, { send, onRecovered }, this.status);
-    this.controls = new Controls(this.find, send);
-    this.twins = data.layout === 'twins';
-    const runs = this.twins ? Math.max(data.titles?.length ?? 1, 1) : 1;
-    const write = this.twins ? writeShortFacts : writeFacts;
-    const facts = (header, run) => write(this.find, header, run);
-    this.loads = Array.from({ length: runs }, (_, run) => new LoadPanel(this.find(`load-${run}`), this.loadLabel(run), facts));
-    this.views = [];
-    this.probePanel = this.twins ? null : new ProbePanel(this.find);
-    this.handle = this.twins ? null : this.makeHandle();
+    this.controls = new Controls(this.find, (message) => {
+      send(message);
+      this.askSoon(); // another speed wants other pictures
+    });
+    this.layout = new LAYOUTS[data.layout](this);
     this.charts = new Charts(() => this.askSoon());
-    this.setPictures();
+    this.panels = new Panels(() => this.redraw());
+    this.measured = new Measured(this.find);
+    this.keys = data.saved ? null : new Keys(this);
     this.setCharts();
   }
 
-  loadLabel(run) {
-    const title = this.component.data.titles?.[run];
-    return title ? `Load of each expert, ${title}` : 'Load of each expert';
-  }
-
-  makeHandle() {
-    const field = this.find('field');
-    field.tabIndex = 0;
-    field.setAttribute('role', 'application');
-    return new ProbeHandle(field, this.find('ring'), {
-      move: (position) => this.sendProbe(position),
-      release: (position) => {
-        this.released = position.map((each) => Number(each.toFixed(3)));
-        toAddress('probe', this.released.join());
-        this.component.setStateValue('probe', this.released);
-      },
-    });
-  }
-
-  setPictures() {
-    this.picture = this.shown = 'first_choice'; // asked for, and on the canvas
-    this.pointed = null; // the place of the expert whose part of a picture is asked for; else the probe's first choice
-    if (this.twins) return;
-    for (const { bars } of [...this.loads, this.probePanel]) bars.onPoint = (expert) => this.point(expert);
-    this.find('field').addEventListener('keydown', ({ key }) => {
-      this.point(this.frame?.header.ids[0].findIndex((id) => letter(id) === key.toUpperCase()) ?? -1);
-    });
-    const labels = Object.fromEntries(Object.entries(PICTURES).map(([name, { label }]) => [name, label]));
-    chooseAmong(this.find('pictures'), labels, (name) => {
-      this.picture = name;
-      if (!this.frame) return;
-      this.ask();
-      this.redraw(); // what is here may do
-    });
-  }
-
-  asked() {
-    const { header, arrays } = this.frame;
-    return Math.min(this.pointed ?? firstChoice(arrays.probe_prob.of(0)), header.num_experts - 1);
-  }
-
-  point(expert) {
-    if (expert < 0) return;
-    this.pointed = expert;
-    this.redraw();
+  // Lets the page's Python know of something that happened once.
+  tell(name, value) {
+    this.component.setTriggerValue(name, value);
   }
 
   setCharts() {
-    placeCharts(this.find, this.component.data.charts, (...chart) => this.charts.add(...chart));
-  }
-
-  part(name, run) {
-    return this.find(this.twins ? `${name}-${run}` : name);
+    placeBelow(this.find, this.component.data.charts, this.charts, this.panels);
   }
 
   connect() {
-    const { token, probe } = this.component.data;
+    const { token, probe, saved } = this.component.data;
     this.connection?.close();
     this.tokens.forget();
+    this.layout.forget();
     this.frame = null;
-    this.pictured = false;
     this.probe = probe ?? null;
     this.status.connecting();
-    this.connection = new Connection(token, {
+    const on = {
       frame: (buffer) => this.receive(buffer),
-      message: (message) => this.status.hear(message, Boolean(this.frame)),
-      state: (state) => this.connected(state),
-    });
+      message: (message) => this.unlessLeaving(message.op, () => this.status.hear(message, Boolean(this.frame))),
+      state: (state) => this.unlessLeaving(state, () => this.connected(state)),
+    };
+    this.connection = saved ? new Saved(saved, on) : new Connection(token, on);
+  }
+
+  // A page that is being left loses its run a moment before it goes; no need to alarm anybody.
+  unlessLeaving(what, act) {
+    const { connection } = this;
+    if (what === 'gone') setTimeout(() => !this.closed && connection === this.connection && act(), LEAVING);
+    else act();
   }
 
   connected(socket) {
     this.status.connected(socket, Boolean(this.frame));
     if (socket === 'open') {
       this.tokens.forget(); // a restarted worker may count its scenes anew
+      if (this.component.data.ghost) this.connection.send({ op: 'ghost', value: this.component.data.ghost });
       this.ask();
     } else if (socket === 'shown') this.askSoon();
   }
 
   receive(buffer) {
     const frame = decodeFrame(buffer);
+    if (this.saving && whole(frame)) this.save(buffer, frame.header);
     this.tokens.take(frame);
     this.charts.follow(frame.header);
     if (frame.arrays.history_step) this.drawCharts(frame);
@@ -176,13 +143,12 @@ export class Stage {
   }
 
   draw() {
-    const { header, arrays } = this.frame;
+    const { frame, frame: { header } } = this;
     this.theme ??= readTheme(this.root);
-    this.scale = loadScale(header, arrays, this.scale);
-    this.loads.forEach((panel, run) => run < header.num_runs && panel.draw({ header, arrays, run, top: this.scale.top }));
-    this.loads.forEach((_, run) => run < header.num_runs && this.drawPicture(run));
-    if (this.probePanel) this.drawProbe();
-    else this.drawTwins(header);
+    this.layout.draw(frame, this.theme);
+    this.panels.draw(frame);
+    this.measured.draw(header, this.component.data.numbers);
+    this.describing.run(() => !this.closed && this.layout.describe());
     this.controls.draw(header);
     this.status.show(header);
     this.greet(header);
@@ -190,66 +156,26 @@ export class Stage {
     Object.assign(this.root.dataset, { step: header.step, revision: header.revision, frames: this.frames });
   }
 
-  drawPicture(run) {
-    const { header, arrays } = this.frame;
-    const view = this.view(run, header);
-    const points = this.tokens.get(header, run);
-    const { picture, theme } = this;
-    const pointed = this.asked();
-    const complete = view.ready(header, arrays, points, picture);
-    this.part('waiting', run).hidden = complete || this.pictured; // the last picture stays until the next one is here
-    if (complete) view.draw({ header, arrays, run, theme, points, picture, pointed });
-    if (complete) this.root.dataset.picture = this.shown = picture;
-    this.pictured ||= complete;
-    if (run === 0) this.describing.run(() => this.describe());
-  }
-
-  view(run, header) {
-    const Kind = header.view === 'curve' ? CurveView : MapView;
-    if (!(this.views[run] instanceof Kind)) {
-      this.views[run]?.close();
-      this.views[run] = new Kind(this.part('canvas', run), () => this.redraw());
-    }
-    return this.views[run];
-  }
-
-  drawProbe() {
-    const { header } = this.frame;
-    this.root.dataset.firstChoice = letter(this.probePanel.draw(this.frame));
-    this.handle.use(this.views[0], header);
-    this.find('pictures').hidden = header.view !== 'map';
-    setText(this.find('heading'), heading(header, this.shown, this.asked()));
-    drawLegend(this.find('legend'), header);
-    this.find('legend').classList.toggle('mv-unseen', Boolean(this.views[0]?.tiled)); // no tokens on small maps
-  }
-
-  drawTwins(header) {
-    drawShortLegend(this.find('legend'), header);
-    if (this.placing.ready()) fitWindow(this.root);
-  }
-
-  describe() {
-    if (this.closed || !this.frame) return;
-    const { header, arrays } = this.frame;
-    this.loads.forEach((_, run) => {
-      if (run >= header.num_runs) return;
-      const target = this.twins ? this.part('canvas', run) : this.find('field');
-      if (this.twins) target.setAttribute('role', 'img');
-      target.setAttribute('aria-label', describe(header, arrays, run, heading(header, this.shown, this.asked()), this.component.data.titles?.[run]));
-    });
-  }
-
-  // Who asked for a paused page, or for little motion, gets a paused run: once, not at every frame.
+  // Who asked for a paused page, or for little motion, gets a paused run: once, not at every frame. A page may want its
+  // run to wait at a later step than 0.
   greet(header) {
-    const { token, autoplay } = this.component.data;
+    const { token, autoplay, warm } = this.component.data;
     if (greeted.has(token)) return;
     greeted.add(token);
+    for (let left = header.step === 0 ? warm ?? 0 : 0; left > 0; left -= AT_ONCE) this.connection.send({ op: 'step', n: Math.min(left, AT_ONCE) });
     if ((reducedMotion() || autoplay === false) && header.state === 'running') this.connection.send({ op: 'pause' });
   }
 
   sendProbe(position) {
     this.probe = position;
     this.askSoon();
+  }
+
+  // The probe was let go: the address and the page's Python remember where.
+  releaseProbe(position) {
+    this.released = position.map((each) => Number(each.toFixed(3)));
+    toAddress('probe', this.released.join());
+    this.component.setStateValue('probe', this.released);
   }
 
   askSoon() {
@@ -265,21 +191,31 @@ export class Stage {
     if (this.closed) return;
     const header = this.frame?.header;
     const view = header?.view ?? this.component.data.view;
-    const want = [...(DRAWN_FROM[view] ?? PICTURES[this.picture].want)];
+    const want = [...(DRAWN_FROM[view] ?? PICTURES[this.layout.picture].want)];
     if (view !== 'projection' && header?.batch_dependent) want.push('choices');
     if (!header || this.tokens.scene !== header.scene) want.push('points');
-    const charting = this.pictured; // the charts' script is long, so the picture comes first
-    if (charting && this.charts.wants(header)) want.push('history');
-    else if (charting && this.charts.behind(header)) this.askLater();
-    if (this.connection.ask(want, this.probe)) this.probe = null;
+    if (header || this.layout.always) want.push(...this.layout.wants(header));
+    if (this.saving) want.push(...EVERYTHING);
+    if (this.layout.drawn) want.push(...this.later(header)); // the charts' script is long, so the picture comes first
+    if (this.connection.ask([...new Set(want)], this.probe)) this.probe = null;
   }
 
-  // Charts are updated a few times a second, also when no frame comes any more because the run has paused.
-  askLater() {
-    this.later ??= setTimeout(() => {
-      this.later = null;
-      this.ask();
-    }, this.charts.pause);
+  // What charts and panels want; they are updated a few times a second, also when a paused run sends no frame by itself.
+  later(header) {
+    const wanted = this.panels.wants();
+    if (this.charts.wants(header)) return [...wanted, 'history'];
+    if (this.charts.behind(header)) {
+      this.again ??= setTimeout(() => {
+        this.again = null;
+        this.ask();
+      }, this.charts.pause);
+    }
+    return wanted;
+  }
+
+  save(buffer, header) {
+    this.saving = false;
+    save(this.root, this.component.data, buffer, header).catch((error) => this.status.banner.show(error.message));
   }
 
   drawCharts({ header, arrays }) {
@@ -288,10 +224,12 @@ export class Stage {
   }
 
   dismantle() {
-    this.views?.forEach((view) => view.close());
+    this.layout?.close();
     this.charts?.close();
-    this.handle?.close();
-    clearTimeout(this.later);
+    this.panels?.close();
+    this.keys?.close();
+    clearTimeout(this.again);
+    this.again = null;
   }
 
   close() {
@@ -301,6 +239,12 @@ export class Stage {
     this.connection?.close();
     if (this.find) this.dismantle();
   }
+}
+
+// Whether a frame has all that a saved page can show.
+function whole({ header, arrays }) {
+  const pictures = header.view === 'map' ? Object.values(PICTURES).flatMap(({ needs }) => needs) : [];
+  return ['point_xy', 'group_share', 'history_step', ...pictures].every((name) => arrays[name]);
 }
 
 // Without another step in the browser's history.

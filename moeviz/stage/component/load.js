@@ -4,13 +4,14 @@ import { Bars, roomy } from './bars.js';
 import { letter } from './palette.js';
 import { percent, roundedShares, setText, Throttle } from './numbers.js';
 
+export const LOAD_NOTE = 'Load counts all k choices; the map only the first.';
 const TEXTS = 200;
 const FAIR_SHARES = 2; // the scale ends at so many fair shares, so that even load stands half way up,
 const HEADROOM = 1.1; // or this far above the highest bar; it shrinks only when the bars use less than
 const IN_USE = 0.7; // this much of it, so that it seldom jumps
 
 export class LoadPanel {
-  // `facts(header, run)` writes what is said about the load beside the bars.
+  // `facts(header, run, arrays)` writes what is said about the load beside the bars.
   constructor(host, label, facts) {
     this.bars = new Bars(host, label);
     this.facts = facts;
@@ -24,23 +25,31 @@ export class LoadPanel {
     const shown = roundedShares(load);
     const texts = header.state !== 'running' || this.texts.ready();
     const full = roomy(ids.length);
+    const ghost = arrays.ghost_load?.of(run);
     const bars = ids.map((id, expert) => {
       const dead = header.dead[run][expert];
       return {
-        height: load[expert] / top, mark: meanProb[expert] / top, solid: true, dead,
-        value: dead && !full ? '†' : percent(shown[expert]) + (dead ? '†' : ''), text: describe(letter(id), shown[expert], meanProb[expert], dead && header.died_at[run][expert]),
+        height: load[expert] / top, mark: meanProb[expert] / top, ghost: ghost && ghost[expert] / top, solid: true,
+        value: written(shown[expert], load[expert], dead, full),
+        text: describe(letter(id), shown[expert], meanProb[expert], dead && header.died_at[run][expert]),
       };
     });
-    if (texts && this.facts) this.facts(header, run);
+    if (texts && this.facts) this.facts(header, run, arrays);
     const fair = { height: 1 / ids.length / top, label: '', kind: 'fair' };
     this.bars.draw(ids, bars, [fair], texts);
   }
 }
 
+// In percent; an expert that has little work is told from one that has none.
+function written(share, load, dead, full) {
+  if (dead) return full ? `${percent(share)}†` : '†';
+  return load > 0 && percent(share) === '0' ? '<1' : percent(share);
+}
+
 // One scale for all runs on screen, so that twins can be compared; it grows at once and shrinks late. `before`: the last one.
 export function loadScale(header, arrays, before) {
   let highest = 0;
-  for (const values of [arrays.load.data, arrays.mean_prob.data]) {
+  for (const values of [arrays.load.data, arrays.mean_prob.data, arrays.ghost_load?.data ?? []]) {
     for (const value of values) if (value > highest) highest = value;
   }
   const least = FAIR_SHARES / header.num_experts;
@@ -53,21 +62,22 @@ export function loadScale(header, arrays, before) {
 export function unevenness(header, run, short) {
   const value = header.cv_load[run];
   const shown = value === null ? '–' : value.toFixed(2);
-  return short ? `CV ${shown}` : `Unevenness of load (CV) ${shown} · 0 = even`;
+  return short ? `unevenness ${shown} · 0 = even` : `Unevenness of load (CV) ${shown} · 0 = even`;
 }
 
 export const dropped = (header, run) => {
-  const value = header.batch_dependent ? header.dropped_share?.[run] ?? null : null;
+  if (header.router === 'expert_choice') return `no expert for ${percent(header.unserved_share[run] ?? 0)} %`;
+  const value = header.limited ? header.dropped_share?.[run] ?? null : null;
   return value === null ? '' : `dropped ${percent(value)} %${header.top_k[run] > 1 ? ' of choices' : ''}`;
 };
 
 // The bars count every choice, a map shows one: said wherever both are seen.
 export const countsAll = (header) => header.view === 'map' && header.top_k.some((k) => k > 1);
 
-export function writeFacts(find, header, run) {
+export function writeFacts(find, header, run, arrays) {
   setText(find('cv'), unevenness(header, run, false));
   setText(find('idle'), String(header.dead[run].filter(Boolean).length));
-  find('load-note').hidden = !countsAll(header);
+  setText(find('load-note'), arrays.ghost_load ? `Gray: ${header.ghost}.` : countsAll(header) ? LOAD_NOTE : '');
 }
 
 export function writeShortFacts(find, header, run) {

@@ -95,6 +95,11 @@ export class MapView {
     return this.tiled ? null : this.toPixel(x, y);
   }
 
+  // Where a token is drawn.
+  place([x, y]) {
+    return this.toPixel(x, y);
+  }
+
   close() {
     this.surface.close();
   }

@@ -32,10 +32,13 @@ export class Throttle {
     this.last = -Infinity;
   }
 
+  get due() {
+    return performance.now() - this.last >= this.pause;
+  }
+
   ready() {
-    const now = performance.now();
-    if (now - this.last < this.pause) return false;
-    this.last = now;
+    if (!this.due) return false;
+    this.last = performance.now();
     return true;
   }
 }

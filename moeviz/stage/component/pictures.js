@@ -1,8 +1,10 @@
 // The pictures of a map: what each asks of the run, what it says above itself, and how it draws the ground under the tokens.
 
 import { drawLetter } from './letters.js';
+import { percent } from './numbers.js';
 import { classFill, fillStyle, hue, INK, letter, outline, pixel, stripe, striped } from './palette.js';
 import { drawContour, drawHatch, drawShades, GRAYS, tiles, VIOLET } from './shades.js';
+import { part, shares } from './words.js';
 
 const CLASS_GRAYS = ['#D6D6D6', '#5E5E5E']; // even classes are light, odd ones dark, as their markers
 const SURE = [[0.5, '.5', [2, 8]], [0.9, '.9', []]];
@@ -11,31 +13,39 @@ const MOST_PAIRS = 150; // before they are numbered anew: a cell's number is a b
 const NOT_CHOSEN = '#F2F2F2';
 const CLASS_PIXELS = Uint32Array.from({ length: 256 }, (_, index) => pixel(CLASS_GRAYS[index % 2]));
 
-// `draw` gets { context, surface, layer, header, arrays, run, pointed }; `needs` are arrays of the frame.
+// `draw` gets { context, surface, layer, header, arrays, run, pointed }; `words(header, arrays, run)` says what is to be seen;
+// `needs` are arrays of the frame.
 export const PICTURES = {
   first_choice: {
     label: 'First choice', want: ['first_choice'], needs: ['winner'], points: true,
     heading: (header) => (header.batch_dependent ? 'What the gate prefers, at every place' : 'First choice of the gate, at every place'),
-    draw: firstChoice,
+    draw: firstChoice, words: areas,
   },
   top_k: {
     label: 'Top k', want: ['first_choice'], needs: ['chosen'], points: true, heading: topKHeading, draw: topK,
+    words: chosenShares,
   },
   confidence: {
     label: 'Sure', want: ['confidence'], needs: ['confidence'], points: true,
     heading: () => 'How sure the gate is: its largest probability', draw: confidence,
+    words: (_, arrays, run) => {
+      const values = arrays.confidence.of(run);
+      return `Above .9 on ${part(values, (each) => each >= 0.9 * 255)} of the area, below .5 on ${part(values, (each) => each < 0.5 * 255)}.`;
+    },
   },
   prediction: {
     label: 'Answer', want: ['prediction'], needs: ['prediction'], points: true,
     heading: ({ kind }) => (kind === 'regression' ? 'What the model answers: light = low, dark = high' : 'What class the model answers'),
-    draw: prediction,
+    draw: prediction, words: answers,
   },
   gate: {
     label: 'Gates', want: ['gate'], needs: ['gate'], heading: () => 'Gate probability of each expert: light 0, dark 1', draw: gates,
+    words: ({ ids }, arrays, run) => `Mean over the map: ${ids[run].map((id, expert) => `${letter(id)} ${percent(mean(tile(arrays.gate.of(run), ids[run].length, expert)) / 255)} %`).join(', ')}.`,
   },
   expert_output: {
     label: 'Experts', want: ['expert_output', 'first_choice'], needs: ['expert_output', 'chosen'],
     heading: () => 'What each expert answers by itself; hatched = not trained here', draw: experts,
+    words: chosenShares,
   },
 };
 
@@ -90,13 +100,33 @@ function topKHeading(header, pointed) {
   return `Where is ${letter(header.ids[0][pointed])} among the ${k} chosen? Point at a bar, or type a letter`;
 }
 
+function areas({ ids }, arrays, run) {
+  return `First choice by area: ${shares(arrays.winner.of(run), (expert) => letter(ids[run][expert]))}.`;
+}
+
+function chosenShares({ ids, top_k: k }, arrays, run) {
+  const cells = arrays.winner.of(run);
+  const chosen = arrays.chosen.of(run);
+  const each = ids[run].map((id, expert) => `${letter(id)} ${part(cells, (_, cell) => isChosen(chosen, ids[run].length, cell, expert))}`);
+  return `Among the ${k[run]} chosen, by area: ${each.join(', ')}.`;
+}
+
+function answers({ kind, lo, hi }, arrays, run) {
+  const values = arrays.prediction.of(run);
+  if (kind !== 'regression') return `By area: ${shares(values, (index) => `class ${index}`)}.`;
+  return `Mean ${(lo + (mean(values) / 255) * (hi - lo)).toFixed(2)}, between ${lo.toFixed(2)} and ${hi.toFixed(2)}.`;
+}
+
+const mean = (values) => values.reduce((sum, each) => sum + each, 0) / values.length;
+const tile = (values, count, expert) => values.subarray((expert * values.length) / count, ((expert + 1) * values.length) / count);
+
 const isChosen = (chosen, count, cell, expert) => (chosen[cell * Math.ceil(count / 8) + (expert >> 3)] >> (expert & 7)) & 1;
 const expertPaint = (id) => ({ color: hue(id), stripe: striped(id) ? stripe(id) : '' });
 
-function confidence({ context, surface, arrays, run }) {
+function confidence({ context, surface, arrays, run, theme }) {
   const values = arrays.confidence.of(run);
   drawShades(context, values, VIOLET, { x: 0, y: 0, side: surface.width });
-  return () => SURE.forEach(([level, label, dash]) => drawContour(context, surface, values, level * 255, label, dash));
+  return () => SURE.forEach(([level, label, dash]) => drawContour(context, surface, values, level * 255, { label, dash, size: theme.size + 2 }));
 }
 
 function prediction({ context, surface, layer, header, arrays, run }) {
@@ -144,7 +174,7 @@ function small(context, surface, ids, values, colors, hatched) {
   const cells = values.length / ids.length;
   const boxes = tiles(ids.length, surface.width);
   boxes.forEach((box, expert) => {
-    drawShades(context, values.subarray(expert * cells, (expert + 1) * cells), colors, box);
+    drawShades(context, tile(values, ids.length, expert), colors, box);
     if (hatched) drawHatch(context, Math.sqrt(cells), hatched(expert, Math.sqrt(cells)), box);
   });
   return () => boxes.forEach(({ x, y, side }, expert) => {

@@ -7,6 +7,7 @@ import { Calm, roundedShares, setText, share, Throttle } from './numbers.js';
 const TEXTS = 120; // ms between changes of the written numbers while training runs
 const SPOKEN = 3000; // ms between announcements
 const MAX_TERMS = 3;
+const SAME = 1e-5; // between a weight and the probability that it is
 const ONE_LINE = 2; // so many terms of the sum fit on one line; for more, two lines are kept free
 
 export class ProbePanel {
@@ -26,20 +27,21 @@ export class ProbePanel {
     const texts = moved || header.state !== 'running' || this.texts.ready();
     this.probe = String(header.probe);
     const shownProbs = roundedShares(probs);
-    const shownWeights = writtenWeights(header.renormalized[0], weights, chosen, shownProbs);
+    const shownWeights = writtenWeights(header.renormalized[0], weights, probs, chosen, shownProbs);
     const full = roomy(ids.length);
+    const first = firstChoice(probs);
     const bars = ids.map((id, expert) => {
       const weight = chosen[expert] ? `×${share(shownWeights[expert], true)}` : '';
       return {
-        height: probs[expert], solid: Boolean(chosen[expert]), below: full ? weight : weight.slice(1),
+        height: probs[expert], solid: Boolean(chosen[expert]), first: expert === first, below: full ? weight : weight.slice(1),
         value: share(shownProbs[expert], !full),
-        text: describe(letter(id), shownProbs[expert], chosen[expert], shownWeights[expert]),
+        text: describe(letter(id), shownProbs[expert], chosen[expert], shownWeights[expert], expert === first),
       };
     });
     this.bars.draw(ids, bars, cutLine(probs, chosen), texts);
     this.find('line').classList.toggle('mv-two-lines', header.top_k[0] > ONE_LINE);
     if (texts) this.line(header, ids, chosen, shownWeights, arrays.probe_output.of(0));
-    return ids[firstChoice(probs)];
+    return ids[first];
   }
 
   // y = 0.62·E_C(x) + 0.38·E_F(x), largest weight first; of many terms the first three.
@@ -56,15 +58,20 @@ export class ProbePanel {
     const shown = terms.slice(0, MAX_TERMS);
     const rest = terms.length - shown.length;
     const parts = shown.flatMap((expert, index) => [index ? ' + ' : '', term(ids[expert], weights[expert])]);
-    this.find('line').replaceChildren('y = ', ...parts, rest ? ' + …' : '', ...result(header, output));
+    this.find('line').replaceChildren('y = ', ...parts, rest ? ' + …' : '', header.num_shared ? ' + shared' : '', ...result(header, output));
     const words = shown.map((expert) => `${share(weights[expert])} times expert ${letter(ids[expert])}`).join(' plus ');
     this.spoken.run(() => setText(this.find('spoken'), `Output = ${words}${rest ? ` plus ${rest} more` : ''}`));
   }
 }
 
-// A plain weight is the probability itself, so it is written with the same digits; renormalized ones add up to 1.
-function writtenWeights(renormalized, weights, chosen, shownProbs) {
-  return renormalized ? roundedShares(weights) : shownProbs.map((prob, expert) => (chosen[expert] ? prob : 0));
+// A plain weight is the probability itself, so it is written with the same digits; renormalized ones add up to 1; some
+// routers (DeepSeek's) have weights that are neither.
+function writtenWeights(renormalized, weights, probs, chosen, shownProbs) {
+  if (renormalized) return roundedShares(weights);
+  return shownProbs.map((prob, expert) => {
+    if (!chosen[expert]) return 0;
+    return Math.abs(weights[expert] - probs[expert]) < SAME ? prob : weights[expert];
+  });
 }
 
 export function firstChoice(probs) {
@@ -75,8 +82,9 @@ export function firstChoice(probs) {
   return best;
 }
 
-function describe(name, prob, chosen, weight) {
-  return `Expert ${name}: gate probability ${share(prob)}, ${chosen ? `chosen, weight ${share(weight)}` : 'not chosen'}`;
+function describe(name, prob, chosen, weight, first) {
+  const choice = chosen ? `${first ? 'first choice' : 'chosen'}, weight ${share(weight)}` : 'not chosen';
+  return `Expert ${name}: gate probability ${share(prob)}, ${choice}`;
 }
 
 // Between the last chosen and the first left out; none when everybody is chosen.

@@ -44,7 +44,7 @@ export function contour(values, level) {
 }
 
 // The contour of a level with its value written once, where it is nearest to the middle.
-export function drawContour(context, surface, values, level, label, dash) {
+export function drawContour(context, surface, values, level, { label, dash, size }) {
   const segments = contour(values, level);
   if (segments.length === 0) return;
   const cell = surface.width / Math.sqrt(values.length);
@@ -64,7 +64,7 @@ export function drawContour(context, surface, values, level, label, dash) {
   const far = ([[x, y]]) => (x * cell - surface.width / 2) ** 2 + (y * cell - surface.height / 2) ** 2;
   const [[x, y]] = segments.reduce((best, each) => (far(each) < far(best) ? each : best));
   const [left, top] = [x, y].map((at) => Math.min(Math.max(at * cell, LABEL), surface.width - LABEL));
-  context.font = 'bold 18px "Source Sans", Arial, sans-serif';
+  context.font = `bold ${size}px "Source Sans", Arial, sans-serif`;
   context.textAlign = 'center';
   context.textBaseline = 'middle';
   context.fillStyle = HALO;

@@ -1,6 +1,7 @@
 // How the run is, as the page says it: connecting, running, paused, diverged, failed, reconnecting, busy, gone.
 
 import { Banner, RELOAD } from './banner.js';
+import { SETTLED } from './guide.js';
 
 const GONE = 'This run is no longer on the server.';
 
@@ -8,8 +9,9 @@ export class Status {
   // `send` takes an op for the run; `onRecovered` hears the header with which a diverged run goes on.
   constructor(root, find, { send, onRecovered }, before) {
     Object.assign(this, { root, toolbar: find('toolbar'), banner: new Banner(find('banner')), send, onRecovered });
-    const { over = false, lost = false, reason } = before ?? {};
-    Object.assign(this, { over, lost, reason });
+    this.guided = Boolean(find('guide')); // it says so itself
+    const { over = false, lost = false, reason, settled } = before ?? {};
+    Object.assign(this, { over, lost, reason, settled });
     this.set(before?.state ?? 'connecting');
   }
 
@@ -63,7 +65,8 @@ export class Status {
       this.banner.hide();
       if (before === 'diverged') this.onRecovered(header);
     } else if (header.reason && header.reason !== this.reason) this.banner.show(header.reason);
-    this.reason = header.reason;
+    if (header.settled && !this.settled && !this.guided) this.banner.show(`${SETTLED} Reset shows it again.`);
+    Object.assign(this, { reason: header.reason, settled: header.settled });
   }
 
   offer(label, op) {

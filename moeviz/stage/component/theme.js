@@ -11,6 +11,7 @@ export function readTheme(element) {
   return {
     text: read('--st-text-color', style.color || FALLBACK.text),
     background: read('--st-background-color', FALLBACK.background),
+    size: parseFloat(style.fontSize) || 16,
     font: read('--st-font', style.fontFamily || FALLBACK.font),
   };
 }

@@ -1,0 +1,185 @@
+"""Whose turn it is in a worker: training in fair slices, runs of one shape together, and frames in between."""
+
+from __future__ import annotations
+
+import logging
+import statistics
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from moeviz.engine.hosted import FRAME_PERIOD, HostedRun, Seat
+
+SLICE = 0.008
+ROUND = 0.1  # in a crowd slices get shorter, so that each run moves, and has a new frame to show, this often
+LONGEST = 0.03  # seconds of a common step, or of frames on end: so long may a knob have to wait for its answer
+SIMILAR = 6.0  # a step that takes up to so many times what the usual one takes is charged like it
+FRAME_SHARE = 0.45  # of a worker's time goes to frames at most; where viewers are many, each gets fewer
+FRAME_MEMORY = 0.1  # weight of the newest frame in the mean of what frames take
+SLOW_FRAME = 0.02  # what took longer was not the frame: a first call of something, or another program's turn
+ATTENTIVE = 1.0  # seconds without a request after which a viewer no longer counts
+
+logger = logging.getLogger(__name__)
+StepTogether = Callable[[list[Any]], None]
+
+
+class Turns:
+    """Decides which runs train next and which viewers get a frame; the clock can be replaced.
+
+    Every run may train for the same time: the one that has used least has the next turn, and those that are due and can
+    step with it come along, each for its share of the time. So a run with long steps makes few of them. But steps that
+    take about as long as others' cost the same as theirs, or a run of a rare shape would be slow for lack of company.
+    """
+
+    def __init__(
+        self,
+        runs: Mapping[str, HostedRun],
+        step_together: StepTogether | None,
+        send: Callable[[HostedRun, str, bytes], None],
+        failed: Callable[[HostedRun, Exception], object],
+        clock: Callable[[], float],
+    ) -> None:
+        self._runs = runs
+        self._step_together, self._send, self._failed, self._clock = step_together, send, failed, clock
+        self._floor = 0.0  # time used by the run that had the last turn: nobody may save up turns below it
+        self._training_took = self._frames_took = 0.0  # in the last round: the other's next slice is not shorter
+        self._frame_seconds = 0.0  # for one frame, of late
+        self._frame_period = FRAME_PERIOD  # between two frames of one viewer
+        self._answers_first = False  # in every second round
+
+    def admit(self, run: HostedRun, seconds: float) -> None:
+        """A new run, which took so long to open, is owed no turns of the past."""
+        run.used = min((each.used for each in self._runs.values()), default=self._floor) + seconds
+
+    def due_at(self, run: HostedRun, now: float) -> float:
+        """When the run's next step or frame is due."""
+        frames = (run.frame_at(seat, now, self._frame_period) for seat in run.seats.values())
+        return min(run.step_at(now), *frames, float("inf"))
+
+    # --- training ------------------------------------------------------------------------------------------------
+
+    def train(self) -> None:
+        """One slice of training for the run that has had the least, and for those that can step with it."""
+        now = self._clock()
+        ready = [run for run in self._runs.values() if run.step_at(now) <= now]
+        if ready:
+            self._train(ready, now)
+        self._training_took = self._clock() - now
+
+    def _train(self, ready: list[HostedRun], now: float) -> None:
+        first = min(ready, key=lambda each: each.used)
+        self._floor = max(first.used, self._floor)
+        budget = max(min(SLICE, ROUND / len(ready)), min(self._frames_took, LONGEST))
+        company = self._company(first, ready)
+        for run in company:
+            run.used = max(run.used, self._floor)
+        if len(company) == 1:
+            self._steps_alone(first, budget)
+            return
+        until = now + budget
+        while len(company) > 1 and now < until:
+            self._one_step(company)
+            now = self._clock()
+            company = [run for run in company if run.step_at(now) <= now]
+
+    def _company(self, first: HostedRun, ready: list[HostedRun]) -> list[HostedRun]:
+        """The run and others that can step with it, those that have used least first, as many as time allows."""
+        if self._step_together is None:
+            return [first]
+        lockstep, seconds, company = first.training.lockstep, first.step_seconds, [first]
+        for run in sorted(ready, key=lambda each: each.used):
+            if run is not first and run.training.lockstep == lockstep and seconds + run.step_seconds <= LONGEST:
+                company.append(run)
+                seconds += run.step_seconds
+        return company
+
+    def _steps_alone(self, run: HostedRun, budget: float) -> None:
+        began, step = self._clock(), run.step
+        self._guarded(run, lambda: run.train(budget, self._clock))
+        count = max(run.step - step, 1)
+        run.used += count * self._price((self._clock() - began) / count)
+
+    def _price(self, seconds: float) -> float:
+        """What a run is charged for a step that took so long."""
+        lengths = [run.step_seconds for run in self._runs.values() if run.playing and run.step_seconds > 0]
+        usual = statistics.median_low(lengths) if lengths else seconds
+        return usual if seconds <= SIMILAR * usual else seconds
+
+    def _one_step(self, company: list[HostedRun]) -> None:
+        """One step of several runs, on the account of each."""
+        assert self._step_together is not None
+        began = self._clock()
+        shape = company[0].training.lockstep
+        trainings = [each for run in company for each in run.trainings]
+        try:
+            self._step_together([each for each in trainings if each.lockstep == shape])
+            for each in trainings:
+                if each.lockstep != shape:  # a ghost with another number of experts
+                    each.step()
+        except Exception:  # the boundary of one run: which of them it was shows when each steps by itself
+            logger.exception("a common step failed; each run steps by itself")
+            for run in company:
+                self._steps_alone(run, 0.0)
+            return
+        now = self._clock()
+        num_runs = sum(run.num_training for run in company)
+        for run in company:
+            run.counted((now - began) * run.num_training / num_runs, now)
+        price = self._price((now - began) / num_runs)
+        for run in company:
+            run.used += price * run.num_training
+
+    # --- frames --------------------------------------------------------------------------------------------------
+
+    def send_frames(self) -> None:
+        """Send due frames, the longest overdue first, for about as long as the last step took.
+
+        What is left stays due; so a crowded worker hears messages soon. In every second round answers come first, but
+        not in all of them: a probe that is dragged without end must not keep frames from the others.
+        """
+        began = self._clock()
+        until = began + max(SLICE, min(self._training_took, LONGEST))
+        self._frame_period = max(FRAME_PERIOD, self.num_attentive(began) * self._frame_seconds / FRAME_SHARE)
+        self._answers_first = not self._answers_first
+        due = []
+        for run in self._runs.values():
+            for viewer, seat in run.seats.items():
+                at = run.frame_at(seat, began, self._frame_period)
+                if at <= began:
+                    due.append((self._answers_first and not run.awaited(seat, began), at, viewer, run, seat))
+        for _, _, viewer, run, seat in sorted(due, key=lambda each: each[:2]):
+            self._send_frame(run, viewer, seat)
+            if self._clock() >= until:
+                break
+        self._frames_took = self._clock() - began
+
+    def answer(self, run: HostedRun) -> None:
+        """Show at once what a knob has changed."""
+        for viewer, seat in list(run.seats.items()):
+            if run.may_answer(seat):
+                self._send_frame(run, viewer, seat)
+
+    def num_attentive(self, now: float) -> int:
+        """Viewers that take frames of runs which train."""
+        return sum(
+            not seat.hidden and now - seat.heard_at < ATTENTIVE
+            for run in self._runs.values() if run.state(now) == "running" for seat in run.seats.values()
+        )  # fmt: skip
+
+    def _send_frame(self, run: HostedRun, viewer: str, seat: Seat) -> None:
+        now = self._clock()
+        frame = self._guarded(run, lambda: run.frame(seat, now, self._frame_period))
+        if frame is None:
+            run.drawable = False  # or the same fault would come back at every turn
+            return
+        self._send(run, viewer, frame)
+        seconds = min(self._clock() - now, SLOW_FRAME)
+        self._frame_seconds += FRAME_MEMORY * (seconds - self._frame_seconds)
+
+    def _guarded(self, run: HostedRun, work: Callable[[], Any]) -> Any:
+        """Do work for one run; a fault inside it stops this run alone."""
+        try:
+            return work()
+        except Exception as error:  # the boundary of one run
+            logger.exception("a run failed while it had its turn")
+            self._failed(run, error)
+            return None

@@ -1,0 +1,97 @@
+"""Balance without a loss: a bias, moved by counting, decides who is chosen, but never what a choice weighs."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from moeviz.axes import PerRun, over
+from moeviz.routers.routing import Routing
+from moeviz.routers.scores import at_least_float32, rank
+from moeviz.routers.seats import refuse_capacity
+
+
+def deepseek_v3(
+    logits_TE: Float[Tensor, "*R T E"],
+    *,
+    k: PerRun,
+    bias_E: Float[Tensor, "*#R E"] | None = None,
+    num_groups: int = 1,
+    num_kept_groups: int = 1,
+    route_scale: float = 1.0,
+    capacity: PerRun | None = None,
+) -> Routing:
+    """Each expert is scored by itself; a bias that no gradient touches helps those with too little work.
+
+    s_i = sigmoid(z_i); the k largest s + b are chosen; weight_i = route_scale · s_i / Σ_chosen s (at k = 1: · s_i).
+    The gate probabilities are s_i / Σ_j s_j.
+
+    Args:   k: experts per token.  bias_E: b, see `bias_step`; None = 0.
+            num_groups: experts in equal groups, of which each token may use only the `num_kept_groups` best.
+    Source: DeepSeek-V3, eq. 12-16 (arXiv 2412.19437); the bias is from arXiv 2408.15664.
+    """
+    refuse_capacity("deepseek_v3", capacity)
+    logits_TE = at_least_float32(logits_TE)
+    scores_TE = logits_TE.sigmoid()
+    biased_TE = scores_TE.detach() if bias_E is None else scores_TE.detach() + bias_E.detach().unsqueeze(-2)
+    if (num_groups, num_kept_groups) != (1, 1):
+        _check_groups(logits_TE.shape[-1], k, num_groups, num_kept_groups)
+        biased_TE = biased_TE.where(in_best_groups(biased_TE, num_groups, num_kept_groups), -math.inf)
+    rank_TE = rank(biased_TE)
+    chosen_TE = rank_TE < over(k, 2)
+    weights_TE = scores_TE * chosen_TE
+    single = over(k, 2) == 1  # s/s would be 1 whatever s is, and the router would learn nothing
+    sum_T1 = _not_zero(weights_TE.sum(-1, keepdim=True))
+    divisor_T1 = sum_T1.where(~single, 1.0) if isinstance(single, Tensor) else 1.0 if single else sum_T1
+    probs_TE = scores_TE / _not_zero(scores_TE.sum(-1, keepdim=True))
+    return Routing(logits_TE, probs_TE, rank_TE, chosen_TE, chosen_TE, route_scale * weights_TE / divisor_T1)
+
+
+def in_best_groups(biased_TE: Float[Tensor, "*R T E"], num_groups: int, num_kept_groups: int) -> Bool[Tensor, "*R T E"]:
+    """Whether an expert is in one of its token's best groups; a group is as good as the sum of its two best experts.
+
+    (A group of one expert: as good as that one.) Ties go to the lower group number.
+    """
+    by_group_TGE = biased_TE.unflatten(-1, (num_groups, -1))
+    size = by_group_TGE.shape[-1]
+    group_score_TG = by_group_TGE.topk(min(2, size), dim=-1).values.sum(-1)
+    return (rank(group_score_TG) < num_kept_groups).repeat_interleave(size, dim=-1)
+
+
+def bias_step(bias_E: Float[Tensor, "*R E"], routing: Routing, *, rate: PerRun) -> Float[Tensor, "*R E"]:
+    """The bias after a step: up for experts that got fewer choices than the mean, down for those that got more.
+
+    b_i ← b_i + γ · sign(mean count − count_i), counted before drops; once per training step, outside of autograd.
+
+    Args:   rate: γ, how far each bias moves: too small is slow, too large swings to and fro.
+    Source: loss-free balancing, algorithm 1 (arXiv 2408.15664).
+    """
+    count_E = routing.chosen_TE.sum(-2).to(bias_E.dtype)
+    return bias_E.detach() + over(rate, 1) * (count_E.mean(-1, keepdim=True) - count_E).sign()
+
+
+def _not_zero(sum_T1: Float[Tensor, "*R T 1"]) -> Float[Tensor, "*R T 1"]:
+    """A divisor: sigmoids of very negative logits round to 0, all of them."""
+    return sum_T1.clamp(min=torch.finfo(sum_T1.dtype).tiny)
+
+
+def _check_groups(num_experts: int, k: PerRun, num_groups: int, num_kept_groups: int) -> None:
+    if num_groups < 1 or num_experts % num_groups != 0:
+        raise ValueError(
+            f"experts must fall into groups of one size: got num_groups={num_groups} for {num_experts} experts; "
+            f"use a divisor of {num_experts}"
+        )
+    if not 1 <= num_kept_groups <= num_groups:
+        raise ValueError(
+            f"num_kept_groups must be from 1 to num_groups: got num_kept_groups={num_kept_groups}, "
+            f"num_groups={num_groups}; keep fewer groups"
+        )
+    largest_k = int(k.max()) if isinstance(k, Tensor) else int(k)
+    if largest_k > num_kept_groups * (num_experts // num_groups):
+        raise ValueError(
+            f"the kept groups must hold at least k experts: got k={largest_k} for "
+            f"{num_kept_groups * (num_experts // num_groups)} experts in them; lower k or keep more groups"
+        )

@@ -1,0 +1,68 @@
+"""What a router decided: the one type that dispatch, losses, metrics and pictures read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from moeviz.axes import PerRun, over
+from moeviz.routers.seats import queue
+
+
+@dataclass(frozen=True)
+class Routing:
+    """What a router decided for each token (row) and expert (column)."""
+
+    logits_TE: Float[Tensor, "*R T E"]
+    probs_TE: Float[Tensor, "*R T E"]  # gate probabilities: each row sums to 1; a softmax unless the router says else
+    rank_TE: Int[Tensor, "*R T E"]  # 0 = the token's first choice
+    chosen_TE: Bool[Tensor, "*R T E"]  # wanted, before any drop: rank < k, or what the experts took
+    kept_TE: Bool[Tensor, "*R T E"]  # chosen and inside the expert's capacity
+    gates_TE: Float[Tensor, "*R T E"]  # the weights that multiply the experts' outputs; 0 where not kept
+    queue_TE: Int[Tensor, "*R T E"] | None = None  # the queue, if the router had to form one
+    noisy_logits_TE: Float[Tensor, "*R T E"] | None = None  # what was ranked, where noise was added to the logits
+    noise_std_TE: Float[Tensor, "*R T E"] | None = None  # the size of that noise
+    full_gates_TE: Float[Tensor, "*R T E"] | None = None  # the weights before drops, where something can be dropped
+    slots_ED: Float[Tensor, "*R E D"] | None = None  # what each expert computes instead of tokens (Soft MoE)
+
+    @cached_property
+    def position_TE(self) -> Int[Tensor, "*R T E"]:
+        """Place in the expert's queue, from 0; -1 where not queued. Worked out when asked for: few steps need it."""
+        if self.queue_TE is not None:
+            return self.queue_TE
+        return queue(self.rank_TE, self.kept_TE, int(self.chosen_TE.sum(-1).max()))
+
+    def tokens(self, rows: slice) -> Routing:
+        """The same decisions for some of the tokens only."""
+        return self.each(lambda table_TE: table_TE[..., rows, :])
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Routing:
+        """The same decisions with every table `…TE` cut, or put together, alike."""
+        tables = {name: value for name, value in vars(self).items() if name.endswith("_TE") and value is not None}
+        tables.pop("position_TE", None)  # worked out again when asked for
+        return replace(self, **{name: change(value) for name, value in tables.items()})
+
+
+def with_seats(
+    routing: Routing,
+    *,
+    k: PerRun,
+    capacity: PerRun | None,
+    batch_prioritized: bool = False,
+    joins_TE: Bool[Tensor, "*R T E"] | None = None,
+) -> Routing:
+    """The same routing where each expert has only `capacity` places: who queues too late is dropped and weighs 0.
+
+    Args:   capacity: places C per expert; None = no limit.  batch_prioritized: the surest tokens queue first (V-MoE).
+            joins_TE: who queues; None = what is kept so far.
+    """
+    max_k = routing.rank_TE.shape[-1] if isinstance(k, Tensor) else int(k)  # a tensor's maximum would stall a GPU
+    priority_T = routing.probs_TE.detach().amax(-1) if batch_prioritized else None
+    queue_TE = queue(routing.rank_TE, routing.kept_TE if joins_TE is None else joins_TE, max_k, priority_T)
+    kept_TE = routing.kept_TE if capacity is None else routing.kept_TE & (queue_TE < over(capacity, 2))
+    full_TE = routing.gates_TE if routing.full_gates_TE is None else routing.full_gates_TE
+    return replace(routing, kept_TE=kept_TE, gates_TE=full_TE * kept_TE, queue_TE=queue_TE, full_gates_TE=full_TE)

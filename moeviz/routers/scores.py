@@ -1,0 +1,32 @@
+"""From scores to gate probabilities and to an order of preference."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+NEVER = -1e9  # a router logit whose softmax is exactly 0
+
+
+def at_least_float32(scores_TE: Float[Tensor, "*R T E"]) -> Float[Tensor, "*R T E"]:
+    """Half types become float32, in which router arithmetic is done; wider types stay."""
+    return scores_TE.float() if scores_TE.dtype in (torch.float16, torch.bfloat16) else scores_TE
+
+
+def softmax(
+    logits_TE: Float[Tensor, "*R T E"], among_TE: Bool[Tensor, "*R T E"] | None = None
+) -> Float[Tensor, "*R T E"]:
+    """Gate probabilities: exp(z_i) / Σ_j exp(z_j), so that every row sums to 1; 0 for experts that are not `among`.
+
+    Computed over the columns of the transposed table: torch is several times faster there when experts are few.
+    """
+    logits_ET = logits_TE.mT if among_TE is None else logits_TE.mT.masked_fill(~among_TE.mT, NEVER)
+    return logits_ET.softmax(-2).mT
+
+
+def rank(scores_TE: Float[Tensor, "*R T E"]) -> Int[Tensor, "*R T E"]:
+    """Each expert's rank in its token's preference: 0 = largest score; ties go to the lower expert number."""
+    order_TE = scores_TE.detach().argsort(dim=-1, descending=True, stable=True)
+    ranks_TE = torch.arange(order_TE.shape[-1], device=order_TE.device).expand_as(order_TE)
+    return torch.empty_like(order_TE).scatter_(-1, order_TE, ranks_TE)

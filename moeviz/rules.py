@@ -1,0 +1,185 @@
+"""Rules between knobs, and what a page must know of each router; what breaks a rule is refused, or mended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from moeviz.knob import Knob, Value
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class RouterInfo:
+    """What pages and rules must know of a router without running it (the router itself is in `moeviz.routers`)."""
+
+    label: str
+    story: str
+    k: str = "any"  # the k that it is defined for: any, a number, or N
+    seats: bool = False  # whether its experts can have a limited number of places
+    batchwise: bool = False  # whether a token's choice always depends on the other tokens of its batch
+    weights: str = "shares"  # of one token: shares (they add up to 1) | own (they do not) | form (as gate_form says)
+
+
+ROUTER_INFO: dict[str, RouterInfo] = {
+    "top_k": RouterInfo(
+        "top-k (the article's)", "The k most probable experts compute the token.", seats=True, weights="form"
+    ),
+    "noisy_top_k": RouterInfo(
+        "noisy top-k (Shazeer 2017)", "Noise on the scores, of a learned size, lets experts that are just behind win."
+    ),
+    "switch": RouterInfo(
+        "Switch: one expert, seats", "One expert, weighted by its own probability.", k="1", seats=True, weights="own"
+    ),
+    "gshard": RouterInfo(
+        "GShard: two experts, seats", "The two best experts; a second that would weigh little is often skipped.",
+        k="2", seats=True,
+    ),
+    "mixtral": RouterInfo("Mixtral: softmax among the chosen", "The k largest scores, then a softmax among them."),
+    "deepseek_v3": RouterInfo(
+        "DeepSeek-V3: balanced by a bias", "A bias that no gradient touches helps experts with little work.",
+        weights="own",
+    ),
+    "expert_choice": RouterInfo(
+        "expert choice: experts pick tokens", "Each expert takes the tokens that want it most.", batchwise=True,
+        weights="own",
+    ),
+    "hash": RouterInfo("hash: a fixed table", "A fixed table of small cells of the input decides; nothing is learned."),
+    "soft": RouterInfo(
+        "Soft MoE: mixtures of tokens", "Each expert computes one mixture of all tokens; nothing is chosen.", k="N",
+        batchwise=True,
+    ),
+}  # fmt: skip
+ROUTER_NAMES = tuple(ROUTER_INFO)
+SEATED = tuple(name for name, info in ROUTER_INFO.items() if info.seats)
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """A knob that does not fit the others: the rule, what was found, the remedy, and the nearest value that fits."""
+
+    name: str
+    rule: str
+    got: str
+    remedy: str
+    value: Value
+    why: str  # the rule in a page's words
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.rule}: got {self.got}; {self.remedy}"
+
+    @property
+    def notice(self) -> str:
+        """What was done about it."""
+        return f"{self.name} {self.rule}; using {self.name}={str(self.value).lower()}"
+
+
+Rule = Callable[[Values], Complaint | None]
+
+
+def only_where_used(knobs: Iterable[Knob]) -> Rule:
+    """A knob of other routers stays at its default."""
+    special = [each for each in knobs if each.routers]
+
+    def rule(values: Values) -> Complaint | None:
+        router = values["router"]
+        for each in special:
+            value = values[each.name]
+            if value != each.default and router not in each.routers:
+                return Complaint(
+                    each.name, f"must be {each.write(each.default)} for router={router}",
+                    f"{each.name}={each.write(value)}",
+                    f"leave it at {each.write(each.default)}, or use {', '.join(each.routers)}",
+                    each.default, "this router has no use for it",
+                )  # fmt: skip
+        return None
+
+    return rule
+
+
+def enough_experts(values: Values) -> Complaint | None:
+    """A router that is defined for two choices needs two experts."""
+    router, found = values["router"], values["num_experts"]
+    wanted = ROUTER_INFO[router].k
+    if not wanted.isdigit() or found >= int(wanted):
+        return None
+    rule, got = f"must be at least {wanted} for router={router}", f"num_experts={found}"
+    return Complaint("num_experts", rule, got, "add experts", int(wanted), f"this router needs at least {wanted}")
+
+
+def at_most_all(values: Values) -> Complaint | None:
+    """k experts cannot be chosen among fewer."""
+    k, experts = values["top_k"], values["num_experts"]
+    if k <= experts:
+        return None
+    got = f"top_k={k}, num_experts={experts}"
+    remedy, why = "lower top_k or add experts", "it must be at most N"
+    return Complaint("top_k", "must be at most num_experts", got, remedy, experts, why)
+
+
+def the_routers_k(values: Values) -> Complaint | None:
+    """Some routers are defined for one k only."""
+    router, k = values["router"], values["top_k"]
+    wanted = ROUTER_INFO[router].k
+    if wanted == "any" or k == (only := values["num_experts"] if wanted == "N" else int(wanted)):
+        return None
+    rule = f"must be {only} for router={router}"
+    return Complaint("top_k", rule, f"top_k={k}", f"pass {only}, or use top_k", only, f"this router has k = {wanted}")
+
+
+def equal_expert_groups(values: Values) -> Complaint | None:
+    """Groups of experts have one size."""
+    groups, experts = values["expert_groups"], values["num_experts"]
+    if experts % groups == 0:
+        return None
+    got, nearest = f"expert_groups={groups}", largest_divisor(experts, groups)
+    remedy, why = f"use a divisor of {experts}", "N must be a multiple of it"
+    return Complaint("expert_groups", f"must divide num_experts={experts}", got, remedy, nearest, why)
+
+
+def enough_kept_groups(values: Values) -> Complaint | None:
+    """The groups that a token may use are some of all, and hold at least k experts."""
+    kept, groups, k = values["kept_groups"], values["expert_groups"], values["top_k"]
+    least = -(-k * groups // values["num_experts"])  # rounded up
+    if least <= kept <= groups:
+        return None
+    rule = f"must be from {least} to {groups} for top_k={k} and expert_groups={groups}"
+    got, nearest = f"kept_groups={kept}", min(max(kept, least), groups)
+    return Complaint("kept_groups", rule, got, "keep enough groups for k", nearest, "the groups must hold k experts")
+
+
+def equal_token_groups(values: Values) -> Complaint | None:
+    """Groups of tokens have one size."""
+    groups, tokens = values["token_groups"], values["batch_size"]
+    if tokens % groups == 0:
+        return None
+    got, nearest = f"token_groups={groups}", largest_divisor(tokens, groups)
+    remedy, why = f"use a divisor of {tokens}", "the batch size must be a multiple of it"
+    return Complaint("token_groups", f"must divide batch_size={tokens}", got, remedy, nearest, why)
+
+
+def largest_divisor(number: int, most: int) -> int:
+    """The largest number up to `most` that divides it."""
+    return next(each for each in range(min(number, most), 0, -1) if number % each == 0)
+
+
+# In this order: what one of them mends, no later one breaks.
+BETWEEN_KNOBS: tuple[Rule, ...] = (
+    enough_experts, at_most_all, the_routers_k, equal_expert_groups, enough_kept_groups, equal_token_groups
+)  # fmt: skip
+
+
+def complaint(values: Values, rules: Iterable[Rule]) -> Complaint | None:
+    """The first rule that these knobs break."""
+    return next((found for rule in rules if (found := rule(values)) is not None), None)
+
+
+def mended(values: Values, rules: Iterable[Rule]) -> tuple[dict[str, Any], list[Complaint]]:
+    """The nearest knobs that break no rule, and a complaint for each knob that had to change."""
+    nearest, said = dict(values), []
+    while (found := complaint(nearest, rules)) is not None:
+        nearest[found.name] = found.value
+        said.append(found)
+    return nearest, said

@@ -1,0 +1,55 @@
+// Above the map: three things to try, which tick themselves from the run's data; or the story of the preset on screen.
+
+import { setText } from './numbers.js';
+
+const STEPS = [
+  { text: 'Watch: some experts get no work (idle, †)', done: (now) => now.idle > 0 && now.step > 0 },
+  { text: 'Drag λ to about 10: the idle experts come back', done: (now, seen) => seen.has(0) && now.coef > 0 && now.idle === 0 },
+  {
+    text: 'Set k to 1 and drag the probe across a border: another expert takes over',
+    done: (now, seen, before) => now.k === 1 && before?.k === 1 && now.probe !== before.probe && now.first !== before.first,
+  },
+];
+export const SETTLED = 'Settled: hardly anything changes any more.';
+const WITHOUT = 'Set λ to 0 and Reset: some experts get no work (idle, †)';
+const SLOW = 'Slow: each dot is an input of the next batch, on its way to the experts that the gate chose';
+const DONE = 'All three seen. Go on with a preset, another N, or the pictures above the map.';
+
+const settledWords = (story) => (story ? `Settled. ${story}` : `${SETTLED} Turn a knob, or Reset.`);
+
+export class Guide {
+  constructor(host) {
+    this.host = host;
+    this.host.innerHTML = '<b aria-hidden="true"></b> <span role="status"></span>';
+    [this.ticks, this.text] = host.children;
+    this.seen = new Set();
+  }
+
+  forget() {
+    this.before = null;
+  }
+
+  // `story` takes the place of the steps.
+  draw(header, story, first) {
+    if (!story) this.look(header, first);
+    const next = STEPS.findIndex((_, index) => !this.seen.has(index));
+    setText(this.ticks, story ? '' : STEPS.map((_, index) => (this.seen.has(index) ? '✓' : '○')).join(' '));
+    const said = next === 0 && header.balance_coef[0] > 0 ? WITHOUT : STEPS[next]?.text;
+    const spoken = next < 0 ? DONE : `${next + 1} of ${STEPS.length}: ${said}`;
+    this.ticks.hidden = Boolean(story);
+    setText(this.text, header.settled ? settledWords(story) : header.speed === 'slow' ? SLOW : story || spoken);
+    this.host.dataset.seen = [...this.seen].sort().join('');
+  }
+
+  look(header, first) {
+    const now = {
+      step: header.step, idle: header.dead[0].filter(Boolean).length, coef: header.balance_coef[0], k: header.top_k[0],
+      probe: String(header.probe), first,
+    };
+    if (now.step < this.before?.step) this.seen.clear(); // it started again
+    STEPS.forEach(({ done }, index) => {
+      if (done(now, this.seen, this.before)) this.seen.add(index);
+    });
+    this.before = now;
+  }
+}

@@ -1,0 +1,162 @@
+// Below the map: the squared balance loss as squares, experts against true groups, all numbers as a table, and the log of changes.
+
+import { dragged } from './marks.js';
+import { background, letter } from './palette.js';
+import { percent, setText, Throttle } from './numbers.js';
+
+const PAUSE = 250; // ms between updates
+const LARGEST = 96; // pixels: side of the square of the largest error
+
+// `draw(host, header, arrays)` fills a host that is kept from frame to frame; `needs` are arrays of the frame.
+export const PANELS = {
+  squares: { label: 'Balance loss as squares', want: [], needs: [], draw: squares },
+  groups: { label: 'Experts and true groups', want: ['groups'], needs: ['group_share'], draw: groups },
+  numbers: { label: 'Exact numbers', want: [], needs: [], draw: numbers },
+  changes: { label: 'Log of changes', want: [], needs: [], draw: changes },
+};
+
+const OF_EXPERT = { // a column of the table: the array that it reads, and its digits
+  'Gate probability at the probe': ['probe_prob', 4],
+  'Weight at the probe': ['probe_weight', 4],
+  Load: ['load', 4],
+  'Mean probability': ['mean_prob', 4],
+  'Importance (sum of weights)': ['importance', 1],
+  'Gradient norm': ['gradient_norm', 4],
+  'Share of steps with a token': ['update_share', 4],
+};
+const OF_RUN = {
+  'train loss': 'task_loss', 'test loss': 'test_loss', 'balance loss': 'balance_loss_value', 'CV of load': 'cv_load',
+  'match with true groups': 'specialization',
+};
+
+export class Panels {
+  // `onSeen` hears that a panel came into view or left it.
+  constructor(onSeen) {
+    this.onSeen = onSeen;
+    this.hosts = new Map(); // name -> { host, visible, throttle }
+    this.observer = new IntersectionObserver((entries) => this.seen(entries));
+  }
+
+  add(name, host) {
+    this.hosts.set(name, { host, visible: false, throttle: new Throttle(PAUSE) });
+    this.observer.observe(host);
+  }
+
+  seen(entries) {
+    for (const { target, isIntersecting } of entries) {
+      for (const panel of this.hosts.values()) if (panel.host === target) panel.visible = isIntersecting;
+    }
+    this.onSeen();
+  }
+
+  wants() {
+    return [...this.hosts].filter(([, { visible, throttle }]) => visible && throttle.due).flatMap(([name]) => PANELS[name].want);
+  }
+
+  draw({ header, arrays }) {
+    for (const [name, { host, visible, throttle }] of this.hosts) {
+      const { needs, draw } = PANELS[name];
+      if (!visible || !needs.every((need) => arrays[need])) continue;
+      if (header.state === 'running' && !throttle.ready()) continue;
+      draw(host, header, arrays);
+    }
+  }
+
+  close() {
+    this.observer.disconnect();
+    this.hosts.clear();
+  }
+}
+
+// One square for each expert, whose area is its part of Σ (1/N − P)²: filled above the fair share, hollow below it.
+function squares(host, header, arrays) {
+  const ids = header.ids[0];
+  const probs = arrays.mean_prob.of(0);
+  if (host.dataset.key !== ids.join()) {
+    host.dataset.key = ids.join();
+    host.innerHTML = `<p></p><div class="mv-squares" role="img">${ids.map(() => '<div><i></i><b></b><span></span></div>').join('')}</div><p></p>`;
+    [...host.children[1].children].forEach((cell, expert) => {
+      cell.style.setProperty('--mv-paint', background(ids[expert]));
+      setText(cell.children[1], letter(ids[expert]));
+    });
+  }
+  const errors = Array.from(probs, (prob) => prob - 1 / ids.length);
+  const largest = Math.max(...errors.map(Math.abs), 1 / ids.length);
+  const sum = errors.reduce((total, each) => total + each * each, 0);
+  const [said, row, note] = host.children;
+  errors.forEach((error, expert) => {
+    const [square, , value] = row.children[expert].children;
+    square.style.setProperty('--mv-side', `${((LARGEST * Math.abs(error)) / largest).toFixed(1)}px`);
+    square.classList.toggle('mv-below-fair', error < 0);
+    setText(value, `${error < 0 ? '−' : '+'}${Math.abs(error).toFixed(2)}`);
+  });
+  const coef = header.balance_coef[0];
+  setText(said, `Σ (1/N − P)² = ${sum.toFixed(4)} · times λ = ${coef}: ${(coef * sum).toFixed(3)}`);
+  row.setAttribute('aria-label', errors.map((error, expert) => `${letter(ids[expert])} ${error.toFixed(2)}`).join(', '));
+  const own = header.balance_loss === 'squared' ? '' : ' This run trains with another balance loss.';
+  setText(note, `Side = how far an expert’s mean gate probability P (◆) is from the fair share 1/N: filled above, hollow below. The squared balance loss is the sum of the areas, here on test tokens.${own}`);
+}
+
+// Which share of each true group has which expert as its first choice; with what a gate would reach that knows nothing.
+function groups(host, header, arrays) {
+  const ids = header.ids[0];
+  const share = arrays.group_share.of(0);
+  const count = share.length / ids.length;
+  const key = [ids, count].join('|');
+  if (host.dataset.key !== key) {
+    host.dataset.key = key;
+    host.innerHTML = `<p></p>${expertTable('Experts and true groups', ids, Array.from({ length: count }, (_, group) => group + 1))}`;
+  }
+  const [said, table] = host.children;
+  const rows = table.querySelectorAll('tbody tr');
+  share.forEach((value, at) => {
+    const cell = rows[Math.floor(at / count)].children[1 + (at % count)];
+    setText(cell, percent(value));
+    cell.style.setProperty('--mv-share', value.toFixed(3));
+    cell.classList.toggle('mv-most', value > 0.5);
+  });
+  const match = header.specialization[0];
+  setText(said, `Match with true groups (0-1): ${match === null ? '–' : match.toFixed(2)} · with shuffled groups: ${arrays.group_baseline.data[0].toFixed(2)}. Table: % of each true group (columns; hidden from the model) whose first choice is this expert (rows).`);
+}
+
+// An empty table with a row for each expert.
+function expertTable(name, ids, columns) {
+  const head = columns.map((column) => `<th scope="col">${column}</th>`).join('');
+  const cells = '<td></td>'.repeat(columns.length);
+  const rows = ids.map((id) => `<tr><th scope="row"><i style="background:${background(id)}"></i>${letter(id)}</th>${cells}</tr>`).join('');
+  return `<div class="mv-scroll" tabindex="0" role="region" aria-label="${name}"><table class="mv-groups">
+    <thead><tr><td></td>${head}</tr></thead><tbody>${rows}</tbody></table></div>`;
+}
+
+// What bars and curves show, to be read off.
+function numbers(host, header, arrays) {
+  const ids = header.ids[0];
+  const key = [ids, header.metric_name].join('|');
+  if (host.dataset.key !== key) {
+    host.dataset.key = key;
+    host.innerHTML = `<p></p>${expertTable('Exact numbers of each expert', ids, Object.keys(OF_EXPERT))}`;
+  }
+  const [said, table] = host.children;
+  const rows = table.querySelectorAll('tbody tr');
+  Object.values(OF_EXPERT).forEach(([name, digits], column) => {
+    arrays[name].of(0).forEach((value, expert) => setText(rows[expert].children[1 + column], value.toFixed(digits)));
+  });
+  const written = Object.entries(OF_RUN).map(([label, name]) => `${label} ${fixed(header[name][0])}`);
+  const { metric_name: metric } = header;
+  setText(said, `Step ${header.step}: ${written.join(' · ')} · train ${metric} ${fixed(header.train_metric[0])} · test ${metric} ${fixed(header.test_metric[0])}. Losses are unweighted.`);
+}
+
+const fixed = (value) => (value === null ? '–' : value.toFixed(4));
+
+// The knobs that were turned while the run trained; what was turned on within one step is one line.
+function changes(host, header) {
+  const key = JSON.stringify(header.marks);
+  if (host.dataset.key === key) return;
+  host.dataset.key = key;
+  const list = document.createElement('ol');
+  list.className = 'mv-log';
+  const lines = dragged(header.marks, 0).map(({ step, knob, from, to, text }) => `step ${step}: ${knob ? `${knob} ${from}→${to}` : text}`);
+  list.append(...lines.map((textContent) => Object.assign(document.createElement('li'), { textContent })));
+  const none = Object.assign(document.createElement('p'), { textContent: 'No knob was turned since step 0.' });
+  host.replaceChildren(header.marks.length ? list : none);
+}

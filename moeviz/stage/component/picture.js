@@ -1,0 +1,43 @@
+// One run's canvas: the right kind of view for its task, and a waiting note until the first whole picture.
+
+import { CurveView } from './curve.js';
+import { MapView } from './map.js';
+
+export class RunPicture {
+  constructor(canvas, waiting, onResize) {
+    Object.assign(this, { canvas, waiting, onResize });
+    this.forget();
+  }
+
+  // Another run is to be shown.
+  forget() {
+    this.seen = null; // the frame on the canvas
+  }
+
+  // Draws if everything is here that the picture needs; the last one stays until then.
+  draw(scene) {
+    const { header, arrays, points, picture } = scene;
+    this.choose(header.view === 'curve' ? CurveView : MapView);
+    const complete = this.view.ready(header, arrays, points, picture);
+    if (complete) {
+      this.view.draw(scene);
+      this.seen = { header, arrays };
+    }
+    this.waiting.hidden = this.drawn;
+    return complete;
+  }
+
+  get drawn() {
+    return this.seen !== null;
+  }
+
+  choose(Kind) {
+    if (this.view instanceof Kind) return;
+    this.view?.close();
+    this.view = new Kind(this.canvas, this.onResize);
+  }
+
+  close() {
+    this.view?.close();
+  }
+}

@@ -1,0 +1,128 @@
+// One run and everything about it: a map with pictures in tabs, the probe, the load, charts and panels.
+
+import { Cover } from './cover.js';
+import { Guide } from './guide.js';
+import { ProbeHandle } from './handle.js';
+import { chooseAmong } from './layout.js';
+import { describe, drawLegend, heading } from './legend.js';
+import { LoadPanel, loadScale, writeFacts } from './load.js';
+import { setText } from './numbers.js';
+import { letter } from './palette.js';
+import { RunPicture } from './picture.js';
+import { PICTURES } from './pictures.js';
+import { firstChoice, ProbePanel } from './probe.js';
+import { reducedMotion } from './theme.js';
+import { Travel } from './travel.js';
+
+export class Playground {
+  constructor(stage) {
+    const { find } = stage;
+    this.stage = stage;
+    this.fixed = Boolean(stage.component.data.saved); // nothing can be asked of a saved page
+    this.run = new RunPicture(find('canvas'), find('waiting'), () => stage.redraw());
+    this.probe = new ProbePanel(find);
+    this.load = new LoadPanel(find('load-0'), 'Load of each expert', (header, run, arrays) => writeFacts(find, header, run, arrays));
+    this.guide = new Guide(find('guide'));
+    this.cover = new Cover(stage.root, find);
+    this.travel = new Travel(find('main'), find('travel'), find('load-0'));
+    this.handle = this.makeHandle();
+    this.setPictures();
+  }
+
+  makeHandle() {
+    const { stage } = this;
+    const field = stage.find('field');
+    field.tabIndex = 0;
+    field.setAttribute('role', this.fixed ? 'img' : 'application');
+    return new ProbeHandle(field, stage.find('ring'), this.fixed ? null : {
+      move: (position) => stage.sendProbe(position),
+      release: (position) => stage.releaseProbe(position),
+    });
+  }
+
+  setPictures() {
+    const { stage } = this;
+    this.picture = this.shown = 'first_choice'; // asked for, and on the canvas
+    this.pointed = null; // the place of the expert whose part of a picture is asked for; else the probe's first choice
+    for (const { bars } of [this.load, this.probe]) bars.onPoint = (expert) => this.point(expert);
+    const labels = Object.fromEntries(Object.entries(PICTURES).map(([name, { label }]) => [name, label]));
+    chooseAmong(stage.find('pictures'), labels, (name) => {
+      this.picture = name;
+      if (!stage.frame) return;
+      stage.ask();
+      stage.redraw(); // what is here may do
+    });
+  }
+
+  get drawn() {
+    return this.run.drawn;
+  }
+
+  forget() {
+    this.run.forget();
+    this.guide.forget();
+  }
+
+  asked({ header, arrays }) {
+    return Math.min(this.pointed ?? firstChoice(arrays.probe_prob.of(0)), header.num_experts - 1);
+  }
+
+  point(expert) {
+    if (expert < 0 || expert === this.pointed) return;
+    this.pointed = expert;
+    if (this.asks) this.stage.redraw();
+  }
+
+  // Whether the picture is about one expert that is pointed at.
+  get asks() {
+    const { frame } = this.stage;
+    return this.shown === 'top_k' && frame?.header.view === 'map' && frame.header.top_k[0] > 2;
+  }
+
+  // The place of the expert whose letter was typed on the map, where the picture can be asked; else -1.
+  typed(text) {
+    if (!this.asks || !this.stage.find('field').contains(document.activeElement)) return -1;
+    return this.stage.frame.header.ids[0].findIndex((id) => letter(id) === text.toUpperCase());
+  }
+
+  // What was pressed counts: the next frame of slow motion is seconds away.
+  wants({ state }) {
+    const slow = this.stage.controls.speed === 'slow' && state !== 'diverged' && !reducedMotion();
+    return slow ? ['batch'] : [];
+  }
+
+  draw(frame, theme) {
+    const { header, arrays } = frame;
+    const { find, root, tokens } = this.stage;
+    this.scale = loadScale(header, arrays, this.scale);
+    this.load.draw({ header, arrays, run: 0, top: this.scale.top });
+    const pointed = this.asked(frame);
+    const { picture } = this;
+    const points = tokens.get(header, 0);
+    if (this.run.draw({ header, arrays, run: 0, theme, points, picture, pointed })) root.dataset.picture = this.shown = picture;
+    root.dataset.firstChoice = letter(this.probe.draw(frame));
+    this.handle.use(this.run.view, header);
+    find('pictures').hidden = header.view !== 'map';
+    setText(find('heading'), heading(header, this.shown, pointed));
+    drawLegend(find('legend'), header, this.fixed);
+    find('legend').classList.toggle('mv-unseen', Boolean(this.run.view.tiled)); // no tokens on small maps
+    setText(find('tabs').querySelector('[data-tab="metric"]'), header.metric_name === 'R²' ? 'R²' : 'Accuracy');
+    this.guide.draw(header, this.stage.component.data.story, root.dataset.firstChoice);
+    this.travel.draw(frame, this.run.view, find('canvas'));
+  }
+
+  // In words what is on the canvas, which may be of an earlier frame than the newest.
+  describe() {
+    if (!this.drawn) return;
+    const { seen, seen: { header, arrays } } = this.run;
+    const said = heading(header, this.shown, this.asked(seen));
+    this.stage.charts.describe(header, arrays);
+    this.stage.find('field').setAttribute('aria-label', describe(header, arrays, 0, { heading: said, picture: this.shown, fixed: this.fixed }));
+  }
+
+  close() {
+    this.run.close();
+    this.handle.close();
+    this.travel.close();
+  }
+}

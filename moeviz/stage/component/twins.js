@@ -1,0 +1,65 @@
+// Runs side by side that differ in one knob: a map and a row of load bars for each.
+
+import { fitWindow } from './layout.js';
+import { describe, drawShortLegend, heading } from './legend.js';
+import { LoadPanel, loadScale, writeShortFacts } from './load.js';
+import { Throttle } from './numbers.js';
+import { RunPicture } from './picture.js';
+
+const PLACE_EVERY = 500; // ms between looks at where on the page the stage stands
+const PICTURE = 'first_choice';
+
+export class Twins {
+  constructor(stage) {
+    const { find, component: { data } } = stage;
+    this.stage = stage;
+    this.placing = new Throttle(PLACE_EVERY);
+    this.titles = data.titles?.length ? data.titles : [''];
+    const facts = (header, run) => writeShortFacts(find, header, run);
+    this.loads = this.titles.map((title, run) => new LoadPanel(find(`load-${run}`), `Load of each expert, ${title}`, facts));
+    this.pictures = this.titles.map((_, run) => new RunPicture(find(`canvas-${run}`), find(`waiting-${run}`), () => stage.redraw()));
+  }
+
+  get drawn() {
+    return this.pictures.some(({ drawn }) => drawn);
+  }
+
+  forget() {
+    this.pictures.forEach((picture) => picture.forget());
+  }
+
+  wants() {
+    return [];
+  }
+
+  get picture() {
+    return PICTURE;
+  }
+
+  draw({ header, arrays }, theme) {
+    const { find, root, tokens } = this.stage;
+    this.scale = loadScale(header, arrays, this.scale);
+    for (let run = 0; run < Math.min(this.titles.length, header.num_runs); run += 1) {
+      this.loads[run].draw({ header, arrays, run, top: this.scale.top });
+      const points = tokens.get(header, run);
+      if (this.pictures[run].draw({ header, arrays, run, theme, points, picture: PICTURE })) root.dataset.picture = PICTURE;
+    }
+    drawShortLegend(find('legend'), header);
+    if (this.placing.ready()) fitWindow(root);
+  }
+
+  describe() {
+    for (const [run, { seen }] of this.pictures.entries()) {
+      if (!seen) continue;
+      const { header, arrays } = seen;
+      const canvas = this.stage.find(`canvas-${run}`);
+      canvas.setAttribute('role', 'img');
+      const said = describe(header, arrays, run, { heading: heading(header, PICTURE), picture: PICTURE, title: this.titles[run] });
+      canvas.setAttribute('aria-label', said);
+    }
+  }
+
+  close() {
+    this.pictures.forEach((picture) => picture.close());
+  }
+}

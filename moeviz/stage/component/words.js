@@ -1,0 +1,31 @@
+// Pictures in words, for those who hear them: shares of what is to be seen, largest first.
+
+import { percent } from './numbers.js';
+import { letter } from './palette.js';
+
+// "A 40 %, C 31 %, …" of numbers that name something.
+export function shares(values, name) {
+  const counts = new Map();
+  values.forEach((value) => counts.set(value, (counts.get(value) ?? 0) + 1));
+  const parts = [...counts].sort((a, b) => b[1] - a[1]);
+  return parts.map(([value, count]) => `${name(value)} ${percent(count / values.length)} %`).join(', ');
+}
+
+// Which share of the cells fulfills a condition, in percent.
+export function part(values, condition) {
+  let count = 0;
+  values.forEach((value, cell) => { count += condition(value, cell) ? 1 : 0; });
+  return `${percent(count / values.length)} %`;
+}
+
+const number = (value) => (value === null ? 'not a number' : value.toFixed(3));
+
+// What a time chart has come to by now.
+export function chartWords(name, header, arrays) {
+  const at = `at step ${header.step}`;
+  const [task, balance, test, train] = ['task_loss', 'balance_loss_value', 'test_metric', 'train_metric'].map((key) => number(header[key][0]));
+  if (name === 'loss') return `Losses over training steps: task loss ${task}, raw balance loss ${balance}, λ ${header.balance_coef[0]} ${at}.`;
+  if (name === 'metric') return `${header.metric_name} over training steps: test ${test}, train ${train} ${at}.`;
+  const load = arrays.load.of(0);
+  return `Load over training steps: ${header.ids[0].map((id, expert) => `${letter(id)} ${percent(load[expert])} %`).join(', ')} ${at}.`;
+}

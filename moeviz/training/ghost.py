@@ -1,0 +1,97 @@
+"""What is drawn gray beside a run: the same run without its last change, or as it was before it started again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from moeviz.config import KNOBS
+from moeviz.training import history, knobs
+from moeviz.training.history import Record
+
+if TYPE_CHECKING:
+    from moeviz.training.core import Training
+
+CURVES = ("task_loss", "balance_loss", "test_metric")
+LASTS = 500  # steps that a twin trains on: long enough to see what the change did
+
+
+@dataclass(frozen=True)
+class Ghost:
+    """Another training of the same task, and the part of it that is drawn."""
+
+    training: Training
+    kind: str  # twin | previous
+    since: int  # step from which it is drawn
+    until: int  # step to which it trains
+
+    @property
+    def trains(self) -> bool:
+        """Whether it still takes a step whenever the run does."""
+        return self.training.current_step < self.until and not self.training.stuck
+
+    def fits(self, other: Training) -> bool:
+        """Whether it can be drawn beside it: as many runs, of the same task."""
+        tasks, others = ([config.task for config in each.configs] for each in (self.training, other))
+        return tasks == others
+
+    def differs_in(self, other: Training) -> set[str]:
+        """The knobs in which the run is not as its ghost."""
+        pairs = list(zip(self.training.configs, other.configs, strict=True))
+        return {name for name in KNOBS if any(getattr(own, name) != getattr(its, name) for own, its in pairs)}
+
+    def words(self, other: Training) -> str:
+        """What it is, for a reader of the run's charts: "without λ 0→10"."""
+        changes = ", ".join(knobs.labels(self.training.configs, other.configs).values())
+        if self.kind == "twin":
+            end = "" if self.trains or other.current_step <= self.until else f", until step {self.until}"
+            return (f"without {changes}" if changes else "as before the last change") + end
+        return f"the run before ({changes})" if changes else "the run before"
+
+    def arrays(self, other: Training, curves: bool) -> dict[str, np.ndarray]:
+        """Its load now, in the places of the run's experts, and with `curves` its history (see moeviz.frames)."""
+        found: dict[str, np.ndarray] = {}
+        record = self._record_at(other.current_step)
+        if record is not None:
+            found["ghost_load"] = _in_places(record, other.ids_RE)
+        if curves:
+            records = self.training.records
+            shown = history.thin(records[history.up_to(records, self.since - 1) :])
+            found["ghost_step"] = np.array([each.step for each in shown], dtype="f4")
+            for name in CURVES:
+                empty = [np.zeros((len(other.configs), 0))]
+                values = [getattr(each, name)[:, None] for each in shown]
+                found[f"ghost_{name}"] = np.concatenate(empty + values, axis=1).astype("f4")
+        return found
+
+    def _record_at(self, step: int) -> Record | None:
+        """Its last record up to this step, unless that is long ago."""
+        records = self.training.records
+        last = records[max(history.up_to(records, step), 1) - 1]  # the first is of step 0
+        return last if last.step > step - self.training.record_every else None
+
+
+def twin(training: Training) -> Ghost:
+    """The run itself, to go on from here without what will be changed in it."""
+    step = training.current_step
+    return Ghost(training.fork(), "twin", step, step + LASTS)
+
+
+def previous(training: Training) -> Ghost:
+    """The run as it is, before it starts again."""
+    return Ghost(training.fork(), "previous", 0, 0)
+
+
+GHOSTS: dict[str, Callable[[Training], Ghost]] = {"twin": twin, "previous": previous}
+
+
+def _in_places(record: Record, ids_RE: np.ndarray) -> np.ndarray:
+    """The load of each of these experts; 0 for those that the ghost does not have."""
+    load_RE = np.zeros(ids_RE.shape, dtype="f4")
+    for run, ids_E in enumerate(ids_RE):
+        own = dict(zip(record.ids_RE[run].tolist(), record.load_RE[run].tolist(), strict=True))
+        load_RE[run] = [own.get(expert_id, 0.0) for expert_id in ids_E.tolist()]
+    return load_RE

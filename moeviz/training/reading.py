@@ -1,0 +1,101 @@
+"""Reading configs: the layer that they describe, and the numbers that a step or a measurement needs of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from moeviz import dispatch, routers
+from moeviz.axes import PerRun, side_by_side
+from moeviz.config import RunConfig
+from moeviz.experts import EXPERTS
+from moeviz.model import MoE, RouterOptions, RoutingKnobs
+from moeviz.rules import ROUTER_INFO
+from moeviz.tasks import TaskData
+
+
+def layer(configs: Sequence[RunConfig], task: TaskData, device: torch.device) -> MoE:
+    """The layer of these runs, which agree in all that decides its shape."""
+    first = configs[0]
+    sizes = (task.train.x_TD.shape[-1], first.hidden_width, task.num_outputs)
+    num_tokens, largest_k = first.batch_size * len(configs), max(config.top_k for config in configs)
+    flops = EXPERTS[first.expert].flops(*sizes)
+    how = dispatch.resolve(first.dispatch, device, num_tokens, first.num_experts, largest_k, flops)
+    options = RouterOptions(
+        first.batch_prioritized, first.second_policy, first.expert_groups, first.kept_groups, first.route_scale
+    )
+    return MoE(first.router, first.expert, how, *sizes, first.biased_gate, options, first.num_shared_experts)
+
+
+def knob(configs: Sequence[RunConfig], name: str, like: Tensor) -> PerRun:
+    """A knob as one number where all runs agree (cheaper), else as a tensor with one for each.
+
+    Args:   like: has the device, and the dtype for numbers that are not whole.
+    """
+    return per_run([getattr(config, name) for config in configs], like)
+
+
+def per_run(values: Sequence[PerRun], like: Tensor) -> PerRun:
+    """One number where all agree, else a tensor with one for each run."""
+    return side_by_side(values, [1] * len(values), like)
+
+
+def training_knobs(configs: Sequence[RunConfig], like: Tensor) -> RoutingKnobs:
+    """The router's numbers in a training step; what is drawn for it comes with its batch."""
+    first = configs[0]
+    return RoutingKnobs(
+        k=knob(configs, "top_k", like),
+        renormalize=knob(configs, "renormalized", like),
+        capacity=_places(configs, [c.capacity_factor for c in configs], first.batch_size // first.token_groups, like),
+        jitter=knob(configs, "gate_jitter", like),
+        token_groups=first.token_groups,
+    )
+
+
+def measuring_knobs(configs: Sequence[RunConfig], num_tokens: int, like: Tensor) -> RoutingKnobs:
+    """The router's numbers for so many tokens that are measured: one group, no noise, and seats of its own."""
+    factors = [
+        config.capacity_factor if config.eval_capacity_factor is None else config.eval_capacity_factor
+        for config in configs
+    ]
+    return RoutingKnobs(
+        k=knob(configs, "top_k", like),
+        renormalize=knob(configs, "renormalized", like),
+        capacity=_places(configs, factors, num_tokens, like),
+    )
+
+
+def _places(
+    configs: Sequence[RunConfig], factors: Sequence[float | None], num_tokens: int, like: Tensor
+) -> PerRun | None:
+    """Places C per expert for so many tokens; None where no run has a limit."""
+    if all(factor is None for factor in factors):
+        return None
+    places = [
+        num_tokens if factor is None else routers.capacity(num_tokens, config.num_experts, config.top_k, factor)
+        for config, factor in zip(configs, factors, strict=True)
+    ]
+    return per_run(places, like)
+
+
+def bias_rate(configs: Sequence[RunConfig], like: Tensor) -> PerRun:
+    """γ: how far a step moves the bias of a router that has one; 0 for all others."""
+    return knob(configs, "bias_rate", like) if configs[0].router == "deepseek_v3" else 0.0
+
+
+def has_seats(configs: Sequence[RunConfig]) -> bool:
+    """Whether a run's experts have a limited number of places, in training or while it is measured."""
+    return any(c.capacity_factor is not None or c.eval_capacity_factor is not None for c in configs)
+
+
+def crowded(configs: Sequence[RunConfig]) -> bool:
+    """Whether tokens measured in one pass act on each other: they compete for seats, are compared, or mixed."""
+    return ROUTER_INFO[configs[0].router].batchwise or has_seats(configs)
+
+
+def batch_decides(configs: Sequence[RunConfig]) -> bool:
+    """Whether a token's choice depends on its batch, in training or while it is measured: then maps show preference."""
+    skips = configs[0].router == "gshard" and configs[0].second_policy == "random"
+    return crowded(configs) or skips

@@ -1,0 +1,138 @@
+"""One training step of R runs as a pure function: what it reads, what it changes, and runs put side by side for it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from moeviz.axes import PerRun, over, side_by_side
+from moeviz.deciding import mean_over_groups
+from moeviz.model import MoE, RoutingKnobs
+from moeviz.routers import Routing, bias_step
+from moeviz.training.adam import Adam, clipped
+from moeviz.training.batch import Batch
+
+LARGEST_GRADIENT = 10.0  # per-run clipping: far above what a healthy run shows
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is the same for all runs of a step: the layer, and what it is asked to do well."""
+
+    model: MoE
+    task_loss: Callable[..., Tensor]
+    balance_loss: Callable[..., Tensor]
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The knobs of each run, as numbers."""
+
+    routing: RoutingKnobs
+    coef: PerRun
+    learning_rate_R: Float[Tensor, " R"]
+    largest_loss_R: Float[Tensor, " R"]  # a run whose task loss exceeds it stands still from then on
+    bias_rate: PerRun = 0.0
+
+    @staticmethod
+    def joined(parts: Sequence[Numbers], num_runs: Sequence[int]) -> Numbers:
+        """Those of several groups of runs as those of one; either all groups have a capacity or none has."""
+        rate_R = torch.cat([part.learning_rate_R for part in parts])
+        k, renormalize, jitter = (
+            side_by_side([getattr(part.routing, name) for part in parts], num_runs, rate_R)
+            for name in ("k", "renormalize", "jitter")
+        )
+        places = [part.routing.capacity for part in parts if part.routing.capacity is not None]
+        capacity = side_by_side(places, num_runs, rate_R) if places else None
+        routing = RoutingKnobs(k, renormalize, capacity, jitter, parts[0].routing.token_groups)
+        coef, bias_rate = (
+            side_by_side([getattr(part, name) for part in parts], num_runs, rate_R) for name in ("coef", "bias_rate")
+        )
+        return Numbers(routing, coef, rate_R, torch.cat([part.largest_loss_R for part in parts]), bias_rate)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """All that a step changes. Its tensors are never written in place: each step returns new ones."""
+
+    rows_REP: Float[Tensor, "R A P"]
+    adam: Adam
+    gradient_REP: Float[Tensor, "R A P"]  # clipped; 0 for a run that stands still
+    updated_RE: Float[Tensor, "R E"]  # steps in which an expert got at least one token
+    healthy_R: Bool[Tensor, " R"]
+    bias_RE: Float[Tensor, "R E"]  # what DeepSeek's router adds before it chooses; 0 for all others
+
+    @staticmethod
+    def joined(parts: Sequence[Progress]) -> Progress:
+        """Several groups of runs as one."""
+        adams = [part.adam for part in parts]
+        means_REP, squares_REP = (torch.cat([getattr(adam, name) for adam in adams]) for name in ADAM_MEANS)
+        adam = Adam(means_REP, squares_REP, tuple(step for adam in adams for step in adam.steps_of_each))
+        tensors = {name: torch.cat([getattr(part, name) for part in parts]) for name in TENSORS}
+        return Progress(adam=adam, **tensors)
+
+    def parted(self, num_runs: Sequence[int]) -> list[Progress]:
+        """The groups again, as views (see `detached`)."""
+        columns = {name: getattr(self, name).split(num_runs) for name in TENSORS}
+        means, squares = (getattr(self.adam, name).split(num_runs) for name in ADAM_MEANS)
+        ends = list(itertools.accumulate(num_runs))
+        adams = [
+            Adam(mean_REP, square_REP, self.adam.steps_of_each[end - 1])
+            for mean_REP, square_REP, end in zip(means, squares, ends, strict=True)
+        ]
+        return [
+            Progress(adam=adam, **dict(zip(columns, tensors, strict=True)))
+            for adam, *tensors in zip(adams, *columns.values(), strict=True)
+        ]
+
+    def detached(self) -> Progress:
+        """The same in memory of its own, so that keeping it does not keep the tensors of every run beside it."""
+        adam = Adam(_own(self.adam.mean_REP), _own(self.adam.square_REP), self.adam.num_steps)
+        return Progress(adam=adam, **{name: _own(getattr(self, name)) for name in TENSORS})
+
+
+def _own(value: Tensor) -> Tensor:
+    return value.clone() if value.untyped_storage().nbytes() > value.nbytes else value
+
+
+TENSORS = ("rows_REP", "gradient_REP", "updated_RE", "healthy_R", "bias_RE")
+ADAM_MEANS = ("mean_REP", "square_REP")
+
+
+def stepped(lesson: Lesson, numbers: Numbers, before: Progress, batch: Batch) -> Progress:
+    """One step: output, loss of each run, gradient, Adam. Runs are summed, never averaged: no run sees another."""
+    rows_REP = before.rows_REP.detach().requires_grad_()
+    knobs = batch.knobs(numbers.routing, before.bias_RE)
+    y_RTO, routing = lesson.model(rows_REP, batch.x_RTD, knobs)
+    task_loss_R = lesson.task_loss(y_RTO, batch.target)
+    loss_R = task_loss_R
+    if not _is_off(numbers.coef):
+        balance_loss_R = mean_over_groups(lesson.balance_loss, routing, knobs.k, knobs.token_groups)
+        loss_R = task_loss_R + numbers.coef * balance_loss_R
+    (gradient_REP,) = torch.autograd.grad(loss_R, rows_REP, torch.ones_like(loss_R))
+    return _applied(numbers, before, gradient_REP, task_loss_R.detach(), routing)
+
+
+def _applied(
+    numbers: Numbers, before: Progress, gradient_REP: Tensor, task_loss_R: Tensor, routing: Routing
+) -> Progress:
+    """Clip and apply; a run whose gradient is not finite, or whose loss exploded, stands still from now on."""
+    clipped_REP, norm_R = clipped(gradient_REP, LARGEST_GRADIENT)
+    healthy_R = before.healthy_R & (norm_R < torch.inf) & (task_loss_R < numbers.largest_loss_R)
+    gradient_REP = clipped_REP.masked_fill(over(~healthy_R, 2), 0)
+    adam, rows_REP = before.adam.update(before.rows_REP, gradient_REP, numbers.learning_rate_R * healthy_R)
+    bias_RE = before.bias_RE
+    if not _is_off(numbers.bias_rate):
+        bias_RE = bias_step(bias_RE, routing, rate=numbers.bias_rate * healthy_R.to(bias_RE.dtype))
+    updated_RE = before.updated_RE + routing.kept_TE.any(-2)
+    return Progress(rows_REP, adam, gradient_REP, updated_RE, healthy_R, bias_RE)
+
+
+def _is_off(number: PerRun) -> bool:
+    """Whether it is 0 for all runs, which is known without asking the device."""
+    return isinstance(number, float) and number == 0

@@ -1,0 +1,78 @@
+"""Questions and answers on pages: links to them, the search, and the way from an answer to the Playground."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from moeviz.config import RunConfig
+from moeviz.questions import MEASURED, QUESTIONS, Question, Scene, about, find
+from moeviz.ui.knobs import show
+
+PAGE, PLAYGROUND = "../../pages/questions.py", "../../pages/playground.py"
+FIRST = next(iter(QUESTIONS))
+LONGEST = 200  # letters of a search that are read
+
+
+def questions_about(place: str) -> None:
+    """A button that unfolds the questions that arise on a page, each a link to its answer."""
+    opened = st.popover("Questions about this", key="questions_about", on_change="rerun")
+    if opened.open:
+        with opened, st.container(key="about", gap="xxsmall"):
+            links(about(place))
+
+
+def links(keys: list[str]) -> None:
+    """A link for each question."""
+    for key in keys:
+        st.page_link(PAGE, label=QUESTIONS[key].text, query_params={"ask": key})
+
+
+def asked() -> str:
+    """The key of the question that the address asks; the first one where it asks none that there is."""
+    key = st.query_params.get("ask")
+    if key in QUESTIONS:
+        st.query_params["ask"] = key  # a link from one question to another leaves the browser's address as it was
+        return key
+    if key is not None:
+        st.warning("The address asks a question that is not here. Search for it, or choose one below.")
+    return FIRST
+
+
+def search() -> None:
+    """A box that finds questions while somebody types."""
+    text = st.text_input("Search the questions", key="search", placeholder="gradient zero", live=True, type="search")
+    if not text:
+        return
+    found = find(text[:LONGEST])
+    with st.container(key="found", gap="xxsmall"):
+        links(found)
+        if not found:
+            st.markdown("No question has all these words. Try fewer, or choose one below.")
+
+
+def choose_scene(key: str, question: Question) -> Scene:
+    """The setting to show: the one chosen where there are several."""
+    scenes = {scene.label: scene for scene in question.scenes}
+    if len(scenes) == 1:
+        return next(iter(scenes.values()))
+    label = st.segmented_control("Setting", list(scenes), default=next(iter(scenes)), key=f"scene_{key}", required=True)
+    return scenes[label]
+
+
+def numbers(question: Question) -> list[tuple[str, str, int]]:
+    """The live numbers that prove the point, for the stage: label, name in the frame's header, digits."""
+    return [(MEASURED[name][0], name, MEASURED[name][1]) for name in question.numbers]
+
+
+def open_in_playground(scene: Scene) -> None:
+    """A button for each run of a scene that takes it to the Playground."""
+    for index, config in enumerate(scene.configs):
+        name = f"“{scene.titles[index]}”" if scene.titles else "this"
+        if st.button(f"Open {name} in the Playground", key=f"open_{index}", on_click=_show, args=[config]):
+            st.switch_page(PLAYGROUND)
+
+
+def _show(config: RunConfig) -> None:
+    """The Playground opens with what the visitor's session says."""
+    show(config)
+    st.session_state.pop("preset", None)

@@ -1,0 +1,39 @@
+"""Why? Questions that learners ask, each with a short answer and a live run that shows it."""
+
+import streamlit as st
+
+from moeviz.figures import curves
+from moeviz.questions import QUESTIONS
+from moeviz.ui import asking
+from moeviz.ui.code import show_code
+from moeviz.ui.live import stage
+from moeviz.ui.visitor import live_run
+
+words, picture = st.columns([1, 2.6], gap="medium")
+with words:
+    asking.search()
+    key = asking.asked()
+    question = QUESTIONS[key]
+    st.markdown(f"#### {question.text}")
+    st.markdown(question.answer)
+    scene = asking.choose_scene(key, question)
+    if scene.titles:  # else said above the picture
+        st.markdown(f"**Look:** {question.look}")
+
+with picture:
+    token = live_run(f"questions {key} {scene.label}", scene.configs)
+    if token and scene.titles:
+        stage(token, "twins", titles=scene.titles, numbers=asking.numbers(question))
+    elif token:
+        charts = {"loss": curves.loss_figure, "metric": curves.metric_figure, "load": curves.load_figure}
+        stage(token, "playground", charts=charts, story=question.look, numbers=asking.numbers(question))
+
+with words, st.container(horizontal=True, gap="xsmall", key="open"):
+    asking.open_in_playground(scene)
+with picture:
+    st.caption(f"Source: {question.source}")
+    show_code(*question.code)
+
+st.markdown("##### All questions")
+with st.container(key="all_questions"):
+    asking.links(list(QUESTIONS))

@@ -1,0 +1,146 @@
+"""What strangers may send: floods, broken and oversized messages, guessed tokens, widgets that were never drawn so."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import socket
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from moeviz.engine.live import MAX_RATE
+from moeviz.frames import unpack
+from moeviz.stage.routes import MAX_SOCKETS
+from tests.browser.driving import Server
+from tests.browser.visitors import RawVisitor
+
+pytestmark = pytest.mark.browser
+LIMIT = 4_000_000  # server.maxMessageSize in .streamlit/config.toml
+BROKEN = (
+    "", "{", "null", "[]", '"play"', "[" * 4000, '{"a":' * 800, "9" * 4096, "x" * 5000, '"\\ud800"', b"bytes",
+    '{"op":"explode"}', '{"op":["play"]}', '{"op":"step","n":1e999}', '{"op":"step","n":-1}', '{"op":"hidden"}',
+    '{"op":"speed","value":{}}', '{"op":"view","credit":true}', '{"op":"view","probe":[NaN,1]}', '{"op":"close"}',
+    '{"op":"view","probe":[1e7,1]}', '{"op":"view","want":["__proto__"]}', '{"op":"set","knobs":{"num_experts":64}}',
+)  # fmt: skip
+UPGRADE = (
+    "GET /live/{token} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+OUT_OF_ORDER = ("recover", "reset", "pause", "recover", "play", "step", "pause", "reset", "play")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of its own, whose log and workers are looked at when all is over."""
+    with Server(tmp_path_factory.mktemp("hardening") / "log.txt") as running:
+        yield running
+        assert "Traceback" not in running.said(), running.said()
+
+
+def live(server: Server, token: str) -> ClientConnection:
+    address = f"{server.address.replace('http', 'ws', 1)}/live/{token}"
+    return connect(address, max_size=2**24, compression=None, close_timeout=1)
+
+
+def closed_with(connection: ClientConnection) -> int | None:
+    """The code that the server closes with; what it says before is skipped."""
+    try:
+        while True:
+            connection.recv(20)
+    except ConnectionClosed as closed:
+        return closed.rcvd.code if closed.rcvd else None
+
+
+def check_alive(server: Server, visitor: RawVisitor) -> None:
+    """An old and a new visitor still get frames, from the same workers."""
+    for each in (visitor, RawVisitor(server, "playground", "seed=8")):
+        each.ask(want=["first_choice"])
+        assert "winner" in unpack(each.frame())[1]
+        if each is not visitor:
+            each.close()
+
+
+def test_nothing_sent_to_the_socket_ends_a_page_or_a_worker(server):
+    visitor = RawVisitor(server, "playground", "seed=1")
+    visitor.ask()
+    visitor.frame()
+    workers, main = server.workers(), psutil.Process(server.process.pid)
+    memory = main.memory_info().rss
+    with live(server, visitor.token) as other:
+        for message in BROKEN:
+            other.send(message)
+            assert json.loads(other.recv(20))["op"] == "error", message
+        for op in OUT_OF_ORDER:
+            other.send(json.dumps({"op": op}))
+        other.send('{"op":"view","credit":4}')
+        while not isinstance(other.recv(20), bytes):
+            pass
+    with live(server, visitor.token) as other:  # a flood
+        with contextlib.suppress(ConnectionClosed):
+            for _ in range(20 * MAX_RATE):
+                other.send('{"op":"reset"}')
+        assert closed_with(other) == 1008
+    stream = f"{server.address.replace('http', 'ws', 1)}/_stcore/stream"
+    for _ in range(3):  # far beyond what may be in one message, at once or in pieces without end
+        sessions = connect(stream, subprotocols=[Subprotocol("streamlit")], compression=None, close_timeout=1)
+        for opened in (live(server, visitor.token), sessions, live(server, visitor.token)):
+            with opened as other:
+                with contextlib.suppress(ConnectionClosed):
+                    other.send(itertools.repeat("x" * 100_000, 400) if other is sessions else "x" * (10 * LIMIT))
+                assert closed_with(other) in (1009, None)
+    assert main.memory_info().rss - memory < 60e6
+    check_alive(server, visitor)
+    visitor.close()
+    assert server.workers()[: len(workers)] == workers
+    assert visitor.token not in server.said()
+
+
+def test_guesses_and_crowds_of_sockets_keep_nobody_out(server):
+    visitor = RawVisitor(server, "playground", "seed=2")
+    visitor.ask()
+    visitor.frame()
+    workers, codes = server.workers(), []
+    for guess in range(400):
+        with live(server, f"{guess:022}") as other:
+            codes.append(closed_with(other))
+    assert codes[0] == 4404 and set(codes) <= {4404, 1013}
+    for odd in ("", "a/b", "%00", "..%2f..%2fetc", "%ff", "x" * 4000):
+        with contextlib.suppress(InvalidStatus), live(server, odd) as other:
+            assert closed_with(other) in (4404, 1013, 1000)
+    for _ in range(100):  # gone before they are answered
+        with socket.create_connection(("127.0.0.1", server.port)) as raw:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            raw.sendall(UPGRADE.format(token=visitor.token, port=server.port).encode())
+    with contextlib.ExitStack() as opened:
+        crowd = [opened.enter_context(live(server, visitor.token)) for _ in range(2 * MAX_SOCKETS)]
+        assert closed_with(crowd[-1]) == 1013
+        check_alive(server, visitor)
+    visitor.close()
+    assert server.workers()[: len(workers)] == workers
+
+
+STRANGE: dict[str, list[dict[str, Any]]] = {
+    "knob_num_experts": [{"double_array_value": [each]} for each in (1e300, float("nan"), 64.0, -1.0)],
+    "knob_top_k": [{"double_array_value": [each]} for each in (32.0, float("inf"), 0.0)],
+    "knob_balance_coef": [{"string_array_value": [each]} for each in ("1e9", "<b>", "")],
+    "stage_playground": [{"json_value": each} for each in ('{"probe":"x"}', '{"probe":[1e300,{}]}', '{"probe":{}}')],
+}
+
+
+@pytest.mark.parametrize("knob", STRANGE)
+def test_widgets_that_say_what_no_widget_can_do_not_end_the_page(server, knob):
+    """A browser may send any value for a slider, a list or the stage; it must be of the widget's kind for Streamlit."""
+    visitor = RawVisitor(server, "playground")
+    widget = next(each for each in visitor.widgets if each.endswith(f"-{knob}"))
+    for value in STRANGE[knob]:
+        assert not visitor.turn({widget: value}), value
+    check_alive(server, visitor)
+    visitor.close()

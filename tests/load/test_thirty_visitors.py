@@ -1,0 +1,157 @@
+"""A class: many visitors at once, each with a run and sliders of its own, over real sockets against the real server.
+
+Run with `pytest tests/load -m slow -s`; it prints figures and asserts only that everybody is served.
+MOEVIZ_VISITORS and MOEVIZ_SECONDS measure another crowd. The visitors themselves share the computer with the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.browser.driving import Server, SmallServer, eventually
+from tests.load.crowd import Seen, Visitor
+from tests.measuring import Report, cpu_seconds, percentile, weigh
+
+pytestmark = pytest.mark.slow
+AT_ONCE = 5  # so many arrive together
+SETTLING = 6.0  # seconds after the last arrival: workers are warm, and all pictures have come once
+IDLE_FREE = 2.0
+KEPT = 60  # MB that all workers, or the server, may hold more than after an earlier class of the same size
+CROWDS = [(30, 60.0), (60, 20.0)]
+if "MOEVIZ_VISITORS" in os.environ:
+    CROWDS = [(int(os.environ["MOEVIZ_VISITORS"]), float(os.environ.get("MOEVIZ_SECONDS", "60")))]
+HEAVY = "num_experts=32&hidden_width=64"
+
+
+def address(number: int) -> str:
+    """What a visitor's address says: each has a seed, and some have other knobs, two of which need other shapes."""
+    others = {1: "&balance_coef=0.5", 2: "&top_k=1", 4: "&top_k=3&learning_rate=0.01", 5: "&num_experts=12"}
+    return f"seed={number}{others.get(number % 6, '')}"
+
+
+async def arrive(visitors: list[Visitor]) -> None:
+    for start in range(0, len(visitors), AT_ONCE):
+        await asyncio.gather(*(visitor.arrive() for visitor in visitors[start : start + AT_ONCE]))
+    await asyncio.sleep(SETTLING)
+
+
+async def watch(visitors: list[Visitor], seconds: float) -> list[Seen]:
+    """What each sees from now on."""
+    windows = [visitor.count_for(seconds) for visitor in visitors]
+    await asyncio.sleep(seconds)
+    return windows
+
+
+async def leave(visitors: list[Visitor]) -> None:
+    await asyncio.gather(*(visitor.leave() for visitor in visitors))
+
+
+def check_served(visitors: list[Visitor], windows: list[Seen]) -> None:
+    """No error, and everybody gets frames, steps and answers."""
+    assert [error for visitor in visitors for error in visitor.errors] == []
+    assert min(window.frames for window in windows) > 0
+    assert min(window.steps_per_second for window in windows) > 0
+    assert sum(len(window.latencies) for window in windows) > 0
+
+
+@pytest.mark.parametrize(("count", "seconds"), CROWDS)
+def test_a_crowd_of_visitors(tmp_path: Path, report: Report, count: int, seconds: float) -> None:
+    with SmallServer(tmp_path / "log.txt", {"idle_free": IDLE_FREE}) as small:
+        warm_up(small, count)
+        groups = {"server": [psutil.Process(small.process.pid)], "workers": small.workers()}
+        before = {name: weigh(group) for name, group in groups.items()}
+        visitors = [Visitor(small, address(number), number) for number in range(count)]
+        windows, spent, during = asyncio.run(measured(visitors, seconds, groups))
+        eventually(lambda: small.runs() == 0, "all runs are freed")
+        time.sleep(12)  # idle threads of the server's pool leave after ten seconds
+        after = {name: weigh(group) for name, group in groups.items()}
+        assert "Traceback" not in small.said()
+    check_served(visitors, windows)
+    report_rates(report, f"{count} visitors", windows)
+    for name, share in spent.items():
+        report(f"{count} visitors: CPU of {name}", 100 * share, "% of a core")
+    for name in groups:
+        for moment, weights in (("before", before), ("during", during), ("after", after)):
+            report(f"{count} visitors: memory of {name} {moment}", weights[name]["memory"], "MB")
+            report(f"{count} visitors: threads of {name} {moment}", weights[name]["threads"], "")
+    for name in groups:
+        assert after[name]["threads"] <= before[name]["threads"] + 4  # the pool of the server keeps a few
+        assert after[name]["memory"] <= before[name]["memory"] + KEPT
+
+
+def warm_up(small: SmallServer, count: int) -> None:
+    """A first class, after which everything is loaded that ever will be."""
+
+    async def come_and_go() -> None:
+        visitors = [Visitor(small, address(number), number) for number in range(count)]
+        await arrive(visitors)
+        await leave(visitors)
+
+    asyncio.run(come_and_go())
+    eventually(lambda: small.runs() == 0, "all runs are freed")
+    time.sleep(11)
+
+
+async def measured(
+    visitors: list[Visitor], seconds: float, groups: dict[str, list[psutil.Process]]
+) -> tuple[list[Seen], dict[str, float], dict[str, dict[str, float]]]:
+    """What the visitors see, the share of a core that each process takes meanwhile, and their weight at the end."""
+    await arrive(visitors)
+    processes = {"server": groups["server"][0], "visitors (this test)": psutil.Process()}
+    processes |= {f"worker {number}": worker for number, worker in enumerate(groups["workers"])}
+    began = {name: cpu_seconds(process) for name, process in processes.items()}
+    windows = await watch(visitors, seconds)
+    spent = {name: (cpu_seconds(process) - began[name]) / seconds for name, process in processes.items()}
+    during = {name: weigh(group) for name, group in groups.items()}
+    await leave(visitors)
+    return windows, spent, during
+
+
+def report_rates(report: Report, who: str, windows: list[Seen]) -> None:
+    for what, rates in (
+        ("frames a second", [window.frames_per_second for window in windows]),
+        ("training steps a second", [window.steps_per_second for window in windows]),
+    ):
+        report(f"{who}: {what}, median", statistics.median(rates), "1/s")
+        report(f"{who}: {what}, lowest", min(rates), "1/s")
+    latencies = [1000 * latency for window in windows for latency in window.latencies]
+    report(f"{who}: slider to frame, median of {len(latencies)}", statistics.median(latencies), "ms")
+    report(f"{who}: slider to frame, 95th percentile", percentile(latencies, 0.95), "ms")
+
+
+def test_a_visitor_with_32_experts_does_not_starve_the_others(tmp_path: Path, report: Report) -> None:
+    """Twice each way in turn, so that a busy computer slows both."""
+
+    async def compared(server: Server) -> tuple[list[list[Seen]], list[list[Seen]], list[Seen]]:
+        visitors = [Visitor(server, address(number), number) for number in range(14)]
+        await arrive(visitors)
+        without, beside, heavy_windows = [], [], []
+        for _ in range(2):
+            without.append(await watch(visitors, 6.0))
+            heavy = Visitor(server, HEAVY, 99)
+            await arrive([heavy])
+            *windows, own = await watch([*visitors, heavy], 6.0)
+            beside.append(windows)
+            heavy_windows.append(own)
+            await leave([heavy])
+            check_served([heavy], [own])
+        await leave(visitors)
+        check_served(visitors, [*without[0], *beside[0]])
+        return without, beside, heavy_windows
+
+    with SmallServer(tmp_path / "log.txt", {"num_workers": 1, "idle_free": 1.0}) as small:
+        without, beside, heavy = asyncio.run(compared(small))
+        assert "Traceback" not in small.said()
+    rates = []
+    for who, windows in (("14 visitors", without), ("14 beside one with N = 32, hidden 64", beside)):
+        rates.append(statistics.median(each.steps_per_second for window in windows for each in window))
+        report(f"one worker, {who}: steps a second, median", rates[-1], "1/s")
+    report("one worker, the one with N = 32: steps a second", max(each.steps_per_second for each in heavy), "1/s")
+    assert rates[1] > rates[0] / 2

@@ -1,0 +1,84 @@
+"""What the stage says and where it puts small maps, in node: shares in words, the first steps, the log's lines."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.test_stage import javascript
+
+
+def test_shares_and_parts_in_words():
+    # 4 of 8 cells are 2, three are 0, one is 1: largest first; 5 of 8 are at least 1
+    said = javascript("""
+        const { part, shares } = await import('$/words.js');
+        const cells = Uint8Array.from([2, 0, 2, 0, 2, 1, 2, 0]);
+        const parts = [part(cells, (value) => value >= 1), part(cells, (value, cell) => cell < 2)];
+        console.log(JSON.stringify([shares(cells, (value) => 'ABC'[value]), ...parts]));""")
+    assert said == ["C 50 %, A 38 %, B 13 %", "63 %", "25 %"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 8, 9, 32])
+def test_small_maps_are_equal_and_lie_apart_inside_the_large_one(count):
+    boxes = javascript(f"""
+        const {{ tiles }} = await import('$/shades.js');
+        console.log(JSON.stringify(tiles({count}, 400)));""")
+    assert len(boxes) == count and len({box["side"] for box in boxes}) == 1
+    side = boxes[0]["side"]
+    assert side > 400 / 8  # 32 maps take six columns
+    for index, box in enumerate(boxes):
+        assert min(box["x"], box["y"]) >= 0 and max(box["x"], box["y"]) + side <= 400 + 1e-9
+        assert all(max(abs(box["x"] - other["x"]), abs(box["y"] - other["y"])) >= side for other in boxes[:index])
+
+
+def header(step: int = 10, idle: int = 0, coef: float = 0.0, k: int = 2, at: float = 0.0, first: str = "A") -> Any:
+    return {
+        "header": {
+            "step": step, "dead": [[place < idle for place in range(8)]], "balance_coef": [coef], "top_k": [k],
+            "probe": [at, 0],
+        },
+        "first": first,
+    }  # fmt: skip
+
+
+def seen(*frames: Any, story: str = "") -> list[str]:
+    """Which first steps are ticked after each frame."""
+    found = javascript(f"""
+        const {{ Guide }} = await import('$/guide.js');
+        const host = {{ children: [{{}}, {{}}], dataset: {{}} }};
+        const guide = new Guide(host);
+        const ticked = {json.dumps(frames)}.map(({{ header, first }}) => {{
+            guide.draw(header, {json.dumps(story)}, first);
+            return host.dataset.seen;
+        }});
+        console.log(JSON.stringify(ticked));""")
+    return list(found)
+
+
+def test_the_first_steps_are_ticked_by_what_happens_and_stay_ticked():
+    assert seen(header(step=0, idle=3), header(), header(idle=1), header()) == ["", "", "0", "0"]
+    balanced = header(coef=10.0)
+    assert seen(balanced, header(idle=1, coef=10.0), balanced) == ["", "0", "01"]  # nobody came back before
+    assert seen(header(idle=1), header(), balanced) == ["0", "0", "01"]  # without λ it was not λ
+
+
+def test_the_third_step_needs_k_1_a_moved_probe_and_another_first_choice():
+    one = header(k=1)
+    assert seen(one, header(k=1, at=0.5), header(k=1, at=0.6, first="B")) == ["", "", "2"]
+    assert seen(one, header(k=1, first="B")) == ["", ""]  # the router changed its mind under a resting probe
+    assert seen(header(), header(at=0.5, first="B")) == ["", ""]  # k = 2
+    assert seen(header(), header(k=1, at=0.5, first="B")) == ["", ""]  # k was turned in the same moment
+
+
+def test_a_story_ticks_nothing():
+    assert seen(header(idle=1), header(idle=1), story="Watch who answers where.") == ["", ""]
+
+
+def test_one_turn_of_a_knob_is_one_line_of_the_log():
+    lines = javascript("""
+        const { dragged } = await import('$/marks.js');
+        const marks = [[50, 'λ 0→100'], [50, 'λ 100→50'], [50, 'k 2→1'], [50, 'λ 50→10'], [51, 'λ 10→5']];
+        console.log(JSON.stringify(dragged(marks, 0).map(({ step, knob, from, to }) => [step, knob, from, to])));""")
+    assert lines == [[50, "λ", "0", "10"], [50, "k", "2", "1"], [51, "λ", "10", "5"]]
