@@ -10,7 +10,10 @@ import asyncio
 import os
 import statistics
 import time
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -28,6 +31,12 @@ CROWDS = [(30, 60.0), (60, 20.0)]
 if "MOEVIZ_VISITORS" in os.environ:
     CROWDS = [(int(os.environ["MOEVIZ_VISITORS"]), float(os.environ.get("MOEVIZ_SECONDS", "60")))]
 HEAVY = "num_experts=32&hidden_width=64"
+
+
+def apart(main: Coroutine[Any, Any, Any]) -> Any:
+    """Run it on a thread of its own: after browser tests the main thread has playwright's event loop."""
+    with ThreadPoolExecutor(1) as own:
+        return own.submit(asyncio.run, main).result()
 
 
 def address(number: int) -> str:
@@ -68,7 +77,7 @@ def test_a_crowd_of_visitors(tmp_path: Path, report: Report, count: int, seconds
         groups = {"server": [psutil.Process(small.process.pid)], "workers": small.workers()}
         before = {name: weigh(group) for name, group in groups.items()}
         visitors = [Visitor(small, address(number), number) for number in range(count)]
-        windows, spent, during = asyncio.run(measured(visitors, seconds, groups))
+        windows, spent, during = apart(measured(visitors, seconds, groups))
         eventually(lambda: small.runs() == 0, "all runs are freed")
         time.sleep(12)  # idle threads of the server's pool leave after ten seconds
         after = {name: weigh(group) for name, group in groups.items()}
@@ -94,7 +103,7 @@ def warm_up(small: SmallServer, count: int) -> None:
         await arrive(visitors)
         await leave(visitors)
 
-    asyncio.run(come_and_go())
+    apart(come_and_go())
     eventually(lambda: small.runs() == 0, "all runs are freed")
     time.sleep(11)
 
@@ -147,7 +156,7 @@ def test_a_visitor_with_32_experts_does_not_starve_the_others(tmp_path: Path, re
         return without, beside, heavy_windows
 
     with SmallServer(tmp_path / "log.txt", {"num_workers": 1, "idle_free": 1.0}) as small:
-        without, beside, heavy = asyncio.run(compared(small))
+        without, beside, heavy = apart(compared(small))
         assert "Traceback" not in small.said()
     rates = []
     for who, windows in (("14 visitors", without), ("14 beside one with N = 32, hidden 64", beside)):
