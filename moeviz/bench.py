@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from json import dumps
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -22,16 +21,13 @@ from moeviz import frames
 from moeviz.config import RunConfig, expand
 from moeviz.device import use_one_thread
 from moeviz.knob import shown
+from moeviz.methods import PAPERS
 from moeviz.rules import ROUTER_NAMES
 from moeviz.training import Training
 
 SIZE = RunConfig(
     task="spiral", num_experts=8, top_k=2, hidden_width=32, batch_size=256, learning_rate=0.01, balance_coef=1.0
 )
-PAPERS: dict[str, dict[str, Any]] = {
-    "switch": {"capacity_factor": 1.25, "gate_jitter": 0.01},
-    "gshard": {"capacity_factor": 2.0, "token_groups": 4},
-}
 STEPS = 20  # in one timing
 ROUNDS = 25  # timings of each side
 

@@ -73,7 +73,8 @@ class RunConfig:
     )  # fmt: skip
     capacity_factor: float | None = knob(
         None, low=0.1, high=16, scale="log", optional=True, live=True, per_run=True, routers=SEATED,
-        label="Seats per expert", help="1 = fair share; extra inputs are dropped. none = no limit.",
+        label="Seats per expert", caption="1 = a fair share; none = no limit",
+        help="1 = fair share; extra inputs are dropped. none = no limit.",
     )  # fmt: skip
     eval_capacity_factor: float | None = knob(
         None, low=0.1, high=16, scale="log", optional=True, live=True, per_run=True, routers=SEATED,
@@ -86,6 +87,17 @@ class RunConfig:
     gate_jitter: float = knob(
         0.0, low=0, high=0.5, scale="log0", live=True, per_run=True, routers=("switch",), label="Gate jitter",
         help="In training the gate sees each input number times a random one from 1 − j to 1 + j; 0 = off.",
+    )  # fmt: skip
+    gate_skew: float = knob(
+        0.0, low=0, high=4, live=True, per_run=True, label="Skew of the scores",
+        caption="favors the first experts, against the last",
+        help="Added to the gate's scores for every input: as much for the first expert, as much less for the last, "
+        "evenly between them; 0 = off.",
+    )  # fmt: skip
+    router_noise: float = knob(
+        1.0, low=0, high=4, live=True, per_run=True, routers=("noisy_top_k", "switch", "gshard"),
+        label="Router's noise",
+        help="Multiplies what the router draws at random in training: 1 = as in its paper, 0 = nothing is random.",
     )  # fmt: skip
     second_policy: str = knob(
         "random", choices=("random", "all"), choice_labels=("with chance 2 × weight", "always"), live=True,
@@ -132,7 +144,10 @@ class RunConfig:
     noise: float = knob(
         0.0, low=0, high=1, live=True, per_run=True, label="Data noise", help="How far points stray from their place."
     )
-    seed: int = knob(0, low=0, high=2**31 - 1, per_run=True, label="Seed", help="Another seed deals other weights.")
+    seed: int = knob(
+        0, low=0, high=2**31 - 1, per_run=True, label="Seed", caption="another seed deals other weights",
+        help="Another seed deals other weights.",
+    )  # fmt: skip
     device: str = knob("auto", choices=DEVICE_NAMES, label="Device", help="auto: CUDA, else Apple's MPS, else the CPU.")
     dispatch: str = knob(
         "auto", choices=DISPATCH_NAMES, label="Dispatch",
@@ -222,6 +237,27 @@ class RunConfig:
         return [each for each in numbers if rules.mended(vars(self) | {name: each}, RULES)[0][name] == each]
 
 
+def comparable(configs: Sequence[RunConfig]) -> list[RunConfig]:
+    """The configs, if their runs can be watched side by side; else ValueError (rule, value, remedy).
+
+    Runs of one shape always can. Others must be twins in their data, and have as many experts.
+    """
+    configs = list(configs)
+    if not configs:
+        raise ValueError("a training needs at least one run: got none; pass [RunConfig()]")
+    if len({config.bucket() for config in configs}) > 1:
+        for what, values in (
+            ("num_experts", {config.num_experts for config in configs}),
+            ("task, seed, noise, num_classes and train_share", {config.data() for config in configs}),
+        ):
+            if len(values) > 1:
+                raise ValueError(
+                    f"runs of several shapes must share {what} to be watched side by side: got {len(values)} different "
+                    f"ones among {len(configs)} configs; open one group for each"
+                )
+    return configs
+
+
 def expand(config: RunConfig, **lists: Sequence[Value]) -> list[RunConfig]:
     """Every combination of the listed knob values, the last knob varying fastest."""
     combinations = itertools.product(*lists.values())
@@ -243,7 +279,7 @@ class TaskInfo:
 
 TASK_INFO: dict[str, TaskInfo] = {
     "clusters": TaskInfo("Clusters", "8 groups on a ring, each with its own rule inside.", classes=(2, 8)),
-    "clusters_unequal": TaskInfo("Unequal clusters", "One of the 8 groups holds half the tokens.", classes=(2, 8)),
+    "clusters_unequal": TaskInfo("Unequal clusters", "One of the 8 groups holds half the inputs.", classes=(2, 8)),
     "spiral": TaskInfo("Spiral", "Two arms wound around each other.", classes=(2, 8)),
     "xor": TaskInfo("XOR", "Opposite quadrants belong together."),
     "circle": TaskInfo("Circle", "A disk inside a ring.", classes=(2, 8), gate_bias=True),

@@ -40,6 +40,7 @@ class RoutingKnobs:
     renormalize: PerRun
     capacity: PerRun | None = None
     jitter: PerRun = 0.0
+    skew: PerRun = 0.0
     token_groups: int = 1
     bias_RE: Float[Tensor, "R E"] | None = None
     noise_RTE: Float[Tensor, "R T E"] | None = None  # of N(0, 1)

@@ -17,13 +17,13 @@ and the probe then show the preference for a token by itself: nobody queues or i
 or mixed, it is with the test tokens).
 Header, about the task: `task`, `kind`, `view` map | curve | projection, `extent`, `metric_name`, `lo` and `hi` (values
 that regression pictures are shaded between), `num_runs` R, `num_experts` N, `num_shared` experts beside them,
-`num_outputs` O, `router`, `balance_loss`.
-Header, a list with one entry per run: `top_k`, `balance_coef`, `renormalized` (a token's weights add up to 1),
-`task_loss`, `balance_loss_value` (raw), `train_metric`, `test_loss`, `test_metric`, `cv_load`, `specialization`,
-`dropped_share` (of choices), `unserved_share` (of tokens, without any expert), `cv_importance` (of the weights' sums),
-`gate_gradient` (norm, of the last step), `max_violation`, `load_entropy`, `logit_size`, `num_parameters`,
-`active_parameters` and `flops` (those of one token); one per run and expert: `ids` (letter A is id 0; the E axis is
-sorted by id), `dead`, `died_at` (step since which it is idle; 0 = never chosen; null = not dead).
+`num_outputs` O.
+Header, a list with one entry per run: `router`, `balance_loss`, `top_k`, `balance_coef`, `renormalized` (a token's
+weights add up to 1), `task_loss`, `balance_loss_value` (raw), `train_metric`, `test_loss`, `test_metric`, `cv_load`,
+`specialization`, `dropped_share` (of choices), `unserved_share` (of tokens, without any expert), `cv_importance` (of
+the weights' sums), `gate_gradient` (norm, of the last step), `max_violation`, `load_entropy`, `logit_size`,
+`num_parameters`, `active_parameters` and `flops` (those of one token); one per run and expert: `ids` (letter A is id 0;
+the E axis is sorted by id), `dead`, `died_at` (step since which it is idle; 0 = never chosen; null = not dead).
 
 Arrays in every frame: `load`, `mean_prob`, `importance`, `gradient_norm`, `update_share` (share of steps with a token),
 `probe_prob`, `probe_weight` f4[R,N]; `probe_chosen` u1[R,N]; `probe_output` f4[R,O] (shared experts included);
@@ -42,10 +42,10 @@ Arrays in every frame: `load`, `mean_prob`, `importance`, `gradient_norm`, `upda
                    true groups that chance alone gives)
     curve          curve_x, curve_target f4[G]; curve_prediction f4[R,G]; curve_expert, curve_gate f4[R,N,G];
                    curve_winner u1[R,G]
-    history        history_step f4[S]; history_<column of Training.history> f4[R,S]; history_balance_coef f4[R,S];
-                   history_load f4[R,M,S]
-                   by expert id, NaN while it does not exist; of a ghost: ghost_step f4[S]; ghost_task_loss,
-                   ghost_balance_loss, ghost_test_metric f4[R,S]
+    history        history_step f4[S]; history_<column of Training.history> f4[R,S]; history_balance_coef,
+                   history_dropped_share, history_unserved_share f4[R,S]; history_load f4[R,M,S] by expert id, NaN
+                   while it does not exist; of a ghost: ghost_step f4[S]; ghost_task_loss, ghost_balance_loss,
+                   ghost_test_metric f4[R,S]
     journey        of the token at the probe: journey_x f4[R,D]; journey_gate_w f4[R,N,D]; journey_gate_b f4[R,N];
                    journey_logit f4[R,N] (journey_noisy_logit where noise was added); journey_target f4[R,1] (class) or
                    f4[R,O], of the test token at journey_distance f4[R,1]; journey_loss f4[R,1]; journey_gradient
@@ -55,6 +55,12 @@ Arrays in every frame: `load`, `mean_prob`, `importance`, `gradient_norm`, `upda
                    journey_form_weight, journey_form_gradient f4[R,F,N]; journey_form_output f4[R,F,O];
                    journey_form_loss f4[R,F]; of the measured train tokens: journey_mean_prob, journey_batch_load
                    f4[R,N]; journey_balance_loss f4[R,1] (raw)
+    seating        of the first train tokens, T of them, as a batch of their own in training: seating_prob,
+                   seating_weight f4[R,T,N]; seating_chosen, seating_kept u1[R,T,N]; seating_position i2[R,T,N] (in the
+                   expert's queue from 0; −1 = not in it: not chosen, or skipped at random); seating_places i4[R,1] (T =
+                   no limit); seating_load, seating_importance, seating_mean_prob f4[R,N]; seating_loss f4[R,L] (raw, in
+                   the order of moeviz.rules.BALANCED_VALUES); seating_dropped f4[R,2] (share of choices; and by a gate
+                   that chooses at random; NaN without a limit); seating_unserved f4[R,1] (share of tokens)
 """
 
 from __future__ import annotations
@@ -71,7 +77,7 @@ MAGIC = b"MOE1"
 DTYPES: dict[str, np.dtype[Any]] = {name: np.dtype(f"<{name}") for name in ("u1", "i2", "i4", "f4")}
 PICTURES = (
     "first_choice", "confidence", "prediction", "gate", "expert_output", "choices", "points", "batch", "groups",
-    "curve", "history", "journey",
+    "curve", "history", "journey", "seating",
 )  # fmt: skip
 """What a client may ask for; each name adds its own arrays to the ones that every frame carries."""
 

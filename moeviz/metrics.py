@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -23,6 +25,26 @@ def kept_load(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R E"]:
 def dropped_share(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R"]:
     """Share of all choices that found no free place."""
     return (load(routing, k=k) - kept_load(routing, k=k)).sum(-1)
+
+
+def random_drop(num_tokens: int, num_experts: int, k: int, places: int) -> float:
+    """Share of choices that a gate which chooses at random drops on average: a line to compare with.
+
+    An expert's queue is then binomial, T draws with chance k/E; what exceeds its places is dropped. About
+    .399 · √((E − 1)/T) at k = 1 and a capacity factor of 1.
+    """
+    chance = k / num_experts
+    if chance == 1:
+        return max(num_tokens - places, 0) / num_tokens
+    log_ways = [
+        math.lgamma(num_tokens + 1) - math.lgamma(count + 1) - math.lgamma(num_tokens - count + 1)
+        for count in range(places + 1, num_tokens + 1)
+    ]
+    overflow = sum(
+        (count - places) * math.exp(ways + count * math.log(chance) + (num_tokens - count) * math.log1p(-chance))
+        for count, ways in enumerate(log_ways, places + 1)
+    )
+    return overflow / (chance * num_tokens)
 
 
 def unserved_share(routing: Routing) -> Float[Tensor, "*R"]:

@@ -174,6 +174,8 @@ class MoE:
         logits_RTE = torch.bmm(x_RTD, gate_rows_REP[..., :width].mT)
         if self.biased_gate:
             logits_RTE = logits_RTE + gate_rows_REP[..., width].unsqueeze(-2)
+        if isinstance(knobs.skew, Tensor) or knobs.skew:
+            logits_RTE = logits_RTE + over(knobs.skew, 2) * slant(logits_RTE)
         noise_rows_RED = gate_rows_REP[..., -width:] if self.router == "noisy_top_k" else None
         return decide(self.router, Question(x_RTD, logits_RTE, noise_rows_RED, self.options, knobs))
 
@@ -195,3 +197,8 @@ class MoE:
         """Parameters that one token uses: the whole gate, which scores every expert, k experts, and the shared."""
         own = sum(math.prod(shape) for shape in self.expert_shapes.values())
         return num_experts * self.gate_width + (k + self.num_shared) * own
+
+
+def slant(logits_RTE: Float[Tensor, "R T E"]) -> Float[Tensor, " E"]:
+    """What a skew of 1 adds to the scores: 1 for the first expert, −1 for the last, evenly between them."""
+    return torch.linspace(1, -1, logits_RTE.shape[-1], device=logits_RTE.device, dtype=logits_RTE.dtype)

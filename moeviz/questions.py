@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from moeviz.config import RunConfig
 from moeviz.knob import Value
+from moeviz.presets import PRESETS
 
 PLACES = ("home", "journey", "playground", "balance", "routers", "sparse")  # pages where questions arise
 
@@ -240,6 +241,21 @@ QUESTIONS: dict[str, Question] = {
         ("num_parameters", "active_parameters", "flops"), ("moeviz.model:MoE", "moeviz.dispatch:sparse"),
         "the article, section 4; Mixtral, section 1 (arXiv 2401.04088)",
         ("home", "playground", "sparse"), "ram vram gpu parameters active total cost flops sparse cheap storage",
+    ),
+    "lambda_accuracy": Question(
+        "Does a higher λ raise accuracy?",
+        "Not as a rule. λ evens out the work, and what that does to the answers depends on the data. Where equal groups "
+        "wait for experts that idle, waking them costs nothing and may help. Where one group holds half of all inputs, "
+        "even load has to cut it up, and answers get worse.",
+        "Unequal groups: right, the load is more even and accuracy lower. Equal groups: right, more even and no worse.",
+        (
+            twins("Unequal groups", PRESETS["too_much"].config, "balance_coef", left=("λ = 0", 0.0),
+                  right=("λ = 20", 20.0)),
+            twins("Equal groups", RunConfig(top_k=1), "balance_coef", left=("λ = 0", 0.0), right=("λ = 10", 10.0)),
+        ),
+        ("test_metric", "cv_load"), ("moeviz.losses:squared", "moeviz.metrics:cv"),
+        "measured here",
+        ("home", "playground", "balance"), "better answers quality improve help performance trade-off",
     ),
     "lambda_units": Question(
         "Can λ be compared across losses?",

@@ -22,6 +22,11 @@ class RouterInfo:
     batchwise: bool = False  # whether a token's choice always depends on the other tokens of its batch
     weights: str = "shares"  # of one token: shares (they add up to 1) | own (they do not) | form (as gate_form says)
 
+    @property
+    def name(self) -> str:
+        """The label without what explains it."""
+        return self.label.partition(":")[0].partition(" (")[0]
+
 
 ROUTER_INFO: dict[str, RouterInfo] = {
     "top_k": RouterInfo(
@@ -52,6 +57,8 @@ ROUTER_INFO: dict[str, RouterInfo] = {
         batchwise=True,
     ),
 }  # fmt: skip
+BALANCED_VALUES = {"squared": 0.0, "switch": 1.0, "gshard": 1.0, "importance": 0.0, "load": 0.0}
+"""What each loss that measures balance reads where all is even."""
 ROUTER_NAMES = tuple(ROUTER_INFO)
 SEATED = tuple(name for name, info in ROUTER_INFO.items() if info.seats)
 

@@ -41,6 +41,10 @@ class FakeTraining:
     def reset(self) -> None:
         self.current_step, self.diverged, self.reason = 0, False, None
 
+    @property
+    def parts(self) -> tuple[FakeTraining]:
+        return (self,)
+
     def step(self, n: int = 1) -> None:
         if self.diverged:  # it stands still, as the real one does
             return

@@ -313,7 +313,7 @@ def test_a_bucket_ignores_exactly_the_knobs_that_may_differ_between_its_runs() -
     per_run = {name for name, knob in KNOBS.items() if knob.per_run}
     assert per_run == {
         "top_k", "balance_coef", "gate_form", "capacity_factor", "eval_capacity_factor", "gate_jitter", "bias_rate",
-        "learning_rate", "noise", "seed",
+        "gate_skew", "router_noise", "learning_rate", "noise", "seed",
     }  # fmt: skip
     others: dict[str, Value] = {
         "task": "xor", "num_experts": 4, "top_k": 1, "balance_loss": "z", "balance_coef": 1.0, "gate_form": "plain",
@@ -321,7 +321,7 @@ def test_a_bucket_ignores_exactly_the_knobs_that_may_differ_between_its_runs() -
         "learning_rate": 0.1, "noise": 0.5, "seed": 1, "device": "cpu", "dispatch": "dense", "num_classes": 3,
         "train_share": 0.8, "eval_capacity_factor": 2.0, "batch_prioritized": True, "gate_jitter": 0.1,
         "second_policy": "all", "token_groups": 4, "bias_rate": 0.1, "expert_groups": 4, "kept_groups": 2,
-        "route_scale": 2.0, "num_shared_experts": 1, "router": "mixtral",
+        "route_scale": 2.0, "num_shared_experts": 1, "router": "mixtral", "gate_skew": 1.0, "router_noise": 2.0,
     }  # fmt: skip
     assert set(others) == set(KNOBS)
     for name, value in others.items():

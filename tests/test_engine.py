@@ -205,10 +205,10 @@ def test_tokens_cannot_be_guessed(engine):
         assert len({token[place] for token in tokens}) > 5
 
 
-def test_configs_of_two_shapes_are_refused(engine):
-    with pytest.raises(ValueError, match="must share every knob that is not per_run: got 2 configs of 2 shapes"):
+def test_runs_that_cannot_be_compared_are_refused(engine):
+    with pytest.raises(ValueError, match="must share num_experts to be watched side by side: got 2 different ones"):
         engine.open([RunConfig(), RunConfig(num_experts=4)])
-    with pytest.raises(ValueError, match="got 0 configs"):
+    with pytest.raises(ValueError, match="at least one run: got none"):
         engine.open([])
 
 

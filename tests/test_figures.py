@@ -48,12 +48,12 @@ def test_a_frame_and_a_table_draw_the_same_losses():
 
 def test_what_training_minimizes_is_stacked_and_the_raw_balance_loss_has_its_own_strip():
     traces = by_name(loss_figure(FRAME_HISTORY))
-    assert list(traces) == ["balance loss, raw", "task loss", "λ · balance loss"]
+    assert list(traces) == ["balance loss, before λ", "task loss", "λ · balance loss"]
     # λ was 0, then 10, 10: 0·0.1, 10·0.2, 10·0.3
     np.testing.assert_allclose(traces["λ · balance loss"].y, [0.0, 2.0, 3.0])
-    np.testing.assert_allclose(traces["balance loss, raw"].y, BALANCE[0])  # raw, so it shows at λ = 0 too
+    np.testing.assert_allclose(traces["balance loss, before λ"].y, BALANCE[0])  # raw, so it shows at λ = 0 too
     assert traces["task loss"].stackgroup == traces["λ · balance loss"].stackgroup
-    assert traces["balance loss, raw"].yaxis == "y2" and traces["task loss"].yaxis is None
+    assert traces["balance loss, before λ"].yaxis == "y2" and traces["task loss"].yaxis is None
 
 
 def test_without_the_recorded_coefficient_its_part_is_not_made_up():
@@ -61,7 +61,7 @@ def test_without_the_recorded_coefficient_its_part_is_not_made_up():
     figure = loss_figure(history)
     traces = by_name(figure)
     assert traces["λ · balance loss"].visible is False
-    assert [note.text for note in figure.layout.annotations] == ["balance loss, raw", "task loss"]
+    assert [note.text for note in figure.layout.annotations] == ["balance loss, before λ", "task loss"]
     bands = loss_figure(FRAME_HISTORY).layout.annotations[1].text  # where both are drawn, each is named beside its gray
     assert re.sub("<.*?>", "", bands) == "■ task loss + ■ λ · balance loss"
     assert all(trace.fillcolor in bands for trace in loss_figure(FRAME_HISTORY).data if trace.stackgroup)

@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 ROOMS: list[tuple[int, tuple[str, ...], str]] = [
     (0, ("moeviz.config", "moeviz.knob", "moeviz.rules", "moeviz.cautions"), ""),
     (1, ("moeviz.axes", "moeviz.rng", "moeviz.device"), "torch jaxtyping"),
-    (1, ("moeviz.presets",), ""),
-    (1, ("moeviz.questions",), ""),
+    (1, ("moeviz.presets", "moeviz.questions"), ""),
+    (1, ("moeviz.methods",), ""),
     (1, ("moeviz.router_notes",), ""),
     (1, ("moeviz.network",), ""),
     (2, ("moeviz.tasks",), "torch jaxtyping numpy pandas sklearn"),

@@ -77,6 +77,32 @@ def test_random_routing_drops_what_the_reference_line_says() -> None:
     assert metrics.dropped_share(routing, k=1).mean().item() == pytest.approx(expected, rel=0.05)
 
 
+def test_the_reference_line_by_hand() -> None:
+    # 2 tokens, 2 experts, one seat each, k = 1: both on one expert in half of the draws, which drops 1 of 2: 1/4
+    assert metrics.random_drop(2, 2, 1, 1) == pytest.approx(1 / 4)
+    # 3 tokens, k = 2 of 3, one seat: an expert's queue is 0-3 with chances 1/27, 6/27, 12/27, 8/27; over by 1 or 2:
+    # 28/27 of 2 wanted
+    assert metrics.random_drop(3, 3, 2, 1) == pytest.approx(28 / 54)
+    assert metrics.random_drop(16, 4, 4, 4) == pytest.approx(3 / 4)  # k = N: every token wants every expert
+    assert metrics.random_drop(16, 4, 1, 16) == 0
+
+
+@pytest.mark.parametrize(
+    ("num_tokens", "num_experts", "k", "factor"), [(16, 8, 1, 1.25), (16, 8, 2, 1.0), (40, 5, 3, 0.5)]
+)
+def test_the_reference_line_is_what_random_routing_drops(num_tokens, num_experts, k, factor) -> None:
+    # 4000 draws put the mean share within about half a percent of a choice's worth
+    places = capacity(num_tokens, num_experts, k, factor)
+    logits_RTE = torch.rand(4000, num_tokens, num_experts, generator=torch.Generator().manual_seed(1))
+    dropped = metrics.dropped_share(top_k(logits_RTE, k=k, capacity=places), k=k).mean().item()
+    assert metrics.random_drop(num_tokens, num_experts, k, places) == pytest.approx(dropped, abs=0.005)
+
+
+def test_the_reference_line_nears_its_formula() -> None:
+    expected = 0.399 * math.sqrt(7 / 512)
+    assert metrics.random_drop(512, 8, 1, 64) == pytest.approx(expected, rel=0.03)
+
+
 # ---- unevenness ------------------------------------------------------------------------------------------------
 
 

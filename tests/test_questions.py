@@ -82,7 +82,7 @@ def test_sizes_are_those_of_the_layer() -> None:
         ("fᵢ", "load_share"), ("routers gradient", "zero_gradient"), ("loss constant", "constant_loss"),
         ("nan", "nan"), ("dropped", "dropped"), ("deepseek", "deepseek_bias"), ("load importance", "importance_load"),
         ("speciali", "specialization"), ("loss 0 even", "zero_loss"), ("letters", "letters"), ("pizza", "pizza"),
-        ("vram", "memory"), ("λ compared", "lambda_units"),
+        ("vram", "memory"), ("λ compared", "lambda_units"), ("raise accuracy", "lambda_accuracy"),
     ],
 )  # fmt: skip
 def test_a_search_finds_words_of_question_answer_and_keywords_in_any_order(text: str, first: str) -> None:
@@ -163,6 +163,17 @@ def test_switch_loss_is_1_where_load_is_even() -> None:
     )
     assert (abs(balanced - 1) < 0.03).all() and (free > 1.15).all()
     assert (balanced_cv < 0.6 * free_cv).all()
+
+
+@pytest.mark.slow
+def test_a_higher_lambda_evens_out_the_load_and_raises_accuracy_only_where_it_may() -> None:
+    for label in ("Unequal groups", "Equal groups"):
+        free, pressed = numbers("cv_load", "lambda_accuracy", 400, label)
+        assert (pressed < 0.8 * free).all(), label
+    free, pressed = numbers("test_metric", "lambda_accuracy", 400, "Unequal groups")
+    assert (pressed < free - 0.03).all()
+    free, pressed = numbers("test_metric", "lambda_accuracy", 400, "Equal groups")
+    assert pressed.mean() > free.mean() - 0.02
 
 
 @pytest.mark.slow

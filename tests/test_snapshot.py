@@ -10,12 +10,11 @@ import torch
 from sklearn.metrics import normalized_mutual_info_score
 
 from moeviz.config import TASK_INFO, RunConfig
+from moeviz.frames import DTYPES, pack
 from moeviz.frames import PICTURES as PICTURE_NAMES
-from moeviz.frames import pack
 from moeviz.training import Training
 from moeviz.training.history import Record, idle, loads_by_id, table, thin
-from moeviz.training.pictures import PICTURES
-from moeviz.training.snapshot import OF_THE_PROBE
+from moeviz.training.snapshot import OF_THE_PROBE, PICTURES
 
 HEADER = set(
     "step reason task router kind view extent num_runs num_experts num_outputs ids top_k balance_coef renormalized"
@@ -67,7 +66,7 @@ def test_every_task_fills_the_header_and_the_frame(task: str) -> None:
     assert set(snapshot.header) >= HEADER
     json.dumps(snapshot.header, allow_nan=False)
     assert (snapshot.view, snapshot.kind, snapshot.num_runs, snapshot.num_experts) == (view, TASK_INFO[task].kind, 2, 8)
-    assert all(value.dtype in ("u1", "f4") for value in snapshot.arrays.values())
+    assert all(value.dtype in DTYPES.values() for value in snapshot.arrays.values())
     assert len(pack(snapshot.header, snapshot.arrays)) > sum(value.nbytes for value in snapshot.arrays.values())
 
 

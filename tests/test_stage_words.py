@@ -33,11 +33,11 @@ def test_small_maps_are_equal_and_lie_apart_inside_the_large_one(count):
         assert all(max(abs(box["x"] - other["x"]), abs(box["y"] - other["y"])) >= side for other in boxes[:index])
 
 
-def header(step: int = 10, idle: int = 0, coef: float = 0.0, k: int = 2, at: float = 0.0, first: str = "A") -> Any:
+def header(step: int = 200, idle: int = 0, coef: float = 0.0, k: int = 2, at: float = 0.0, first: str = "A") -> Any:
     return {
         "header": {
             "step": step, "dead": [[place < idle for place in range(8)]], "balance_coef": [coef], "top_k": [k],
-            "probe": [at, 0],
+            "probe": [at, 0], "marks": [], "state": "running",
         },
         "first": first,
     }  # fmt: skip
@@ -58,7 +58,7 @@ def seen(*frames: Any, story: str = "") -> list[str]:
 
 
 def test_the_first_steps_are_ticked_by_what_happens_and_stay_ticked():
-    assert seen(header(step=0, idle=3), header(), header(idle=1), header()) == ["", "", "0", "0"]
+    assert seen(header(step=50, idle=3), header(), header(idle=1), header()) == ["", "", "0", "0"]  # time to read it
     balanced = header(coef=10.0)
     assert seen(balanced, header(idle=1, coef=10.0), balanced) == ["", "0", "01"]  # nobody came back before
     assert seen(header(idle=1), header(), balanced) == ["0", "0", "01"]  # without λ it was not λ
@@ -82,3 +82,33 @@ def test_one_turn_of_a_knob_is_one_line_of_the_log():
         const marks = [[50, 'λ 0→100'], [50, 'λ 100→50'], [50, 'k 2→1'], [50, 'λ 50→10'], [51, 'λ 10→5']];
         console.log(JSON.stringify(dragged(marks, 0).map(({ step, knob, from, to }) => [step, knob, from, to])));""")
     assert lines == [[50, "λ", "0", "10"], [50, "k", "2", "1"], [51, "λ", "10", "5"]]
+
+
+def test_the_label_of_the_cut_covers_no_bar_that_crosses_it():
+    cases = [
+        [[0.1] * 8, "right"], [[0.1] * 7 + [0.9], "left"], [[0.9] + [0.1] * 6 + [0.9], "middle"],
+        [[0.9, 0.1, 0.1, 0.9, 0.1, 0.1, 0.1, 0.9], ""], [[0.9, 0.1], "right"],
+    ]  # fmt: skip
+    found = javascript(f"""
+        const {{ labelPlace }} = await import('$/probe.js');
+        const cases = {json.dumps([probs for probs, _ in cases])};
+        console.log(JSON.stringify(cases.map((probs) => labelPlace(probs, 0.5))));""")
+    assert found == [place for _, place in cases]
+
+
+def test_what_a_paused_or_settled_run_is_told():
+    turned = header(idle=1)
+    turned["header"] |= {"state": "paused", "marks": [[200, "λ 0→10"]]}
+    still = header(idle=1)
+    still["header"] |= {"state": "paused", "settled": True}
+    found = javascript(f"""
+        const {{ Guide }} = await import('$/guide.js');
+        const said = (frame, story) => {{
+            const host = {{ children: [{{}}, {{}}], dataset: {{}} }};
+            new Guide(host).draw(frame.header, story, frame.first);
+            return host.children[1].textContent;
+        }};
+        const [turned, still] = {json.dumps([turned, still])};
+        console.log(JSON.stringify([said(turned, ''), said(still, ''), said(still, 'A story.')]));""")
+    assert found[0] == "Paused: press Play to see what the change does."
+    assert found[1].startswith("Settled. 2 of 3: Drag λ") and found[2] == "Settled. A story."

@@ -147,8 +147,9 @@ class HostedRun:
 
     @property
     def trainings(self) -> list[Any]:
-        """What takes a step at each of its turns: the run, and its ghost while that still trains."""
-        return [self.training, self.ghost.training] if self.ghost and self.ghost.trains else [self.training]
+        """What takes a step at each of its turns: each shape of the run, and its ghost while that still trains."""
+        ghosts = [self.ghost.training] if self.ghost and self.ghost.trains else []
+        return [*self.training.parts, *ghosts]
 
     @property
     def num_training(self) -> int:

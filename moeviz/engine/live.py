@@ -233,14 +233,3 @@ def answered(future: Future[Message], question: Message) -> list[str]:
     if "error" in answer:
         raise ValueError(answer["error"])
     return list(answer["notices"])
-
-
-def one_bucket(configs: Sequence[RunConfig]) -> list[RunConfig]:
-    """The configs, if they can train in lockstep; else ValueError (rule, value, remedy)."""
-    configs = list(configs)
-    if len({config.bucket() for config in configs}) != 1:
-        raise ValueError(
-            f"runs opened together must share every knob that is not per_run: got {len(configs)} configs of "
-            f"{len({config.bucket() for config in configs})} shapes; open one group for each shape"
-        )
-    return configs

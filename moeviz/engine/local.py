@@ -15,9 +15,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from moeviz.config import RunConfig
+from moeviz.config import RunConfig, comparable
 from moeviz.engine import wire
-from moeviz.engine.live import MAX_RESTARTS, Calls, LiveRun, RunGone, Viewer, answered, one_bucket
+from moeviz.engine.live import MAX_RESTARTS, Calls, LiveRun, RunGone, Viewer, answered
 from moeviz.engine.process import ProcessWorker, Slot, StartWorker, ThreadWorker
 from moeviz.engine.wire import Message
 
@@ -75,7 +75,7 @@ class Engine:
         replaces: str | None = None,
     ) -> str:
         """Start runs that train in lockstep and return their token; `replaces` names a group to close first."""
-        configs, probe = one_bucket(configs), wire.check_probe(probe)
+        configs, probe = comparable(configs), wire.check_probe(probe)
         wire.check_speed({"value": speed})
         if replaces is not None:
             self.close(replaces, "another run took this one's place")
@@ -107,7 +107,7 @@ class Engine:
         if configs is None:
             self._do(token, {"op": "reset"})
             return
-        configs = one_bucket(configs)
+        configs = comparable(configs)
         self._call(token, {"op": "reset", "configs": [dict(vars(each)) for each in configs]})
         with self._lock:  # after the answer: until then a status that was on its way could bring the old ones back
             self._find(token).configs = configs

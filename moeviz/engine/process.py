@@ -131,11 +131,11 @@ class ThreadWorker:
         try:
             from moeviz.engine.host import Host
             from moeviz.engine.worker import serve
-            from moeviz.training import Training, step_together
+            from moeviz.training import opened, step_together
 
             self._on_message({"op": "ready"}, b"")
             pauses = (self._idle_pause, self._idle_free)
-            host = Host(self._on_message, Training, step_together, idle_pause=pauses[0], idle_free=pauses[1])
+            host = Host(self._on_message, opened, step_together, idle_pause=pauses[0], idle_free=pauses[1])
             serve(host, self._inbox)
         except Exception as error:  # reported like a process that died
             logger.exception("the worker thread failed")

@@ -76,10 +76,10 @@ def main() -> None:
     stdin = os.fdopen(os.dup(sys.stdin.fileno()), "rb", buffering=0)
     threading.Thread(target=_read_into, args=(stdin, inbox), name="moeviz-stdin", daemon=True).start()
 
-    from moeviz.training import Training, step_together  # imports torch, while messages are already collected
+    from moeviz.training import opened, step_together  # imports torch, while messages are already collected
 
     host = Host(
-        lambda message, payload: write_message(out, message, payload), Training, step_together,
+        lambda message, payload: write_message(out, message, payload), opened, step_together,
         idle_pause=arguments.idle_pause, idle_free=arguments.idle_free, on_empty=give_memory_back,
     )  # fmt: skip
     write_message(out, {"op": "ready"})

@@ -7,7 +7,8 @@ A ghost is the run without its last change, or the run before: gray, of one run,
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ def loss_figure(
     figure = go.Figure(layout=_layout(y_title="", marks=True, heading=HEADING))
     for run in range(runs):
         name = _run_name(names, run)
-        figure.add_scatter(yaxis="y2", **_line("history_balance_loss", run, f"{name}balance loss, raw"))
+        figure.add_scatter(yaxis="y2", **_line("history_balance_loss", run, f"{name}balance loss, before λ"))
         task = _line("history_task_loss", run, f"{name}task loss")
         penalty = _line("history_balance_loss", run, f"{name}λ · balance loss", times="history_balance_coef")
         if runs == 1:  # stacked: the upper edge is what training minimizes
@@ -58,12 +59,12 @@ def loss_figure(
         if runs == 1:
             figure.add_scatter(**penalty)
     if runs == 1 and history is None:
-        figure.add_scatter(yaxis="y2", **_ghost("balance_loss", "balance loss, raw"))
+        figure.add_scatter(yaxis="y2", **_ghost("balance_loss", "balance loss, before λ"))
         figure.add_scatter(**_ghost("task_loss", "task loss"))
     strip = _axis("") | {"domain": [0.8, 1.0], "nticks": 2, "rangemode": "tozero", "anchor": "x"}
     figure.update_layout(yaxis={"domain": [0.0, 0.52], "rangemode": "tozero", "nticks": 3}, yaxis2=strip)
     minimized = STACKED if runs == 1 else "task loss"
-    headings = [_heading("balance loss, raw", 1.0), _heading(minimized, 0.52) | {"name": "minimized"}]
+    headings = [_heading("balance loss, before λ", 1.0), _heading(minimized, 0.52) | {"name": "minimized"}]
     figure.update_layout(annotations=headings)
     _filled(figure, history, marks)
     if any(trace.visible is False for trace in figure.data):  # the heading must not promise what is not drawn
@@ -85,15 +86,30 @@ def metric_figure(
         name = _run_name(names, run)
         test = _line("history_test_metric", run, f"{name}test")
         train = _line("history_train_metric", run, f"{name}train")
-        train["line"] = train["line"] | {"dash": "dot" if runs == 1 else DASHES[run % len(DASHES)]}
-        if runs > 1:
-            train["opacity"] = 0.5
+        train["line"] = train["line"] | {"dash": "dot"}
         figure.add_scatter(**test)
-        figure.add_scatter(**train)
+        if runs == 1:  # of several, the lines would be too many to tell apart
+            figure.add_scatter(**train)
     if runs == 1 and history is None:
         figure.add_scatter(**_ghost("test_metric", "test"))
     figure.update_layout(showlegend=True, legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"})
     figure.update_layout(meta=figure.layout.meta | {"y_title_from": "metric_name"})
+    return _filled(figure, history, marks)
+
+
+def uneven_figure(
+    history: History | None = None, *, runs: int = 1, names: Sequence[str] = (), marks: Sequence[Sequence[Any]] = ()
+) -> go.Figure:
+    """How uneven the load is over time, one line for each run.
+
+    Args:   as `loss_figure`.
+    Units:  CV = standard deviation / mean; 0 = even.
+    """
+    figure = go.Figure(layout=_layout(y_title="CV of load (0 = even)", marks=True, heading=LEGEND))
+    for run in range(runs):
+        figure.add_scatter(**_line("history_cv_load", run, names[run] if run < len(names) else "unevenness"))
+    figure.update_layout(showlegend=runs > 1, legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"})
+    figure.update_yaxes(rangemode="tozero")
     return _filled(figure, history, marks)
 
 
@@ -126,6 +142,12 @@ def load_figure(
     for expert_id, step in sorted((died or {}).items()):
         figure.add_annotation(x=step, y=expert_id, text="†", showarrow=False, font={"size": 20})
     return figure
+
+
+@cache
+def side_by_side(figure: Callable[..., go.Figure], names: tuple[str, ...]) -> Callable[[], go.Figure]:
+    """The function that makes this figure's live template for several runs, one function for each set of names."""
+    return partial(figure, runs=len(names), names=names)
 
 
 def metric_title(metric_name: str) -> str:

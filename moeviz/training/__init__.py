@@ -1,8 +1,9 @@
 """Training of many runs of one shape in lockstep: `Training(configs).step(200)`."""
 
+from moeviz.training.buckets import Buckets, opened
 from moeviz.training.core import Training
 from moeviz.training.loop import train
 from moeviz.training.snapshot import Snapshot
 from moeviz.training.together import step_together
 
-__all__ = ["Snapshot", "Training", "step_together", "train"]
+__all__ = ["Buckets", "Snapshot", "Training", "opened", "step_together", "train"]

@@ -39,7 +39,8 @@ def draws(configs: Sequence[RunConfig], step: int, x_RTD: Float[Tensor, "R T D"]
     found = {}
     for name in wanted(configs):
         each = [
-            DRAWS[name](stream(config.seed, "router noise", step), num_tokens, config.num_experts, width, x_RTD.dtype)
+            config.router_noise
+            * DRAWS[name](stream(config.seed, "router noise", step), num_tokens, config.num_experts, width, x_RTD.dtype)
             for config in configs
         ]
         found[name] = torch.stack(each).to(x_RTD.device)

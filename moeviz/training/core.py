@@ -89,6 +89,11 @@ class Training:
         self.seconds += time.perf_counter() - started
 
     @property
+    def parts(self) -> tuple[Training, ...]:
+        """Itself: runs of one shape are a single part (see moeviz.training.buckets)."""
+        return (self,)
+
+    @property
     def stuck(self) -> bool:
         """Whether every run has diverged, so that there is nothing left to train."""
         return self.diverged and not bool(self._healthy_R.any())

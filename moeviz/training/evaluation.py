@@ -47,6 +47,8 @@ def measure(training: Training) -> tuple[Record, dict[str, np.ndarray]]:
         "test_metric": training.metric(*on_test),
         "cv_load": metrics.cv(load_RE),
         "specialization": metrics.specialization(tested, data.measured_test.segment_RT, data.tasks[0].num_segments),
+        "dropped_share": metrics.dropped_share(tested, k=k),
+        "unserved_share": metrics.unserved_share(tested),
     }
     by_expert = {"load_RE": load_RE, "mean_prob_RE": metrics.mean_probability(tested)}
     details = _numpy(_more_numbers(training, tested, load_RE)) | _numpy(_more_by_expert(training, tested))
@@ -56,8 +58,6 @@ def measure(training: Training) -> tuple[Record, dict[str, np.ndarray]]:
 def _more_numbers(training: Training, tested: Routing, load_RE: Tensor) -> dict[str, Tensor]:
     gate_REG = training.gradient_REP[..., : training.model.gate_width]
     return {
-        "dropped_share": metrics.dropped_share(tested, k=training.routing_knobs.k),
-        "unserved_share": metrics.unserved_share(tested),
         "cv_importance": metrics.cv(metrics.importance(tested)),
         "gate_gradient": metrics.gradient_norm(gate_REG.flatten(-2)),
         "max_violation": metrics.max_violation(load_RE),

@@ -18,7 +18,7 @@ COLUMNS = ("task_loss", "balance_loss", "train_metric", "test_metric", "cv_load"
 CALM = 30  # records: so long must nothing have changed, against as many before, for a run to have settled
 CALM_LOSS, LEAST_LOSS, CALM_CV = 0.05, 0.005, 0.05  # of the loss; of losses near 0; of the unevenness of load
 SHOWN = 240  # at most this many points in a time chart
-CHARTED = (*COLUMNS, "balance_coef")
+CHARTED = (*COLUMNS, "balance_coef", "dropped_share", "unserved_share")
 WINDOW = 3  # an expert is dead when no test token chose it in this many records on end
 
 
@@ -34,6 +34,8 @@ class Record:
     test_metric: np.ndarray
     cv_load: np.ndarray
     specialization: np.ndarray
+    dropped_share: np.ndarray  # of choices
+    unserved_share: np.ndarray  # of tokens, that no expert computes
     load_RE: np.ndarray
     mean_prob_RE: np.ndarray
     ids_RE: np.ndarray  # whose column is whose

@@ -42,14 +42,19 @@ def per_run(values: Sequence[PerRun], like: Tensor) -> PerRun:
     return side_by_side(values, [1] * len(values), like)
 
 
-def training_knobs(configs: Sequence[RunConfig], like: Tensor) -> RoutingKnobs:
-    """The router's numbers in a training step; what is drawn for it comes with its batch."""
+def training_knobs(configs: Sequence[RunConfig], like: Tensor, num_tokens: int | None = None) -> RoutingKnobs:
+    """The router's numbers in a training step; what is drawn for it comes with its batch.
+
+    Args:   num_tokens: those that queue together; None = one group of a batch.
+    """
     first = configs[0]
+    num_tokens = first.batch_size // first.token_groups if num_tokens is None else num_tokens
     return RoutingKnobs(
         k=knob(configs, "top_k", like),
         renormalize=knob(configs, "renormalized", like),
-        capacity=_places(configs, [c.capacity_factor for c in configs], first.batch_size // first.token_groups, like),
+        capacity=_places(configs, [c.capacity_factor for c in configs], num_tokens, like),
         jitter=knob(configs, "gate_jitter", like),
+        skew=knob(configs, "gate_skew", like),
         token_groups=first.token_groups,
     )
 
@@ -64,6 +69,7 @@ def measuring_knobs(configs: Sequence[RunConfig], num_tokens: int, like: Tensor)
         k=knob(configs, "top_k", like),
         renormalize=knob(configs, "renormalized", like),
         capacity=_places(configs, factors, num_tokens, like),
+        skew=knob(configs, "gate_skew", like),
     )
 
 
@@ -73,11 +79,13 @@ def _places(
     """Places C per expert for so many tokens; None where no run has a limit."""
     if all(factor is None for factor in factors):
         return None
-    places = [
-        num_tokens if factor is None else routers.capacity(num_tokens, config.num_experts, config.top_k, factor)
-        for config, factor in zip(configs, factors, strict=True)
-    ]
-    return per_run(places, like)
+    found = [places(config, factor, num_tokens) for config, factor in zip(configs, factors, strict=True)]
+    return per_run([num_tokens if each is None else each for each in found], like)
+
+
+def places(config: RunConfig, factor: float | None, num_tokens: int) -> int | None:
+    """One run's places per expert for so many tokens; None = no limit."""
+    return None if factor is None else routers.capacity(num_tokens, config.num_experts, config.top_k, factor)
 
 
 def bias_rate(configs: Sequence[RunConfig], like: Tensor) -> PerRun:

@@ -14,13 +14,20 @@ from moeviz.config import TASK_INFO
 from moeviz.training import pictures, reading
 from moeviz.training.history import Record
 from moeviz.training.journey import journey
+from moeviz.training.seating import seating
 
 if TYPE_CHECKING:
     from moeviz.training.core import Training
 
 
 OF_THE_PROBE = {"journey": journey}  # pictures of the token at the probe; all others are of the whole run
-PER_RUN = ("task_loss", "train_metric", "test_loss", "test_metric", "cv_load", "specialization")
+PICTURES = pictures.PICTURES | {"seating": seating}
+OF_ALL = {"marks", "probe"}  # lists of a header that do not have one entry for each run
+WITHOUT_RUNS = {"history_step", "curve_x", "curve_target"}  # arrays whose first axis is not the runs'
+PER_RUN = (
+    "task_loss", "train_metric", "test_loss", "test_metric", "cv_load", "specialization", "dropped_share",
+    "unserved_share",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,7 @@ def take(
     details: dict[str, np.ndarray],
 ) -> Snapshot:
     """Draw the wanted pictures with the present weights, beside what was measured; a 1-D task has no maps to draw."""
-    known = (*pictures.PICTURES, *OF_THE_PROBE)
+    known = (*PICTURES, *OF_THE_PROBE)
     unknown = sorted(set(want) - set(known))
     if unknown:
         raise ValueError(f"a picture must be one of {', '.join(known)}: got {', '.join(unknown)}")
@@ -61,7 +68,7 @@ def take(
         if name in OF_THE_PROBE:
             arrays |= OF_THE_PROBE[name](training, probe)
         elif pictures.NEEDS.get(name, view) == view:
-            arrays |= pictures.PICTURES[name](training)
+            arrays |= PICTURES[name](training)
     per_run = {name: _plain(value) for name, value in details.items() if value.ndim == 1}
     return Snapshot(_header(training, record) | per_run | {"probe": probe_xy}, arrays)
 
@@ -73,12 +80,13 @@ def _header(training: Training, record: Record) -> dict[str, Any]:
     measured = {name: _plain(getattr(record, name)) for name in PER_RUN}
     return measured | {
         "balance_loss_value": _plain(record.balance_loss), "step": training.current_step,
-        "task": configs[0].task, "router": configs[0].router,
+        "task": configs[0].task, "router": [config.router for config in configs],
         "kind": info.kind, "view": info.view, "extent": pictures.extent(training),
         "num_runs": len(configs), "num_experts": configs[0].num_experts, "num_outputs": task.num_outputs,
         "ids": training.ids_RE.tolist(), "top_k": [config.top_k for config in configs],
         "balance_coef": [config.balance_coef for config in configs],
-        "renormalized": [config.renormalized for config in configs], "balance_loss": configs[0].balance_loss,
+        "renormalized": [config.renormalized for config in configs],
+        "balance_loss": [config.balance_loss for config in configs],
         "dead": record.dead_RE.tolist(), **_cost(training),
         "died_at": [
             [since if is_dead else None for since, is_dead in zip(since_E, dead_E, strict=True)]
@@ -104,3 +112,61 @@ def _cost(training: Training) -> dict[str, list[int]]:
 def _plain(value_R: np.ndarray) -> list[float | None]:
     """Numbers for JSON, which has no NaN."""
     return [value if math.isfinite(value) else None for value in value_R.tolist()]
+
+
+# ---- runs of several shapes as one ---------------------------------------------------------------------------------
+
+
+def take_together(parts: Sequence[Snapshot], run_R: np.ndarray) -> Snapshot:
+    """Snapshots of several trainings as that of one, as far as all of them have the same pictures.
+
+    Args:   run_R: the place that each run gets, in the order of the parts.
+    """
+    order_R = np.argsort(run_R)
+    steps_S = max((part.arrays.get("history_step", np.zeros(0)) for part in parts), key=len)
+    shared = [name for name in parts[0].arrays if all(name in part.arrays for part in parts)]
+    arrays = {name: parts[0].arrays[name] for name in shared if name in WITHOUT_RUNS}
+    for name in (each for each in shared if each not in WITHOUT_RUNS):
+        over_time = name.startswith("history_")
+        values = [_at(part, part.arrays[name], steps_S) if over_time else part.arrays[name] for part in parts]
+        arrays[name] = np.concatenate(_padded(values))[order_R]
+    if "history_step" in arrays:
+        arrays["history_step"] = steps_S
+    return Snapshot(_header_together([part.header for part in parts], order_R), arrays)
+
+
+def _header_together(headers: Sequence[dict[str, Any]], order_R: np.ndarray) -> dict[str, Any]:
+    """The first header, with one entry for each run where it has lists, and what is true of all or of any."""
+    together = dict(headers[0])
+    for name, value in headers[0].items():
+        if isinstance(value, list) and name not in OF_ALL:
+            entries = [entry for header in headers for entry in header[name]]
+            together[name] = [entries[place] for place in order_R]
+    return together | {
+        "num_runs": len(order_R), "step": max(header["step"] for header in headers),
+        "seconds": round(sum(header["seconds"] for header in headers), 4),
+        "reason": next((header["reason"] for header in headers if header["reason"]), None),
+        "dispatch": ", ".join(dict.fromkeys(header["dispatch"] for header in headers)),
+        "marks": sorted({tuple(mark): mark for header in headers for mark in header["marks"]}.values()),
+        "limited": any(header["limited"] for header in headers),
+        "batch_dependent": any(header["batch_dependent"] for header in headers),
+    }  # fmt: skip
+
+
+def _at(part: Snapshot, values: np.ndarray, steps_S: np.ndarray) -> np.ndarray:
+    """A history at these steps; NaN after the last step of a training that has stopped."""
+    own_S = part.arrays["history_step"]
+    found = values[..., (np.searchsorted(own_S, steps_S, side="right") - 1).clip(min=0)].copy()
+    found[..., steps_S > own_S[-1]] = np.nan
+    return found
+
+
+def _padded(values: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Arrays of one shape but for the runs; experts that only some have ever had are NaN in the others."""
+    shape = np.max([value.shape[1:] for value in values], axis=0).astype(int) if values[0].ndim > 1 else ()
+    padded = []
+    for value in values:
+        room = np.full((len(value), *shape), np.nan if value.dtype.kind == "f" else 0, dtype=value.dtype)
+        room[tuple(slice(size) for size in value.shape)] = value
+        padded.append(room)
+    return padded

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -43,13 +44,13 @@ class Numbers:
     def joined(parts: Sequence[Numbers], num_runs: Sequence[int]) -> Numbers:
         """Those of several groups of runs as those of one; either all groups have a capacity or none has."""
         rate_R = torch.cat([part.learning_rate_R for part in parts])
-        k, renormalize, jitter = (
-            side_by_side([getattr(part.routing, name) for part in parts], num_runs, rate_R)
-            for name in ("k", "renormalize", "jitter")
-        )
+        shared: dict[str, Any] = {
+            name: side_by_side([getattr(part.routing, name) for part in parts], num_runs, rate_R)
+            for name in ("k", "renormalize", "jitter", "skew")
+        }
         places = [part.routing.capacity for part in parts if part.routing.capacity is not None]
         capacity = side_by_side(places, num_runs, rate_R) if places else None
-        routing = RoutingKnobs(k, renormalize, capacity, jitter, parts[0].routing.token_groups)
+        routing = RoutingKnobs(capacity=capacity, token_groups=parts[0].routing.token_groups, **shared)
         coef, bias_rate = (
             side_by_side([getattr(part, name) for part in parts], num_runs, rate_R) for name in ("coef", "bias_rate")
         )

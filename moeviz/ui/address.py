@@ -15,8 +15,10 @@ from moeviz.knob import shown
 from moeviz.ui.knobs import chosen, show
 from moeviz.ui.visitor import Visit
 
-OTHERS = {"play", "probe", "present", "embed", "embed_options", "lang"}  # parameters that are not knobs
-OPENS_DENSE = ("journey",)  # pages that open with k = N
+OTHERS = {  # parameters that are not knobs
+    "play", "probe", "present", "left", "right", "draws", "strength", "embed", "embed_options", "lang",
+}  # fmt: skip
+OPENS = {"journey": ("top_k",), "routers": ("capacity_factor",)}  # knobs that a page opens with values of its own
 MANY = 5  # unknown parameters that a notice names
 HEARD = 1.0  # seconds until a browser surely knows an address that was written for it
 
@@ -51,8 +53,8 @@ def _arrive(page: str) -> None:
     """
     if st.session_state.get("knobs_of", page) != page:
         config = st.session_state.config
-        lender, asked = st.session_state.pop("lent", (page, config))
-        untouched = lender != page and config == asked.with_(top_k=asked.num_experts)
+        lender, asked, opened = st.session_state.pop("lent", (page, config, config))
+        untouched = lender != page and config == opened
         show(asked if untouched else config)
     st.session_state.knobs_of = page
 
@@ -88,9 +90,10 @@ def config_to_address(config: RunConfig) -> None:
 
 
 def _named(config: RunConfig) -> dict[str, str]:
-    """k, even where it is the default, on a page that opens with another k where the address names none."""
+    """Knobs that are named even where they have the default, on a page that opens with other values of them."""
     visit: Visit | None = st.session_state.get("visit")
-    return {"top_k": str(config.top_k)} if visit is not None and visit.page in OPENS_DENSE else {}
+    names = OPENS.get(visit.page, ()) if visit is not None else ()
+    return {name: KNOBS[name].write(getattr(config, name)) for name in names}
 
 
 def probe_to_address(place: Sequence[float] | None) -> None:

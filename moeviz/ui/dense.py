@@ -6,19 +6,15 @@ import streamlit as st
 
 from moeviz.config import RunConfig
 from moeviz.ui.knobs import show
+from moeviz.ui.opening import opens_with
 
 DEFAULT_K = RunConfig.top_k
 
 
 def every_expert_first(page: str) -> None:
     """For a visitor who is new and whose address names no k, the page opens with k = N."""
-    if "config" in st.session_state or "top_k" in st.query_params:
-        return
     asked, _ = RunConfig.from_url(st.query_params.to_dict())
-    if asked.num_experts not in asked.choices_now("top_k"):
-        return  # a router of one k only
-    st.query_params["top_k"] = str(asked.num_experts)
-    st.session_state.lent = page, asked
+    opens_with(page, top_k=asked.num_experts)
 
 
 def keep_best_or_all(config: RunConfig) -> None:

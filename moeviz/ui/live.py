@@ -29,22 +29,29 @@ def stage(
     code: Mapping[str, Sequence[Mapping[str, str]]] | None = None,
     ghost: str | None = None,
     numbers: Sequence[tuple[str, str, int]] = (),
+    losses: Sequence[tuple[str, float]] = (),
+    measures: Sequence[Mapping[str, Any]] = (),
+    whys: Sequence[str] = (),
     on_recovered: Callable[[], None] = lambda: None,
     on_present: Callable[[], None] = lambda: None,
     on_preset: Callable[[str], None] = lambda name: None,
 ) -> list[float] | None:
     """Draw the run live; returns where the visitor last put the probe.
 
-    Args:   layout: `playground` (one map, probe, load, charts), `twins` (maps side by side) or `journey` (the way of
-            one token).  charts: the functions
-            of `moeviz.figures` that make the templates.  titles: one for each run.  probe: where the probe starts, in
-            view coordinates.  view: of the task, map | curve | projection.  story: said above the picture, in place of
-            the first three steps.  presets: names that the keys 1, 2, … stand for.  keys: whether keys act at all.
-            save: when it grows, the browser saves the whole picture as a file.  warm: steps that a fresh run trains
-            before it waits.  code: the functions behind each formula, by its name (`journey` only).  ghost: what is
-            drawn gray beside the run, one of `moeviz.engine.wire.GHOSTS`.  numbers: shown live beside each run, as
-            label, name in a frame's header and digits.  on_recovered: called after a diverged run has gone back.
-            on_present, on_preset: called for their keys.
+    Args:   layout: `playground` (one map, probe, load, charts), `twins` (maps side by side), `journey` (the way of one
+            token), `routers` (a few tokens through two routers) or `methods` (runs as rows of curves).
+            charts: the functions of `moeviz.figures` that make the templates.  titles: one for each run.
+            probe: where the probe starts, in view coordinates.  view: of the task, map | curve | projection.
+            story: said above the picture, in place of the first three steps.
+            presets: names that the keys 1, 2, … stand for.  keys: whether keys act at all.
+            save: when it grows, the browser saves the whole picture as a file.
+            warm: steps that a fresh run trains before it waits.
+            code: the functions behind each formula, by its name (`journey` only).
+            ghost: what is drawn gray beside the run, one of `moeviz.engine.wire.GHOSTS`.
+            numbers: shown live beside each run, as label, name in a frame's header and digits.
+            losses: those that measure balance, with their balanced value (`routers` only).
+            measures, whys: what each row draws, and what it says (`methods` only).
+            on_recovered: called after a diverged run has gone back.  on_present, on_preset: called for their keys.
     """
     component = st.components.v2.component("moeviz_stage", html=LOADER_HTML, js=LOADER_JS, isolate_styles=False)
     data = {
@@ -52,6 +59,7 @@ def stage(
         "autoplay": st.query_params.get("play") != "0", "present": presenting(), "keys": keys,
         "story": story, "presets": list(presets), "save": save, "ghost": ghost,
         "warm": warm, "code": code or {}, "numbers": [list(each) for each in numbers],
+        "losses": [list(each) for each in losses], "measures": [dict(each) for each in measures], "whys": list(whys),
         "charts": {name: _template(figure) for name, figure in (charts or {}).items()},
     }  # fmt: skip
     key = f"stage_{layout}"

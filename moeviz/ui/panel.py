@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from moeviz.cautions import cautions
+from moeviz.config import RunConfig
 from moeviz.ui.address import config_from_address, config_to_address
 from moeviz.ui.knobs import knobs, turned
 from moeviz.ui.visitor import Visit, live_run
 
 
 @st.fragment
-def live_knobs(page: str, *names: str) -> None:
+def live_knobs(page: str, *names: str, runs: Callable[[RunConfig], list[RunConfig]] = lambda config: [config]) -> None:
     """Widgets whose turning reruns nothing but this part of the page, so that the picture answers at once.
 
     They turn the run that the page has opened; where that does not succeed, the whole page runs again and says why.
+
+    Args:   runs: the configs that the knobs mean, where the page shows more than one run.
     """
     config = turned(config_from_address(page))
     visit: Visit | None = st.session_state.get("visit")
-    if visit is not None and visit.asked != (config,):
-        if live_run(page, [config]) != visit.token or visit.configs != (config,):
+    if visit is not None and visit.asked != tuple(runs(config)):
+        if live_run(page, runs(config)) != visit.token or visit.configs != tuple(runs(config)):
             st.rerun()
         config_to_address(config)
     with st.container(key="live_knobs"):
         knobs(config, *names, captions=True)
-    for caution in cautions(config):
-        st.caption(caution)
+    if len(runs(config)) == 1:  # of several, it would not be clear which is meant
+        for caution in cautions(config):
+            st.caption(caution)

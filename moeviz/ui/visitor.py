@@ -86,7 +86,8 @@ def _change(visit: Visit, configs: tuple[RunConfig, ...]) -> None:
     before, after = ({name: [getattr(c, name) for c in each] for name in KNOBS} for each in (visit.configs, configs))
     changed = [name for name in KNOBS if before[name] != after[name]]
     if len(configs) == len(visit.configs) and all(KNOBS[name].live for name in changed):
-        values = {name: after[name] if KNOBS[name].per_run else after[name][0] for name in changed}
+        one = {name: not KNOBS[name].per_run and len(set(after[name])) == 1 for name in changed}
+        values = {name: after[name][0] if one[name] else after[name] for name in changed}
         for notice in engine().set(visit.token, **values):
             st.toast(notice)
     else:

@@ -152,7 +152,7 @@ def test_two_browsers_at_one_address_see_the_run_that_a_script_trains(stage, bro
     history, curve = run.history, stage.curve()
     assert curve["task loss x"] == history["step"].tolist() == [0, 10, 20, 30, 40, 50]
     assert curve["task loss y"] == pytest.approx(history["task_loss"].tolist(), rel=1e-4)
-    assert curve["balance loss, raw y"] == pytest.approx(history["balance_loss"].tolist(), rel=1e-3)
+    assert curve["balance loss, before λ y"] == pytest.approx(history["balance_loss"].tolist(), rel=1e-3)
 
 
 @pytest.mark.slow
@@ -334,4 +334,4 @@ def test_the_gray_ghost_is_the_run_without_the_last_change(stage):
     gray = stage.curve()["gray: task loss y"]
     assert gray == pytest.approx(untouched.history["task_loss"][5:].tolist(), rel=1e-3)
     stage.press("reset")
-    stage.until("stage.step === 0 && part('load-note').textContent.startsWith('Load counts')")
+    stage.until("stage.step === 0 && part('load-note').textContent.endsWith('the first only.')")

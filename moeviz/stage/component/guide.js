@@ -3,19 +3,22 @@
 import { setText } from './numbers.js';
 
 const STEPS = [
-  { text: 'Watch: some experts get no work (idle, †)', done: (now) => now.idle > 0 && now.step > 0 },
+  { text: 'Watch: some experts get no work (idle, †)', done: (now) => now.idle > 0 && now.step >= SOON },
   { text: 'Drag λ to about 10: the idle experts come back', done: (now, seen) => seen.has(0) && now.coef > 0 && now.idle === 0 },
   {
     text: 'Set k to 1 and drag the probe across a border: another expert takes over',
     done: (now, seen, before) => now.k === 1 && before?.k === 1 && now.probe !== before.probe && now.first !== before.first,
   },
 ];
+const SOON = 120; // steps: time to read what there is to watch
 export const SETTLED = 'Settled: hardly anything changes any more.';
 const WITHOUT = 'Set λ to 0 and Reset: some experts get no work (idle, †)';
 const SLOW = 'Slow: each dot is an input of the next batch, on its way to the experts that the gate chose';
+const PAUSED = 'Paused: press Play to see what the change does.';
 const DONE = 'All three seen. Go on with a preset, another N, or the pictures above the map.';
 
-const settledWords = (story) => (story ? `Settled. ${story}` : `${SETTLED} Turn a knob, or Reset.`);
+const settledWords = (next) => (next ? `Settled. ${next}` : `${SETTLED} Turn a knob, or Reset.`);
+const turnedNow = ({ marks, step, state }) => state === 'paused' && step > 0 && marks.at(-1)?.[0] === step;
 
 export class Guide {
   constructor(host) {
@@ -37,8 +40,14 @@ export class Guide {
     const said = next === 0 && header.balance_coef[0] > 0 ? WITHOUT : STEPS[next]?.text;
     const spoken = next < 0 ? DONE : `${next + 1} of ${STEPS.length}: ${said}`;
     this.ticks.hidden = Boolean(story);
-    setText(this.text, header.settled ? settledWords(story) : header.speed === 'slow' ? SLOW : story || spoken);
+    setText(this.text, this.said(header, story || (next < 0 ? '' : spoken)) || spoken);
     this.host.dataset.seen = [...this.seen].sort().join('');
+  }
+
+  said(header, next) {
+    if (header.settled) return settledWords(next);
+    if (turnedNow(header)) return PAUSED;
+    return header.speed === 'slow' ? SLOW : next;
   }
 
   look(header, first) {

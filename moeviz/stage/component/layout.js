@@ -1,10 +1,10 @@
-// The stage's skeleton in its layouts: `playground` (one run, everything about it), `twins` (runs side by side) and
-// `journey` (one token's way from input to loss).
+// The stage's skeleton in its layouts: `playground` (one run, everything about it), `twins` (runs side by side), `journey` (one
+// token's way from input to loss), `routers` (a few tokens through two routers) and `methods` (runs as rows of curves).
 
 import { LOAD_NOTE } from './load.js';
 import { PANELS } from './panels.js';
 
-const CHART_TITLES = { loss: 'Losses', metric: 'Accuracy', load: 'Load over time' };
+const CHART_TITLES = { loss: 'Losses', metric: 'Accuracy', load: 'Load over time', uneven: 'Unevenness of load' };
 const SIDE_CHART = 'loss'; // drawn beside the map; all other charts share the tabs below
 
 const TOOLBAR = `
@@ -42,7 +42,7 @@ const PLAYGROUND = `${TOOLBAR}
     </figure>
     <div class="mv-side">
       <section>
-        <h3 class="mv-heading">Gate probability at the probe <span class="mv-key">solid = chosen, <b class="mv-inverse">A</b> = first</span></h3>
+        <h3 class="mv-heading">Gate probability at the probe <span class="mv-key">solid = chosen, <b class="mv-inverse" aria-label="black letter box"></b> = first</span></h3>
         <div class="mv-bars" data-part="probe-bars"></div>
         <p class="mv-formula" data-part="formula"></p>
         <p class="mv-line-text" data-part="line"></p>
@@ -131,7 +131,33 @@ const JOURNEY = `${TOOLBAR}
     </section>
   </div>`;
 
-const SKELETONS = { playground: () => PLAYGROUND, twins, journey: () => JOURNEY };
+const side = (run) => `
+  <section class="mv-router">
+    <p class="mv-title"><span data-part="title-${run}"></span></p>
+    <p data-part="says-${run}"></p>
+    <div class="mv-scroll" data-part="seats-${run}"></div>
+    <p data-part="drops-${run}" class="mv-note"></p>
+    <div class="mv-racks" data-part="racks-${run}"></div>
+  </section>`;
+
+const routers = (count) => `${TOOLBAR}
+  <div class="mv-choices" data-part="shows">${choice('shows', 'Cells show', [['place', 'place in the queue'], ['weight', 'weight']])}
+    <span class="mv-key"><i class="mv-sample"></i> chosen and served</span><span class="mv-key">✕ dropped: no seat left</span>
+    <span class="mv-key">– second choice skipped at random</span></div>
+  <div class="mv-routers">${Array.from({ length: count }, (_, run) => side(run)).join('')}</div>
+  <div class="mv-scroll" tabindex="0" role="region" aria-label="What both routers come to on these tokens"><table class="mv-groups" data-part="measures"></table></div>
+  <div class="mv-charts" data-part="charts"></div>`;
+
+const method = (run) => `<section class="mv-method">
+    <div><p class="mv-title"><span data-part="title-${run}"></span></p><p class="mv-why" data-part="why-${run}"></p></div>
+    <div class="mv-curves" data-part="curves-${run}"></div>
+  </section>`;
+
+const methods = (count) => `${TOOLBAR}
+  <div class="mv-methods">${Array.from({ length: count }, (_, run) => method(run)).join('')}</div>
+  <p class="mv-legend"><span>Each curve runs from step 0 to now, on one scale for all rows.</span><span class="mv-key"><i class="mv-gray"></i> without balancing</span></p>`;
+
+const SKELETONS = { playground: () => PLAYGROUND, twins, journey: () => JOURNEY, routers, methods };
 
 // Fills `root` and returns `find(part)`.
 export function build(root, data) {
@@ -141,7 +167,10 @@ export function build(root, data) {
   root.innerHTML = SKELETONS[data.layout](Math.max(titles.length, 1));
   root.classList.toggle('mv-paired', paired);
   const find = (part) => root.querySelector(`[data-part="${part}"]`);
-  if (paired) titles.forEach((title, run) => { find(`title-${run}`).textContent = title; });
+  titles.forEach((title, run) => {
+    if (find(`title-${run}`)) find(`title-${run}`).textContent = title;
+    if (find(`why-${run}`)) find(`why-${run}`).textContent = data.whys[run];
+  });
   return find;
 }
 
@@ -156,6 +185,7 @@ export function fitWindow(root) {
 
 // Puts each chart in its place, and the panels after them: one chart beside the map, the rest in tabs below.
 export function placeBelow(find, templates, charts, panels) {
+  if (find('charts')) placeAll(find('charts'), templates, charts);
   if (!find('side-chart')) return;
   const names = Object.keys(templates ?? {});
   find('side-chart').hidden = !names.includes(SIDE_CHART);
@@ -173,6 +203,19 @@ export function placeBelow(find, templates, charts, panels) {
   chooseAmong(find('tabs'), titles, (_, chosen) => {
     [...find('panels').children].forEach((panel, index) => { panel.hidden = index !== chosen; });
   });
+}
+
+// Every chart with its title, side by side.
+function placeAll(host, templates, charts) {
+  host.replaceChildren();
+  for (const [name, template] of Object.entries(templates ?? {})) {
+    const box = document.createElement('figure');
+    const panel = Object.assign(document.createElement('div'), { className: 'mv-chart' });
+    panel.setAttribute('role', 'img');
+    box.append(Object.assign(document.createElement('figcaption'), { className: 'mv-heading', textContent: CHART_TITLES[name] }), panel);
+    host.append(box);
+    charts.add(name, chartHost(panel, name), template);
+  }
 }
 
 function tabPanel(host, className, label) {

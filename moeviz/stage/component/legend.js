@@ -36,11 +36,11 @@ export function heading(header, picture, pointed) {
 
 // Rebuilt only when the task or the way of drawing changes.
 export function drawLegend(host, header, fixed) {
-  const key = [header.task, header.num_outputs, header.batch_dependent, header.limited, header.router, header.lo, header.hi].join();
+  const key = [header.task, header.num_outputs, header.batch_dependent, header.limited, header.router[0], header.lo, header.hi].join();
   if (host.dataset.key === key) return;
   host.dataset.key = key;
   const parts = [...tokens(header), note(fixed ? 'ring = probe' : 'ring = probe: drag it')];
-  if (header.batch_dependent) parts.push(note(header.limited ? SEATS[header.view] : COMPANY[header.router]));
+  if (header.batch_dependent) parts.push(note(header.limited ? SEATS[header.view] : COMPANY[header.router[0]]));
   host.replaceChildren(...parts);
 }
 

@@ -9,9 +9,11 @@ import { Keys } from './keys.js';
 import { build, placeBelow } from './layout.js';
 import { Calm } from './numbers.js';
 import { Measured } from './measured.js';
+import { Methods } from './methods.js';
 import { Panels } from './panels.js';
 import { PICTURES } from './pictures.js';
 import { Playground } from './playground.js';
+import { Routers } from './routers.js';
 import { save, Saved } from './save.js';
 import { Status } from './status.js';
 import { readTheme, reducedMotion } from './theme.js';
@@ -19,7 +21,7 @@ import { Tokens } from './tokens.js';
 import { Twins } from './twins.js';
 
 const greeted = new Set(); // tokens that were already asked to start paused
-const LAYOUTS = { playground: Playground, twins: Twins, journey: Journey };
+const LAYOUTS = { playground: Playground, twins: Twins, journey: Journey, routers: Routers, methods: Methods };
 const DRAWN_FROM = { curve: ['curve'], projection: ['choices'] }; // a map: what its picture wants
 const EVERYTHING = ['points', 'choices', 'groups', 'history', ...Object.values(PICTURES).flatMap(({ want }) => want)];
 const AT_ONCE = 50; // steps that a run can be asked for in one message
@@ -186,18 +188,24 @@ export class Stage {
     });
   }
 
-  // Names what is on screen: pictures always, tokens once per scene, history when a visible chart is behind.
+  // Names what is on screen: pictures always, history when a visible chart is behind.
   ask() {
     if (this.closed) return;
     const header = this.frame?.header;
     const view = header?.view ?? this.component.data.view;
-    const want = [...(DRAWN_FROM[view] ?? PICTURES[this.layout.picture].want)];
-    if (view !== 'projection' && header?.batch_dependent) want.push('choices');
-    if (!header || this.tokens.scene !== header.scene) want.push('points');
+    const want = this.layout.picture ? this.map(view, header) : [];
     if (header || this.layout.always) want.push(...this.layout.wants(header));
     if (this.saving) want.push(...EVERYTHING);
     if (this.layout.drawn) want.push(...this.later(header)); // the charts' script is long, so the picture comes first
     if (this.connection.ask([...new Set(want)], this.probe)) this.probe = null;
+  }
+
+  // What the map is drawn from; tokens are asked for once per scene.
+  map(view, header) {
+    const want = [...(DRAWN_FROM[view] ?? PICTURES[this.layout.picture].want)];
+    if (view !== 'projection' && header?.batch_dependent) want.push('choices');
+    if (!header || this.tokens.scene !== header.scene) want.push('points');
+    return want;
   }
 
   // What charts and panels want; they are updated a few times a second, also when a paused run sends no frame by itself.

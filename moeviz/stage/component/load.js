@@ -4,7 +4,7 @@ import { Bars, roomy } from './bars.js';
 import { letter } from './palette.js';
 import { percent, roundedShares, setText, Throttle } from './numbers.js';
 
-export const LOAD_NOTE = 'Load counts all k choices; the map only the first.';
+export const LOAD_NOTE = 'Load: all k choices; map: the first only.';
 const TEXTS = 200;
 const FAIR_SHARES = 2; // the scale ends at so many fair shares, so that even load stands half way up,
 const HEADROOM = 1.1; // or this far above the highest bar; it shrinks only when the bars use less than
@@ -66,7 +66,7 @@ export function unevenness(header, run, short) {
 }
 
 export const dropped = (header, run) => {
-  if (header.router === 'expert_choice') return `no expert for ${percent(header.unserved_share[run] ?? 0)} %`;
+  if (header.router[run] === 'expert_choice') return `no expert for ${percent(header.unserved_share[run] ?? 0)} %`;
   const value = header.limited ? header.dropped_share?.[run] ?? null : null;
   return value === null ? '' : `dropped ${percent(value)} %${header.top_k[run] > 1 ? ' of choices' : ''}`;
 };
@@ -77,7 +77,7 @@ export const countsAll = (header) => header.view === 'map' && header.top_k.some(
 export function writeFacts(find, header, run, arrays) {
   setText(find('cv'), unevenness(header, run, false));
   setText(find('idle'), String(header.dead[run].filter(Boolean).length));
-  setText(find('load-note'), arrays.ghost_load ? `Gray: ${header.ghost}.` : countsAll(header) ? LOAD_NOTE : '');
+  setText(find('load-note'), [countsAll(header) && LOAD_NOTE, arrays.ghost_load && `Gray: ${header.ghost}.`].filter(Boolean).join(' '));
 }
 
 export function writeShortFacts(find, header, run) {

@@ -11,7 +11,7 @@ export const lossFormulas = {
   task_loss: (token) => (token.classes ? crossEntropy(token) : squaredError(token)),
   balance_loss: (token) => {
     const { balance, coef, loss, header } = token;
-    const filled = header.balance_loss === 'squared' ? squaredBalance(token) : [[math(mi('L'), mo('='), mn(small(balance)))]];
+    const filled = header.balance_loss[0] === 'squared' ? squaredBalance(token) : [[math(mi('L'), mo('='), mn(small(balance)))]];
     const total = loss + coef * balance;
     const wanted = small(total);
     const digits = digitsFor(wanted, (round) => round(loss) + coef * round(balance), small);

@@ -93,8 +93,8 @@ function squares(host, header, arrays) {
   const coef = header.balance_coef[0];
   setText(said, `Σ (1/N − P)² = ${sum.toFixed(4)} · times λ = ${coef}: ${(coef * sum).toFixed(3)}`);
   row.setAttribute('aria-label', errors.map((error, expert) => `${letter(ids[expert])} ${error.toFixed(2)}`).join(', '));
-  const own = header.balance_loss === 'squared' ? '' : ' This run trains with another balance loss.';
-  setText(note, `Side = how far an expert’s mean gate probability P (◆) is from the fair share 1/N: filled above, hollow below. The squared balance loss is the sum of the areas, here on test tokens.${own}`);
+  const own = header.balance_loss[0] === 'squared' ? '' : ' This run trains with another balance loss.';
+  setText(note, `Side = how far an expert’s mean gate probability P (◆) is from the fair share 1/N: filled above, hollow below. The squared balance loss is the sum of the areas, here on test inputs.${own}`);
 }
 
 // Which share of each true group has which expert as its first choice; with what a gate would reach that knows nothing.

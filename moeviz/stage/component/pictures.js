@@ -27,7 +27,7 @@ export const PICTURES = {
   },
   confidence: {
     label: 'Sure', want: ['confidence'], needs: ['confidence'], points: true,
-    heading: () => 'How sure the gate is: its largest probability', draw: confidence,
+    heading: () => 'How sure the gate is: its largest probability, dark = sure', draw: confidence,
     words: (_, arrays, run) => {
       const values = arrays.confidence.of(run);
       return `Above .9 on ${part(values, (each) => each >= 0.9 * 255)} of the area, below .5 on ${part(values, (each) => each < 0.5 * 255)}.`;

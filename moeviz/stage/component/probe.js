@@ -100,8 +100,16 @@ function cutLine(probs, chosen) {
   });
   if (count === 0 || count === probs.length) return [];
   const height = (lowest + highest) / 2;
-  const tallAtRight = probs.subarray(Math.floor(0.65 * probs.length)).some((prob) => prob > height);
-  return [{ height, label: `top-${count} cut`, kind: tallAtRight ? 'cut mv-left' : 'cut' }];
+  const place = labelPlace(probs, height);
+  return [{ height, label: place ? `top-${count} cut` : '', kind: `cut mv-at-${place}` }];
+}
+
+// Where the cut's label covers no bar that crosses the line: at one end or in the middle, else nowhere.
+export function labelPlace(probs, height) {
+  const free = (from, to) => probs.slice(Math.floor(from * probs.length), Math.ceil(to * probs.length)).every((prob) => prob < height);
+  if (free(0.65, 1)) return 'right';
+  if (free(0, 0.35)) return 'left';
+  return free(0.32, 0.68) ? 'middle' : '';
 }
 
 function formula(renormalized) {

@@ -36,7 +36,7 @@ export const STOPS = [
     foot: () => 'sum 1.00',
   },
   {
-    name: 'top_k', title: 'Top‑k', says: ({ k, count, header }) => (ALSO[header.router] ?? (k === count ? 'Every expert is chosen.' : 'Only the chosen experts will compute; all others are left out.')),
+    name: 'top_k', title: 'Top‑k', says: ({ k, count, header }) => (ALSO[header.router[0]] ?? (k === count ? 'Every expert is chosen.' : 'Only the chosen experts will compute; all others are left out.')),
     cells: ({ chosen }) => chosen.map((kept) => ({ text: kept ? '✓' : '·', mark: true })),
     foot: ({ k, count }) => (k === count ? `all ${count}` : `${k} of ${count}`),
   },

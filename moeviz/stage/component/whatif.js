@@ -117,7 +117,7 @@ export function regret({ loss, best, name, asked, chosen, k }) {
 export function ownWay({ form, gradient, header, count }) {
   if (form) return '';
   const moved = gradient.filter((slope) => Math.abs(slope) >= NOTHING).length;
-  return `The router ${header.router} weighs in its own way; by it ${moved} of ${count} scores have a slope. Shown are the article’s ways with the same scores. `;
+  return `The router ${header.router[0]} weighs in its own way; by it ${moved} of ${count} scores have a slope. Shown are the article’s ways with the same scores. `;
 }
 
 // One sentence about the slopes, from the slopes themselves.

@@ -23,9 +23,10 @@ const number = (value) => (value === null ? 'not a number' : value.toFixed(3));
 // What a time chart has come to by now.
 export function chartWords(name, header, arrays) {
   const at = `at step ${header.step}`;
-  const [task, balance, test, train] = ['task_loss', 'balance_loss_value', 'test_metric', 'train_metric'].map((key) => number(header[key][0]));
-  if (name === 'loss') return `Losses over training steps: task loss ${task}, raw balance loss ${balance}, λ ${header.balance_coef[0]} ${at}.`;
-  if (name === 'metric') return `${header.metric_name} over training steps: test ${test}, train ${train} ${at}.`;
+  const of = (key) => header[key].map(number).join(' and ');
+  if (name === 'loss') return `Losses over training steps: task loss ${of('task_loss')}, raw balance loss ${of('balance_loss_value')}, λ ${header.balance_coef.join(' and ')} ${at}.`;
+  if (name === 'metric') return `${header.metric_name} over training steps: test ${of('test_metric')}, train ${of('train_metric')} ${at}.`;
+  if (name === 'uneven') return `Unevenness of load (CV) over training steps: ${of('cv_load')} ${at}.`;
   const load = arrays.load.of(0);
   return `Load over training steps: ${header.ids[0].map((id, expert) => `${letter(id)} ${percent(load[expert])} %`).join(', ')} ${at}.`;
 }

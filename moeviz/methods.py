@@ -1,0 +1,82 @@
+"""Routers as their papers use them, and ways to keep experts busy, as knobs: what pages put side by side. Data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from moeviz.config import RunConfig
+
+PAPERS: dict[str, dict[str, Any]] = {
+    "switch": {"capacity_factor": 1.25, "gate_jitter": 0.01},
+    "gshard": {"capacity_factor": 2.0, "token_groups": 4},
+}
+"""What a router's paper uses beside it, where this is more than the router."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to balance: what it is called, its notes in `moeviz.router_notes`, its knobs, and why in a few words."""
+
+    label: str
+    notes: tuple[str, ...]
+    knobs: dict[str, Any]
+    why: str
+    strength: str | None = None  # the knob that says how strongly it acts
+    lost: str = "dropped_share"  # how inputs are lost where some are
+
+
+METHODS: dict[str, Method] = {
+    "none": Method("No balancing", ("none",), {}, "The gate follows the task alone."),
+    "squared": Method(
+        "The article’s loss", ("squared",), {"balance_coef": 10.0}, "λ = 10: mean probabilities should be 1/N.",
+        "balance_coef",
+    ),
+    "switch": Method(
+        "Switch’s loss", ("switch",), {"balance_loss": "switch", "balance_coef": 1.0},
+        "λ = 1: busy experts lose probability.", "balance_coef",
+    ),
+    "importance_load": Method(
+        "Importance + load", ("importance", "load"),
+        {"router": "noisy_top_k", "balance_loss": "importance_load", "balance_coef": 0.3},
+        "λ = 0.3, with noise: even weights, even counts.", "balance_coef",
+    ),
+    "z": Method(
+        "z-loss", ("z",), {"balance_loss": "z", "balance_coef": 0.01}, "λ = 0.01: small scores. It is not for balance.",
+        "balance_coef",
+    ),
+    "bias": Method(
+        "DeepSeek’s bias", ("bias",), {"router": "deepseek_v3", "bias_rate": 0.003},
+        "γ = 0.003: counted and corrected, without a loss.", "bias_rate",
+    ),
+    "expert_choice": Method(
+        "Expert choice", ("expert_choice",), {"router": "expert_choice"},
+        "Experts pick inputs. Lost: inputs that none picked.", lost="unserved_share",
+    ),
+    "drops": Method(
+        "Seats and drops", ("drops",), {"capacity_factor": 1.0}, "Seats for a fair share; the rest is lost.",
+    ),
+}  # fmt: skip
+
+
+def as_in_its_paper(base: RunConfig, router: str, noise: float = 1.0) -> RunConfig:
+    """The run with another router and what belongs to it; knobs of the base that this router has stay as they are.
+
+    Args:   noise: times what its paper draws at random in training.
+    """
+    wanted = PAPERS.get(router, {}) | {"router": router, "router_noise": noise}
+    return base.nearest(**wanted | {"capacity_factor": base.capacity_factor})[0]
+
+
+def all_methods(base: RunConfig, strength: float = 1.0) -> list[RunConfig]:
+    """One run for each of METHODS: the base with the method's knobs, which act so many times as strongly."""
+    configs = []
+    for method in METHODS.values():
+        knobs = dict(method.knobs)
+        if method.strength is not None:
+            knobs[method.strength] = float(knobs[method.strength] or 0) * strength
+        configs.append(base.nearest(**PLAIN | knobs)[0])
+    return configs
+
+
+PLAIN: dict[str, Any] = {"router": "top_k", "balance_loss": "squared", "balance_coef": 0.0, "capacity_factor": None}

@@ -1,0 +1,91 @@
+// Ways to balance, one row each: four curves on common scales, each beside that of no balancing in gray, with the number they have come to.
+
+import { setText, Throttle } from './numbers.js';
+
+const TEXTS = 200; // ms between changes while training runs
+const WIDE = 200;
+const HIGH = 56; // units of a curve's picture
+const ROOM = 1.05; // times the largest value
+
+export class Methods {
+  constructor(stage) {
+    Object.assign(this, { stage, always: true, drawn: false, texts: new Throttle(TEXTS) });
+    this.rows = stage.component.data.titles.map((_, run) => row(stage.find(`curves-${run}`), stage.component.data.measures));
+  }
+
+  get picture() {
+    return null; // no map
+  }
+
+  forget() {
+    this.seen = null;
+    this.drawn = false;
+  }
+
+  wants() {
+    return ['history'];
+  }
+
+  draw({ header, arrays }) {
+    if (!arrays.history_step) return;
+    if (this.seen && header.state === 'running' && !this.texts.ready()) return;
+    this.seen = { header, arrays };
+    this.drawn = true;
+    const { measures } = this.stage.component.data;
+    const steps = arrays.history_step.data;
+    measures.forEach(({ arrays: names, low, high }, column) => {
+      const values = this.rows.map((_, run) => arrays[names[run]].of(run));
+      const scale = { low: low ?? 0, high: high ?? ROOM * largest(values), last: Math.max(steps[steps.length - 1], 1) };
+      const first = line(steps, values[0], scale);
+      this.rows.forEach((cells, run) => cells[column].draw(line(steps, values[run], scale), run ? first : '', values[run]));
+    });
+  }
+
+  describe() {
+    if (!this.seen) return;
+    const { titles, measures } = this.stage.component.data;
+    this.rows.forEach((cells, run) => cells.forEach((cell, column) => {
+      cell.host.setAttribute('aria-label', `${titles[run]}: ${measures[column].label} ${cell.number.textContent} at step ${this.seen.header.step}`);
+    }));
+  }
+
+  close() {}
+}
+
+function row(host, measures) {
+  const cells = measures.map(({ label, digits }) => new Cell(label, digits));
+  host.replaceChildren(...cells.map((cell) => cell.host));
+  return cells;
+}
+
+class Cell {
+  constructor(label, digits) {
+    this.digits = digits;
+    this.host = Object.assign(document.createElement('div'), { className: 'mv-curve' });
+    this.host.setAttribute('role', 'img');
+    this.host.innerHTML = `<span class="mv-curve-name">${label}</span><svg viewBox="0 0 ${WIDE} ${HIGH}" preserveAspectRatio="none" aria-hidden="true">`
+      + '<path class="mv-without"/><path class="mv-with"/></svg><b></b>';
+    const [, picture, number] = this.host.children;
+    Object.assign(this, { number, without: picture.firstChild, own: picture.lastChild });
+  }
+
+  draw(own, without, values) {
+    this.own.setAttribute('d', own);
+    this.without.setAttribute('d', without);
+    const last = values.findLast(Number.isFinite);
+    setText(this.number, last === undefined ? '–' : last.toFixed(this.digits));
+  }
+}
+
+const largest = (all) => Math.max(1e-9, ...all.map((values) => values.reduce((most, each) => (each > most ? each : most), 0)));
+
+// A curve as SVG path data; it stops where its run has stopped.
+export function line(steps, values, { low, high, last }) {
+  let path = '';
+  values.forEach((value, index) => {
+    if (!Number.isFinite(value)) return;
+    const y = HIGH - 2 - ((Math.min(Math.max(value, low), high) - low) / (high - low)) * (HIGH - 4);
+    path += `${path ? 'L' : 'M'}${((steps[index] / last) * WIDE).toFixed(1)} ${y.toFixed(1)}`;
+  });
+  return path;
+}

@@ -1,0 +1,160 @@
+"""Runs of several shapes that train side by side and are looked at as one: other routers, losses or experts."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from moeviz.config import KNOBS, RunConfig, Value, comparable
+from moeviz.training import knobs
+from moeviz.training.core import Training
+from moeviz.training.snapshot import Snapshot, take_together
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def opened(configs: Sequence[RunConfig]) -> Training | Buckets:
+    """A training of these runs: in lockstep where they have one shape, else in buckets of one shape each."""
+    return Training(configs) if len({config.bucket() for config in configs}) <= 1 else Buckets(configs)
+
+
+class Buckets:
+    """Twins that differ in more than a number: each bucket of one shape is a Training, and all take the same steps.
+
+    It can be used like a Training. Runs keep the order of `configs`, whatever bucket they are in.
+
+    Args:   configs: of one task, seed and number of experts (see `moeviz.config.comparable`).
+    """
+
+    def __init__(self, configs: Sequence[RunConfig]) -> None:
+        configs = comparable(configs)
+        places: dict[tuple[Value, ...], list[int]] = {}
+        for run, config in enumerate(configs):
+            places.setdefault(config.bucket(), []).append(run)
+        self.runs = tuple(tuple(runs) for runs in places.values())  # for each bucket: which runs are in it
+        self.parts = tuple(Training([configs[run] for run in runs]) for runs in self.runs)
+
+    # ---- training -------------------------------------------------------------------------------------------------
+
+    def step(self, num_steps: int = 1) -> None:
+        """Each bucket trains for `num_steps` steps, step by step in turn."""
+        for _ in range(num_steps):
+            for part in self.parts:
+                part.step()
+
+    def reset(self) -> None:
+        """All runs back to step 0 with the present knobs."""
+        for part in self.parts:
+            part.reset()
+
+    def set(self, **changes: Value | Sequence[Value]) -> list[str]:
+        """Change live knobs, for all runs (one value) or each (a sequence); returns notices, as Training.set does.
+
+        Raises ValueError and changes nothing when one of the runs cannot take it. If a run has diverged and this calms
+        it, all start again, so that they stay at one step.
+        """
+        own = [self._own(changes, runs) for runs in self.runs]
+        after = [knobs.changed(part.configs, each)[0] for part, each in zip(self.parts, own, strict=True)]
+        comparable(self._in_order(after))
+        again = self.diverged and any(
+            knobs.calmer(part.configs, configs) for part, configs in zip(self.parts, after, strict=True)
+        )
+        said = [notice for part, each in zip(self.parts, own, strict=True) for notice in part.set(**each)]
+        if again:
+            self.reset()
+            said = ["started again from step 0, since a run had diverged"]
+        return list(dict.fromkeys(said))
+
+    def _own(self, changes: dict[str, Any], runs: Sequence[int]) -> dict[str, Any]:
+        """What these changes say of one bucket's runs."""
+        own: dict[str, Any] = {}
+        for name, value in changes.items():
+            if isinstance(value, (list, tuple)):
+                if len(value) != len(self.configs):
+                    raise ValueError(
+                        f"{name} must be one value, or a list with one for each of the {len(self.configs)} runs: "
+                        f"got {len(value)} values; pass {len(self.configs)}"
+                    )
+                value = [value[run] for run in runs]
+                if name in KNOBS and not KNOBS[name].per_run and len(set(value)) == 1:
+                    value = value[0]
+            own[name] = value
+        return own
+
+    def recover(self) -> list[str]:
+        """Leave a diverged state: all start again from step 0, with a tenth of the learning rate, at most .03."""
+        for part in self.parts:
+            part.recover()
+        rate = min(config.learning_rate for config in self.configs)
+        self.set(learning_rate=rate)
+        self.reset()
+        return [f"started again from step 0 and lowered the learning rate to {rate:g}"]
+
+    # ---- looking --------------------------------------------------------------------------------------------------
+
+    @property
+    def configs(self) -> tuple[RunConfig, ...]:
+        """Those of all runs, in the order in which they were given."""
+        return tuple(self._in_order([part.configs for part in self.parts]))
+
+    def _in_order(self, by_bucket: Sequence[Sequence[Any]]) -> list[Any]:
+        placed = {
+            run: each
+            for runs, values in zip(self.runs, by_bucket, strict=True)
+            for run, each in zip(runs, values, strict=True)
+        }
+        return [placed[run] for run in sorted(placed)]
+
+    @property
+    def current_step(self) -> int:
+        """The step of all runs that train; one that has diverged stands still."""
+        return max(part.current_step for part in self.parts)
+
+    @property
+    def measured_step(self) -> int:
+        """The step of the last measurement; -1 if a knob has been turned since."""
+        return self.parts[0].measured_step
+
+    @property
+    def diverged(self) -> bool:
+        """Whether any run has diverged."""
+        return any(part.diverged for part in self.parts)
+
+    @property
+    def reason(self) -> str | None:
+        """Why a run stands still, and which knob to lower; None while all is well."""
+        return next((part.reason for part in self.parts if part.reason is not None), None)
+
+    @property
+    def lockstep(self) -> Hashable:
+        """What the first bucket must share with trainings that step together with it."""
+        return self.parts[0].lockstep
+
+    def settled(self, since: int) -> bool:
+        """Whether nothing has changed in any run for a while."""
+        return all(part.settled(since) for part in self.parts)
+
+    def ghost(self, kind: str) -> None:
+        """None: these runs are each other's comparison."""
+        return
+
+    @property
+    def history(self) -> pandas.DataFrame:
+        """One row per run and recorded step, as in Training.history."""
+        import pandas
+
+        tables = []
+        for runs, part in zip(self.runs, self.parts, strict=True):
+            table = part.history
+            tables.append(table.assign(run=np.asarray(runs)[table["run"].to_numpy()]))
+        return pandas.concat(tables).sort_values(["run", "step"]).reset_index(drop=True)
+
+    def snapshot(
+        self, want: Sequence[str] = (), probe: tuple[float, float] | None = None, *, fresh: bool = True
+    ) -> Snapshot:
+        """The present state of all runs; pictures that not all of them have are left out."""
+        parts = [part.snapshot(want, probe, fresh=fresh) for part in self.parts]
+        return take_together(parts, np.concatenate(self.runs))

@@ -1,0 +1,57 @@
+"""A few tokens as a batch of their own: who goes to whom, in which place of the queue, and who finds no seat."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from moeviz import metrics
+from moeviz.losses import LOSSES
+from moeviz.routers import Routing
+from moeviz.rules import BALANCED_VALUES
+from moeviz.training import batch, reading
+
+if TYPE_CHECKING:
+    from moeviz.training.core import Training
+
+FEW = 16  # tokens: a table that can be read from the last row of a class
+
+
+def seating(training: Training) -> dict[str, np.ndarray]:
+    """How the router, as in training, seats the first few train tokens; names and shapes stand in moeviz.frames."""
+    configs, k = training.configs, training.routing_knobs.k
+    routing, places_R = seated(training)
+    drops = [
+        (float("nan"), float("nan"))
+        if places is None
+        else (dropped, metrics.random_drop(FEW, config.num_experts, config.top_k, places))
+        for config, places, dropped in zip(configs, places_R, metrics.dropped_share(routing, k=k).tolist(), strict=True)
+    ]
+    numbers = {
+        "prob": routing.probs_TE, "weight": routing.gates_TE, "load": metrics.load(routing, k=k),
+        "importance": metrics.importance(routing), "mean_prob": metrics.mean_probability(routing),
+        "loss": torch.stack([LOSSES[name](routing, k=k) for name in BALANCED_VALUES], -1),
+        "unserved": metrics.unserved_share(routing).unsqueeze(-1),
+    }  # fmt: skip
+    found = {name: value.float().cpu().numpy() for name, value in numbers.items()}
+    found |= {
+        "chosen": routing.chosen_TE.to(torch.uint8).cpu().numpy(),
+        "kept": routing.kept_TE.to(torch.uint8).cpu().numpy(),
+        "position": routing.position_TE.to(torch.int16).cpu().numpy(),
+        "dropped": np.array(drops, dtype="f4"),
+        "places": np.array([[FEW if places is None else places] for places in places_R], dtype="i4"),
+    }
+    return {f"seating_{name}": value for name, value in found.items()}
+
+
+def seated(training: Training) -> tuple[Routing, list[int | None]]:
+    """The routing of the few tokens, with what the router draws for a first step, and each run's places per expert."""
+    configs, rows_REP = training.configs, training.rows_REP
+    x_RTD = training.data.train.first(FEW).x_RTD
+    knobs = reading.training_knobs(configs, rows_REP, num_tokens=FEW)
+    drawn = batch.Batch(x_RTD, x_RTD, batch.draws(configs, 0, x_RTD)).knobs(knobs, training.bias_RE)
+    routing = training.model.route(rows_REP, x_RTD, replace(drawn, token_groups=1))
+    return routing, [reading.places(config, config.capacity_factor, FEW) for config in configs]

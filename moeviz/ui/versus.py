@@ -1,0 +1,94 @@
+"""Two routers to compare, and how strongly chance acts on them: chosen on the page, kept in its address."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from moeviz.config import KNOBS, RunConfig
+from moeviz.knob import shown
+from moeviz.rules import ROUTER_INFO, ROUTER_NAMES
+from moeviz.ui.address import config_from_address
+from moeviz.ui.knobs import show
+from moeviz.ui.visitor import present_config
+
+LEFT, RIGHT = "switch", "gshard"  # what the page opens with
+STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0)
+
+
+def base_config(page: str) -> RunConfig:
+    """The knobs that both runs share; a router that the address names, or that was chosen elsewhere, is on the left."""
+    config = config_from_address(page)
+    if config.router == "top_k":
+        return config
+    if "left" not in st.query_params:
+        st.session_state.set_left = config.router
+    config, _ = config.nearest(router="top_k")
+    show(config)
+    return config
+
+
+def show_lowered() -> None:
+    """Let the widgets show the learning rate of runs that have lowered it themselves to recover."""
+    config = present_config()
+    if config is not None:
+        show(st.session_state.config.with_(learning_rate=config.learning_rate))
+
+
+def routers() -> tuple[str, str]:
+    """Two select boxes."""
+    left, right = st.columns(2)
+    with left:
+        first = _router("left", "Router on the left", LEFT)
+    with right:
+        second = _router("right", "Router on the right", RIGHT)
+    return first, second
+
+
+def _router(name: str, label: str, usual: str) -> str:
+    chosen = _asked(name, ROUTER_NAMES, usual)
+    found = st.selectbox(
+        label, ROUTER_NAMES, ROUTER_NAMES.index(chosen), key=f"choose_{name}", on_change=_keep, args=[name],
+        format_func=lambda router: ROUTER_INFO[router].label, help=KNOBS["router"].help,
+    )  # fmt: skip
+    st.query_params[name] = found
+    return found
+
+
+def noise() -> float:
+    """How many times what its paper draws at random each router gets."""
+    names = ("0", "0.5", "1", "2", "4")
+    chosen = _asked("draws", names, "1")
+    found = st.select_slider(
+        "Noise", names, chosen, key="choose_draws", on_change=_keep, args=["draws"],
+        help="Noisy top-k adds noise to scores, Switch jitters the gate's input, GShard skips second choices: 1 = as "
+        "in the paper, 0 = nothing is random. The other routers have none.",
+    )  # fmt: skip
+    st.query_params["draws"] = found
+    return float(found)
+
+
+def strength() -> float:
+    """How many times as strongly each way to balance acts."""
+    names = tuple(f"{each:g}" for each in STRENGTHS)
+    chosen = _asked("strength", names, "1")
+    found = st.select_slider(
+        "Strength", names, chosen, key="choose_strength", on_change=_keep, args=["strength"],
+        help="Multiplies the λ of every loss, and DeepSeek's γ.",
+    )  # fmt: skip
+    st.query_params["strength"] = found
+    return float(found)
+
+
+def _asked(name: str, names: Sequence[str], usual: str) -> str:
+    """What was chosen in this session, else what the address says, else the usual."""
+    chosen = str(st.session_state.get(f"set_{name}", st.query_params.get(name, usual)))
+    if chosen in names:
+        return chosen
+    st.warning(f"{name} must be one of {', '.join(names)}: got {shown(chosen)}; using {usual}", icon=None)
+    return usual
+
+
+def _keep(name: str) -> None:
+    st.session_state[f"set_{name}"] = st.session_state[f"choose_{name}"]

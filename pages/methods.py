@@ -1,0 +1,48 @@
+"""Which way to balance does what? Eight runs from one start, one for each."""
+
+import streamlit as st
+
+from moeviz.config import TASK_INFO
+from moeviz.methods import METHODS, all_methods
+from moeviz.ui import notes, versus
+from moeviz.ui.address import config_to_address
+from moeviz.ui.asking import questions_about
+from moeviz.ui.code import show_code
+from moeviz.ui.knobs import knobs, turned
+from moeviz.ui.live import stage
+from moeviz.ui.panel import live_knobs
+from moeviz.ui.visitor import live_run
+
+st.markdown("##### Ways to balance: one data set, one start, eight ways. Play trains all of them.")
+base = turned(versus.base_config("methods"))
+rows, beside = st.columns([3, 1])
+with beside:
+    times = versus.strength()
+
+
+def ways(config):
+    """The runs that these knobs mean."""
+    return all_methods(config, times)
+
+
+with rows, st.container(key="knob_row"):
+    live_knobs("methods", "num_experts", "top_k", "seed", runs=ways)
+token = live_run("methods", ways(base), play=False)
+config_to_address(base)
+if token:
+    metric = "Accuracy" if TASK_INFO[base.task].kind == "classification" else "R²"
+    stage(
+        token, "methods", measures=notes.measures(metric), on_recovered=versus.show_lowered,
+        titles=[each.label for each in METHODS.values()], whys=[each.why for each in METHODS.values()],
+    )  # fmt: skip
+st.markdown(
+    f"**{TASK_INFO[base.task].label}.** {TASK_INFO[base.task].story} **Look:** who evens out the load, and what does "
+    "it do to accuracy and to the match with the true groups? Balance is neither of them."
+)
+notes.method_cards()
+questions_about("balance")
+code = ("losses:squared", "losses:switch", "losses:importance", "losses:load", "losses:z", "routers:bias_step")
+show_code(*(f"moeviz.{each}" for each in code), "moeviz.routers:expert_choice", "moeviz.routers:queue")
+with st.expander("More", key="more", on_change="rerun") as more:
+    if more.open:
+        knobs(base, "task", "learning_rate", "noise", "hidden_width", "batch_size")

@@ -1,0 +1,58 @@
+"""What did Switch, GShard and the others change?"""
+
+import streamlit as st
+
+from moeviz.figures import curves, side_by_side
+from moeviz.methods import as_in_its_paper
+from moeviz.rules import ROUTER_INFO
+from moeviz.ui import notes, versus
+from moeviz.ui.address import config_to_address
+from moeviz.ui.asking import questions_about
+from moeviz.ui.code import show_code
+from moeviz.ui.knobs import knobs, turned
+from moeviz.ui.live import stage
+from moeviz.ui.opening import opens_with
+from moeviz.ui.panel import live_knobs
+from moeviz.ui.visitor import live_run
+
+st.markdown("##### Ways to choose: the same sixteen tokens through two routers. Play trains both, from the same start.")
+opens_with("routers", capacity_factor=1.25)
+base = turned(versus.base_config("routers"))
+boxes, chance = st.columns([3, 1])
+with boxes:
+    left, right = versus.routers()
+with chance:
+    noise = versus.noise()
+
+
+def both(config):
+    """The two runs that these knobs mean."""
+    return [as_in_its_paper(config, router, noise) for router in (left, right)]
+
+
+configs = both(base)
+with st.container(key="knob_row"):
+    live_knobs("routers", "num_experts", "top_k", "capacity_factor", "gate_skew", runs=both)
+token = live_run("routers", configs, play=False)
+config_to_address(base)
+if token:
+    names = ("left", "right")
+    charts = {
+        "loss": side_by_side(curves.loss_figure, names), "metric": side_by_side(curves.metric_figure, names),
+        "uneven": side_by_side(curves.uneven_figure, names),
+    }  # fmt: skip
+    stage(
+        token, "routers", charts=charts,
+        titles=[f"{ROUTER_INFO[each.router].name}, k = {each.top_k}" for each in configs],
+        losses=notes.balanced_values(), on_recovered=versus.show_lowered,
+    )  # fmt: skip
+notes.cards([left, right])
+st.markdown("##### All routers")
+notes.table()
+questions_about("routers")
+code = dict.fromkeys((left, right, "queue", "capacity"))
+show_code(*(f"moeviz.routers:{each}" for each in code), "moeviz.metrics:random_drop")
+with st.expander("More", key="more", on_change="rerun") as more:
+    if more.open:
+        knobs(base, "balance_coef", "balance_loss", "seed", "task", "learning_rate", "batch_prioritized")
+        knobs(base, "hidden_width", "batch_size", "noise")

@@ -1,0 +1,136 @@
+"""Runs of several shapes side by side: each is the run that it would be alone, and all are looked at as one."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from moeviz.config import RunConfig
+from moeviz.frames import PICTURES, pack, unpack
+from moeviz.training import Buckets, Training, opened
+
+BASE = RunConfig(batch_size=64, hidden_width=4)
+MIXED = [  # two of them have one shape, and are not neighbors
+    BASE.with_(balance_coef=1.0),
+    BASE.nearest(router="switch", capacity_factor=1.0)[0],
+    BASE.with_(top_k=1),
+    BASE.nearest(router="deepseek_v3", bias_rate=0.01)[0],
+]
+
+
+def test_one_shape_is_a_training_and_several_are_buckets() -> None:
+    assert isinstance(opened(MIXED[:1]), Training)
+    several = opened(MIXED)
+    assert isinstance(several, Buckets) and several.runs == ((0, 2), (1,), (3,))
+    assert list(several.configs) == MIXED
+
+
+def test_each_run_is_the_run_alone() -> None:
+    """Bit for bit, since a bucket computes what a training of the same runs does."""
+    several = opened(MIXED)
+    several.step(60)
+    alone = [Training([MIXED[0], MIXED[2]]), Training([MIXED[1]]), Training([MIXED[3]])]
+    for training in alone:
+        training.step(60)
+    header = several.snapshot().header
+    wanted = {0: (alone[0], 0), 1: (alone[1], 0), 2: (alone[0], 1), 3: (alone[2], 0)}
+    for name in ("task_loss", "test_metric", "cv_load", "dropped_share", "ids", "router", "top_k", "balance_coef"):
+        assert header[name] == [training.snapshot().header[name][run] for training, run in wanted.values()], name
+    assert (header["num_runs"], header["step"], several.current_step) == (4, 60, 60)
+
+
+def test_every_picture_of_all_runs_is_in_their_order() -> None:
+    several = opened(MIXED)
+    several.step(30)
+    shot = several.snapshot(PICTURES)
+    for run, config in enumerate(MIXED):
+        place = next((place, runs.index(run)) for place, runs in enumerate(several.runs) if run in runs)
+        own = several.parts[place[0]].snapshot(PICTURES)
+        assert own.header["router"][place[1]] == config.router
+        for name in set(own.arrays) & set(shot.arrays) - {"history_step"}:
+            assert np.array_equal(shot.arrays[name][run], own.arrays[name][place[1]], equal_nan=True), name
+    header, arrays = unpack(pack(shot.header, shot.arrays))
+    assert header["router"] == ["top_k", "switch", "top_k", "deepseek_v3"] and len(arrays["winner"]) == 4
+    json.dumps(shot.header, allow_nan=False)
+
+
+def test_a_knob_is_turned_for_all_or_for_each() -> None:
+    several = opened(MIXED)
+    several.step(10)
+    several.set(learning_rate=0.01, balance_coef=[0.0, 1.0, 2.0, 3.0], gate_skew=[0.5, 0.5, 0.0, 0.0])
+    assert [config.balance_coef for config in several.configs] == [0.0, 1.0, 2.0, 3.0]
+    assert {config.learning_rate for config in several.configs} == {0.01}
+    several.set(balance_loss=["switch", "gshard", "switch", "switch"])
+    assert [config.balance_loss for config in several.configs] == ["switch", "gshard", "switch", "switch"]
+    several.set(num_experts=4)
+    several.step(5)
+    shot = several.snapshot(("history",))
+    assert shot.load.shape == (4, 4) and shot.history_load.shape[:2] == (4, 8)
+    marks = shot.header["marks"]
+    assert [10, "N 8→4"] in marks and any(text.startswith("λ ") for _, text in marks)
+
+
+@pytest.mark.parametrize(
+    ("knobs", "rule"),
+    [
+        ({"top_k": 3}, "top_k must be 1 for router=switch"),
+        ({"balance_coef": [1.0, 2.0]}, "balance_coef must be one value, or a list with one for each of the 4 runs"),
+        ({"noise": [0.1, 0.0, 0.0, 0.0]}, "must share task, seed, noise, num_classes and train_share"),
+        ({"balance_loss": ["switch", "switch", "squared", "switch"]}, "balance_loss must be the same for all runs in"),
+    ],
+)
+def test_what_one_run_cannot_take_changes_none(knobs, rule) -> None:
+    several = opened(MIXED)
+    several.step(5)
+    with pytest.raises(ValueError, match=rule):
+        several.set(**knobs)
+    assert list(several.configs) == MIXED and several.current_step == 5
+
+
+@pytest.mark.parametrize("other", [{"num_experts": 4}, {"seed": 1}, {"task": "xor"}])
+def test_runs_of_several_shapes_must_be_twins_in_their_data(other) -> None:
+    with pytest.raises(ValueError, match="to be watched side by side: got 2 different ones among 2 configs"):
+        opened([BASE, BASE.nearest(router="hash", **other)[0]])
+
+
+def test_the_history_has_all_runs_by_their_numbers() -> None:
+    several = opened(MIXED)
+    several.step(20)
+    table = several.history
+    assert table["run"].tolist() == [run for run in range(4) for _ in range(3)]
+    assert table["step"].tolist() == [0, 10, 20] * 4
+    last = table[table["step"] == 20]
+    assert last["cv_load"].tolist() == pytest.approx(several.snapshot().header["cv_load"])
+
+
+def test_a_run_that_diverges_stands_still_and_its_curve_ends() -> None:
+    several = opened([BASE.with_(task="bumps"), BASE.nearest(task="bumps", router="mixtral")[0]])
+    several.step(20)
+    several.parts[1].set(learning_rate=10.0)  # as if this one alone were so sensitive
+    several.step(80)
+    shot = several.snapshot(("history",))
+    assert several.diverged and shot.header["reason"].startswith("The run diverged") and shot.header["step"] == 100
+    assert np.isfinite(shot.history_task_loss[0]).all() and np.isnan(shot.history_task_loss[1, -1])
+    assert np.isfinite(shot.history_task_loss[1, 0]) and shot.history_step[-1] == 100
+    assert several.recover() == ["started again from step 0 and lowered the learning rate to 0.003"]
+    assert not several.diverged and [part.current_step for part in several.parts] == [0, 0]
+    assert {config.learning_rate for config in several.configs} == {0.003}
+
+
+def test_lowering_the_rate_of_a_diverged_run_starts_all_again() -> None:
+    several = opened([BASE.with_(task="bumps"), BASE.nearest(task="bumps", router="mixtral")[0]])
+    several.parts[1].set(learning_rate=10.0)
+    several.step(60)
+    assert several.diverged
+    assert several.set(learning_rate=0.01) == ["started again from step 0, since a run had diverged"]
+    assert not several.diverged and several.current_step == 0
+
+
+def test_reset_and_settling_are_of_all() -> None:
+    several = opened(MIXED)
+    several.step(12)
+    several.reset()
+    assert several.current_step == 0 and all(len(part.records) == 1 for part in several.parts)
+    assert not several.settled(0) and several.ghost("twin") is None

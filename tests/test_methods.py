@@ -1,0 +1,79 @@
+"""Routers as in their papers and ways to balance: what they set, and what the comparison of ways shows."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from moeviz.config import RunConfig
+from moeviz.methods import METHODS, PAPERS, all_methods, as_in_its_paper
+from moeviz.router_notes import BALANCE_NOTES
+from moeviz.rules import ROUTER_INFO, ROUTER_NAMES
+from moeviz.training import Buckets, opened
+
+
+@pytest.mark.parametrize("router", ROUTER_NAMES)
+def test_a_router_comes_with_what_its_paper_uses(router: str) -> None:
+    base = RunConfig(num_experts=6, seed=3, capacity_factor=0.5)
+    config = as_in_its_paper(base, router, noise=2.0)
+    assert (config.router, config.num_experts, config.seed) == (router, 6, 3)
+    assert config.capacity_factor == (0.5 if ROUTER_INFO[router].seats else None)
+    assert config.router_noise == (2.0 if router in ("noisy_top_k", "switch", "gshard") else 1.0)
+    assert config.gate_jitter == (0.01 if router == "switch" else 0.0)
+    assert set(PAPERS) <= set(ROUTER_NAMES)
+
+
+def test_there_is_one_run_for_each_way_and_all_can_be_compared() -> None:
+    configs = all_methods(RunConfig(num_experts=4, seed=2))
+    assert len(configs) == len(METHODS) and {config.num_experts for config in configs} == {4}
+    assert isinstance(opened(configs), Buckets)
+    by_name = dict(zip(METHODS, configs, strict=True))
+    assert by_name["none"] == RunConfig(num_experts=4, seed=2)
+    assert by_name["importance_load"].router == "noisy_top_k" and by_name["bias"].bias_rate > 0
+    assert all(set(method.notes) <= set(BALANCE_NOTES) for method in METHODS.values())
+
+
+def test_strength_multiplies_what_acts() -> None:
+    plain, strong = (dict(zip(METHODS, all_methods(RunConfig(), times), strict=True)) for times in (1.0, 3.0))
+    for name, method in METHODS.items():
+        if method.strength is None:
+            assert plain[name] == strong[name]
+        else:
+            assert getattr(strong[name], method.strength) == pytest.approx(3 * getattr(plain[name], method.strength))
+
+
+def test_what_the_base_balances_with_is_not_in_the_others() -> None:
+    base = RunConfig(balance_coef=100.0, balance_loss="z", capacity_factor=0.5)
+    assert all_methods(base) == all_methods(RunConfig())
+
+
+@cache
+def compared() -> dict[str, dict[str, np.ndarray]]:
+    """Eight ways after 400 steps, over four seeds: numbers by way and seed."""
+    names = ("cv_load", "dropped_share", "unserved_share", "test_metric")
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in METHODS}
+    for seed in range(4):
+        runs = opened(all_methods(RunConfig(seed=seed)))
+        runs.step(400)
+        header = runs.snapshot().header
+        for run, name in enumerate(METHODS):
+            found[name].append({each: header[each][run] for each in names})
+    return {way: {name: np.array([each[name] for each in rows]) for name in names} for way, rows in found.items()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["squared", "switch", "importance_load", "bias", "expert_choice"])
+def test_ways_that_balance_even_out_the_load(way: str) -> None:
+    assert compared()[way]["cv_load"].mean() < 0.6 * compared()["none"]["cv_load"].mean()
+    assert (compared()[way]["cv_load"] < compared()["none"]["cv_load"]).all()
+
+
+@pytest.mark.slow
+def test_the_z_loss_is_not_for_balance_and_seats_lose_what_is_uneven() -> None:
+    assert compared()["z"]["cv_load"].mean() > 0.7 * compared()["none"]["cv_load"].mean()
+    assert (compared()["drops"]["dropped_share"] > 0.1).all() and compared()["drops"]["cv_load"].mean() > 0.4
+    assert (compared()["none"]["dropped_share"] == 0).all()
+    assert (compared()["expert_choice"]["cv_load"] < 1e-6).all()
+    assert compared()["expert_choice"]["unserved_share"].mean() > 0
