@@ -23,7 +23,8 @@ PRESETS: dict[str, Preset] = {
         RunConfig(balance_coef=10.0),
     ),
     "too_much": Preset(
-        "Too much balance", "A λ of 20 makes work less uneven and answers worse than none. Drag λ to 0: accuracy climbs.",
+        "Too much balance",
+        "A λ of 20 makes work less uneven and answers worse than none. Drag λ to 0: accuracy climbs.",
         RunConfig(task="clusters_unequal", expert="linear", top_k=1, balance_coef=20.0, learning_rate=0.02),
     ),
     "more": Preset(

@@ -244,9 +244,9 @@ QUESTIONS: dict[str, Question] = {
     ),
     "lambda_accuracy": Question(
         "Does a higher λ raise accuracy?",
-        "Not as a rule. λ evens out the work, and what that does to the answers depends on the data. Where equal groups "
-        "wait for experts that idle, waking them costs nothing and may help. Where one group holds half of all inputs, "
-        "even load has to cut it up, and answers get worse.",
+        "Not as a rule. λ evens out the work, and what that does to the answers depends on the data. Where equal "
+        "groups wait for experts that idle, waking them costs nothing and may help. Where one group holds half of all "
+        "inputs, even load has to cut it up, and answers get worse.",
         "Unequal groups: right, the load is more even and accuracy lower. Equal groups: right, more even and no worse.",
         (
             twins("Unequal groups", PRESETS["too_much"].config, "balance_coef", left=("λ = 0", 0.0),

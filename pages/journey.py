@@ -57,5 +57,5 @@ st.markdown(
 with st.expander("More", key="more", on_change="rerun") as more:
     if more.open:
         knobs(config, "seed", "task", "router", *router_knobs(config), "balance_loss", "learning_rate", "noise")
-        knobs(config, "expert", "num_shared_experts", "hidden_width", "gate_bias", "batch_size")
+        knobs(config, "expert", "num_shared_experts", "hidden_width", "gate_bias", "gate_skew", "batch_size")
         knobs(config, "num_classes", "train_share")

@@ -62,6 +62,6 @@ with left:
         if more.open:  # what nobody sees would only slow the page down
             with more:
                 knobs(config, "seed", "task", "router", *router_knobs(config), "balance_loss", "learning_rate", "noise")
-                knobs(config, "expert", "num_shared_experts", "hidden_width", "gate_bias", "batch_size")
+                knobs(config, "expert", "num_shared_experts", "hidden_width", "gate_bias", "gate_skew", "batch_size")
                 knobs(config, "num_classes", "train_share")
                 settings()

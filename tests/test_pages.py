@@ -337,7 +337,7 @@ LIVE: dict[str, Any] = {
     "num_experts": 5, "top_k": 1, "balance_coef": 10.0, "balance_loss": "switch", "gate_form": "plain", "noise": 0.5,
     "learning_rate": 0.1, "capacity_factor": 1.25, "eval_capacity_factor": 2.0, "batch_prioritized": True,
     "gate_jitter": 0.01, "second_policy": "all", "token_groups": 4, "bias_rate": 0.01, "expert_groups": 2,
-    "kept_groups": 2, "route_scale": 3.0,
+    "kept_groups": 2, "route_scale": 3.0, "gate_skew": 1.0, "router_noise": 2.0,
 }  # fmt: skip
 FIXED: dict[str, Any] = {
     "task": "moons", "seed": 7, "gate_bias": True, "expert": "linear", "hidden_width": 16, "batch_size": 64,

@@ -117,7 +117,7 @@ def test_skew_differs_by_run_and_acts_in_training_too() -> None:
 
 @pytest.mark.parametrize("router", ["noisy_top_k", "gshard", "switch"])
 def test_noise_times_0_is_no_noise(router: str) -> None:
-    jitter = {"gate_jitter": 0.1} if router == "switch" else {}
+    jitter: dict[str, Any] = {"gate_jitter": 0.1} if router == "switch" else {}
     calm, loud = (Training([RunConfig().nearest(router=router, router_noise=n, **jitter)[0]]) for n in (0.0, 2.0))
     drawn = [training.batch().draws for training in (calm, loud)]
     (name,) = drawn[0]

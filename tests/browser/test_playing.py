@@ -326,7 +326,7 @@ def test_the_gray_ghost_is_the_run_without_the_last_change(stage):
     stage.turn("balance_coef", "End")
     stage.train_to(100)
     untouched = trained(RunConfig(), 100)
-    stage.until("part('load-note').textContent === 'Gray: without λ 0→100.'")
+    stage.until("part('load-note').textContent.endsWith('Gray: without λ 0→100.')")
     share = "bar.querySelector('.mv-ghost').offsetHeight / bar.querySelector('.mv-track').clientHeight"
     heights = stage.part("load-0").locator(".mv-bar").evaluate_all(f"bars => bars.map((bar) => {share})")
     load = untouched.snapshot().load[0]

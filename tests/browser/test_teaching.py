@@ -64,6 +64,7 @@ def test_the_first_steps_tick_themselves_and_a_story_takes_their_place(stage):
     )
     turn_to_10(stage)
     assert stage.part("guide").get_attribute("data-seen") == "0" and stage.part("idle").inner_text() != "0"
+    stage.until("part('guide').textContent.includes('Paused: press Play')")
     stage.press("play")
     stage.until("part('guide').dataset.seen === '01' && part('guide').textContent.includes('3 of 3: Set k to 1')")
     stage.press("play")
