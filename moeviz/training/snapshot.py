@@ -14,12 +14,13 @@ from moeviz.config import TASK_INFO
 from moeviz.training import pictures, reading
 from moeviz.training.history import Record
 from moeviz.training.journey import journey
+from moeviz.training.rows import rows
 
 if TYPE_CHECKING:
     from moeviz.training.core import Training
 
 
-OF_THE_PROBE = {"journey": journey}  # pictures of the token at the probe; all others are of the whole run
+OF_THE_PROBE = {"journey": journey, "rows": rows}  # pictures of the token at the probe; all others are of the whole run
 PER_RUN = ("task_loss", "train_metric", "test_loss", "test_metric", "cv_load", "specialization")
 
 
@@ -47,7 +48,10 @@ def take(
     record: Record,
     details: dict[str, np.ndarray],
 ) -> Snapshot:
-    """Draw the wanted pictures with the present weights, beside what was measured; a 1-D task has no maps to draw."""
+    """Draw the wanted pictures with the present weights, beside what was measured.
+
+    Those that make no sense for the task are left out: a 1-D task has no maps to draw.
+    """
     known = (*pictures.PICTURES, *OF_THE_PROBE)
     unknown = sorted(set(want) - set(known))
     if unknown:
@@ -58,9 +62,11 @@ def take(
     arrays = {name: value.astype("f4") for name, value in by_expert.items()} | probe_arrays
     view = TASK_INFO[training.configs[0].task].view
     for name in want:
+        if view not in pictures.NEEDS.get(name, (view,)):
+            continue
         if name in OF_THE_PROBE:
             arrays |= OF_THE_PROBE[name](training, probe)
-        elif pictures.NEEDS.get(name, view) == view:
+        else:
             arrays |= pictures.PICTURES[name](training)
     per_run = {name: _plain(value) for name, value in details.items() if value.ndim == 1}
     return Snapshot(_header(training, record) | per_run | {"probe": probe_xy}, arrays)
