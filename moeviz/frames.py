@@ -43,9 +43,9 @@ row by row from the upper left:
                    true groups that chance alone gives)
     curve          curve_x, curve_target f4[G]; curve_prediction f4[R,G]; curve_expert, curve_gate f4[R,N,G];
                    curve_winner u1[R,G]
-    rows           row_pixels u1[R,24,64] (test digits, ink × 255); row_target, row_answer u1[R,24]; where they are one
-                   batch: row_expert u1[R,24,8] (the kept expert with the largest weight; none kept: the first choice);
-                   row_kept u1[R,24,8] (1 = any choice kept); row_weight f4[R,8,N] (of the probe's digit)
+    rows           row_pixels u1[R,24,64] (test digits, ink × 255); row_target, row_answer u1[R,24]; in one batch of all
+                   that are measured: row_expert u1[R,24,8] (the kept expert with the largest weight; none kept: the
+                   first choice); row_kept u1[R,24,8] (1 = any choice kept); row_weight f4[R,8,N] (of the probe's digit)
     history        history_step f4[S]; history_<column of Training.history> f4[R,S]; history_balance_coef f4[R,S];
                    history_load f4[R,M,S]
                    by expert id, NaN while it does not exist; of a ghost: ghost_step f4[S]; ghost_task_loss,

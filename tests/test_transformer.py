@@ -318,17 +318,19 @@ def test_the_rows_of_the_shown_digits(router: str) -> None:
     for name, shape in shapes.items():
         drawn = shot.arrays[f"row_{name}"]
         assert drawn.shape == (2, 24, *shape) and drawn.dtype == np.uint8
-    test = training.data.test.first(24)
-    y_RMO, routing = training.model(training.rows_REP, test.x_RTD, training.routing_knobs_for(24))
-    assert (shot.row_pixels == (255 * test.x_RTD).round().numpy()).all()
-    assert (shot.row_target == test.target.numpy()).all()
-    assert (shot.row_answer == y_RMO.argmax(-1).numpy()).all()
-    kept_RMW = routing.kept_TE.any(-1).unflatten(1, (24, 8)).numpy()
-    assert (shot.row_kept == kept_RMW).all()
-    served = routing.gates_TE.argmax(-1).unflatten(1, (24, 8)).numpy()
-    assert (shot.row_expert == served)[kept_RMW].all()
-    assert shot.row_weight == pytest.approx(routing.gates_TE[:, 40:48].numpy(), abs=1e-6)  # of digit 5
-    assert bool(limits) == (not kept_RMW.all()) or router in ("expert_choice", "soft")
+    test = training.data.test  # 899 of them: every 39th is shown, or the 40th, since 898 / 23 = 39.04
+    index = [round(898 / 23 * number) for number in range(24)]
+    y_RMO, routing = training.model(training.rows_REP, test.x_RTD, training.routing_knobs_for(899))
+    assert (shot.row_pixels == (255 * test.x_RTD[:, index]).round().numpy()).all()
+    assert (shot.row_target == test.target[:, index].numpy()).all()
+    assert (shot.row_answer == y_RMO.argmax(-1)[:, index].numpy()).all()
+    kept_RMW, gates_RMWE = (
+        each.unflatten(1, (899, 8)).numpy()[:, index] for each in (routing.kept_TE, routing.gates_TE)
+    )
+    assert (shot.row_kept == kept_RMW.any(-1)).all()
+    assert (shot.row_expert == gates_RMWE.argmax(-1))[kept_RMW.any(-1)].all()
+    assert shot.row_weight == pytest.approx(gates_RMWE[:, 5], abs=1e-6)  # of digit 5
+    assert bool(limits) == (not kept_RMW.any(-1).all()) or router in ("expert_choice", "soft")
 
 
 def test_the_probe_is_a_row_inside_the_block() -> None:
@@ -336,7 +338,7 @@ def test_the_probe_is_a_row_inside_the_block() -> None:
     model, rows_REP = block(training), training.rows_REP
     shot = training.snapshot(probe=(5, 3))
     assert shot.probe == [5, 3]
-    seen_RTD = model.tokens(rows_REP, training.data.test.x_RTD[:, [5]])
+    seen_RTD = model.tokens(rows_REP, training.data.test.x_RTD[:, [195]])  # the sixth shown: 5 · 39.04
     part = {name: value[0].numpy() for name, value in training.parameters.items()}
     logits = part["gate_w"] @ seen_RTD[0, 3].numpy()
     probs = np.exp(logits) / np.exp(logits).sum()

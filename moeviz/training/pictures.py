@@ -248,7 +248,7 @@ def _token_at(training: Training, place: tuple[float, float] | None) -> tuple[li
     shape = TASK_INFO[training.configs[0].task].view
     if shape == "rows":
         digit, row = row_at(training, place)
-        x_RTD = training.model.tokens(training.rows_REP, training.data.test.x_RTD[:, [digit]])
+        x_RTD = training.model.tokens(training.rows_REP, training.data.test.x_RTD[:, digits(training)[[digit]]])
         return [float(digit), float(row)], x_RTD[:, [row]]
     if place is None:
         first = training.data.test.first(1)
@@ -263,6 +263,12 @@ def _token_at(training: Training, place: tuple[float, float] | None) -> tuple[li
     bounded = [min(max(float(each), -half), half) for each in place]
     coordinates = bounded[:1] if shape == "curve" else bounded
     return bounded, _for_all_runs(training, torch.tensor([coordinates], dtype=torch.float64))
+
+
+def digits(training: Training) -> Tensor:
+    """Which test inputs are shown row by row: some from everywhere in the queue of all that are measured."""
+    last = training.data.measured_test.count - 1
+    return torch.linspace(0, last, DIGITS, device=training.device).round().long()
 
 
 def row_at(training: Training, place: tuple[float, float] | None) -> tuple[int, int]:

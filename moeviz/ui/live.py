@@ -38,8 +38,8 @@ def stage(
     Args:   layout: `playground` (one map, probe, load, charts), `twins` (maps side by side) or `journey` (the way of
             one token).  charts: the functions
             of `moeviz.figures` that make the templates.  titles: one for each run.  probe: where the probe starts, in
-            view coordinates.  view: of the task, map | curve | projection.  story: said above the picture, in place of
-            the first three steps.  presets: names that the keys 1, 2, … stand for.  keys: whether keys act at all.
+            view coordinates.  view: of the task, map | curve | projection | rows.  story: said above the picture, in
+            place of the first three steps.  presets: names that the keys 1, 2, … stand for.  keys: whether keys act.
             save: when it grows, the browser saves the whole picture as a file.  warm: steps that a fresh run trains
             before it waits.  code: the functions behind each formula, by its name (`journey` only).  ghost: what is
             drawn gray beside the run, one of `moeviz.engine.wire.GHOSTS`.  numbers: shown live beside each run, as

@@ -37,7 +37,7 @@ export class Guide {
     const said = next === 0 && header.balance_coef[0] > 0 ? WITHOUT : STEPS[next]?.text;
     const spoken = next < 0 ? DONE : `${next + 1} of ${STEPS.length}: ${said}`;
     this.ticks.hidden = Boolean(story);
-    setText(this.text, header.settled ? settledWords(story) : header.speed === 'slow' ? SLOW : story || spoken);
+    setText(this.text, header.settled ? settledWords(story) : header.speed === 'slow' && header.view !== 'rows' ? SLOW : story || spoken);
     this.host.dataset.seen = [...this.seen].sort().join('');
   }
 

@@ -20,8 +20,8 @@ import { Twins } from './twins.js';
 
 const greeted = new Set(); // tokens that were already asked to start paused
 const LAYOUTS = { playground: Playground, twins: Twins, journey: Journey };
-const DRAWN_FROM = { curve: ['curve'], projection: ['choices'] }; // a map: what its picture wants
-const EVERYTHING = ['points', 'choices', 'groups', 'history', ...Object.values(PICTURES).flatMap(({ want }) => want)];
+const DRAWN_FROM = { curve: ['curve'], projection: ['choices'], rows: ['rows'] }; // a map: what its picture wants
+const EVERYTHING = ['rows', 'points', 'choices', 'groups', 'history', ...Object.values(PICTURES).flatMap(({ want }) => want)];
 const AT_ONCE = 50; // steps that a run can be asked for in one message
 const LEAVING = 1000; // ms until a run that is gone is said to be
 const DESCRIBE_EVERY = 2000; // ms between changes of the picture in words
@@ -192,8 +192,8 @@ export class Stage {
     const header = this.frame?.header;
     const view = header?.view ?? this.component.data.view;
     const want = [...(DRAWN_FROM[view] ?? PICTURES[this.layout.picture].want)];
-    if (view !== 'projection' && header?.batch_dependent) want.push('choices');
-    if (!header || this.tokens.scene !== header.scene) want.push('points');
+    if (view !== 'projection' && view !== 'rows' && header?.batch_dependent) want.push('choices');
+    if (view !== 'rows' && (!header || this.tokens.scene !== header.scene)) want.push('points');
     if (header || this.layout.always) want.push(...this.layout.wants(header));
     if (this.saving) want.push(...EVERYTHING);
     if (this.layout.drawn) want.push(...this.later(header)); // the charts' script is long, so the picture comes first
@@ -244,7 +244,7 @@ export class Stage {
 // Whether a frame has all that a saved page can show.
 function whole({ header, arrays }) {
   const pictures = header.view === 'map' ? Object.values(PICTURES).flatMap(({ needs }) => needs) : [];
-  return ['point_xy', 'group_share', 'history_step', ...pictures].every((name) => arrays[name]);
+  return [header.view === 'rows' ? 'row_pixels' : 'point_xy', 'group_share', 'history_step', ...pictures].every((name) => arrays[name]);
 }
 
 // Without another step in the browser's history.
