@@ -17,7 +17,7 @@ from moeviz.rng import stream
 from moeviz.routers import Routing
 from moeviz.rules import ROUTER_INFO
 from moeviz.tasks import TASKS, TaskData
-from moeviz.training import history, reading
+from moeviz.training import history, rows
 from moeviz.training.data import Tokens
 from moeviz.training.evaluation import segments
 
@@ -29,7 +29,6 @@ Arrays = dict[str, np.ndarray]
 MAP, SMALL_MAP, LINE = 64, 32, 200  # cells per side; points along a 1-D picture
 SHOWN = 250  # at most this many train and as many test tokens are drawn
 TRAVELING = 128  # at most this many tokens of a batch are shown on their way
-DIGITS = 24  # so many test inputs are drawn row by row
 SHUFFLES = 10  # the true groups are dealt anew so often, to see what match chance alone gives
 
 
@@ -152,13 +151,9 @@ def choices(training: Training) -> Arrays:
 
 
 def _servers(training: Training, x_RTD: Tensor) -> tuple[Tensor, Tensor]:
-    return servers(training.model.route(training.rows_REP, x_RTD, training.routing_knobs_for(x_RTD.shape[1])))
-
-
-def servers(routing: Routing) -> tuple[Tensor, Tensor]:
     """For each token of a batch: who serves it (else: its first choice), and whether anybody does."""
-    served_RT = routing.kept_TE.any(-1)
-    return torch.where(served_RT, routing.gates_TE.argmax(-1), metrics.first_choice(routing)), served_RT
+    routing = training.model.route(training.rows_REP, x_RTD, training.routing_knobs_for(x_RTD.shape[1]))
+    return metrics.server(routing), routing.kept_TE.any(-1)
 
 
 def batch(training: Training) -> Arrays:
@@ -247,9 +242,8 @@ def _token_at(training: Training, place: tuple[float, float] | None) -> tuple[li
     """
     shape = TASK_INFO[training.configs[0].task].view
     if shape == "rows":
-        digit, row = row_at(training, place)
-        x_RTD = training.model.tokens(training.rows_REP, training.data.test.x_RTD[:, digits(training)[[digit]]])
-        return [float(digit), float(row)], x_RTD[:, [row]]
+        digit, row = rows.row_at(training, place)
+        return [float(digit), float(row)], rows.token_at(training, digit, row)
     if place is None:
         first = training.data.test.first(1)
         place = tuple(view(training, first.x_RTD, first.target)[0, 0].tolist())
@@ -263,19 +257,6 @@ def _token_at(training: Training, place: tuple[float, float] | None) -> tuple[li
     bounded = [min(max(float(each), -half), half) for each in place]
     coordinates = bounded[:1] if shape == "curve" else bounded
     return bounded, _for_all_runs(training, torch.tensor([coordinates], dtype=torch.float64))
-
-
-def digits(training: Training) -> Tensor:
-    """Which test inputs are shown row by row: some from everywhere in the queue of all that are measured."""
-    last = training.data.measured_test.count - 1
-    return torch.linspace(0, last, DIGITS, device=training.device).round().long()
-
-
-def row_at(training: Training, place: tuple[float, float] | None) -> tuple[int, int]:
-    """The shown digit and its row that a place means (number of the digit, number of the row), or the nearest."""
-    rows = reading.tokens_per_input(training.configs)
-    digit, row = place or (0, rows // 2)
-    return round(min(max(digit, 0), DIGITS - 1)), round(min(max(row, 0), rows - 1))
 
 
 def value_range(training: Training) -> tuple[float, float]:

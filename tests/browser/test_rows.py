@@ -11,7 +11,8 @@ from playwright.sync_api import expect
 from moeviz.figures.palette import HUES
 from moeviz.presets import PRESETS
 from moeviz.training import Training
-from tests.browser.driving import Stage, soon
+from tests.browser.driving import Stage, soon, stage_in
+from tests.browser.test_keeping import saved
 from tests.browser.test_playing import check_probe, check_shown_probe
 
 pytestmark = pytest.mark.browser
@@ -36,6 +37,14 @@ def at(stage: Stage, digit: int) -> tuple[float, float]:
     return x, box["y"] + (0.5 + 0.5 * LAST) * box["height"]
 
 
+def placed_at(stage: Stage, digit: int) -> list[int]:
+    """Wait until the address has a probe on this digit; returns where."""
+    stage.page.wait_for_function(
+        "(digit) => new URLSearchParams(location.search).get('probe')?.startsWith(`${digit},`)", arg=digit
+    )
+    return [int(each) for each in stage.query()["probe"].split(",")]
+
+
 @pytest.mark.parametrize("preset", ["switch_rows", pytest.param("gshard_rows", marks=pytest.mark.slow)])
 def test_a_clicked_row_is_the_probe(stage, preset):
     run = opened(stage, preset)
@@ -45,8 +54,7 @@ def test_a_clicked_row_is_the_probe(stage, preset):
     check_probe(stage.numbers(), shot)
     expect(stage.part("pictures")).to_be_hidden()  # pictures of a map
     stage.page.mouse.click(*at(stage, 18))
-    stage.page.wait_for_function("() => new URLSearchParams(location.search).get('probe')?.startsWith('18,')")
-    digit, row = (int(each) for each in stage.query()["probe"].split(","))
+    digit, row = placed_at(stage, 18)
     soon(partial(check_shown_probe, stage, run.snapshot(probe=(digit, row))))
     assert stage.part("line").inner_text().endswith("→ added to the row")  # 16 numbers, and no answer yet
     for key, moved in (("ArrowUp", (digit, row - 1)), ("ArrowRight", (digit + 1, row - 1))):
@@ -55,6 +63,7 @@ def test_a_clicked_row_is_the_probe(stage, preset):
     right = int((shot.row_answer == shot.row_target).sum())
     for words in (f"{right} of 24 digits are read right", f"Probe at row {row} of digit 20;"):
         stage.until("part('field').getAttribute('aria-label').includes(value)", words)
+    placed_at(stage, 19)  # the keys were let go
     stage.open(stage.page.url.removeprefix(stage.address)).train_to(30)
     check_probe(stage.numbers(), run.snapshot(probe=(19, row - 1)))
 
@@ -72,6 +81,16 @@ def test_a_probe_goes_from_digit_to_digit_row_by_row(stage):
         for key in keys:
             stage.page.keyboard.press(key)
         stage.until("part('field').getAttribute('aria-label').includes(value)", words)
+
+
+def test_a_saved_picture_shows_the_rows(stage, browser, server, tmp_path):
+    opened(stage, "switch_rows")
+    page = tmp_path / "saved.html"
+    page.write_bytes(saved(stage, "Picture (HTML)").read_bytes())
+    with stage_in(browser, server, offline=True) as alone:
+        alone.page.goto(page.as_uri())
+        alone.until("stage.frames > 0 && stage.step === 30 && part('waiting').hidden")
+        assert alone.numbers() == stage.numbers() and alone.hues("canvas") == stage.hues("canvas")
 
 
 def test_slow_motion_asks_for_no_places_of_tokens(stage):
