@@ -271,8 +271,8 @@ TASK_INFO: dict[str, TaskInfo] = {
         gate_bias=True,
     ),
     "digit_rows": TaskInfo(
-        "Digit rows", "A small Transformer reads handwritten digits. Each of a picture's 8 rows is a token, and "
-        "attention joins them; a batch counts pictures.",
+        "Digit rows",
+        "A Transformer reads digits: each of 8 rows is a token, joined by attention. A batch counts digits.",
         view="rows", classes=(10, 10), own_classes=10, tokens_per_input=8,
     ),
 }  # fmt: skip

@@ -11,7 +11,7 @@ import { shares } from './words.js';
 const HEADINGS = {
   curve: 'Each expert’s curve, and where it is first choice',
   projection: 'Inputs on two principal components, colored by first choice',
-  rows: 'Rows of test digits, in the color of the expert that weighs most',
+  rows: 'Each row in the color of its main expert',
 };
 
 // Where seats are limited, the router's preference and what really happens differ.
