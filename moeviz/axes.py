@@ -1,6 +1,7 @@
 """The letters of every tensor name, and numbers that may differ between runs.
 
-R runs · S snapshots · T tokens · E experts (A all experts: shared ones behind the E that are chosen) ·
+R runs · S snapshots · T tokens · E experts (A all rows of parameters: behind the E experts that are chosen, the shared
+ones, then what a Transformer has beside its layer) · M inputs of W tokens each (T = M·W, W = 1 without a Transformer) ·
 D model width · H hidden width · O outputs ·
 C capacity places · G groups or grid points · P parameters of one expert ·
 I items (one token at one expert) · B blocks of items · L places in all blocks.

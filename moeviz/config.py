@@ -19,7 +19,7 @@ LOSS_NAMES = ("squared", "switch", "gshard", "importance", "load", "importance_l
 EXPERT_NAMES = ("mlp", "linear")
 TASK_NAMES = (
     "clusters", "clusters_unequal", "spiral", "xor", "circle", "gauss", "moons", "checkerboard",
-    "plane", "bumps", "piecewise", "digits", "linear_clusters",
+    "plane", "bumps", "piecewise", "digits", "linear_clusters", "digit_rows",
 )  # fmt: skip
 GATE_FORMS = ("auto", "plain", "renormalized")
 DISPATCH_NAMES = ("auto", "dense", "sparse")
@@ -136,7 +136,13 @@ class RunConfig:
     )
     hidden_width: int = knob(8, low=1, high=256, scale="log", label="Expert size", help="Hidden units in each expert.")
     batch_size: int = knob(
-        256, low=8, high=4096, page_high=512, scale="log", label="Batch size", help="Tokens in one training step."
+        256,
+        low=8,
+        high=4096,
+        page_high=512,
+        scale="log",
+        label="Batch size",
+        help="Inputs in one training step; where one input is several tokens (Digit rows: 8), so many times more.",
     )  # with N = 32 experts of the largest size a step of 512 tokens takes 0.06 s; one of 4096 would hold up others
     learning_rate: float = knob(
         0.03, low=1e-5, high=10, scale="log", live=True, per_run=True, label="Learning rate", help="Adam's step size."
@@ -271,10 +277,12 @@ class TaskInfo:
     label: str
     story: str
     kind: str = "classification"  # or regression
-    view: str = "map"  # map (2-D inputs) | curve (1-D) | projection (more: first two principal components)
+    # map (2-D inputs) | curve (1-D) | projection (more: first two principal components) | rows (pictures, row by row)
+    view: str = "map"
     classes: tuple[int, int] = (2, 2)  # fewest and most; (0, 0) for regression
     own_classes: int = 2
     gate_bias: bool = False  # declared on where the regions are not cones through the origin
+    tokens_per_input: int = 1  # what the router decides about: each input, or each of so many parts of it
 
 
 TASK_INFO: dict[str, TaskInfo] = {
@@ -297,6 +305,11 @@ TASK_INFO: dict[str, TaskInfo] = {
     "linear_clusters": TaskInfo(
         "Linear clusters", "8 groups in 16 dimensions, each with a linear map.", "regression", "projection", (0, 0),
         gate_bias=True,
+    ),
+    "digit_rows": TaskInfo(
+        "Digit rows",
+        "A Transformer reads digits: each of 8 rows is a token, joined by attention. A batch counts digits.",
+        view="rows", classes=(10, 10), own_classes=10, tokens_per_input=8,
     ),
 }  # fmt: skip
 

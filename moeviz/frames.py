@@ -11,12 +11,12 @@ the start of the frame, so that a browser reads `new Float32Array(buffer, offset
 Header, per frame: `step`, knob `revision`, `scene` (rises when the points must be asked for again), `state` running |
 paused | diverged, `speed` slow | watch | fast, `reason` (a sentence, or null), `steps_per_second`, `seconds` trained,
 `settled` (it paused by itself), `ghost` (what is drawn gray, in words, or null), `dispatch`, `device`,
-`marks` [[step, "λ 0→10"], …], `probe` [x, y], `limited` (seats are), `batch_dependent` (a token's choice depends on
-its batch: seats are limited, experts choose, tokens are mixed, or a second choice is skipped at random; maps, curves
-and the probe then show the preference for a token by itself: nobody queues or is skipped, and where tokens are compared
-or mixed, it is with the test tokens).
-Header, about the task: `task`, `kind`, `view` map | curve | projection, `extent`, `metric_name`, `lo` and `hi` (values
-that regression pictures are shaded between), `num_runs` R, `num_experts` N, `num_shared` experts beside them,
+`marks` [[step, "λ 0→10"], …], `probe` [x, y] (view rows: number of the digit, and of its row), `limited` (seats are),
+`batch_dependent` (a token's choice depends on its batch: seats are limited, experts choose, tokens are mixed, or a
+second choice is skipped at random; maps, curves and the probe then show the preference for a token by itself: nobody
+queues or is skipped, and where tokens are compared or mixed, it is with the test tokens).
+Header, about the task: `task`, `kind`, `view` map | curve | projection | rows, `extent`, `metric_name`, `lo` and `hi`
+(values that regression pictures are shaded between), `num_runs` R, `num_experts` N, `num_shared` experts beside them,
 `num_outputs` O.
 Header, a list with one entry per run: `router`, `balance_loss`, `top_k`, `balance_coef`, `renormalized` (a token's
 weights add up to 1), `task_loss`, `balance_loss_value` (raw), `train_metric`, `test_loss`, `test_metric`, `cv_load`,
@@ -26,9 +26,10 @@ the weights' sums), `gate_gradient` (norm, of the last step), `max_violation`, `
 the E axis is sorted by id), `dead`, `died_at` (step since which it is idle; 0 = never chosen; null = not dead).
 
 Arrays in every frame: `load`, `mean_prob`, `importance`, `gradient_norm`, `update_share` (share of steps with a token),
-`probe_prob`, `probe_weight` f4[R,N]; `probe_chosen` u1[R,N]; `probe_output` f4[R,O] (shared experts included);
-`probe_expert_output` f4[R,N,O] (what the weights multiply: of `soft` the answer to an expert's own mixture);
-`ghost_load` f4[R,N] while a ghost is there. Pictures add, in cells row by row from the upper left:
+`probe_prob`, `probe_weight` f4[R,N]; `probe_chosen` u1[R,N]; `probe_output` f4[R,O] (shared experts included;
+view rows: the 16 numbers of the layer inside the block); `probe_expert_output` f4[R,N,O] (what the weights multiply:
+of `soft` the answer to an expert's own mixture); `ghost_load` f4[R,N] while a ghost is there. Pictures add, in cells
+row by row from the upper left:
     first_choice   winner u1[R,64,64] (place on the E axis); chosen u1[R,64,64,⌈N/8⌉] (bit e%8 of byte e//8)
     confidence     confidence u1[R,64,64] (largest gate probability × 255)
     prediction     prediction u1[R,64,64] (class; or 255·(value − lo)/(hi − lo))
@@ -42,6 +43,9 @@ Arrays in every frame: `load`, `mean_prob`, `importance`, `gradient_norm`, `upda
                    true groups that chance alone gives)
     curve          curve_x, curve_target f4[G]; curve_prediction f4[R,G]; curve_expert, curve_gate f4[R,N,G];
                    curve_winner u1[R,G]
+    rows           row_pixels u1[R,24,64] (test digits, ink × 255); row_target, row_answer u1[R,24]; in one batch of all
+                   that are measured: row_expert u1[R,24,8] (the kept expert with the largest weight; none kept: the
+                   first choice); row_kept u1[R,24,8] (1 = any choice kept); row_weight f4[R,8,N] (of the probe's digit)
     history        history_step f4[S]; history_<column of Training.history> f4[R,S]; history_balance_coef,
                    history_dropped_share, history_unserved_share f4[R,S]; history_load f4[R,M,S] by expert id, NaN
                    while it does not exist; of a ghost: ghost_step f4[S]; ghost_task_loss, ghost_balance_loss,
@@ -77,7 +81,7 @@ MAGIC = b"MOE1"
 DTYPES: dict[str, np.dtype[Any]] = {name: np.dtype(f"<{name}") for name in ("u1", "i2", "i4", "f4")}
 PICTURES = (
     "first_choice", "confidence", "prediction", "gate", "expert_output", "choices", "points", "batch", "groups",
-    "curve", "history", "journey", "seating",
+    "curve", "history", "journey", "rows", "seating",
 )  # fmt: skip
 """What a client may ask for; each name adds its own arrays to the ones that every frame carries."""
 

@@ -98,6 +98,11 @@ def first_choice(routing: Routing) -> Int[Tensor, "*R T"]:
     return routing.rank_TE.argmin(-1)
 
 
+def server(routing: Routing) -> Int[Tensor, "*R T"]:
+    """The expert that serves each token: of the kept choices the one with the largest weight; none kept: the first."""
+    return torch.where(routing.kept_TE.any(-1), routing.gates_TE.argmax(-1), first_choice(routing))
+
+
 def joint_share(routing: Routing, segment_T: Int[Tensor, "*R T"], num_segments: int) -> Float[Tensor, "*R E S"]:
     """Share of tokens for each pair (first-choice expert, true segment); sums to 1."""
     first_TE = (routing.rank_TE == 0).to(routing.probs_TE.dtype)

@@ -67,6 +67,25 @@ class MoE:
         """The tensors of one expert."""
         return self.kind.shapes(self.input_width, self.hidden_width, self.output_width)
 
+    @cached_property
+    def row_width(self) -> int:
+        """P: how many numbers one row has, padding included."""
+        numbers = self.gate_width + sum(math.prod(shape) for shape in self.expert_shapes.values())
+        return numbers + -numbers % ALIGN
+
+    @property
+    def layer(self) -> MoE:
+        """The layer of this model: all of it (a Transformer has more around its layer)."""
+        return self
+
+    def layer_rows(self, rows_REP: Float[Tensor, "R A P"]) -> Float[Tensor, "R A P"]:
+        """The rows that are the layer's."""
+        return rows_REP
+
+    def tokens(self, rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"]) -> Float[Tensor, "R T D"]:
+        """What router and experts are given for these inputs: the inputs themselves."""
+        return x_RTD
+
     def initialize(self, seed: int, expert_id: int) -> Float[Tensor, " P"]:
         """One expert's row, float64: a gate column of random direction and fixed length, then the expert's own numbers.
 
@@ -96,7 +115,7 @@ class MoE:
         own = self.kind.initialize(self.expert_shapes, generator)
         gate = torch.nn.functional.pad(gate, (0, self.gate_width - len(gate)))
         row_P = torch.cat([gate, *(own[name].flatten() for name in own)])
-        return torch.nn.functional.pad(row_P, (0, -len(row_P) % ALIGN))
+        return torch.nn.functional.pad(row_P, (0, self.row_width - len(row_P)))
 
     def parameters(self, rows_REP: Float[Tensor, "R A P"]) -> Parameters:
         """Gate columns and experts by name, `[R, E, …]`, as views of the rows; without the shared experts."""

@@ -51,10 +51,29 @@ PRESETS: dict[str, Preset] = {
     ),
     "switch": Preset(
         "Switch", "Few seats: an input that finds none is dropped (✕). Drag λ to 1: nearly all find one.",
-        RunConfig(router="switch", top_k=1, capacity_factor=1.25, gate_jitter=0.01, balance_loss="switch"),
+        RunConfig(
+            router="switch", num_experts=12, top_k=1, capacity_factor=1.25, eval_capacity_factor=2.0,
+            gate_jitter=0.01, balance_loss="switch",
+        ),
     ),
     "gshard": Preset(
         "GShard", "Two experts, seats counted in four groups. Drag λ to 1: few choices are still dropped.",
         RunConfig(router="gshard", capacity_factor=1.25, token_groups=4, balance_loss="gshard"),
+    ),
+    "switch_rows": Preset(
+        "Switch Transformer",
+        "Each row of a digit goes to one expert: over 85 % of digits are read, hardly a row is dropped.",
+        RunConfig(
+            task="digit_rows", router="switch", top_k=1, capacity_factor=1.25, eval_capacity_factor=2.0,
+            gate_jitter=0.01, balance_loss="switch", balance_coef=0.01, hidden_width=32, batch_size=64,
+            learning_rate=0.01,
+        ),
+    ),
+    "gshard_rows": Preset(
+        "GShard Transformer", "Two experts for each row, seats counted in four groups: over 85 % of digits are read.",
+        RunConfig(
+            task="digit_rows", router="gshard", capacity_factor=1.25, token_groups=4, balance_loss="gshard",
+            balance_coef=0.01, hidden_width=32, batch_size=64, learning_rate=0.01,
+        ),
     ),
 }  # fmt: skip

@@ -12,6 +12,7 @@ from moeviz.ui.knobs import knobs, router_knobs, show_present, turned
 from moeviz.ui.live import stage
 from moeviz.ui.panel import live_knobs
 from moeviz.ui.settings import setting
+from moeviz.ui.single import SINGLE, single_token
 from moeviz.ui.visitor import live_run
 
 WARM = 100  # steps: enough for experts that differ, soon enough to be there at once
@@ -19,7 +20,7 @@ WARM = 100  # steps: enough for experts that differ, soon enough to be there at 
 words, action = st.columns([4, 1.3], vertical_alignment="center")
 words.markdown("##### How is one output made? Follow one token from left to right.")
 every_expert_first("journey")
-config = turned(config_from_address("journey"))
+config = single_token(turned(config_from_address("journey")))
 task = TASK_INFO[config.task]
 plays = st.query_params.get("play")
 token = live_run("journey", [config], play=plays == "1")
@@ -56,6 +57,8 @@ st.markdown(
 )
 with st.expander("More", key="more", on_change="rerun") as more:
     if more.open:
-        knobs(config, "seed", "task", "router", *router_knobs(config), "balance_loss", "learning_rate", "noise")
+        knobs(config, "seed")
+        knobs(config, "task", only=SINGLE)
+        knobs(config, "router", *router_knobs(config), "balance_loss", "learning_rate", "noise")
         knobs(config, "expert", "num_shared_experts", "hidden_width", "gate_bias", "gate_skew", "batch_size")
         knobs(config, "num_classes", "train_share")

@@ -43,7 +43,8 @@ with right:  # first, so that the picture comes before the rest of the page is w
         )
         questions_about("playground")
         code = (f"moeviz.routers:{config.router}", f"moeviz.losses:{config.balance_loss}")
-        show_code(*code, "moeviz.dispatch:sparse", "moeviz.dispatch:dense")
+        block = ("moeviz.transformer:Transformer", "moeviz.transformer:attention") if task.tokens_per_input > 1 else ()
+        show_code(*code, "moeviz.dispatch:sparse", "moeviz.dispatch:dense", *block)
 
 with left:
     live_knobs("playground", "num_experts", "top_k", "balance_coef")

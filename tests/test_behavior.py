@@ -102,9 +102,17 @@ def seats(config: RunConfig) -> np.ndarray:
     return (before_R >= 0.15) & (after_R <= 0.08) & (after_R <= before_R / 2)
 
 
+def rows(config: RunConfig) -> np.ndarray:
+    training = Training(expand(config, seed=TEN))
+    training.step(600)
+    record, dropped_R = training.measure(), np.array(training.snapshot().dropped_share)
+    return (record.test_metric > 0.85) & (record.dead_experts == 0) & (dropped_R <= 0.05)
+
+
 STORIES: dict[str, Callable[[RunConfig], np.ndarray]] = {
     "idle": idle, "healthy": healthy, "too_much": too_much, "more": more, "one": one, "spiral": spiral,
     "digits": digits, "pieces": pieces, "switch": seats, "gshard": seats,
+    "switch_rows": rows, "gshard_rows": rows,
 }  # fmt: skip
 
 

@@ -26,7 +26,7 @@ ROOMS: list[tuple[int, tuple[str, ...], str]] = [
     (3, ("moeviz.dispatch",), "torch jaxtyping"),
     (3, ("moeviz.deciding",), "torch jaxtyping"),
     (3, ("moeviz.losses", "moeviz.metrics"), "torch jaxtyping"),
-    (4, ("moeviz.model",), "torch jaxtyping"),
+    (4, ("moeviz.model", "moeviz.transformer"), "torch jaxtyping"),
     (5, ("moeviz.training",), "torch jaxtyping numpy pandas"),
     (6, ("moeviz.frames",), "numpy"),
     (7, ("moeviz.engine",), ""),

@@ -67,6 +67,14 @@ def test_first_choice_and_logit_size_by_hand() -> None:
     assert metrics.logit_size(top_k((5 * PROBS).log(), k=1)).item() == pytest.approx(math.log(5))
 
 
+def test_server_by_hand() -> None:
+    # one place each: A keeps t0 and B keeps t2; t1's first choice A is full, but its second, C, is free; t3 finds
+    # A and B full, so its first choice stands for it
+    routing = top_k(PROBS.log(), k=2, capacity=1, renormalize=False)
+    assert metrics.server(routing).tolist() == [0, 2, 1, 0]
+    assert routing.kept_TE.any(-1).tolist() == [True, True, True, False]
+
+
 def test_random_routing_drops_what_the_reference_line_says() -> None:
     # uniform top-1 at capacity factor 1 drops about .399 sqrt((N - 1)/T): N/T * E max(0, n - T/N) of a normal n.
     # 400 runs put the estimate within about 1 %; the normal approximation itself is good to 1 % here.

@@ -202,6 +202,27 @@ def test_what_the_journey_opened_with_stays_there_unless_it_was_turned(engine):
     assert config(app) == RunConfig(top_k=8, balance_coef=5.0)  # who has a k keeps it
 
 
+def test_the_journey_follows_one_token_so_a_task_of_many_is_another_there(engine):
+    app = healthy(visit("journey", task="digit_rows", top_k="3", num_experts="6"))
+    wanted = RunConfig(top_k=3, num_experts=6)
+    assert engine.asked == [("open", (wanted,))] and config(app) == wanted and "task" not in address(app)
+    assert "an input of this task is many tokens" in app.warning[0].value
+    offered = [info.label for info in TASK_INFO.values() if info.tokens_per_input == 1]
+    assert widget(app, "task").options == offered
+    assert not healthy(app.run()).warning and config(app) == wanted  # said once
+    app = visit(task="digit_rows", hidden_width="32")
+    assert widget(app, "task").value == "digit_rows"
+    healthy(app.switch_page("../../pages/journey.py").run())
+    assert config(app).task == "clusters" and app.warning and picture(app)["view"] == "map"
+
+
+def test_a_transformers_code_is_shown_where_it_runs(engine):
+    assert not any("transformer" in each.value for each in visit().caption)
+    app = visit(task="digit_rows")
+    app.session_state["show_code"] = True
+    assert any("moeviz.transformer" in each.value for each in healthy(app.run()).caption)
+
+
 @pytest.mark.parametrize(
     "knobs", [{}, {"task": "bumps", "expert": "linear"}, *({"balance_loss": name} for name in LOSS_NAMES)], ids=str
 )

@@ -96,6 +96,12 @@ def test_it_is_there_for_every_router_and_always_of_the_same_tokens(router: str)
         assert np.array_equal(before["seating_chosen"], after["seating_chosen"])
 
 
+def test_the_rows_of_two_digits_are_sixteen_tokens() -> None:
+    training, drawn = shown(5, task="digit_rows", router="switch", capacity_factor=1.0)
+    routing = training.model.route(training.rows_REP, training.data.train.first(2).x_RTD, training.routing_knobs_for(2))
+    assert (drawn["chosen"] == routing.chosen_TE[0].numpy()).all() and drawn["places"].tolist() == [2]
+
+
 # ---- skew and noise --------------------------------------------------------------------------------------------
 
 

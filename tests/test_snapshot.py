@@ -62,7 +62,9 @@ def test_every_task_fills_the_header_and_the_frame(task: str) -> None:
     view = TASK_INFO[task].view
     snapshot = training.snapshot(want=PICTURE_NAMES)
     # a picture that would make no sense is left out
-    assert ("winner" in snapshot.arrays, "curve_x" in snapshot.arrays) == (view == "map", view == "curve")
+    of_views = {"winner": "map", "curve_x": "curve", "row_pixels": "rows"}
+    assert {name: name in snapshot.arrays for name in of_views} == {name: view == of for name, of in of_views.items()}
+    assert ("point_xy" in snapshot.arrays) == ("journey_x" in snapshot.arrays) == (view != "rows")
     assert set(snapshot.header) >= HEADER
     json.dumps(snapshot.header, allow_nan=False)
     assert (snapshot.view, snapshot.kind, snapshot.num_runs, snapshot.num_experts) == (view, TASK_INFO[task].kind, 2, 8)

@@ -21,6 +21,7 @@ LAW = settings(deadline=None, derandomize=True, max_examples=10)
 SEGMENTS = {
     "clusters": 8, "clusters_unequal": 8, "spiral": 8, "xor": 4, "circle": 2, "gauss": 2, "moons": 4,
     "checkerboard": 16, "plane": 1, "bumps": 6, "piecewise": 4, "digits": 10, "linear_clusters": 8,
+    "digit_rows": 10,
 }  # fmt: skip
 MULTI_CLASS = [(name, classes) for name in TASK_NAMES for classes in range(2, TASK_INFO[name].classes[1] + 1)
                if TASK_INFO[name].classes[0] == 2]  # fmt: skip
@@ -169,6 +170,13 @@ def test_digits_are_scikit_learns() -> None:
     assert ours == theirs
     assert torch.equal(target_T, segment_T)
     assert len(ours) == 1797
+
+
+def test_digit_rows_are_the_same_digits() -> None:
+    whole, cut = draw("digits", noise=0.3), draw("digit_rows", noise=0.3)
+    for one, other in zip(together(whole), together(cut), strict=True):
+        assert torch.equal(one, other)
+    assert cut.train.x_TD.shape[1] % TASK_INFO["digit_rows"].tokens_per_input == 0
 
 
 def test_digits_are_read_without_importing_scikit_learn() -> None:

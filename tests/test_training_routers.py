@@ -208,7 +208,7 @@ def test_jitter_is_on_the_gates_copy_alone() -> None:
     seen_RTD = batch.x_RTD * (1 + 0.5 * batch.draws["jitter_RTD"])
     probs_RTE = (seen_RTD @ training.parameters["gate_w"].mT).softmax(-1)
     assert apart(routing.probs_TE, probs_RTE) < 1e-12
-    experts_RETO = training.model.expert_outputs(training.rows_REP, batch.x_RTD)  # of the clean tokens
+    experts_RETO = training.model.layer.expert_outputs(training.rows_REP, batch.x_RTD)  # of the clean tokens
     assert apart(y_RTO, (routing.gates_TE.mT.unsqueeze(-1) * experts_RETO).sum(1)) < 1e-12
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from moeviz.config import RunConfig
 from moeviz.tasks.base import Split, TaskData
-from moeviz.tasks.images import digits
+from moeviz.tasks.images import digit_rows, digits
 from moeviz.tasks.linear import linear_clusters
 from moeviz.tasks.points import checkerboard, circle, clusters, clusters_unequal, gauss, moons, spiral, xor
 from moeviz.tasks.surfaces import bumps, piecewise, plane
@@ -25,4 +25,5 @@ TASKS: dict[str, Callable[[RunConfig], TaskData]] = {
     "piecewise": piecewise,
     "digits": digits,
     "linear_clusters": linear_clusters,
+    "digit_rows": digit_rows,
 }

@@ -18,11 +18,24 @@ def digits(config: RunConfig) -> TaskData:
 
     Segment: the digit, which is also the class. Noise is added to every pixel.
     """
-    clean_TD, target_T = _pixels_and_labels()
-    x_TD = clean_TD + config.noise * normal(config, "noise", *clean_TD.shape)
-    tokens = Split(x_TD, target_T, target_T)
+    clean_TD, _ = _pixels_and_labels()
     classes = num_classes(config)
-    return task_data(config, tokens, num_outputs=classes, num_segments=classes, extent=1.05, clean_TD=clean_TD)
+    return task_data(config, _images(config), num_outputs=classes, num_segments=classes, extent=1.05, clean_TD=clean_TD)
+
+
+def digit_rows(config: RunConfig) -> TaskData:
+    """The same digits for a Transformer, which cuts each into 8 rows of 8 pixels: one token each.
+
+    Inputs, targets and segments are of whole images; every row counts to its image's segment, the digit.
+    """
+    classes = num_classes(config)
+    return task_data(config, _images(config), num_outputs=classes, num_segments=classes, extent=1.05)
+
+
+def _images(config: RunConfig) -> Split:
+    """All digits, with noise on every pixel."""
+    clean_TD, target_T = _pixels_and_labels()
+    return Split(clean_TD + config.noise * normal(config, "noise", *clean_TD.shape), target_T, target_T)
 
 
 @functools.cache

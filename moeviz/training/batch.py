@@ -33,17 +33,20 @@ def wanted(configs: Sequence[RunConfig]) -> tuple[str, ...]:
     return tuple(name for name, is_asked in asked.items() if is_asked)
 
 
-def draws(configs: Sequence[RunConfig], step: int, x_RTD: Float[Tensor, "R T D"]) -> dict[str, Tensor]:
-    """Each run's draws for one step: a pure function of its seed and the step, whoever trains beside it."""
-    num_tokens, width = x_RTD.shape[1:]
+def draws(configs: Sequence[RunConfig], step: int, size: tuple[int, int], like: Tensor) -> dict[str, Tensor]:
+    """Each run's draws for one step: a pure function of its seed and the step, whoever trains beside it.
+
+    Args:   size: tokens that the router sees, and their width.  like: has the device and the dtype.
+    """
+    num_tokens, width = size
     found = {}
     for name in wanted(configs):
         each = [
             config.router_noise
-            * DRAWS[name](stream(config.seed, "router noise", step), num_tokens, config.num_experts, width, x_RTD.dtype)
+            * DRAWS[name](stream(config.seed, "router noise", step), num_tokens, config.num_experts, width, like.dtype)
             for config in configs
         ]
-        found[name] = torch.stack(each).to(x_RTD.device)
+        found[name] = torch.stack(each).to(like.device)
     return found
 
 

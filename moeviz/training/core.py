@@ -124,7 +124,8 @@ class Training:
     def batch(self) -> Batch:
         """What the next step trains on."""
         x_RTD, target = self.data.batch(self.current_step)
-        return Batch(x_RTD, target, batch.draws(self.configs, self.current_step, x_RTD))
+        size = x_RTD.shape[1] * reading.tokens_per_input(self.configs), self.model.layer.input_width
+        return Batch(x_RTD, target, batch.draws(self.configs, self.current_step, size, x_RTD))
 
     def advance(self, after: Progress) -> None:
         """Take over what a step has made of `progress`."""
@@ -163,7 +164,7 @@ class Training:
     def _read_knobs(self) -> None:
         """Turn the configs into what a step needs: the layer, and numbers for all runs or one for each."""
         self._measured = None
-        self.model = reading.layer(self.configs, self.data.tasks[0], self.device)
+        self.model = reading.model(self.configs, self.data.tasks[0], self.device)
         self.dispatch = self.model.dispatch
         self.balance_loss = LOSSES[self.configs[0].balance_loss]
         like = torch.zeros((), device=self.device, dtype=self.dtype)
@@ -178,9 +179,9 @@ class Training:
         """The router's numbers in a training step, without what is drawn for it (see `batch`)."""
         return replace(self._routing, bias_RE=self.bias_RE)
 
-    def routing_knobs_for(self, num_tokens: int) -> RoutingKnobs:
-        """The router's numbers for so many tokens that are measured (capacity depends on their number)."""
-        return replace(reading.measuring_knobs(self.configs, num_tokens, self.rows_REP), bias_RE=self.bias_RE)
+    def routing_knobs_for(self, num_inputs: int) -> RoutingKnobs:
+        """The router's numbers for so many inputs that are measured (capacity depends on their number)."""
+        return replace(reading.measuring_knobs(self.configs, num_inputs, self.rows_REP), bias_RE=self.bias_RE)
 
     def _resize(self, num_experts: int, load_RE: np.ndarray) -> None:
         """Experts arrive as noisy copies of the busiest, with their Adam moments, or the least loaded leave."""

@@ -35,7 +35,8 @@ def measure(training: Training) -> tuple[Record, dict[str, np.ndarray]]:
     else:  # in one pass, which costs half
         y_RTO, routing = _forward(training, data.measured)
         y_train, y_test = y_RTO.split([data.measured_train.count, data.measured_test.count], dim=1)
-        trained, tested = routing.tokens(slice(y_train.shape[1])), routing.tokens(slice(y_train.shape[1], None))
+        num_trained = y_train.shape[1] * reading.tokens_per_input(training.configs)
+        trained, tested = routing.tokens(slice(num_trained)), routing.tokens(slice(num_trained, None))
     on_train, on_test = (y_train, data.measured_train.target), (y_test, data.measured_test.target)
     k = training.routing_knobs.k
     load_RE = metrics.load(tested, k=k)
@@ -46,7 +47,7 @@ def measure(training: Training) -> tuple[Record, dict[str, np.ndarray]]:
         "test_loss": training.task_loss(*on_test),
         "test_metric": training.metric(*on_test),
         "cv_load": metrics.cv(load_RE),
-        "specialization": metrics.specialization(tested, data.measured_test.segment_RT, data.tasks[0].num_segments),
+        "specialization": metrics.specialization(tested, segments(training), data.tasks[0].num_segments),
         "dropped_share": metrics.dropped_share(tested, k=k),
         "unserved_share": metrics.unserved_share(tested),
     }
@@ -55,8 +56,19 @@ def measure(training: Training) -> tuple[Record, dict[str, np.ndarray]]:
     return _record(training, _numpy(numbers) | _numpy(by_expert)), details
 
 
+def segments(training: Training, order_M: Tensor | None = None) -> Tensor:
+    """The true segment of each token that is measured on the test set `[R, T]`: that of the input which it is part of.
+
+    Args:   order_M: deals the inputs' segments anew.
+    """
+    segment_RM = training.data.measured_test.segment_RT
+    if order_M is not None:
+        segment_RM = segment_RM[:, order_M]
+    return segment_RM.repeat_interleave(reading.tokens_per_input(training.configs), dim=-1)
+
+
 def _more_numbers(training: Training, tested: Routing, load_RE: Tensor) -> dict[str, Tensor]:
-    gate_REG = training.gradient_REP[..., : training.model.gate_width]
+    gate_REG = training.model.routed(training.gradient_REP)[..., : training.model.layer.gate_width]
     return {
         "cv_importance": metrics.cv(metrics.importance(tested)),
         "gate_gradient": metrics.gradient_norm(gate_REG.flatten(-2)),

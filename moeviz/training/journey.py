@@ -43,7 +43,7 @@ def journey(training: Training, place: tuple[float, float] | None) -> dict[str, 
         xy, x_R1D, routing = pictures.routed_probe(training, rows_REP, place)
         target, distance_R = target_near(training, xy, x_R1D)
         token = Token(
-            target, training.model.weighted_outputs(rows_REP, x_R1D, routing).detach(), shared(training, x_R1D)
+            target, training.model.layer.weighted_outputs(rows_REP, x_R1D, routing).detach(), shared(training, x_R1D)
         )
         loss_R, gradient_RE = learned(training, routing.gates_TE, routing.logits_TE, token)
     numbers = {
@@ -68,9 +68,9 @@ def target_near(training: Training, xy: list[float], x_R1D: Tensor) -> tuple[Ten
 
 def shared(training: Training, x_R1D: Float[Tensor, "R 1 D"]) -> Float[Tensor, "R 1 O"]:
     """What the shared experts answer together; 0 without any."""
-    if training.model.num_shared:
-        return training.model.shared_output(training.rows_REP, x_R1D).detach()
-    return x_R1D.new_zeros(*x_R1D.shape[:2], training.model.output_width)
+    if training.model.layer.num_shared:
+        return training.model.layer.shared_output(training.rows_REP, x_R1D).detach()
+    return x_R1D.new_zeros(*x_R1D.shape[:2], training.model.layer.output_width)
 
 
 def combine(gates_R1E: Float[Tensor, "R 1 E"], token: Token) -> Float[Tensor, "R 1 O"]:

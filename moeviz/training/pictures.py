@@ -17,8 +17,9 @@ from moeviz.rng import stream
 from moeviz.routers import Routing
 from moeviz.rules import ROUTER_INFO
 from moeviz.tasks import TASKS, TaskData
-from moeviz.training import history
+from moeviz.training import history, rows
 from moeviz.training.data import Tokens
+from moeviz.training.evaluation import segments
 
 if TYPE_CHECKING:
     from moeviz.training.core import Training
@@ -97,7 +98,7 @@ def gate(training: Training) -> Arrays:
 
 def expert_output(training: Training) -> Arrays:
     """Each expert's own answer, chosen or not, small."""
-    y_REGO = training.model.expert_outputs(training.rows_REP, grid(training, SMALL_MAP))
+    y_REGO = training.model.layer.expert_outputs(training.rows_REP, grid(training, SMALL_MAP))
     return {"expert_output": _answer(training, y_REGO).reshape(len(training.configs), -1, SMALL_MAP, SMALL_MAP)}
 
 
@@ -152,8 +153,7 @@ def choices(training: Training) -> Arrays:
 def _servers(training: Training, x_RTD: Tensor) -> tuple[Tensor, Tensor]:
     """For each token of a batch: who serves it (else: its first choice), and whether anybody does."""
     routing = training.model.route(training.rows_REP, x_RTD, training.routing_knobs_for(x_RTD.shape[1]))
-    served_RT = routing.kept_TE.any(-1)
-    return torch.where(served_RT, routing.gates_TE.argmax(-1), metrics.first_choice(routing)), served_RT
+    return metrics.server(routing), routing.kept_TE.any(-1)
 
 
 def batch(training: Training) -> Arrays:
@@ -172,10 +172,10 @@ def groups(training: Training) -> Arrays:
     """Share of each true group's test tokens by first choice, and the match that shuffled groups would give."""
     tokens, count = training.data.measured_test, training.data.tasks[0].num_segments
     routing = training.model.route(training.rows_REP, tokens.x_RTD, training.routing_knobs_for(tokens.count))
-    joint_RES = metrics.joint_share(routing, tokens.segment_RT, count)
+    joint_RES = metrics.joint_share(routing, segments(training), count)
     generators = (stream(training.configs[0].seed, "shuffle", each) for each in range(SHUFFLES))
     orders = [torch.randperm(tokens.count, generator=each).to(training.device) for each in generators]
-    by_chance = [metrics.specialization(routing, tokens.segment_RT[:, order_T], count) for order_T in orders]
+    by_chance = [metrics.specialization(routing, segments(training, order_T), count) for order_T in orders]
     return {
         "group_share": _floats(joint_RES / joint_RES.sum(-2, keepdim=True).clamp(min=1e-12)),
         "group_baseline": _floats(torch.stack(by_chance).mean(0)),
@@ -186,7 +186,7 @@ def curve(training: Training) -> Arrays:
     """A 1-D task: what to learn, the answer, and each expert's own answer and gate probability along the line."""
     x_RGD = line(training)
     y_RGO, routing = training.model(training.rows_REP, x_RGD, alone(training))
-    experts_REG = training.model.expert_outputs(training.rows_REP, x_RGD)[..., 0]
+    experts_REG = training.model.layer.expert_outputs(training.rows_REP, x_RGD)[..., 0]
     clean = TASKS[training.configs[0].task](training.configs[0].with_(noise=0.0)).train
     order_T = clean.x_TD[:, 0].argsort()
     x_G = x_RGD[0, :, 0].double().cpu().numpy()
@@ -214,10 +214,11 @@ def time_charts(training: Training) -> Arrays:
 def probe(training: Training, place: tuple[float, float] | None) -> tuple[list[float], Arrays]:
     """Where the probe is (in view coordinates) and what the layer does with the token there."""
     xy, x_R1D, routing = routed_probe(training, training.rows_REP, place)
-    experts_RE1O = training.model.weighted_outputs(training.rows_REP, x_R1D, routing)
+    layer, rows_REP = training.model.layer, training.model.layer_rows(training.rows_REP)
+    experts_RE1O = layer.weighted_outputs(rows_REP, x_R1D, routing)
     y_R1O = (routing.gates_TE.mT.unsqueeze(-1) * experts_RE1O).sum(1)
-    if training.model.num_shared:
-        y_R1O = y_R1O + training.model.shared_output(training.rows_REP, x_R1D)
+    if layer.num_shared:
+        y_R1O = y_R1O + layer.shared_output(rows_REP, x_R1D)
     return xy, {
         "probe_prob": _floats(routing.probs_TE[:, 0]), "probe_weight": _floats(routing.gates_TE[:, 0]),
         "probe_chosen": routing.chosen_TE[:, 0].to(torch.uint8).cpu().numpy(), "probe_output": _floats(y_R1O[:, 0]),
@@ -230,12 +231,19 @@ def routed_probe(
 ) -> tuple[list[float], Tensor, Routing]:
     """Where the probe is, the token there, and what a router with these weights decides about it."""
     xy, x_R1D = _token_at(training, place)
-    return xy, x_R1D, training.model.route(rows_REP, x_R1D, alone(training))
+    model = training.model
+    return xy, x_R1D, model.layer.route(model.layer_rows(rows_REP), x_R1D, alone(training))
 
 
 def _token_at(training: Training, place: tuple[float, float] | None) -> tuple[list[float], Tensor]:
-    """The token at a place of the picture: any point of a map or a line, else the nearest shown test token."""
+    """The token at a place of the picture: any point of a map or a line, else the nearest shown test token.
+
+    Where inputs are shown row by row it is one row, as router and experts get it: after attention, normed.
+    """
     shape = TASK_INFO[training.configs[0].task].view
+    if shape == "rows":
+        digit, row = rows.row_at(training, place)
+        return [float(digit), float(row)], rows.token_at(training, digit, row)
     if place is None:
         first = training.data.test.first(1)
         place = tuple(view(training, first.x_RTD, first.target)[0, 0].tolist())
@@ -274,7 +282,12 @@ def _floats(value: Tensor) -> np.ndarray:
 
 
 MAPS = ("first_choice", "confidence", "prediction", "gate", "expert_output")
-NEEDS = dict.fromkeys(MAPS, "map") | {"curve": "curve"}  # the view without which a picture makes no sense
+PLANE = ("map", "curve", "projection")  # views where a token is a point
+# the views without which a picture makes no sense
+NEEDS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(MAPS, ("map",)), **dict.fromkeys(("points", "choices", "batch", "journey"), PLANE),
+    "curve": ("curve",), "rows": ("rows",),
+}  # fmt: skip
 PICTURES: dict[str, Callable[[Training], Arrays]] = {
     "first_choice": first_choice, "confidence": confidence, "prediction": prediction, "gate": gate,
     "expert_output": expert_output, "points": points, "choices": choices, "batch": batch, "groups": groups,

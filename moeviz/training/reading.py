@@ -1,4 +1,4 @@
-"""Reading configs: the layer that they describe, and the numbers that a step or a measurement needs of them."""
+"""Reading configs: the model that they describe, and the numbers that a step or a measurement needs of them."""
 
 from __future__ import annotations
 
@@ -9,18 +9,36 @@ from torch import Tensor
 
 from moeviz import dispatch, routers
 from moeviz.axes import PerRun, side_by_side
-from moeviz.config import RunConfig
+from moeviz.config import TASK_INFO, RunConfig
 from moeviz.experts import EXPERTS
 from moeviz.model import MoE, RouterOptions, RoutingKnobs
 from moeviz.rules import ROUTER_INFO
 from moeviz.tasks import TaskData
+from moeviz.transformer import Model, Transformer
+
+BLOCK_WIDTH = 16  # of a Transformer's hidden state
 
 
-def layer(configs: Sequence[RunConfig], task: TaskData, device: torch.device) -> MoE:
-    """The layer of these runs, which agree in all that decides its shape."""
+def model(configs: Sequence[RunConfig], task: TaskData, device: torch.device) -> Model:
+    """The model of these runs, which agree in all that decides its shape: the layer, or where an input is several
+    tokens a Transformer around it."""
+    input_width, tokens = task.train.x_TD.shape[-1], tokens_per_input(configs)
+    if tokens == 1:
+        return _layer(configs, input_width, task.num_outputs, device)
+    layer = _layer(configs, BLOCK_WIDTH, BLOCK_WIDTH, device)
+    return Transformer(layer, input_width, task.num_outputs, tokens)
+
+
+def tokens_per_input(configs: Sequence[RunConfig]) -> int:
+    """W: how many tokens the router sees of each input."""
+    return TASK_INFO[configs[0].task].tokens_per_input
+
+
+def _layer(configs: Sequence[RunConfig], input_width: int, output_width: int, device: torch.device) -> MoE:
     first = configs[0]
-    sizes = (task.train.x_TD.shape[-1], first.hidden_width, task.num_outputs)
-    num_tokens, largest_k = first.batch_size * len(configs), max(config.top_k for config in configs)
+    sizes = (input_width, first.hidden_width, output_width)
+    num_tokens = first.batch_size * tokens_per_input(configs) * len(configs)
+    largest_k = max(config.top_k for config in configs)
     flops = EXPERTS[first.expert].flops(*sizes)
     how = dispatch.resolve(first.dispatch, device, num_tokens, first.num_experts, largest_k, flops)
     options = RouterOptions(
@@ -48,7 +66,8 @@ def training_knobs(configs: Sequence[RunConfig], like: Tensor, num_tokens: int |
     Args:   num_tokens: those that queue together; None = one group of a batch.
     """
     first = configs[0]
-    num_tokens = first.batch_size // first.token_groups if num_tokens is None else num_tokens
+    if num_tokens is None:
+        num_tokens = first.batch_size * tokens_per_input(configs) // first.token_groups
     return RoutingKnobs(
         k=knob(configs, "top_k", like),
         renormalize=knob(configs, "renormalized", like),
@@ -59,8 +78,8 @@ def training_knobs(configs: Sequence[RunConfig], like: Tensor, num_tokens: int |
     )
 
 
-def measuring_knobs(configs: Sequence[RunConfig], num_tokens: int, like: Tensor) -> RoutingKnobs:
-    """The router's numbers for so many tokens that are measured: one group, no noise, and seats of its own."""
+def measuring_knobs(configs: Sequence[RunConfig], num_inputs: int, like: Tensor) -> RoutingKnobs:
+    """The router's numbers for so many inputs that are measured: one group, no noise, and seats of its own."""
     factors = [
         config.capacity_factor if config.eval_capacity_factor is None else config.eval_capacity_factor
         for config in configs
@@ -68,7 +87,7 @@ def measuring_knobs(configs: Sequence[RunConfig], num_tokens: int, like: Tensor)
     return RoutingKnobs(
         k=knob(configs, "top_k", like),
         renormalize=knob(configs, "renormalized", like),
-        capacity=_places(configs, factors, num_tokens, like),
+        capacity=_places(configs, factors, num_inputs * tokens_per_input(configs), like),
         skew=knob(configs, "gate_skew", like),
     )
 

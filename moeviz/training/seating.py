@@ -50,8 +50,9 @@ def seating(training: Training) -> dict[str, np.ndarray]:
 def seated(training: Training) -> tuple[Routing, list[int | None]]:
     """The routing of the few tokens, with what the router draws for a first step, and each run's places per expert."""
     configs, rows_REP = training.configs, training.rows_REP
-    x_RTD = training.data.train.first(FEW).x_RTD
+    x_RMD = training.data.train.first(FEW // reading.tokens_per_input(configs)).x_RTD
     knobs = reading.training_knobs(configs, rows_REP, num_tokens=FEW)
-    drawn = batch.Batch(x_RTD, x_RTD, batch.draws(configs, 0, x_RTD)).knobs(knobs, training.bias_RE)
-    routing = training.model.route(rows_REP, x_RTD, replace(drawn, token_groups=1))
+    size = (FEW, training.model.layer.input_width)
+    drawn = batch.Batch(x_RMD, x_RMD, batch.draws(configs, 0, size, x_RMD)).knobs(knobs, training.bias_RE)
+    routing = training.model.route(rows_REP, x_RMD, replace(drawn, token_groups=1))
     return routing, [reading.places(config, config.capacity_factor, FEW) for config in configs]

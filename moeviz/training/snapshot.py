@@ -14,13 +14,14 @@ from moeviz.config import TASK_INFO
 from moeviz.training import pictures, reading
 from moeviz.training.history import Record
 from moeviz.training.journey import journey
+from moeviz.training.rows import rows
 from moeviz.training.seating import seating
 
 if TYPE_CHECKING:
     from moeviz.training.core import Training
 
 
-OF_THE_PROBE = {"journey": journey}  # pictures of the token at the probe; all others are of the whole run
+OF_THE_PROBE = {"journey": journey, "rows": rows}  # pictures of the token at the probe; all others are of the whole run
 PICTURES = pictures.PICTURES | {"seating": seating}
 OF_ALL = {"marks", "probe"}  # lists of a header that do not have one entry for each run
 WITHOUT_RUNS = {"history_step", "curve_x", "curve_target"}  # arrays whose first axis is not the runs'
@@ -54,7 +55,10 @@ def take(
     record: Record,
     details: dict[str, np.ndarray],
 ) -> Snapshot:
-    """Draw the wanted pictures with the present weights, beside what was measured; a 1-D task has no maps to draw."""
+    """Draw the wanted pictures with the present weights, beside what was measured.
+
+    Those that make no sense for the task are left out: a 1-D task has no maps to draw.
+    """
     known = (*PICTURES, *OF_THE_PROBE)
     unknown = sorted(set(want) - set(known))
     if unknown:
@@ -65,9 +69,11 @@ def take(
     arrays = {name: value.astype("f4") for name, value in by_expert.items()} | probe_arrays
     view = TASK_INFO[training.configs[0].task].view
     for name in want:
+        if view not in pictures.NEEDS.get(name, (view,)):
+            continue
         if name in OF_THE_PROBE:
             arrays |= OF_THE_PROBE[name](training, probe)
-        elif pictures.NEEDS.get(name, view) == view:
+        else:
             arrays |= PICTURES[name](training)
     per_run = {name: _plain(value) for name, value in details.items() if value.ndim == 1}
     return Snapshot(_header(training, record) | per_run | {"probe": probe_xy}, arrays)

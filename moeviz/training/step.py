@@ -13,19 +13,20 @@ from torch import Tensor
 
 from moeviz.axes import PerRun, over, side_by_side
 from moeviz.deciding import mean_over_groups
-from moeviz.model import MoE, RoutingKnobs
+from moeviz.model import RoutingKnobs
 from moeviz.routers import Routing, bias_step
 from moeviz.training.adam import Adam, clipped
 from moeviz.training.batch import Batch
+from moeviz.transformer import Model
 
 LARGEST_GRADIENT = 10.0  # per-run clipping: far above what a healthy run shows
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """What is the same for all runs of a step: the layer, and what it is asked to do well."""
+    """What is the same for all runs of a step: the model, and what it is asked to do well."""
 
-    model: MoE
+    model: Model
     task_loss: Callable[..., Tensor]
     balance_loss: Callable[..., Tensor]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import streamlit as st
@@ -41,11 +42,14 @@ def _followed(config: RunConfig) -> tuple[RunConfig, list[Complaint]]:
     return config.nearest(**values)
 
 
-def knobs(config: RunConfig, *names: str, captions: bool = False) -> None:
-    """Draw a widget for each named knob that the router uses, its caption beneath it if asked for."""
+def knobs(config: RunConfig, *names: str, captions: bool = False, only: Collection[str] = ()) -> None:
+    """Draw a widget for each named knob that the router uses, its caption beneath it if asked for.
+
+    Args:   only: the choices that this page offers; empty = all.
+    """
     for name in names:
         if KNOBS[name].used_by(config.router):
-            _widget(KNOBS[name], config)
+            _widget(KNOBS[name], config, only)
             if captions and KNOBS[name].caption:
                 st.caption(KNOBS[name].caption)
 
@@ -93,7 +97,7 @@ def _key(name: str) -> str:
     return f"knob_{name}"
 
 
-def _widget(knob: Knob, config: RunConfig) -> None:
+def _widget(knob: Knob, config: RunConfig, only: Collection[str] = ()) -> None:
     value, key = getattr(config, knob.name), _key(knob.name)
     st.session_state.setdefault(key, value)
     if knob.name == "gate_bias" and config.biased_gate and not config.gate_bias:
@@ -103,8 +107,9 @@ def _widget(knob: Knob, config: RunConfig) -> None:
         st.toggle(knob.label, help=knob.help, key=key)
     elif knob.choices:
         labels = dict(zip(knob.choices, knob.choice_labels, strict=False)) or {n: i.label for n, i in TASK_INFO.items()}
+        choices = [choice for choice in knob.choices if choice in (only or knob.choices)]
         st.selectbox(
-            knob.label, knob.choices, help=knob.help, key=key, format_func=lambda choice: labels.get(choice, choice)
+            knob.label, choices, help=knob.help, key=key, format_func=lambda choice: labels.get(choice, choice)
         )
         if knob.name == "router":
             st.caption(ROUTER_INFO[value].story)

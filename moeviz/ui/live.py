@@ -41,7 +41,7 @@ def stage(
     Args:   layout: `playground` (one map, probe, load, charts), `twins` (maps side by side), `journey` (the way of one
             token), `routers` (a few tokens through two routers) or `methods` (runs as rows of curves).
             charts: the functions of `moeviz.figures` that make the templates.  titles: one for each run.
-            probe: where the probe starts, in view coordinates.  view: of the task, map | curve | projection.
+            probe: where the probe starts, in view coordinates.  view: of the task, map | curve | projection | rows.
             story: said above the picture, in place of the first three steps.
             presets: names that the keys 1, 2, … stand for.  keys: whether keys act at all.
             save: when it grows, the browser saves the whole picture as a file.

@@ -10,7 +10,7 @@ from moeviz.engine.wire import DEFAULT_GHOST, GHOSTS
 
 GHOST_LABELS = dict(zip(GHOSTS, ("the run without the last change", "the run before", "nothing"), strict=True))
 KEYS = (
-    "Space: play or pause. Period: one step. R: reset. 1 to 9 and 0: presets. P: present. "
+    "Space: play or pause. Period: one step. R: reset. 1 to 9 and 0: the first ten presets. P: present. "
     "H: hide the outcome until the class has voted. Arrows on the map: move the probe."
 )
 DEFAULTS: dict[str, Any] = {"ghost": DEFAULT_GHOST, "keys": True}

@@ -30,6 +30,7 @@ VISITS: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("/journey?play=1&num_experts=32", PHONE, ()),
     ("/journey?play=1&task=piecewise&top_k=1", {"forced_colors": "active"}, ()),
     ("/playground?task=digits&hidden_width=32&num_experts=16", PHONE, ("groups", "squares")),
+    ("/playground?task=digit_rows&hidden_width=32&batch_size=64", PHONE | {"color_scheme": "dark"}, ("groups",)),
     ("/playground?task=piecewise", {"forced_colors": "active"}, ("squares", "groups")),
 ]
 

@@ -47,7 +47,7 @@ export class Guide {
   said(header, next) {
     if (header.settled) return settledWords(next);
     if (turnedNow(header)) return PAUSED;
-    return header.speed === 'slow' ? SLOW : next;
+    return header.speed === 'slow' && header.view !== 'rows' ? SLOW : next;
   }
 
   look(header, first) {

@@ -29,9 +29,16 @@ export class ProbeHandle {
   place() {
     const anchor = this.position && this.view.anchor(this.position);
     this.ring.hidden = !anchor;
+    this.shape(this.view.box);
     if (!anchor) return;
     const [x, y] = anchor;
     this.ring.style.transform = `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)`;
+  }
+
+  // A ring, or a box where a view says how large.
+  shape(box) {
+    this.ring.classList.toggle('mv-box', Boolean(box));
+    (box ?? []).forEach((size, axis) => this.ring.style.setProperty(`--mv-box-${'xy'[axis]}`, `${Math.round(size)}px`));
   }
 
   start(event) {
@@ -64,14 +71,15 @@ export class ProbeHandle {
     if (!direction || !this.position || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     const step = KEY_STEP * this.extent * (event.shiftKey ? 4 : 1);
-    this.moveTo([this.position[0] + direction[0] * step, this.position[1] + direction[1] * step]);
+    const [x, y] = this.position;
+    this.moveTo(this.view.moved?.(this.position, direction) ?? [x + direction[0] * step, y + direction[1] * step]);
     clearTimeout(this.settle);
     this.settle = setTimeout(() => this.on.release(this.position), SETTLE);
   }
 
   moveTo([x, y]) {
     const inside = (value) => Math.min(Math.max(value, -this.extent), this.extent);
-    this.position = [inside(x), this.flat ? 0 : inside(y)];
+    this.position = this.view.nearest?.([x, y]) ?? [inside(x), this.flat ? 0 : inside(y)];
     this.movedAt = performance.now();
     this.place();
     this.on.move(this.position);

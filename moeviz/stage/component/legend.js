@@ -5,11 +5,13 @@ import { share } from './numbers.js';
 import { letter } from './palette.js';
 import { PICTURES } from './pictures.js';
 import { marker } from './probe.js';
+import { rowWords } from './rows.js';
 import { shares } from './words.js';
 
 const HEADINGS = {
   curve: 'Each expert’s curve, and where it is first choice',
   projection: 'Inputs on two principal components, colored by first choice',
+  rows: 'Each row in the color of its main expert',
 };
 
 // Where seats are limited, the router's preference and what really happens differ.
@@ -21,6 +23,7 @@ const SEATS = {
   map: 'Seats are limited: outline = the expert that got it; ✕ = all its choices dropped',
   curve: 'Seats are limited: ✕ = all its choices dropped',
   projection: 'Seats are limited: white with ✕ = all its choices dropped',
+  rows: 'Seats are limited: hatched = all its choices dropped',
 };
 const COMPANY = {
   expert_choice: 'Experts pick inputs, so company counts: ✕ = no expert took it',
@@ -39,7 +42,8 @@ export function drawLegend(host, header, fixed) {
   const key = [header.task, header.num_outputs, header.batch_dependent, header.limited, header.router[0], header.lo, header.hi].join();
   if (host.dataset.key === key) return;
   host.dataset.key = key;
-  const parts = [...tokens(header), note(fixed ? 'ring = probe' : 'ring = probe: drag it')];
+  const ring = header.view === 'rows' ? 'box = probe: click another row' : 'ring = probe: drag it';
+  const parts = [...tokens(header), note(fixed ? ring.split(':')[0] : ring)];
   if (header.batch_dependent) parts.push(note(header.limited ? SEATS[header.view] : COMPANY[header.router[0]]));
   host.replaceChildren(...parts);
 }
@@ -47,6 +51,7 @@ export function drawLegend(host, header, fixed) {
 // What a token looks like in this view: only what is drawn there.
 function tokens(header) {
   if (header.view === 'curve') return [named(0, 'solid', 'training'), named(0, 'none', 'test')];
+  if (header.view === 'rows') return [note('number = what the model reads; “3 ≠ 8”: read as 3, but it is an 8')];
   const sizes = note('small = test input');
   if (header.view === 'projection') {
     const shapes = header.kind === 'regression' ? [] : classes(header.num_outputs, 'none');
@@ -60,6 +65,7 @@ export function drawShortLegend(host, header) {
   const key = [header.task, header.num_outputs].join();
   if (host.dataset.key === key) return;
   host.dataset.key = key;
+  if (header.view === 'rows') return host.replaceChildren('number = what the model reads');
   const markers = Array.from({ length: header.num_outputs }, (_, index) => marker(index));
   host.replaceChildren(...(header.kind === 'regression' ? scale(header) : [...markers, ' classes']));
 }
@@ -85,12 +91,18 @@ function note(text) {
   return Object.assign(document.createElement('span'), { textContent: text });
 }
 
+const WORDS = { curve: winners, projection: winners, rows: rowWords }; // a map: what its picture says
+
 // The picture in words: its heading, the step, what is to be seen in it, and where the probe is.
 export function describe(header, arrays, run, { heading: said, picture, title, fixed }) {
-  const seen = header.view === 'map' ? PICTURES[picture].words(header, arrays, run) : winners(header, arrays, run);
+  const seen = WORDS[header.view]?.(header, arrays, run) ?? PICTURES[picture].words(header, arrays, run);
   const moves = fixed ? '' : '; arrow keys move it';
-  const where = header.probe ? `Probe at ${share(header.probe[0])}, ${share(header.probe[1])}${moves}.` : '';
+  const where = header.probe ? `Probe at ${place(header)}${moves}.` : '';
   return [title && `${title}.`, `${said}.`, `Step ${header.step}.`, seen, where].filter(Boolean).join(' ');
+}
+
+function place({ view, probe: [x, y] }) {
+  return view === 'rows' ? `row ${y + 1} of digit ${x + 1}` : `${share(x)}, ${share(y)}`;
 }
 
 function winners(header, arrays, run) {

@@ -22,8 +22,8 @@ import { Twins } from './twins.js';
 
 const greeted = new Set(); // tokens that were already asked to start paused
 const LAYOUTS = { playground: Playground, twins: Twins, journey: Journey, routers: Routers, methods: Methods };
-const DRAWN_FROM = { curve: ['curve'], projection: ['choices'] }; // a map: what its picture wants
-const EVERYTHING = ['points', 'choices', 'groups', 'history', ...Object.values(PICTURES).flatMap(({ want }) => want)];
+const DRAWN_FROM = { curve: ['curve'], projection: ['choices'], rows: ['rows'] }; // a map: what its picture wants
+const EVERYTHING = ['rows', 'points', 'choices', 'groups', 'history', ...Object.values(PICTURES).flatMap(({ want }) => want)];
 const AT_ONCE = 50; // steps that a run can be asked for in one message
 const LEAVING = 1000; // ms until a run that is gone is said to be
 const DESCRIBE_EVERY = 2000; // ms between changes of the picture in words
@@ -203,6 +203,7 @@ export class Stage {
   // What the map is drawn from; tokens are asked for once per scene.
   map(view, header) {
     const want = [...(DRAWN_FROM[view] ?? PICTURES[this.layout.picture].want)];
+    if (view === 'rows') return want;
     if (view !== 'projection' && header?.batch_dependent) want.push('choices');
     if (!header || this.tokens.scene !== header.scene) want.push('points');
     return want;
@@ -252,7 +253,7 @@ export class Stage {
 // Whether a frame has all that a saved page can show.
 function whole({ header, arrays }) {
   const pictures = header.view === 'map' ? Object.values(PICTURES).flatMap(({ needs }) => needs) : [];
-  return ['point_xy', 'group_share', 'history_step', ...pictures].every((name) => arrays[name]);
+  return [header.view === 'rows' ? 'row_pixels' : 'point_xy', 'group_share', 'history_step', ...pictures].every((name) => arrays[name]);
 }
 
 // Without another step in the browser's history.

@@ -2,6 +2,9 @@
 
 import { CurveView } from './curve.js';
 import { MapView } from './map.js';
+import { RowsView } from './rows.js';
+
+const VIEWS = { curve: CurveView, rows: RowsView }; // all others are maps
 
 export class RunPicture {
   constructor(canvas, waiting, onResize) {
@@ -17,7 +20,8 @@ export class RunPicture {
   // Draws if everything is here that the picture needs; the last one stays until then.
   draw(scene) {
     const { header, arrays, points, picture } = scene;
-    this.choose(header.view === 'curve' ? CurveView : MapView);
+    this.canvas.parentElement.dataset.view = header.view;
+    this.choose(VIEWS[header.view] ?? MapView);
     const complete = this.view.ready(header, arrays, points, picture);
     if (complete) {
       this.view.draw(scene);

@@ -86,8 +86,8 @@ export class Playground {
   }
 
   // What was pressed counts: the next frame of slow motion is seconds away.
-  wants({ state }) {
-    const slow = this.stage.controls.speed === 'slow' && state !== 'diverged' && !reducedMotion();
+  wants({ state, view }) {
+    const slow = this.stage.controls.speed === 'slow' && view !== 'rows' && state !== 'diverged' && !reducedMotion();
     return slow ? ['batch'] : [];
   }
 

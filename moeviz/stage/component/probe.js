@@ -130,11 +130,13 @@ function term(id, weight) {
 
 // What the model makes of y: a class (drawn as its marker) or the number itself.
 function prediction(header, output) {
+  if (header.view === 'rows') return ''; // the layer's output is a part of the way, not yet an answer
   if (header.kind === 'regression') return output.length === 1 ? output[0].toFixed(2) : '';
   return String(firstChoice(output));
 }
 
 function result(header, output) {
+  if (header.view === 'rows') return [' → added to the row'];
   const found = prediction(header, output);
   if (!found) return [];
   if (header.kind === 'regression') return [` = ${found}`];

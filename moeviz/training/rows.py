@@ -1,0 +1,63 @@
+"""The picture of a Transformer's inputs: test digits row by row, who serves each row, and what the model answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from moeviz import metrics
+from moeviz.training import reading
+
+if TYPE_CHECKING:
+    from moeviz.training.core import Training
+
+DIGITS = 24  # so many test inputs are drawn
+
+
+def digits(training: Training) -> Tensor:
+    """Which test inputs are shown row by row: some from everywhere in the queue of all that are measured."""
+    last = training.data.measured_test.count - 1
+    return torch.linspace(0, last, DIGITS, device=training.device).round().long()
+
+
+def row_at(training: Training, place: tuple[float, float] | None) -> tuple[int, int]:
+    """The shown digit and its row that a place means (number of the digit, number of the row), or the nearest."""
+    rows = reading.tokens_per_input(training.configs)
+    digit, row = place or (0, rows // 2)
+    return round(min(max(digit, 0), DIGITS - 1)), round(min(max(row, 0), rows - 1))
+
+
+def token_at(training: Training, digit: int, row: int) -> Tensor:
+    """A row of a shown digit `[R, 1, D]` as router and experts are given it: after attention, normed."""
+    x_R1D = training.data.measured_test.x_RTD[:, digits(training)[[digit]]]
+    return training.model.tokens(training.rows_REP, x_R1D)[:, [row]]
+
+
+def rows(training: Training, place: tuple[float, float] | None) -> dict[str, np.ndarray]:
+    """Some test digits, and of the digit at the probe every row's weights; names and shapes stand in moeviz.frames.
+
+    Where rows act on each other, these digits are among all that are measured: as many are dropped as is said there.
+    """
+    index_M, tokens = digits(training), reading.tokens_per_input(training.configs)
+    test, alone = training.data.measured_test, not reading.crowded(training.configs)
+    x_RMD = test.x_RTD[:, index_M] if alone else test.x_RTD
+    y_RMO, routing = training.model(training.rows_REP, x_RMD, training.routing_knobs_for(x_RMD.shape[1]))
+    expert_RMW, kept_RMW = (
+        value.unflatten(1, (-1, tokens)) for value in (metrics.server(routing), routing.kept_TE.any(-1))
+    )
+    shown_M = torch.arange(len(index_M)) if alone else index_M
+    digit, _ = row_at(training, place)
+    return {
+        "row_pixels": _bytes((test.x_RTD[:, index_M].clamp(0, 1) * 255).round()),
+        "row_target": _bytes(test.target[:, index_M]),
+        "row_answer": _bytes(y_RMO[:, shown_M].argmax(-1)), "row_expert": _bytes(expert_RMW[:, shown_M]),
+        "row_kept": _bytes(kept_RMW[:, shown_M]),
+        "row_weight": routing.gates_TE.unflatten(1, (-1, tokens))[:, shown_M[digit]].float().cpu().numpy(),
+    }  # fmt: skip
+
+
+def _bytes(value: Tensor) -> np.ndarray:
+    return value.to(torch.uint8).cpu().numpy()
