@@ -14,13 +14,10 @@ from typing import Any
 from moeviz import rules
 from moeviz.knob import Knob, Value, knob
 from moeviz.rules import ROUTER_INFO, ROUTER_NAMES, SEATED, Complaint
+from moeviz.task_info import TASK_INFO, TASK_NAMES, task_classes
 
 LOSS_NAMES = ("squared", "switch", "gshard", "importance", "load", "importance_load", "z", "entropy")
 EXPERT_NAMES = ("mlp", "linear")
-TASK_NAMES = (
-    "clusters", "clusters_unequal", "spiral", "xor", "circle", "gauss", "moons", "checkerboard",
-    "plane", "bumps", "piecewise", "digits", "linear_clusters", "digit_rows",
-)  # fmt: skip
 GATE_FORMS = ("auto", "plain", "renormalized")
 DISPATCH_NAMES = ("auto", "dense", "sparse")
 DEVICE_NAMES = ("auto", "cpu", "cuda", "mps")
@@ -90,7 +87,7 @@ class RunConfig:
     )  # fmt: skip
     gate_skew: float = knob(
         0.0, low=0, high=4, live=True, per_run=True, label="Skew of the scores",
-        caption="favors the first experts, against the last",
+        caption="favors the first experts",
         help="Added to the gate's scores for every input: as much for the first expert, as much less for the last, "
         "evenly between them; 0 = off.",
     )  # fmt: skip
@@ -268,61 +265,6 @@ def expand(config: RunConfig, **lists: Sequence[Value]) -> list[RunConfig]:
     """Every combination of the listed knob values, the last knob varying fastest."""
     combinations = itertools.product(*lists.values())
     return [config.with_(**dict(zip(lists, values, strict=True))) for values in combinations]
-
-
-@dataclass(frozen=True)
-class TaskInfo:
-    """What pages must know of a task without drawing it (the data itself is made in `moeviz.tasks`)."""
-
-    label: str
-    story: str
-    kind: str = "classification"  # or regression
-    # map (2-D inputs) | curve (1-D) | projection (more: first two principal components) | rows (pictures, row by row)
-    view: str = "map"
-    classes: tuple[int, int] = (2, 2)  # fewest and most; (0, 0) for regression
-    own_classes: int = 2
-    gate_bias: bool = False  # declared on where the regions are not cones through the origin
-    tokens_per_input: int = 1  # what the router decides about: each input, or each of so many parts of it
-
-
-TASK_INFO: dict[str, TaskInfo] = {
-    "clusters": TaskInfo("Clusters", "8 groups on a ring, each with its own rule inside.", classes=(2, 8)),
-    "clusters_unequal": TaskInfo("Unequal clusters", "One of the 8 groups holds half the inputs.", classes=(2, 8)),
-    "spiral": TaskInfo("Spiral", "Two arms wound around each other.", classes=(2, 8)),
-    "xor": TaskInfo("XOR", "Opposite quadrants belong together."),
-    "circle": TaskInfo("Circle", "A disk inside a ring.", classes=(2, 8), gate_bias=True),
-    "gauss": TaskInfo("Gaussians", "One blob for each class.", classes=(2, 8)),
-    "moons": TaskInfo("Moons", "Two interleaved half circles.", gate_bias=True),
-    "checkerboard": TaskInfo("Checkerboard", "4 by 4 squares.", classes=(2, 8), gate_bias=True),
-    "plane": TaskInfo("Plane", "A tilted plane: one expert is enough.", "regression", classes=(0, 0)),
-    "bumps": TaskInfo("Bumps", "Hills and valleys.", "regression", classes=(0, 0), gate_bias=True),
-    "piecewise": TaskInfo(
-        "Piecewise", "A W on a line that experts cut into pieces.", "regression", "curve", (0, 0), gate_bias=True
-    ),
-    "digits": TaskInfo(
-        "Digits", "1,797 handwritten digits of 8×8 pixels.", view="projection", classes=(10, 10), own_classes=10
-    ),
-    "linear_clusters": TaskInfo(
-        "Linear clusters", "8 groups in 16 dimensions, each with a linear map.", "regression", "projection", (0, 0),
-        gate_bias=True,
-    ),
-    "digit_rows": TaskInfo(
-        "Digit rows",
-        "A Transformer reads digits: each of 8 rows is a token, joined by attention. A batch counts digits.",
-        view="rows", classes=(10, 10), own_classes=10, tokens_per_input=8,
-    ),
-}  # fmt: skip
-
-
-def task_classes(values: rules.Values) -> Complaint | None:
-    """A task has the number of classes that it can have."""
-    task, classes = values["task"], values["num_classes"]
-    low, high = TASK_INFO[task].classes
-    if classes is None or low <= classes <= high:
-        return None
-    allowed = f"from {low} to {high}" if low < high else f"none or {low}" if low == 2 else "none"
-    rule, got = f"must be {allowed} for task={task}", f"num_classes={classes}"
-    return Complaint("num_classes", rule, got, "leave it at none", None, "this task has its own")
 
 
 def _check_names(changes: Mapping[str, Value]) -> None:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from moeviz.config import TASK_INFO
 from moeviz.ui.address import config_from_address, config_to_address, probe_from_address, probe_to_address
+from moeviz.ui.asking import questions_about
 from moeviz.ui.code import sources
 from moeviz.ui.dense import every_expert_first, keep_best_or_all
 from moeviz.ui.knobs import knobs, router_knobs, show_present, turned
@@ -55,6 +56,7 @@ st.markdown(
     "x → y.** Try next: Reset and see the same token before training · press “renormalized” and “k = 1” · "
     f"[open this in the Playground](playground?{link})."
 )
+questions_about("journey")
 with st.expander("More", key="more", on_change="rerun") as more:
     if more.open:
         knobs(config, "seed")

@@ -173,7 +173,7 @@ def test_a_line_of_pieces_is_fitted_by_eight_experts_with_hidden_layers() -> Non
 
 # ---- linear_clusters: the reference program's figures, ± 50 % --------------------------------------------------
 
-REFERENCE = {  # balance loss, λ: CV(load), dead experts, specialization (their three seeds; ours are eight)
+REFERENCE = {  # balance loss, λ: CV(load), dead experts, specialization (their three seeds; ours are sixteen)
     "none": ("squared", 0.0, 0.73, 1.6, 0.89),
     "article 1": ("squared", 1.0, 0.24, 0.0, 0.98),
     "article 10": ("squared", 10.0, 0.12, 0.0, 0.99),
@@ -184,13 +184,13 @@ REFERENCE = {  # balance loss, λ: CV(load), dead experts, specialization (their
 
 @cache
 def linear_clusters(row: str) -> tuple[float, float, float]:
-    """CV(load), dead experts and specialization after 600 steps, means over eight seeds."""
+    """CV(load), dead experts and specialization after 600 steps, means over sixteen seeds."""
     balance_loss, balance_coef, *_ = REFERENCE[row]
     config = RunConfig(
         task="linear_clusters", expert="linear", num_experts=8, top_k=1, gate_bias=True, batch_size=512,
         learning_rate=3e-3, balance_loss=balance_loss, balance_coef=balance_coef,
     )  # fmt: skip
-    training = Training(expand(config, seed=list(range(8))))
+    training = Training(expand(config, seed=list(range(16))))
     training.step(600)
     record = training.measure()
     return record.cv_load.mean(), record.dead_experts.mean(), record.specialization.mean()
@@ -206,9 +206,16 @@ def test_linear_clusters_load_and_specialization(row: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("row", ["none", "article 10", "switch 1"])
+@pytest.mark.parametrize("row", ["none", "article 10", "switch .1", "switch 1"])
 def test_linear_clusters_dead_experts(row: str) -> None:
     assert linear_clusters(row)[1] == pytest.approx(REFERENCE[row][3], rel=0.5)
+
+
+@pytest.mark.slow
+def test_linear_clusters_dead_experts_at_a_light_article_loss() -> None:
+    # the reference had none in three seeds; up to one run in five with one is nothing unusual beside that:
+    # (1 - 1/5)^3 = 51 % of such threes have none
+    assert linear_clusters("article 1")[1] <= 1 / 5
 
 
 @pytest.mark.slow

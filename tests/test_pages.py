@@ -21,7 +21,9 @@ from streamlit.testing.v1 import AppTest
 from moeviz.config import KNOBS, LOSS_NAMES, TASK_INFO, Knob, RunConfig
 from moeviz.engine import Engine, EngineBusy, EngineFull, RunGone
 from moeviz.engine.wire import MAX_COORDINATE, check_probe
+from moeviz.methods import METHODS, all_methods, as_in_its_paper
 from moeviz.presets import PRESETS
+from moeviz.router_notes import BALANCE_NOTES, ROUTER_NOTES
 from moeviz.rules import ROUTER_INFO, ROUTER_NAMES
 from moeviz.ui import code, visitor
 from moeviz.ui.address import OTHERS
@@ -243,6 +245,85 @@ def test_the_first_page_is_home(engine):
 def test_the_address_may_say_that_the_run_waits(engine, play, plays):
     app = visit(play=play)
     assert engine.plays == [plays] and picture(app)["autoplay"] is plays
+
+
+# --- pages that compare ------------------------------------------------------------------------------------------------
+
+
+def routers_of(app: AppTest) -> tuple[str, str]:
+    left, right = (next(box for box in app.selectbox if box.key == key) for key in ("choose_left", "choose_right"))
+    return left.value, right.value
+
+
+def test_routers_opens_two_twins_with_few_seats_and_waits(engine):
+    app = healthy(visit("routers"))
+    pair = tuple(as_in_its_paper(RunConfig(capacity_factor=1.25), router) for router in ("switch", "gshard"))
+    assert engine.asked == [("open", pair)] and engine.plays == [False] and routers_of(app) == ("switch", "gshard")
+    assert picture(app)["titles"] == ["Switch, k = 1", "GShard, k = 2"] and picture(app)["layout"] == "routers"
+    assert address(app) == {"capacity_factor": "1.25", "left": "switch", "right": "gshard", "draws": "1"}
+    healthy(app.switch_page("../../pages/playground.py").run())  # the few seats were not asked for
+    assert config(app) == RunConfig()
+
+
+def test_sliders_turn_both_routers_and_each_takes_what_it_can(engine):
+    app = visit("routers", left="top_k", right="deepseek_v3")
+    healthy(widget(app, "gate_skew").set_value(1.0).run())
+    assert engine.asked[-1] == ("set", {"gate_skew": [1.0, 1.0]})
+    healthy(widget(app, "capacity_factor").set_value(1.0).run())
+    assert engine.asked[-1] == ("set", {"capacity_factor": [1.0, None]})  # this router has no seats to limit
+    healthy(widget(app, "top_k").set_value(3).run())
+    assert engine.asked[-1] == ("set", {"top_k": [3, 3]})
+    healthy(app.select_slider(key="choose_draws").set_value("0").run())
+    assert engine.asked[-1][0] == "set"  # neither has noise: nothing was asked
+
+
+def test_another_router_starts_both_again(engine):
+    app = visit("routers", capacity_factor="2")
+    healthy(next(box for box in app.selectbox if box.key == "choose_right").set_value("hash").run())
+    base = RunConfig(capacity_factor=2.0)
+    assert engine.asked[-1] == ("reset", (as_in_its_paper(base, "switch"), as_in_its_paper(base, "hash")))
+    assert address(app)["right"] == "hash" and routers_of(app) == ("switch", "hash")
+
+
+def test_noise_is_as_many_times_as_in_each_paper(engine):
+    visit("routers", left="noisy_top_k", right="switch", draws="2")
+    ((_, (left, right)),) = engine.asked
+    assert (left.router_noise, right.router_noise, right.gate_jitter) == (2.0, 2.0, 0.01)
+
+
+def test_a_router_from_elsewhere_is_on_the_left_and_strange_ones_are_said(engine):
+    app = healthy(visit("routers", router="mixtral"))
+    assert routers_of(app) == ("mixtral", "gshard") and config(app).router == "top_k"
+    app = healthy(visit("routers", left="nobody"))
+    assert routers_of(app)[0] == "switch" and "left must be one of top_k" in app.warning[0].value
+    app = visit(router="deepseek_v3")
+    healthy(app.switch_page("../../pages/routers.py").run())
+    assert routers_of(app)[0] == "deepseek_v3"
+
+
+def test_ways_to_balance_opens_one_run_for_each_and_strength_acts_on_all(engine):
+    app = healthy(visit("methods"))
+    assert engine.asked == [("open", tuple(all_methods(RunConfig())))] and engine.plays == [False]
+    shown = picture(app)
+    assert shown["titles"] == [method.label for method in METHODS.values()] and len(shown["whys"]) == len(METHODS)
+    assert [len(each["arrays"]) for each in shown["measures"]] == [len(METHODS)] * 4
+    columns = ("test_metric", "cv_load", "specialization", "dropped_share", "unserved_share")
+    assert {name for each in shown["measures"] for name in each["arrays"]} == {f"history_{name}" for name in columns}
+    healthy(app.select_slider(key="choose_strength").set_value("3").run())
+    (what, knobs) = engine.asked[-1]
+    assert what == "set" and knobs["balance_coef"][1] == 30.0 and knobs["bias_rate"][5] == pytest.approx(0.009)
+    healthy(widget(app, "seed").set_value(4).run())
+    assert engine.asked[-1] == ("reset", tuple(all_methods(RunConfig(seed=4), 3.0)))
+
+
+@pytest.mark.parametrize("page", ["routers", "methods"])
+def test_what_is_known_of_routers_and_ways_is_on_their_pages(engine, page):
+    text = " ".join(each.value for each in healthy(visit(page)).markdown)
+    wanted = (
+        ROUTER_NOTES.values() if page == "routers" else [BALANCE_NOTES[k] for m in METHODS.values() for k in m.notes]
+    )
+    for note in wanted:
+        assert f"**{note.name}" in text and (note.arxiv == "–" or f"arxiv.org/abs/{note.arxiv}" in text), note.name
 
 
 # --- knobs -----------------------------------------------------------------------------------------------------------

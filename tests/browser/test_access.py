@@ -32,6 +32,11 @@ VISITS: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("/playground?task=digits&hidden_width=32&num_experts=16", PHONE, ("groups", "squares")),
     ("/playground?task=digit_rows&hidden_width=32&batch_size=64", PHONE | {"color_scheme": "dark"}, ("groups",)),
     ("/playground?task=piecewise", {"forced_colors": "active"}, ("squares", "groups")),
+    ("/routers?play=1", {}, ()),
+    ("/routers?left=expert_choice&right=soft&num_experts=16", {"color_scheme": "dark"}, ()),
+    ("/routers?left=noisy_top_k&right=hash", PHONE, ()),
+    ("/methods", {"color_scheme": "dark"}, ()),
+    ("/methods", PHONE, ()),
 ]
 
 
@@ -57,6 +62,8 @@ def findings(stage: Stage) -> list[str]:
 def test_axe_finds_nothing_serious(browser, server, path, screen, tabs):
     with stage_in(browser, server, **screen) as stage:
         stage.open(path)
+        if path.startswith(("/routers", "/methods")):  # they wait for Play
+            stage.press("leap", "leap", "play")
         stage.until("stage.step > 60")
         stage.press("play")
         stage.until("stage.state === 'paused'")

@@ -115,12 +115,12 @@ export function batchOf(header, arrays, run) {
   return {
     ids, names: ids.map(letter), states, position, kept, weight: of('weight'), prob: of('prob'), load: of('load'),
     importance: of('importance'), loss: of('loss'), unserved: of('unserved')[0], places: of('places')[0],
-    drop: of('dropped')[0], byChance: of('dropped')[1], tokens: chosen.length / ids.length, soft: header.router[run] === 'soft',
+    drop: of('dropped')[0], byChance: of('dropped')[1], tokens: chosen.length / ids.length, router: header.router[run], soft: header.router[run] === 'soft',
   };
 }
 
 // What found no seat, beside what a gate without any sense would lose.
-export function dropped({ drop, byChance, places, unserved, states }) {
+export function dropped({ drop, byChance, places, unserved, states, router }) {
   if (!Number.isNaN(drop)) {
     const chosen = states.filter((state) => state !== 'none').length;
     const lost = states.filter((state) => state === 'dropped').length;
@@ -128,7 +128,8 @@ export function dropped({ drop, byChance, places, unserved, states }) {
     const also = skipped ? `, ${skipped} skipped at random` : '';
     return `${places} seats for each expert. Dropped: ${lost} of ${chosen} choices (${percent(lost / chosen)} %)${also}. A gate that chooses at random would drop ${percent(byChance)} % on average.`;
   }
-  return unserved > 0 ? `No seat limit. Tokens without any expert: ${percent(unserved)} %.` : 'No seat limit: nothing is dropped.';
+  if (router === 'expert_choice') return `Every expert takes equally many. Tokens that no expert takes: ${percent(unserved)} %.`;
+  return 'No seat limit: nothing is dropped.';
 }
 
 function unevenness(amounts) {

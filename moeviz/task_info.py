@@ -1,0 +1,63 @@
+"""What pages and rules must know of each task without drawing it (the data itself is made in `moeviz.tasks`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from moeviz.rules import Complaint, Values
+
+
+@dataclass(frozen=True)
+class TaskInfo:
+    """One task in words, and what its pictures and its gate depend on."""
+
+    label: str
+    story: str
+    kind: str = "classification"  # or regression
+    # map (2-D inputs) | curve (1-D) | projection (more: first two principal components) | rows (pictures, row by row)
+    view: str = "map"
+    classes: tuple[int, int] = (2, 2)  # fewest and most; (0, 0) for regression
+    own_classes: int = 2
+    gate_bias: bool = False  # declared on where the regions are not cones through the origin
+    tokens_per_input: int = 1  # what the router decides about: each input, or each of so many parts of it
+
+
+TASK_INFO: dict[str, TaskInfo] = {
+    "clusters": TaskInfo("Clusters", "8 groups on a ring, each with its own rule inside.", classes=(2, 8)),
+    "clusters_unequal": TaskInfo("Unequal clusters", "One of the 8 groups holds half the inputs.", classes=(2, 8)),
+    "spiral": TaskInfo("Spiral", "Two arms wound around each other.", classes=(2, 8)),
+    "xor": TaskInfo("XOR", "Opposite quadrants belong together."),
+    "circle": TaskInfo("Circle", "A disk inside a ring.", classes=(2, 8), gate_bias=True),
+    "gauss": TaskInfo("Gaussians", "One blob for each class.", classes=(2, 8)),
+    "moons": TaskInfo("Moons", "Two interleaved half circles.", gate_bias=True),
+    "checkerboard": TaskInfo("Checkerboard", "4 by 4 squares.", classes=(2, 8), gate_bias=True),
+    "plane": TaskInfo("Plane", "A tilted plane: one expert is enough.", "regression", classes=(0, 0)),
+    "bumps": TaskInfo("Bumps", "Hills and valleys.", "regression", classes=(0, 0), gate_bias=True),
+    "piecewise": TaskInfo(
+        "Piecewise", "A W on a line that experts cut into pieces.", "regression", "curve", (0, 0), gate_bias=True
+    ),
+    "digits": TaskInfo(
+        "Digits", "1,797 handwritten digits of 8×8 pixels.", view="projection", classes=(10, 10), own_classes=10
+    ),
+    "linear_clusters": TaskInfo(
+        "Linear clusters", "8 groups in 16 dimensions, each with a linear map.", "regression", "projection", (0, 0),
+        gate_bias=True,
+    ),
+    "digit_rows": TaskInfo(
+        "Digit rows",
+        "A Transformer reads digits: each of 8 rows is a token, joined by attention. A batch counts digits.",
+        view="rows", classes=(10, 10), own_classes=10, tokens_per_input=8,
+    ),
+}  # fmt: skip
+TASK_NAMES = tuple(TASK_INFO)
+
+
+def task_classes(values: Values) -> Complaint | None:
+    """A task has the number of classes that it can have."""
+    task, classes = values["task"], values["num_classes"]
+    low, high = TASK_INFO[task].classes
+    if classes is None or low <= classes <= high:
+        return None
+    allowed = f"from {low} to {high}" if low < high else f"none or {low}" if low == 2 else "none"
+    rule, got = f"must be {allowed} for task={task}", f"num_classes={classes}"
+    return Complaint("num_classes", rule, got, "leave it at none", None, "this task has its own")
