@@ -1,6 +1,6 @@
 // Ways to balance, one row each: four curves on common scales, each beside that of no balancing in gray, with the number they have come to.
 
-import { setText, Throttle } from './numbers.js';
+import { outdated, setText, Throttle } from './numbers.js';
 
 const TEXTS = 200; // ms between changes while training runs
 const WIDE = 200;
@@ -22,13 +22,13 @@ export class Methods {
     this.drawn = false;
   }
 
-  wants() {
-    return ['history'];
+  wants(header) {
+    return outdated(this.seen, header, this.texts) ? ['history'] : [];
   }
 
   draw({ header, arrays }) {
     if (!arrays.history_step) return;
-    if (this.seen && header.state === 'running' && !this.texts.ready()) return;
+    this.texts.ready();
     this.seen = { header, arrays };
     this.drawn = true;
     const { measures } = this.stage.component.data;

@@ -43,6 +43,13 @@ export class Throttle {
   }
 }
 
+// Whether what was drawn from the frame `seen` is out of date and may be asked for: at once while the run stands still.
+export function outdated(seen, header, throttle) {
+  if (!seen || !header) return true;
+  const changed = ['step', 'revision', 'scene'].some((name) => seen.header[name] !== header[name]);
+  return changed && (header.state !== 'running' || throttle.due);
+}
+
 // Does something at most once per `pause` ms, and always does the last of it.
 export class Calm {
   constructor(pause) {

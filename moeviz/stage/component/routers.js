@@ -1,7 +1,7 @@
 // The same few tokens through two routers: who goes to whom in which place, who sits in which seat, and what that comes to.
 
 import { letter } from './palette.js';
-import { percent, setText, Throttle } from './numbers.js';
+import { outdated, percent, setText, Throttle } from './numbers.js';
 import { Racks } from './racks.js';
 import { Seats } from './seats.js';
 
@@ -35,14 +35,13 @@ export class Routers {
     this.drawn = false;
   }
 
-  wants() {
-    return ['seating'];
+  wants(header) {
+    return outdated(this.seen, header, this.texts) ? ['seating'] : [];
   }
 
   draw(frame) {
     if (!frame.arrays.seating_prob) return;
-    const waits = this.seen && frame.header.state === 'running' && frame.header.revision === this.seen.header.revision;
-    if (waits && !this.texts.ready()) return;
+    this.texts.ready();
     this.seen = frame;
     this.drawn = true;
     this.drawAll(frame);
