@@ -37,7 +37,8 @@ if token:
     )  # fmt: skip
 st.markdown(
     f"**{TASK_INFO[base.task].label}.** {TASK_INFO[base.task].story} **Look:** who evens out the load, and what does "
-    "it do to accuracy and to the match with the true groups? Balance is neither of them."
+    "it do to accuracy and to the match with the true groups? Balance is neither of them. **Try next:** strength 0.1 "
+    "and 10 · k = 1: which loss stops working, and why? · the task Unequal clusters, under More."
 )
 notes.method_cards()
 questions_about("balance")

@@ -1,5 +1,7 @@
 """What did Switch, GShard and the others change?"""
 
+from urllib.parse import urlencode
+
 import streamlit as st
 
 from moeviz.figures import curves, side_by_side
@@ -46,6 +48,11 @@ if token:
         titles=[f"{ROUTER_INFO[each.router].name}, k = {each.top_k}" for each in configs],
         losses=notes.balanced_values(), on_recovered=versus.show_lowered,
     )  # fmt: skip
+links = (f"[{ROUTER_INFO[each.router].name}](playground?{urlencode(each.to_url())})" for each in configs)
+st.markdown(
+    "**Try next:** drag the skew up: who runs out of seats? · set the noise to 0: which second choices come back? · "
+    f"“expert choice” on one side: who gets nobody? · open in the Playground: {' · '.join(links)}."
+)
 notes.cards([left, right])
 st.markdown("##### All routers")
 notes.table()

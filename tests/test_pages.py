@@ -251,8 +251,8 @@ def test_the_address_may_say_that_the_run_waits(engine, play, plays):
 
 
 def routers_of(app: AppTest) -> tuple[str, str]:
-    left, right = (next(box for box in app.selectbox if box.key == key) for key in ("choose_left", "choose_right"))
-    return left.value, right.value
+    boxes = {box.key: box.value for box in app.selectbox}
+    return boxes["choose_left"], boxes["choose_right"]
 
 
 def test_routers_opens_two_twins_with_few_seats_and_waits(engine):
