@@ -247,7 +247,7 @@ def test_the_address_may_say_that_the_run_waits(engine, play, plays):
     assert engine.plays == [plays] and picture(app)["autoplay"] is plays
 
 
-# --- pages that compare ------------------------------------------------------------------------------------------------
+# --- pages that compare -----------------------------------------------------------------------------------------------
 
 
 def routers_of(app: AppTest) -> tuple[str, str]:
