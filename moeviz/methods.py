@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +67,15 @@ def as_in_its_paper(base: RunConfig, router: str, noise: float = 1.0) -> RunConf
     """
     wanted = PAPERS.get(router, {}) | {"router": router, "router_noise": noise}
     return base.nearest(**wanted | {"capacity_factor": base.capacity_factor})[0]
+
+
+def compared(base: RunConfig, routers: Sequence[str], noise: float = 1.0) -> list[RunConfig]:
+    """One run for each router as in its paper, all with as many experts as the one that needs most."""
+    configs = [as_in_its_paper(base, router, noise) for router in routers]
+    most = max(config.num_experts for config in configs)
+    if most == base.num_experts:
+        return configs
+    return compared(base.with_(num_experts=most), routers, noise)
 
 
 def all_methods(base: RunConfig, strength: float = 1.0) -> list[RunConfig]:

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from moeviz.figures import curves, side_by_side
-from moeviz.methods import as_in_its_paper
+from moeviz.methods import compared
 from moeviz.rules import ROUTER_INFO
 from moeviz.ui import notes, versus
 from moeviz.ui.address import config_to_address
@@ -29,12 +29,14 @@ with chance:
 
 def both(config):
     """The two runs that these knobs mean."""
-    return [as_in_its_paper(config, router, noise) for router in (left, right)]
+    return compared(config, (left, right), noise)
 
 
 configs = both(base)
 with st.container(key="knob_row"):
     live_knobs("routers", "num_experts", "top_k", "capacity_factor", "gate_skew", runs=both)
+if configs[0].num_experts != base.num_experts:
+    st.caption(f"One of these routers needs more experts: both have N = {configs[0].num_experts}.")
 token = live_run("routers", configs, play=False)
 config_to_address(base)
 if token:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from moeviz.config import RunConfig
-from moeviz.methods import METHODS, PAPERS, all_methods, as_in_its_paper
+from moeviz.methods import METHODS, PAPERS, all_methods, as_in_its_paper, compared
 from moeviz.router_notes import BALANCE_NOTES
 from moeviz.rules import ROUTER_INFO, ROUTER_NAMES
 from moeviz.training import Buckets, opened
@@ -23,6 +23,15 @@ def test_a_router_comes_with_what_its_paper_uses(router: str) -> None:
     assert config.router_noise == (2.0 if router in ("noisy_top_k", "switch", "gshard") else 1.0)
     assert config.gate_jitter == (0.01 if router == "switch" else 0.0)
     assert set(PAPERS) <= set(ROUTER_NAMES)
+
+
+def test_routers_that_are_compared_have_as_many_experts_as_one_of_them_needs() -> None:
+    pair = compared(RunConfig(num_experts=1, top_k=1), ("switch", "gshard"))
+    assert [(config.router, config.num_experts, config.top_k) for config in pair] == [
+        ("switch", 2, 1),
+        ("gshard", 2, 2),
+    ]
+    assert isinstance(opened(pair), Buckets)
 
 
 def test_there_is_one_run_for_each_way_and_all_can_be_compared() -> None:
@@ -50,7 +59,7 @@ def test_what_the_base_balances_with_is_not_in_the_others() -> None:
 
 
 @cache
-def compared() -> dict[str, dict[str, np.ndarray]]:
+def measured() -> dict[str, dict[str, np.ndarray]]:
     """Eight ways after 400 steps, over four seeds: numbers by way and seed."""
     names = ("cv_load", "dropped_share", "unserved_share", "test_metric")
     found: dict[str, list[dict[str, float]]] = {name: [] for name in METHODS}
@@ -66,14 +75,14 @@ def compared() -> dict[str, dict[str, np.ndarray]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("way", ["squared", "switch", "importance_load", "bias", "expert_choice"])
 def test_ways_that_balance_even_out_the_load(way: str) -> None:
-    assert compared()[way]["cv_load"].mean() < 0.6 * compared()["none"]["cv_load"].mean()
-    assert (compared()[way]["cv_load"] < compared()["none"]["cv_load"]).all()
+    assert measured()[way]["cv_load"].mean() < 0.6 * measured()["none"]["cv_load"].mean()
+    assert (measured()[way]["cv_load"] < measured()["none"]["cv_load"]).all()
 
 
 @pytest.mark.slow
 def test_the_z_loss_is_not_for_balance_and_seats_lose_what_is_uneven() -> None:
-    assert compared()["z"]["cv_load"].mean() > 0.7 * compared()["none"]["cv_load"].mean()
-    assert (compared()["drops"]["dropped_share"] > 0.1).all() and compared()["drops"]["cv_load"].mean() > 0.4
-    assert (compared()["none"]["dropped_share"] == 0).all()
-    assert (compared()["expert_choice"]["cv_load"] < 1e-6).all()
-    assert compared()["expert_choice"]["unserved_share"].mean() > 0
+    assert measured()["z"]["cv_load"].mean() > 0.7 * measured()["none"]["cv_load"].mean()
+    assert (measured()["drops"]["dropped_share"] > 0.1).all() and measured()["drops"]["cv_load"].mean() > 0.4
+    assert (measured()["none"]["dropped_share"] == 0).all()
+    assert (measured()["expert_choice"]["cv_load"] < 1e-6).all()
+    assert measured()["expert_choice"]["unserved_share"].mean() > 0
