@@ -250,7 +250,7 @@ def test_the_address_may_say_that_the_run_waits(engine, play, plays):
 # --- pages that compare -----------------------------------------------------------------------------------------------
 
 
-def routers_of(app: AppTest) -> tuple[str, str]:
+def routers_of(app: AppTest) -> tuple[Any, Any]:
     boxes = {box.key: box.value for box in app.selectbox}
     return boxes["choose_left"], boxes["choose_right"]
 
