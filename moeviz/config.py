@@ -151,7 +151,10 @@ class RunConfig:
         0, low=0, high=2**31 - 1, per_run=True, label="Seed", caption="another seed deals other weights",
         help="Another seed deals other weights.",
     )  # fmt: skip
-    device: str = knob("auto", choices=DEVICE_NAMES, label="Device", help="auto: CUDA, else Apple's MPS, else the CPU.")
+    device: str = knob(
+        "auto", choices=DEVICE_NAMES, page_choices=("auto",), label="Device",
+        help="auto: CUDA, else Apple's MPS, else the CPU.",
+    )  # fmt: skip  # (which of them are there, a server does not know: only its workers import torch)
     dispatch: str = knob(
         "auto", choices=DISPATCH_NAMES, label="Dispatch",
         help="dense: every expert computes every token. sparse: only chosen tokens are computed. Same result.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import reprlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Value = bool | int | float | str | None
@@ -26,6 +26,7 @@ class Knob:
     page_high: float | None = None  # upper bound on a page, where it is lower than on the command line
     scale: str = "linear"  # linear | log | log0 (logarithmic with a 0 below)
     choices: tuple[str, ...] = ()
+    page_choices: tuple[str, ...] = ()  # those that a page takes, where they are fewer than on the command line
     choice_labels: tuple[str, ...] = ()  # what a page calls them
     caption: str = ""  # said beneath its widget, where it has a prominent place
     optional: bool = False  # None is a value, written "none"
@@ -37,12 +38,19 @@ class Knob:
     def rule(self) -> str:
         """The allowed values in words, for errors and help."""
         if self.choices:
-            return f"must be one of {', '.join(self.choices)}"
+            only = f"must be {self.choices[0]} on a page"
+            return f"must be one of {', '.join(self.choices)}" if len(self.choices) > 1 else only
         if self.kind is bool:
             return "must be true or false"
         number = "a whole number" if self.kind is int else "a number"
         none = ", or none" if self.optional else ""
         return f"must be {number} from {self.write(self.low)} to {self.write(self.high)}{none}"
+
+    @property
+    def on_page(self) -> Knob:
+        """The same knob with a page's bounds and choices."""
+        high = self.high if self.page_high is None else self.page_high
+        return replace(self, high=high, choices=self.page_choices or self.choices, page_high=None, page_choices=())
 
     def used_by(self, router: str) -> bool:
         """Whether it means anything to this router."""
@@ -78,23 +86,21 @@ class Knob:
 
     def clamp(self, text: str, page: bool = True) -> tuple[Value, str | None]:
         """The allowed value nearest to `text`, and a notice when that is not what was asked for."""
+        if page:
+            return self.on_page.clamp(text, page=False)
+        usual = f"using {self.name}={self.write(self.default)}"
         try:
             value = self._read(text)
         except ValueError as error:
-            return self.default, f"{error}; using {self.name}={self.default}"
-        high = self.page_high if page and self.page_high is not None else self.high
-        if (
-            isinstance(value, (int, float))
-            and not isinstance(value, bool)
-            and self.low is not None
-            and high is not None
-        ):
-            if isinstance(value, float) and math.isnan(value):  # (a whole number may be too long for a float)
-                return self.default, f"{self.name} {self.rule}: got {shown(text)}; using {self.name}={self.default}"
-            bounded = self.kind(min(max(value, self.low), high))
-            if bounded != value:
-                rule = f"{self.name} must be from {self.write(self.low)} to {self.write(high)}"
-                return bounded, f"{rule}: got {text.strip()[:40]}; using {self.write(bounded)}"
+            return self.default, f"{error}; {usual}"
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or self.low is None or self.high is None:
+            return value, None
+        if isinstance(value, float) and math.isnan(value):  # (a whole number may be too long for a float)
+            return self.default, f"{self.name} {self.rule}: got {shown(text)}; {usual}"
+        bounded = self.kind(min(max(value, self.low), self.high))
+        if bounded != value:
+            rule = f"{self.name} must be from {self.write(self.low)} to {self.write(self.high)}"
+            return bounded, f"{rule}: got {text.strip()[:40]}; using {self.write(bounded)}"
         return value, None
 
     def _read(self, text: str) -> Value:

@@ -80,7 +80,7 @@ class Complaint:
     @property
     def notice(self) -> str:
         """What was done about it."""
-        return f"{self.name} {self.rule}; using {self.name}={str(self.value).lower()}"
+        return f"{self.name} {self.rule}: got {self.got}; using {self.name}={str(self.value).lower()}"
 
 
 Rule = Callable[[Values], Complaint | None]

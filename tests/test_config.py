@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from moeviz.config import KNOBS, TASK_INFO, TASK_NAMES, Knob, RunConfig, Value, expand
@@ -15,6 +15,7 @@ from moeviz.training import Training
 from tests.mending import nearest
 
 BOUNDED = [knob for knob in KNOBS.values() if knob.low is not None]
+ON_PAGE = {name: knob.on_page for name, knob in KNOBS.items()}
 CHOSEN = [knob for knob in KNOBS.values() if knob.choices]
 
 
@@ -38,23 +39,23 @@ texts = (  # that people, typos and attackers write
 )  # fmt: skip
 
 
-def values(knob: Knob, high: float | None = None) -> st.SearchStrategy[Any]:
+def values(knob: Knob) -> st.SearchStrategy[Any]:
     """Any allowed value of a knob."""
     if knob.choices:
         found: st.SearchStrategy[Any] = st.sampled_from(knob.choices)
     elif knob.kind is bool:
         found = st.booleans()
     elif knob.kind is int:
-        found = st.integers(int(knob.low or 0), int(high or knob.high or 0))
+        found = st.integers(int(knob.low or 0), int(knob.high or 0))
     else:
-        found = st.floats(knob.low, high or knob.high)
+        found = st.floats(knob.low, knob.high)
     return found | st.none() if knob.optional else found
 
 
 @st.composite
 def configs(draw: st.DrawFn, page: bool = False) -> RunConfig:
     """Any allowed config; with `page` only what a page can show."""
-    drawn = {name: draw(values(knob, knob.page_high if page else None)) for name, knob in KNOBS.items()}
+    drawn = {name: draw(values(knob)) for name, knob in (ON_PAGE if page else KNOBS).items()}
     return nearest(drawn)
 
 
@@ -210,6 +211,8 @@ def test_parse_gives_an_allowed_value_or_a_value_error(knob: Knob, text: str) ->
         ("task", "unknown", "clusters"),
         ("gate_bias", "maybe", False),
         ("num_classes", "99", 8),
+        ("device", "cuda", "auto"),
+        ("device", "cpu", "auto"),
     ],
 )
 def test_clamp_takes_the_nearest_value_and_says_so(name: str, text: str, value: Value) -> None:
@@ -223,6 +226,29 @@ def test_clamp_keeps_an_allowed_value_in_silence() -> None:
     assert KNOBS["num_experts"].clamp("32") == (32, None)
     assert KNOBS["num_experts"].clamp("64", page=False) == (64, None)
     assert KNOBS["capacity_factor"].clamp("none") == (None, None)
+    assert KNOBS["device"].clamp("auto") == ("auto", None)
+    assert KNOBS["device"].clamp("cuda", page=False) == ("cuda", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "rule", "remedy"),
+    [
+        ("num_experts", "abc", "a whole number from 1 to 32: got num_experts='abc'", "num_experts=8"),
+        ("num_experts", "-1", "from 1 to 32: got -1", "1"),
+        ("batch_size", "x", "a whole number from 8 to 512: got batch_size='x'", "batch_size=256"),
+        ("capacity_factor", "x", "a number from 0.1 to 16, or none: got capacity_factor='x'", "capacity_factor=none"),
+        ("gate_bias", "x", "true or false: got gate_bias='x'", "gate_bias=false"),
+        ("device", "mps", "auto on a page: got device='mps'", "device=auto"),
+        ("device", "tpu", "auto on a page: got device='tpu'", "device=auto"),
+    ],
+)
+def test_a_pages_notice_names_the_pages_rule_the_value_and_the_remedy(
+    name: str, text: str, rule: str, remedy: str
+) -> None:
+    _, notice = KNOBS[name].clamp(text)
+    assert notice is not None and notice.startswith(f"{name} must be {rule}") and notice.endswith(f"; using {remedy}")
+    _, notice = KNOBS["num_experts"].clamp("abc", page=False)
+    assert notice is not None and "from 1 to 64" in notice
 
 
 @given(st.sampled_from(list(KNOBS.values())), texts)
@@ -351,7 +377,7 @@ def test_a_url_gives_back_the_same_config(config: RunConfig) -> None:
 @given(configs())
 def test_a_url_beyond_a_page_is_clamped_to_it_with_a_notice(config: RunConfig) -> None:
     read, notices = RunConfig.from_url(config.to_url())
-    assert read.num_experts == min(config.num_experts, 32)
+    assert read.num_experts == min(config.num_experts, 32) and read.device == "auto"
     assert read.top_k == min(config.top_k, 32)
     assert bool(notices) == (read != config)
 
@@ -378,12 +404,13 @@ def test_from_url_never_raises(params: dict[str, str]) -> None:
     assert all(notice.isprintable() and 0 < len(notice) < 300 for notice in notices)
 
 
-OFTEN = {name: values(knob, knob.page_high).map(knob.write) | texts for name, knob in KNOBS.items()}
-UNTRIED = st.just("cpu") | texts.filter(lambda text: text.strip().lower() not in ("cuda", "mps"))
+OFTEN = {name: values(knob).map(knob.write) | texts for name, knob in KNOBS.items()}
 
 
 @settings(max_examples=30)
-@given(st.fixed_dictionaries({"device": UNTRIED}, optional={n: each for n, each in OFTEN.items() if n != "device"}))
+@given(st.fixed_dictionaries({}, optional=OFTEN))
+@example({"device": "cuda"})
+@example({"device": "mps"})
 def test_whatever_an_address_says_can_be_trained_and_drawn(params: dict[str, str]) -> None:
     config, _ = RunConfig.from_url(params)
     training = Training([config])
@@ -401,9 +428,15 @@ def test_whatever_an_address_says_can_be_trained_and_drawn(params: dict[str, str
         ({"task": "plane", "num_classes": "4"}, RunConfig(task="plane"), ["num_classes"]),
         ({"seed": "x", "noise": "7"}, RunConfig(noise=1.0), ["noise", "seed"]),
         ({"play": "0", "present": "1"}, RunConfig(), []),
+        ({"device": "cuda"}, RunConfig(), ["device"]),
     ],
 )
 def test_from_url_mends_what_it_can_and_names_it(params: dict[str, str], expected: RunConfig, named: list[str]) -> None:
     config, notices = RunConfig.from_url(params)
     assert config == expected
     assert [notice.split(" ")[0] for notice in notices] == named
+
+
+def test_a_notice_names_the_value_that_was_asked_for() -> None:
+    _, notices = RunConfig.from_url({"top_k": "9", "num_experts": "4"})
+    assert notices == ["top_k must be at most num_experts: got top_k=9, num_experts=4; using top_k=4"]

@@ -14,7 +14,7 @@ from moeviz.engine import Engine, EngineFull, RunGone
 from moeviz.engine.live import MAX_RATE
 from moeviz.frames import unpack
 from moeviz.training import Training
-from tests.watching import Page, wait_until
+from tests.watching import Page, missing_device, wait_until
 
 
 def test_a_run_trains_and_its_frames_carry_the_pictures_asked_for(engine, token):
@@ -203,6 +203,39 @@ def test_tokens_cannot_be_guessed(engine):
     assert len(set(tokens)) == 20 and all(re.fullmatch(r"[\w-]{22}", token) for token in tokens)  # 128 bits of base64
     for place in range(21):  # the last character holds only two of its six bits
         assert len({token[place] for token in tokens}) > 5
+
+
+def test_whoever_knows_the_token_of_a_run_that_was_refused_is_told_why(engine, monkeypatch):
+    device = missing_device()
+    early = engine.open([RunConfig(device=device)])
+    told = Page(engine, early).text("gone")  # who came before the worker had answered, as a rule
+    assert told["refused"] and not engine.alive(early)
+    rule = rf"device must be present on this machine \(.*cpu\): got device={device}; use auto"
+    assert re.fullmatch(f"This run could not be opened: {rule}", told["reason"])
+    late = Page(engine, early)
+    assert late.text("gone") == told
+    late.viewer.send({"op": "play"})  # goes nowhere
+    late.viewer.close()
+    late.viewer.close()
+    with pytest.raises(RunGone):
+        engine.watch(f"{early[:-1]}_", print)  # nobody else learns of it
+    monkeypatch.setattr("moeviz.engine.live.MOST_REFUSALS", 2)
+    for seed in range(2):
+        token = engine.open([RunConfig(device=device, seed=seed)])
+        assert Page(engine, token).text("gone")["refused"]
+    with pytest.raises(RunGone):
+        engine.watch(early, print)  # two others were refused since
+    assert Page(engine, token).text("gone")["refused"] and engine.num_runs == 0
+
+
+def test_a_run_that_was_closed_is_not_one_that_was_refused(engine):
+    token = engine.open([RunConfig()])
+    page = Page(engine, token)
+    page.header()
+    engine.close(token)
+    assert page.text("gone") == {"op": "gone", "reason": "this run was closed", "refused": False}
+    with pytest.raises(RunGone):
+        engine.watch(token, print)
 
 
 def test_runs_that_cannot_be_compared_are_refused(engine):

@@ -241,7 +241,7 @@ def test_the_first_page_is_home(engine):
     assert picture(app)["layout"] == "twins"
 
 
-@pytest.mark.parametrize(("play", "plays"), [("0", False), ("1", True), ("no", True)])
+@pytest.mark.parametrize(("play", "plays"), [("0", False), ("1", True)])
 def test_the_address_may_say_that_the_run_waits(engine, play, plays):
     app = visit(play=play)
     assert engine.plays == [plays] and picture(app)["autoplay"] is plays
@@ -603,12 +603,12 @@ ADDRESSES = some.fixed_dictionaries({}, optional={name: texts(knob.choices) for 
 FEW = settings(max_examples=25)
 
 
-def visited(params: Mapping[str, Any]) -> tuple[AppTest, RecordedEngine]:
+def visited(params: Mapping[str, Any], page: str = "playground") -> tuple[AppTest, RecordedEngine]:
     """As `visit`, for tests of many examples, which may not share a fixture."""
     recorded = RecordedEngine()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(visitor, "engine", lambda: recorded)
-        return healthy(visit(**params)), recorded
+        return healthy(visit(page, **params)), recorded
 
 
 @FEW
@@ -622,6 +622,8 @@ def test_any_address_opens_the_nearest_run_and_names_what_was_changed(params):
     assert config(app) == nearest and recorded.asked == [("open", (nearest,))]
     assert address(app) == nearest.to_url()
     assert len(app.warning) == (len(notices) > 0)
+    if "device" in params and params["device"].strip().lower() != "auto":
+        assert any(notice.startswith("device must be auto on a page: got device=") for notice in notices)
     lines = app.warning[0].value.removeprefix("The address was changed:\n\n- ").split("\n- ") if notices else []
     for plain, notice in zip(lines, notices, strict=True):
         assert any(name in notice for name in KNOBS)
@@ -649,20 +651,52 @@ def test_nothing_in_an_address_is_more_than_text_or_ends_the_page(params):
     check_probe(picture(app)["probe"])  # or the run's socket would refuse what its page asks first
     for warning in app.warning:
         first, *lines = warning.value.split("\n- ")
-        assert first == "The address was changed:\n" and len(lines) <= len(KNOBS) + 8
+        assert first == "The address was changed:\n" and len(lines) <= 2 * len(KNOBS) + len(OTHERS) + 8
         assert all(len(reads_as(line)) < 400 for line in lines)
     assert not [each for each in app.markdown if "onerror" in each.value]
 
 
 def allowed(knob: Knob) -> some.SearchStrategy[Any]:
     """Any value that a page may have for a knob."""
-    high = knob.page_high or knob.high
+    knob = knob.on_page
     if knob.choices or knob.kind is bool:
         return some.sampled_from(knob.choices or (False, True))
-    values: some.SearchStrategy[Any] = some.integers(int(knob.low or 0), int(high or 0))
+    values: some.SearchStrategy[Any] = some.integers(int(knob.low or 0), int(knob.high or 0))
     if knob.kind is float:
-        values = some.floats(knob.low or 0, high, allow_subnormal=False)
+        values = some.floats(knob.low or 0, knob.high, allow_subnormal=False)
     return values | some.none() if knob.optional else values
+
+
+WITH_KNOBS = ("playground", "journey", "routers", "methods")
+SIZES = {  # so that opening many runs takes little time
+    "num_experts": some.integers(-1, 9).map(str), "hidden_width": some.sampled_from(["1", "8", "0", "none"]),
+    "batch_size": some.sampled_from(["8", "9", "64", "-1"]),
+}  # fmt: skip
+EXTRAS = {
+    "left": some.sampled_from(ROUTER_NAMES) | texts(), "right": some.sampled_from(ROUTER_NAMES) | texts(),
+    "draws": some.sampled_from(["0", "4"]) | texts(), "strength": some.sampled_from(["0.1", "10"]) | texts(),
+}  # fmt: skip
+LIKELY = {
+    name: allowed(KNOBS[name]).map(KNOBS[name].write) | texts(KNOBS[name].choices)
+    for name in KNOBS
+    if name not in SIZES
+}
+
+
+@settings(max_examples=12)
+@given(some.sampled_from(WITH_KNOBS), some.fixed_dictionaries(SIZES, optional=EXTRAS | LIKELY))
+@example("playground", {"device": "cuda"})
+@example("methods", {"device": "mps", "dispatch": "dense", "strength": "10"})
+@example("routers", {"dispatch": "sparse", "left": "soft", "right": "expert_choice", "num_experts": "1"})
+def test_what_a_page_opens_for_any_address_is_taken_by_a_worker(page, params):
+    from moeviz.training import opened
+
+    app, recorded = visited(params, page)
+    ((_, asked),) = recorded.asked
+    training = opened(asked)
+    training.step(1)
+    assert training.current_step == 1 and len(training.configs) == len(asked)
+    assert picture(app)["token"] == recorded.open_run
 
 
 KNOWN = {name: allowed(knob) for name, knob in KNOBS.items()}
@@ -700,6 +734,54 @@ def test_a_parameter_that_means_nothing_is_named_and_left_out(engine):
     assert "names 'lambda', which is no knob" in app.warning[0].value
     assert "probe must be two numbers" in app.warning[0].value and "got 'zz'" in app.warning[0].value
     assert "lambda" not in address(app)
+
+
+def said(app: AppTest) -> list[str]:
+    """The notices about the address, as they read."""
+    return [reads_as(line) for warning in app.warning for line in warning.value.split("\n- ")[1:]]
+
+
+def test_an_address_cannot_choose_a_device(engine):
+    app = visit(device="cuda", seed="3")
+    notice = "device must be auto on a page: got device='cuda'; choose an allowed value; using device=auto"
+    assert said(app) == [notice] and engine.asked == [("open", (RunConfig(seed=3),))]
+    assert address(app) == {"seed": "3"}
+
+
+def test_a_knob_that_does_not_fit_another_is_named_with_the_value_asked_for(engine):
+    app = visit(top_k="9", num_experts="4")
+    assert said(app) == ["top_k must be at most num_experts: got top_k=9, num_experts=4; using top_k=4"]
+
+
+def test_a_parameter_that_is_named_twice_counts_once_and_says_so(engine):
+    app = visit(num_experts=["8", "4"], play=["1", "0"], probe="1,1")
+    assert said(app) == [
+        "num_experts must be named once: got ['8', '4']; the last one counts, '4'",
+        "play must be named once: got ['1', '0']; the last one counts, '0'",
+    ]
+    assert engine.asked == [("open", (RunConfig(num_experts=4),))] and engine.plays == [False]
+    assert dict(app.query_params) == {"num_experts": "4", "play": "0", "probe": "1,1"}
+    assert not healthy(app.run()).warning  # said once
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("play", ["2", "no", "<b>x</b>"])
+def test_a_play_that_means_nothing_is_named_and_left_out_on_every_page(engine, name, play):
+    app = healthy(visit(name, play=play))
+    (notice,) = said(app)
+    assert notice.startswith(f"play must be 0 or 1: got {play!r}; left out") and "play" not in app.query_params
+    assert picture(app)["autoplay"] is True
+    usual = healthy(visit(name))
+    assert engine.plays[0] is engine.plays[1] and address(app) == address(usual)
+    assert not healthy(app.run()).warning
+
+
+@pytest.mark.parametrize("name", ["left", "right", "draws"])
+def test_what_the_routers_page_does_not_know_is_only_text(engine, name):
+    app = healthy(visit("routers", **{name: "**b** <i>"}))
+    assert f"{name} must be one of" in reads_as(app.warning[0].value) and "got '**b** <i>'" in reads_as(
+        app.warning[0].value
+    )
 
 
 def test_a_preset_starts_again_even_if_only_live_knobs_differ(engine):

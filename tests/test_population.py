@@ -269,7 +269,7 @@ def test_more_experts_arrive_as_near_copies_of_the_busiest() -> None:
 def test_k_is_lowered_with_a_notice_when_experts_leave() -> None:
     training = trained(SMALL.with_(top_k=4), SMALL)
     notices = training.set(num_experts=2)
-    assert notices == ["top_k must be at most num_experts; using top_k=2"]
+    assert notices == ["top_k must be at most num_experts: got top_k=4, num_experts=2; using top_k=2"]
     assert [config.top_k for config in training.configs] == [2, 2]
     training.set(num_experts=1)
     training.step(5)

@@ -82,7 +82,7 @@ def test_the_nearest_allowed_config(config: RunConfig, changes: dict[str, Any], 
     changed = {name for name in KNOBS if getattr(found, name) != getattr(config, name)} - set(changes)
     assert {each.name for each in complaints} == changed
     for each in complaints:
-        assert each.notice.startswith(f"{each.name} must ") and "; using " in each.notice
+        assert each.notice.startswith(f"{each.name} {each.rule}: got {each.got}; using {each.name}=")
         assert each.why and f"got {each.name}=" in str(each)
 
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.websockets import WebSocketDisconnect
 
-from moeviz.engine import live
+from moeviz.config import RunConfig
+from moeviz.engine import Engine, live
 from moeviz.engine.live import MAX_RATE, Viewer
 from moeviz.stage import LOADER_HTML, LOADER_JS
 from moeviz.stage import routes as stage_routes
@@ -26,6 +27,7 @@ from moeviz.stage.routes import (
     read_message,
     routes,
 )
+from tests.watching import missing_device, wait_until
 
 with warnings.catch_warnings():  # starlette's test client prefers a successor of httpx that this project does not need
     warnings.simplefilter("ignore")
@@ -218,6 +220,19 @@ def test_every_token_that_leads_nowhere_gets_the_same_answer(token):
         with pytest.raises(WebSocketDisconnect) as closed:
             socket.receive_text()
     assert closed.value.code == 4404
+
+
+def test_the_socket_of_a_run_that_was_refused_says_why_and_that_of_a_guess_does_not():
+    with Engine(in_process=True) as real:
+        browser = client(real)
+        token = real.open([RunConfig(device=missing_device())])
+        wait_until(lambda: not real.alive(token))  # before its page has come
+        with browser.websocket_connect(f"/live/{token}") as socket:
+            told = socket.receive_json()
+            socket.send_json({"op": "view", "credit": 1})
+            assert told["refused"] and "device must be present on this machine" in told["reason"]
+        with browser.websocket_connect(f"/live/{token[::-1]}") as socket:
+            assert socket.receive_json() == {"op": "gone", "reason": stage_routes.GONE_REASON}
 
 
 def test_who_guesses_tokens_is_soon_told_nothing_and_does_no_harm_to_others(monkeypatch):

@@ -97,9 +97,26 @@ def test_a_fault_in_one_run_stops_that_run_alone(place, caplog):
 def test_configs_that_cannot_be_opened_free_the_run(caplog):
     world = World()
     world.tell(op="open", run="run", configs=[{"task": "nonsense"}], play=True, speed="fast", probe=None)
-    assert "task must be one of" in world.of("run", "freed")[0]["reason"]
+    (freed,) = world.of("run", "freed")
+    assert freed["reason"].startswith("This run could not be opened: task must be one of") and freed["refused"]
     world.tell(op="play", run="run")  # was on its way: nobody is left to answer
     assert world.host.wait() is None
+    assert "a run was refused: task must be one of" in caplog.text and "Traceback" not in caplog.text
+
+
+def test_a_fault_while_a_run_is_opened_is_told_with_a_way_on(caplog):
+    def broken(configs):
+        raise RuntimeError("out of memory")
+
+    sent: list[dict[str, Any]] = []
+    host = Host(lambda message, payload: sent.append(message), broken)
+    config = vars(RunConfig())
+    host.handle({"op": "open", "run": "run", "configs": [config], "play": True, "speed": "fast", "probe": None})
+    (freed,) = sent
+    assert freed["refused"] and freed["reason"].endswith(
+        "could not be opened: an error in its worker (RuntimeError: out of memory); use other knobs"
+    )
+    assert "Traceback" in caplog.text
 
 
 def test_a_knob_is_answered_at_once_and_its_frame_is_owed():
@@ -218,7 +235,7 @@ KINDS: dict[type, st.SearchStrategy] = {
 }
 turned = st.one_of(  # allowed, out of bounds, or not live at all
     [st.fixed_dictionaries({name: KINDS[knob.kind]}) for name, knob in KNOBS.items()]
-    + [st.fixed_dictionaries({name: values(knob, knob.page_high)}) for name, knob in KNOBS.items() if knob.live]
+    + [st.fixed_dictionaries({name: values(knob.on_page)}) for name, knob in KNOBS.items() if knob.live]
 )
 small: dict[str, Any] = {"hidden_width": 4, "batch_size": 8, "device": "cpu", "num_experts": 5, "top_k": 2}
 asked = st.one_of(

@@ -64,6 +64,13 @@ def wait_until(happened: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+def missing_device() -> str:
+    """A device that this computer has not."""
+    from moeviz.device import available
+
+    return next(name for name in ("mps", "cuda") if name not in available())
+
+
 def children() -> list[psutil.Process]:
     return psutil.Process().children()
 

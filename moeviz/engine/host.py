@@ -84,14 +84,21 @@ class Host:
         token, began = message["run"], self._clock()
         try:
             training = self._training([RunConfig(**each) for each in message["configs"]])
+        except ValueError as error:  # a rule that only a worker can check
+            logger.warning("a run was refused: %s", error)
+            return self._refuse(token, str(error))
         except Exception as error:  # the boundary of one run: whatever its configs set off, the others go on
             logger.exception("a run could not be opened")
-            self._emit({"op": "freed", "run": token, "reason": f"this run could not be opened: {error}"}, b"")
-            return
+            return self._refuse(token, f"an error in its worker ({type(error).__name__}: {error}); use other knobs")
         now = self._clock()
         run = HostedRun(token, training, message, now, self._idle_pause)
         self._turns.admit(run, now - began)
         self._runs[token] = run
+        return None
+
+    def _refuse(self, token: str, why: str) -> None:
+        reason = f"This run could not be opened: {why}"
+        self._emit({"op": "freed", "run": token, "reason": reason, "refused": True}, b"")
 
     def _watch(self, run: HostedRun, message: Message) -> None:
         run.join(message["viewer"], message, self._clock())

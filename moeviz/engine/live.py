@@ -20,12 +20,38 @@ MAX_RATE = 600  # messages a second of one viewer; a probe dragged on a 240 Hz s
 MAX_RESTARTS = 4  # a second for one run: each takes its worker up to 0.1 s
 ALONE, ASIDE = 10.0, 60.0
 """Seconds without any tab (a page that opens takes some), and with hidden tabs only, until a run's place may go."""
+MOST_REFUSALS = 200
 ANSWER_SECONDS = 30.0  # a cold worker imports torch first
 logger = logging.getLogger(__name__)
 
 
 class RunGone(LookupError):
     """The token belongs to no live run: it was closed or freed, or never existed."""
+
+
+def gone(reason: str, refused: bool = False) -> Message:
+    """What viewers of a run hear last; `refused`: whether it was never opened, as opening it again would not be."""
+    return {"op": "gone", "reason": reason, "refused": refused}
+
+
+class Refusals:
+    """Why workers could not open runs, the newest of them: for whoever knows such a run's token, as its page does."""
+
+    def __init__(self) -> None:
+        self._reasons: dict[str, str] = {}
+
+    def note(self, token: str, reason: str) -> None:
+        self._reasons[token] = reason
+        while len(self._reasons) > MOST_REFUSALS:
+            del self._reasons[next(iter(self._reasons))]
+
+    def viewer(self, token: str, on_message: Callable[[bytes | str], None]) -> Viewer | None:
+        """Somebody who comes to such a run is told why; None for every other token."""
+        if token not in self._reasons:
+            return None
+        viewer = Viewer("", on_message, lambda viewer, message: None, lambda viewer: None)
+        viewer.tell(gone(self._reasons[token], refused=True))
+        return viewer
 
 
 class Viewer:

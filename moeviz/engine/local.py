@@ -17,7 +17,7 @@ from typing import Any
 
 from moeviz.config import RunConfig, comparable
 from moeviz.engine import wire
-from moeviz.engine.live import MAX_RESTARTS, Calls, LiveRun, RunGone, Viewer, answered
+from moeviz.engine.live import MAX_RESTARTS, Calls, LiveRun, Refusals, RunGone, Viewer, answered, gone
 from moeviz.engine.process import ProcessWorker, Slot, StartWorker, ThreadWorker
 from moeviz.engine.wire import Message
 
@@ -54,7 +54,7 @@ class Engine:
         self._lock = threading.RLock()
         self._slots = [Slot(start, self._receive, self._lost) for _ in range(count)]
         self._runs: dict[str, LiveRun] = {}
-        self._calls = Calls()
+        self._calls, self._refusals = Calls(), Refusals()
         self._numbers = itertools.count(1)
         self._closed = False
         atexit.register(self.shutdown)
@@ -158,6 +158,8 @@ class Engine:
     def watch(self, token: str, on_message: Callable[[bytes | str], None]) -> Viewer:
         """Attach a viewer; `on_message` gets frames and JSON texts on a thread of the engine, and must not block."""
         with self._lock:
+            if (told := self._refusals.viewer(token, on_message)) is not None:
+                return told
             run = self._find(token)
             forward, leave = partial(self._from_client, run), partial(self._leave, run)
             viewer = Viewer(str(next(self._numbers)), on_message, forward, leave)
@@ -275,7 +277,7 @@ class Engine:
             for viewer in viewers if op == "frame" else []:
                 viewer.pay()
         if op == "freed":
-            return self._drop(run, message["reason"])
+            return self._drop(run, message["reason"], message.get("refused", False))
         for viewer in viewers:
             if op == "frame":
                 viewer.show(payload)
@@ -283,15 +285,17 @@ class Engine:
                 viewer.tell(message["body"])
         return None
 
-    def _drop(self, run: LiveRun, reason: str) -> None:
+    def _drop(self, run: LiveRun, reason: str, refused: bool = False) -> None:
         """Forget a run: its token is unknown from now on, and whoever watches or waits is told."""
         with self._lock:
             self._runs.pop(run.token, None)
+            if refused:
+                self._refusals.note(run.token, reason)
             viewers = list(run.viewers.values())
             run.viewers.clear()
             self._calls.fail(run, RunGone(f"a token must belong to a live run: {reason}; open a new run"))
         for viewer in viewers:
-            viewer.tell({"op": "gone", "reason": reason})
+            viewer.tell(gone(reason, refused))
 
     def _lost(self, slot: Slot, ended: str) -> None:
         """A worker has died: start it again with the runs it had, from step 0."""

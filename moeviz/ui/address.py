@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections.abc import Sequence
 
@@ -13,6 +12,7 @@ from moeviz.config import KNOBS, RunConfig
 from moeviz.engine.wire import MAX_COORDINATE, check_probe
 from moeviz.knob import shown
 from moeviz.ui.knobs import chosen, show
+from moeviz.ui.notices import play_notices, say_changed
 from moeviz.ui.visitor import Visit
 
 OTHERS = {  # parameters that are not knobs
@@ -41,9 +41,18 @@ def config_from_address(page: str) -> RunConfig:
         if "probe" in params and probe_from_address() is None:
             rule = f"probe must be two numbers within ±{MAX_COORDINATE:,.0f}, as probe=0.5,-1"
             notices.append(f"{rule}: got {shown(params['probe'])}; put where the page likes")
-        if notices:
-            st.warning("The address was changed:\n" + "".join(f"\n- {_plain(notice)}" for notice in notices))
+        say_changed([*_repeated(), *notices, *play_notices()])
     return st.session_state.config
+
+
+def _repeated() -> list[str]:
+    """A notice for each parameter that the address names more than once."""
+    found = {name: st.query_params.get_all(name) for name in sorted({*KNOBS, *OTHERS} & set(st.query_params))}
+    return [
+        f"{name} must be named once: got {shown(values)}; the last one counts, {shown(values[-1])}"
+        for name, values in found.items()
+        if len(values) > 1
+    ]
 
 
 def _arrive(page: str) -> None:
@@ -80,7 +89,7 @@ def config_to_address(config: RunConfig) -> None:
     params, knobs = st.query_params.to_dict(), config.to_url() | _named(config)
     wanted = {name: value for name, value in params.items() if name in OTHERS} | knobs
     written, at = st.session_state.get("address", (None, 0.0))
-    if wanted != params:
+    if wanted != params or _repeated():
         moved = {"probe": st.session_state.probe} if "probe" in st.session_state else {}
         st.query_params.from_dict(wanted | moved)
         at = time.monotonic()
@@ -113,10 +122,3 @@ def probe_from_address() -> list[float] | None:
         return check_probe([float(each) for each in text.split(",")])
     except ValueError:
         return None
-
-
-def _plain(text: str) -> str:
-    """Text without Markdown's signs, so that nothing from an address is more than text."""
-    # icons, emoji and addresses that become links by themselves ignore the backslash; a word joiner parts them
-    parted = re.sub(r"(?i)www(?=\.)|(?=@)|:", lambda found: f"{found[0]}\u2060", " ".join(text.split()))
-    return "".join(f"\\{sign}" if sign in r"\`*_{}[]()<>#+-.!|~$:&@=" else sign for sign in parted)

@@ -11,6 +11,7 @@ from moeviz.knob import shown
 from moeviz.rules import ROUTER_INFO, ROUTER_NAMES
 from moeviz.ui.address import config_from_address
 from moeviz.ui.knobs import show
+from moeviz.ui.notices import plain
 from moeviz.ui.visitor import present_config
 
 LEFT, RIGHT = "switch", "gshard"  # what the page opens with
@@ -86,7 +87,7 @@ def _asked(name: str, names: Sequence[str], usual: str) -> str:
     chosen = str(st.session_state.get(f"set_{name}", st.query_params.get(name, usual)))
     if chosen in names:
         return chosen
-    st.warning(f"{name} must be one of {', '.join(names)}: got {shown(chosen)}; using {usual}", icon=None)
+    st.warning(plain(f"{name} must be one of {', '.join(names)}: got {shown(chosen)}; using {usual}"))
     return usual
 
 

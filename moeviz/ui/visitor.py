@@ -10,6 +10,7 @@ import streamlit as st
 
 from moeviz.config import KNOBS, RunConfig
 from moeviz.engine.local import Engine, EngineBusy, EngineFull, RunGone
+from moeviz.ui.notices import play_notices, say_changed
 from moeviz.ui.waiting import wait_for_place
 
 
@@ -76,6 +77,7 @@ def present_config() -> RunConfig | None:
 
 
 def _open(page: str, configs: tuple[RunConfig, ...], previous: Visit | None, play: bool) -> Visit:
+    say_changed(play_notices())  # on a page without knobs
     play = play and st.query_params.get("play") != "0"
     token = engine().open(configs, play=play, replaces=previous.token if previous else None)
     return Visit(page, token, configs, configs)

@@ -55,6 +55,14 @@ def test_bad_values_are_named_and_the_page_lives(stage):
     stage.until_query(num_experts="32", top_k="32", capacity_factor="0.1")
 
 
+def test_a_device_that_is_not_there_is_named_and_the_page_lives(stage):
+    stage.open("/playground?device=cuda&seed=5")
+    notice = stage.page.get_by_test_id("stAlert").inner_text().replace("\u2060", "")
+    assert "device must be auto on a page: got device='cuda'" in notice and "using device=auto" in notice
+    stage.until("stage.step > value", stage.step)
+    stage.until_query(seed="5")
+
+
 HOSTILE = (
     "<script>window.pwned = 1</script>", '<img src=x onerror="window.pwned=1">', '"><b>bold</b>',
     "**bold** _it_ `code`", "[link](http://example.invalid)", "$x^2$ :red[red] :material/home:", "'; DROP TABLE x; --",

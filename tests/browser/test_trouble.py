@@ -97,6 +97,28 @@ def test_a_full_server_lets_a_visitor_wait_who_gets_in_when_a_tab_is_closed(brow
         assert "Traceback" not in small.said()
 
 
+def test_a_run_that_its_worker_refuses_says_why_and_offers_the_usual_knobs(browser, tmp_path):
+    with SmallServer(tmp_path / "log.txt", {"num_workers": 1}) as small, stage_in(browser, small) as stage:
+        for warm in (False, True):  # the worker answers after the page has come, and (as a rule) before
+            stage.page.goto(f"{small.address}/playground?seed=404&top_k=3")
+            banner = stage.part("banner")
+            banner.get_by_text("This run could not be opened").wait_for()
+            said = banner.inner_text()
+            assert "device must be present on this machine (" in said and "; use auto" in said, warm
+            assert "no longer on the server" not in said and small.runs() == 0
+            assert banner.get_by_role("button").all_inner_texts() == ["Start with the usual knobs"]
+            assert not stage.part("waiting").is_visible()  # there is nothing to wait for
+        stage.page.get_by_text("Experts (N)").wait_for()
+        stage.slider("top_k").focus()
+        stage.page.keyboard.press("ArrowLeft")  # it can be turned; what is refused stays refused
+        stage.until_query(seed="404")
+        banner.get_by_text("This run could not be opened").wait_for()
+        banner.get_by_role("button").click()
+        stage.until("stage.step > 0")
+        stage.until_query()
+        assert small.runs() == 1 and "Traceback" not in small.said()
+
+
 @pytest.mark.slow
 def test_a_server_that_cannot_start_a_worker_says_that_it_is_busy(browser, tmp_path):
     with SmallServer(tmp_path / "log.txt", {"num_workers": 1}) as small, stage_in(browser, small) as stage:

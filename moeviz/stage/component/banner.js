@@ -5,6 +5,8 @@ import { setText } from './numbers.js';
 const NOTICE = 10000; // ms that a notice stays
 export const RELOAD = { label: 'Reload', act: () => location.reload() };
 
+export const USUAL = { label: 'Start with the usual knobs', act: () => location.assign(location.pathname) };
+
 export class Banner {
   constructor(host) {
     this.host = host;

@@ -1,6 +1,6 @@
 // How the run is, as the page says it: connecting, running, paused, diverged, failed, reconnecting, busy, gone.
 
-import { Banner, RELOAD } from './banner.js';
+import { Banner, RELOAD, USUAL } from './banner.js';
 import { SETTLED } from './guide.js';
 
 const GONE = 'This run is no longer on the server.';
@@ -41,12 +41,12 @@ export class Status {
     }
   }
 
-  hear({ op, reason, message }, drawn) {
+  hear({ op, reason, message, refused }, drawn) {
     const text = message ?? reason;
     if (op === 'gone' || op === 'busy') {
       this.over = op === 'gone';
       this.set(op);
-      this.banner.show(text ?? GONE, { actions: [RELOAD], lasting: true });
+      this.banner.show(text ?? GONE, { actions: [refused ? USUAL : RELOAD], lasting: true });
     } else if (op === 'error' && !drawn) {
       this.set('failed');
       this.banner.show(text, { actions: [this.offer('Reset', 'reset')], lasting: true });
