@@ -31,6 +31,8 @@ TURNS: dict[str, Value] = {
     "expert_groups": 4,
     "kept_groups": 2,
     "route_scale": 2.0,
+    "gate_skew": 1.0,
+    "router_noise": 2.0,
 }
 MEASURED_ONLY = {"eval_capacity_factor"}
 
