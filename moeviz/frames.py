@@ -48,7 +48,7 @@ row by row from the upper left:
                    first choice); row_kept u1[R,24,8] (1 = any choice kept); row_weight f4[R,8,N] (of the probe's digit)
     history        history_step f4[S]; history_<column of Training.history> f4[R,S]; history_balance_coef,
                    history_dropped_share, history_unserved_share f4[R,S]; history_load f4[R,M,S] by expert id, NaN
-                   while it does not exist; deaths f4[R,M,K] by expert id: steps since which it was idle each time
+                   while it does not exist; deaths f4[R,M,8] by expert id: steps since which it was idle each time
                    that it died, oldest first, at most the newest 8, also after it came back (0 = never chosen until
                    then; NaN = it died less often); of a ghost: ghost_step f4[S]; ghost_task_loss,
                    ghost_balance_loss, ghost_test_metric f4[R,S]

@@ -121,9 +121,8 @@ def loads_by_id(records: Sequence[Record]) -> np.ndarray:
 
 
 def deaths_by_id(record: Record, num_ids: int) -> np.ndarray:
-    """Steps of all deaths so far `[R, M, K]` by expert id, oldest first; NaN where an expert died less often."""
-    most = max(map(len, record.deaths.values()), default=0)
-    steps = np.full((len(record.dead_RE), num_ids, most), np.nan)
+    """Steps of all deaths so far `[R, M, 8]` by expert id, oldest first; NaN where an expert died less often."""
+    steps = np.full((len(record.dead_RE), num_ids, MOST_DEATHS), np.nan)
     for (run, expert_id), own in record.deaths.items():
         if expert_id < num_ids:  # or it came and left between the records that are drawn
             steps[run, expert_id, : len(own)] = own
