@@ -98,11 +98,13 @@ def test_a_gray_line_is_named_beside_the_heading_or_above_it():
     found = javascript("""
         const { nameGhost } = await import('$/ghost.js');
         const named = (words, width, x = [0, 10]) => {
-            const layout = { font: { size: 16 }, annotations: [], meta: { ghost_beside: 150, mark_row_height: 20, mark_offset: 20 } };
-            const data = [{ meta: { x: 'history_step' }, x: [0] }, { meta: { x: 'ghost_step' }, x, line: { color: '#8A8F98' } }];
-            const room = nameGhost(layout, data, words, { _fullLayout: { _size: { w: width, h: 100 } } }, { font: 'serif' });
-            const plain = layout.annotations.map(({ text, xanchor }) => [text.replace(/<span.*?>|<.span>/g, ''), xanchor]);
-            return [room, layout.meta.mark_offset, ...plain.flat()];
+            const meta = { ghost_beside: 150, mark_row_height: 20, mark_offset: 20 };
+            const layout = { font: { size: 16 }, annotations: [], meta };
+            const gray = { meta: { x: 'ghost_step' }, x, line: { color: '#8A8F98' } };
+            const host = { _fullLayout: { _size: { w: width, h: 100 } } };
+            const room = nameGhost(layout, [{ meta: { x: 'history_step' }, x }, gray], words, host, { font: 'serif' });
+            const plain = ({ text, xanchor }) => [text.replace(/<span.*?>|<.span>/g, ''), xanchor];
+            return [room, layout.meta.mark_offset, ...layout.annotations.flatMap(plain)];
         };
         const words = 'without λ 0→10'; // 8 pixels a letter: 22 · 8 + 12 + 150 = 338
         console.log(JSON.stringify([

@@ -63,7 +63,8 @@ async (image, side) => {
     const context = canvas.getContext('2d');
     context.drawImage(image, 0, 0, 8 * cells, 8 * cells);
     const dark = (row, column) => context.getImageData(8 * column + 4, 8 * row + 4, 1, 1).data[0] < 128;
-    return Array.from({ length: cells }, (_, row) => Array.from({ length: cells }, (_, column) => Number(dark(row, column))));
+    const places = [...Array(cells).keys()];
+    return places.map((row) => places.map((column) => Number(dark(row, column))));
 }
 """
 

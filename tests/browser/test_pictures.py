@@ -21,7 +21,8 @@ PIXELS = """
     const { width, height } = canvas;
     const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
     return places.map(([x, y]) => {
-        const at = 4 * (Math.min(Math.floor(y * height), height - 1) * width + Math.min(Math.floor(x * width), width - 1));
+        const [column, row] = [Math.floor(x * width), Math.floor(y * height)];
+        const at = 4 * (Math.min(row, height - 1) * width + Math.min(column, width - 1));
         return [...data.subarray(at, at + 3)];
     });
 }
@@ -54,9 +55,7 @@ def test_how_sure_the_gate_is_has_contours_at_a_half_and_at_nine_tenths(stage):
     lines = {level: pixels(stage, crossings(values, 255 * level)) for level in (0.5, 0.9)}
     inked = {level: (abs(found - INK) <= 40).all(-1) for level, found in lines.items()}
     assert all(len(found) > 40 for found in lines.values())
-    assert np.mean(inked[0.9]) > 0.9  # a whole line
-    assert 0.1 < np.mean(inked[0.5]) < 0.8  # a dotted one, on a white ground
-    assert np.mean(inked[0.5] | (lines[0.5] > 200).all(-1)) > 0.7
+    assert all(np.mean(found) > 0.9 for found in inked.values())
     elsewhere = pixels(stage, crossings(values, 255 * 0.7))
     assert np.mean((abs(elsewhere - INK) <= 40).all(-1)) < 0.2  # tokens, letters
 

@@ -1,7 +1,8 @@
-"""The time charts of the Playground: deaths that stay marked, knob marks in every chart, and what is gray by its name."""
+"""The time charts of the Playground: deaths that stay marked, marks of knobs in every chart, and what is gray named."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -69,7 +70,7 @@ def test_every_strip_of_the_load_has_its_letter_however_many(stage):
     ticks = plot.locator(".yaxislayer-above .ytick text")
     assert [text.split()[-1] for text in ticks.all_text_contents()][::31] == ["A", "AF"] and ticks.count() == 32
     tops = sorted(box["y"] for each in ticks.all() if (box := each.bounding_box()))
-    assert min(after - before for before, after in zip(tops, tops[1:], strict=False)) >= 16  # none covers another
+    assert min(after - before for before, after in pairwise(tops)) >= 16  # none covers another
 
 
 def test_a_turned_knob_leaves_its_mark_in_every_time_chart(stage):
