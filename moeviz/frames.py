@@ -48,8 +48,10 @@ row by row from the upper left:
                    first choice); row_kept u1[R,24,8] (1 = any choice kept); row_weight f4[R,8,N] (of the probe's digit)
     history        history_step f4[S]; history_<column of Training.history> f4[R,S]; history_balance_coef,
                    history_dropped_share, history_unserved_share f4[R,S]; history_load f4[R,M,S] by expert id, NaN
-                   while it does not exist; of a ghost: ghost_step f4[S]; ghost_task_loss, ghost_balance_loss,
-                   ghost_test_metric f4[R,S]
+                   while it does not exist; deaths f4[R,M,8] by expert id: steps since which it was idle each time
+                   that it died, oldest first, at most the newest 8, also after it came back (0 = never chosen until
+                   then; NaN = it died less often); of a ghost: ghost_step f4[S]; ghost_task_loss,
+                   ghost_balance_loss, ghost_test_metric f4[R,S]
     journey        of the token at the probe: journey_x f4[R,D]; journey_gate_w f4[R,N,D]; journey_gate_b f4[R,N];
                    journey_logit f4[R,N] (journey_noisy_logit where noise was added); journey_target f4[R,1] (class) or
                    f4[R,O], of the test token at journey_distance f4[R,1]; journey_loss f4[R,1]; journey_gradient

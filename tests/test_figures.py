@@ -99,11 +99,23 @@ def test_load_strips_are_load_over_fair_share_with_gaps_where_an_expert_did_not_
     nan = float("nan")
     # two experts: fair share 1/2; from step 10 on three: 1/3
     load = [[[0.5, 0.2], [0.5, 0.2], [nan, 0.6]]]
-    figure = load_figure({"history_step": [0, 10], "history_load": load}, died={1: 10})
+    figure = load_figure({"history_step": [0, 10], "history_load": load}, died={1: [10]})
     np.testing.assert_allclose(figure.data[0].z, [[1.0, 0.6], [1.0, 0.6], [nan, 1.8]])
     assert [re.sub("<.*>", "", text) for text in figure.layout.yaxis.ticktext] == [" A", " B", " C"]
     dagger = figure.layout.annotations[0]
     assert (dagger.x, dagger.y, dagger.text) == (10, 1, "†")
+
+
+def test_every_death_in_a_history_is_marked_where_it_happened():
+    nan = float("nan")
+    history = {"history_step": [0, 90], "history_load": [[[1.0, 0.5], [0.0, 0.5]]] * 2}
+    deaths = [[[nan, nan], [nan, nan]], [[40, nan], [0, 50]]]  # of two runs
+    figure = load_figure(history | {"deaths": deaths}, run=1)
+    assert [(note.x, note.y, note.text) for note in figure.layout.annotations] == [
+        (40, 0, "†"), (0, 1, "†"), (50, 1, "†"),
+    ]  # fmt: skip
+    assert not load_figure(history | {"deaths": deaths}).layout.annotations  # run 0 had none
+    assert load_figure().layout.meta["death"] == curves.DEATH  # the stage draws them likewise
 
 
 def test_knob_marks_are_labeled_lines():

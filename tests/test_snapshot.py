@@ -13,7 +13,7 @@ from moeviz.config import TASK_INFO, RunConfig
 from moeviz.frames import DTYPES, pack
 from moeviz.frames import PICTURES as PICTURE_NAMES
 from moeviz.training import Training
-from moeviz.training.history import Record, idle, loads_by_id, table, thin
+from moeviz.training.history import MOST_DEATHS, Record, deaths, deaths_by_id, idle, loads_by_id, table, thin
 from moeviz.training.snapshot import OF_THE_PROBE, PICTURES
 
 HEADER = set(
@@ -298,6 +298,7 @@ def record(step: int, load_E: list[float], ids_E: list[int], records: list[Recor
         "ids_RE": ids_RE,
         "idle_since_RE": since_RE,
         "dead_RE": dead_RE,
+        "deaths": deaths(records, since_RE, dead_RE, ids_RE),
     }
     unknown = {each.name: np.zeros(1) for each in fields(Record)} | {"dispatch": "dense"}
     return Record(**(unknown | known))
@@ -325,6 +326,40 @@ def test_idle_and_dead_by_hand() -> None:
     records.append(record(50, [1.0, 0.0, 0.0, 0.0], [0, 2, 3, 4], records))
     assert records[-1].idle_since_RE[0].tolist() == [-1, 10, 30, 50]
     assert records[-1].dead_RE[0].tolist() == [False, True, True, False]  # D: 30, 40 and 50 are three
+
+
+def test_every_death_is_remembered_by_hand() -> None:
+    # A always works. B is idle at 0 and 10 only: a start, no death. C dies at 10, comes back at 40, and dies again at
+    # 50. D is dead from the start until 40, when it comes back.
+    B, C, D = [0, 0, 1, 1, 1, 1, 1, 1, 1], [1, 0, 0, 0, 1, 0, 0, 0, 0], [0, 0, 0, 0, 1, 1, 1, 1, 1]
+    records: list[Record] = []
+    for index, loads in enumerate(zip(B, C, D, strict=True)):
+        records.append(record(10 * index, [1.0, *map(float, loads)], [0, 1, 2, 3], records))
+    by_letter = [{"ABCD"[place]: steps for (_, place), steps in each.deaths.items()} for each in records]
+    at_first, d, c = {"B": (0,), "D": (0,)}, {"D": (0,)}, {"D": (0,), "C": (10,)}
+    assert by_letter == [at_first, at_first, d, c, c, c, c, c | {"C": (10, 50)}, c | {"C": (10, 50)}]
+    records.append(record(90, [1.0], [0], records))  # all others leave: their deaths stay
+    steps = deaths_by_id(records[-1], 4)
+    assert steps.shape == (1, 4, MOST_DEATHS)
+    assert [own[np.isfinite(own)].tolist() for own in steps[0]] == [[], [], [10, 50], [0]]
+
+
+def test_of_an_expert_that_dies_again_and_again_the_newest_deaths_are_remembered() -> None:
+    records: list[Record] = []
+    for step in range(44):  # it works at 0, 4, 8, … and dies at 1, 5, 9, …
+        records.append(record(step, [1.0, float(step % 4 == 0)], [0, 1], records))
+    assert records[-1].deaths == {(0, 1): tuple(range(13, 45, 4))} and len(range(13, 45, 4)) == MOST_DEATHS
+
+
+def test_a_death_stays_in_the_history_picture_when_the_expert_comes_back() -> None:
+    training = trained(300, runs=1, batch_size=256, hidden_width=8)
+    before = {(place, since) for place, since in enumerate(training.snapshot().died_at[0]) if since is not None}
+    training.set(balance_coef=10.0)
+    training.step(100)
+    shot = training.snapshot(want=("history",))
+    assert before and not any(shot.dead[0])
+    found = {(place, step) for place, own in enumerate(shot.deaths[0]) for step in own if np.isfinite(step)}
+    assert before <= found
 
 
 def test_the_header_dates_every_death() -> None:

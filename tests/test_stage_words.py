@@ -76,6 +76,46 @@ def test_a_story_ticks_nothing():
     assert seen(header(idle=1), header(idle=1), story="Watch who answers where.") == ["", ""]
 
 
+def test_slow_motion_is_explained_only_where_inputs_fly():
+    found = javascript(f"""
+        globalThis.matchMedia = () => ({{ matches: globalThis.still }});
+        const {{ Guide }} = await import('$/guide.js');
+        const {{ flies }} = await import('$/travel.js');
+        const {{ header, first }} = {json.dumps(header())};
+        const said = (speed, view, still) => {{
+            globalThis.still = still;
+            const host = {{ children: [{{}}, {{}}], dataset: {{}} }};
+            new Guide(host).draw({{ ...header, speed }}, '', first, flies({{ ...header, speed }}, view));
+            return host.children[1].textContent.startsWith('Slow: each dot is an input');
+        }};
+        const map = {{ place() {{}}, tiled: false }};
+        const cases = [['slow', map], ['watch', map], ['slow', {{ ...map, tiled: true }}], ['slow', {{}}]];
+        console.log(JSON.stringify([...cases.map((each) => said(...each, false)), said('slow', map, true)]));""")
+    assert found == [True, False, False, False, False]  # not at speed, on small maps, on rows, without motion
+
+
+def test_a_gray_line_is_named_beside_the_heading_or_above_it():
+    found = javascript("""
+        const { nameGhost } = await import('$/ghost.js');
+        const named = (words, width, x = [0, 10]) => {
+            const meta = { ghost_beside: 150, mark_row_height: 20, mark_offset: 20 };
+            const layout = { font: { size: 16 }, annotations: [], meta };
+            const gray = { meta: { x: 'ghost_step' }, x, line: { color: '#8A8F98' } };
+            const host = { _fullLayout: { _size: { w: width, h: 100 } } };
+            const room = nameGhost(layout, [{ meta: { x: 'history_step' }, x }, gray], words, host, { font: 'serif' });
+            const plain = ({ text, xanchor }) => [text.replace(/<span.*?>|<.span>/g, ''), xanchor];
+            return [room, layout.meta.mark_offset, ...layout.annotations.flatMap(plain)];
+        };
+        const words = 'without λ 0→10'; // 8 pixels a letter: 22 · 8 + 12 + 150 = 338
+        console.log(JSON.stringify([
+            named(words, 338), named(words, 337), named(words, 130), named(words, 338, []), named(null, 338),
+        ]));""")
+    text = "━ gray: without λ 0→10"
+    assert found == [
+        [0, 20, text, "right"], [20, 40, text, "left"], [40, 60, text.replace(" λ", "<br>λ"), "left"], [0, 20], [0, 20],
+    ]  # fmt: skip
+
+
 def test_one_turn_of_a_knob_is_one_line_of_the_log():
     lines = javascript("""
         const { dragged } = await import('$/marks.js');

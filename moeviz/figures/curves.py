@@ -28,9 +28,11 @@ STACKED = (  # their names, each with its band's color
     f'<span style="color:{TASK_FILL}">■</span> task loss + <span style="color:{BALANCE_FILL}">■</span> λ · balance loss'
 )
 HEADING, LEGEND = 20, 38  # pixels above a plot that these take
+BESIDE_HEADING, BESIDE_LEGEND = 150, 190  # pixels of that from the left: what is gray is named beside it
 MARK_ROWS = 3  # labels of knob changes are stacked in so many rows
 MARK_ROW_HEIGHT = 20  # pixels
 FEWEST_STEPS = 10  # the time axis is at least so long, so that its ticks are whole steps
+DEATH = {"text": "†", "showarrow": False, "xanchor": "left", "font": {"size": 22}}
 FAIR_SHARES_SHOWN = 3.0  # load over time: this many fair shares and more are drawn fully dark
 
 History = Any  # a mapping of the frame's history arrays, or a pandas table with the columns of Training.history
@@ -64,6 +66,7 @@ def loss_figure(
     strip = _axis("") | {"domain": [0.8, 1.0], "nticks": 2, "rangemode": "tozero", "anchor": "x"}
     figure.update_layout(yaxis={"domain": [0.0, 0.52], "rangemode": "tozero", "nticks": 3}, yaxis2=strip)
     minimized = STACKED if runs == 1 else "task loss"
+    figure.update_layout(meta=figure.layout.meta | {"ghost_beside": BESIDE_HEADING})
     headings = [_heading("balance loss, before λ", 1.0), _heading(minimized, 0.52) | {"name": "minimized"}]
     figure.update_layout(annotations=headings)
     _filled(figure, history, marks)
@@ -93,7 +96,7 @@ def metric_figure(
     if runs == 1 and history is None:
         figure.add_scatter(**_ghost("test_metric", "test"))
     figure.update_layout(showlegend=True, legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"})
-    figure.update_layout(meta=figure.layout.meta | {"y_title_from": "metric_name"})
+    figure.update_layout(meta=figure.layout.meta | {"y_title_from": "metric_name", "ghost_beside": BESIDE_LEGEND})
     return _filled(figure, history, marks)
 
 
@@ -114,13 +117,14 @@ def uneven_figure(
 
 
 def load_figure(
-    history: History | None = None, *, run: int = 0, died: Mapping[int, int] | None = None,
+    history: History | None = None, *, run: int = 0, died: Mapping[int, Sequence[float]] | None = None,
     marks: Sequence[Sequence[Any]] = (),
 ) -> go.Figure:  # fmt: skip
     """Who got the work over time: one strip per expert, darkness = its load ÷ the fair share 1/N.
 
     Args:   history: needs the array `history_load`; None makes the live template.  run: which run to draw.
-            died: expert id -> step at which it fell idle, marked †.  marks: as `loss_figure`.
+            died: expert id -> steps at which it fell idle and died of it, each marked †; None takes them from the
+            history's array `deaths`, where it has one, as the live stage does.  marks: as `loss_figure`.
     Units:  1 = exactly the fair share; gaps are times when the expert did not exist.
     """
     figure = go.Figure(layout=_layout(y_title="expert", marks=True))
@@ -135,12 +139,13 @@ def load_figure(
         hovertemplate="expert %{y}, step %{x}: %{z:.2f} × the fair share<extra></extra>",
     )  # fmt: skip
     figure.update_layout(yaxis={"autorange": "reversed", "showgrid": False, "zeroline": False})
-    figure.update_layout(xaxis={"showgrid": False})
+    figure.update_layout(xaxis={"showgrid": False}, meta=figure.layout.meta | {"death": DEATH})
     _filled(figure, history, marks)
     expert_ids = range(len(figure.data[0].z))
     figure.update_layout(yaxis={"tickvals": list(expert_ids), "ticktext": letter_ticks(expert_ids)})
-    for expert_id, step in sorted((died or {}).items()):
-        figure.add_annotation(x=step, y=expert_id, text="†", showarrow=False, font={"size": 20})
+    for expert_id, steps in sorted((_deaths(history, run) if died is None else died).items()):
+        for step in steps:
+            figure.add_annotation(x=step, y=expert_id, **DEATH)
     return figure
 
 
@@ -175,6 +180,14 @@ def arrays(history: History) -> dict[str, np.ndarray]:
         table[np.searchsorted(runs, history["run"]), np.searchsorted(steps, history["step"])] = values
         found[f"history_{column}"] = table
     return found
+
+
+def _deaths(history: History | None, run: int) -> dict[int, list[float]]:
+    """The steps of each expert's deaths, where the history has them."""
+    if history is None or "deaths" not in history:
+        return {}
+    steps_MK = np.asarray(history["deaths"], dtype=float)[run]
+    return {expert_id: own_K[np.isfinite(own_K)].tolist() for expert_id, own_K in enumerate(steps_MK)}
 
 
 def _filled(figure: go.Figure, history: History | None, marks: Sequence[Sequence[Any]]) -> go.Figure:

@@ -100,6 +100,7 @@ def _record(training: Training, measured: dict[str, np.ndarray]) -> Record:
         balance_coef=np.array([config.balance_coef for config in training.configs]),
         idle_since_RE=idle_since_RE,
         dead_RE=dead_RE,
+        deaths=history.deaths(training.records, idle_since_RE, dead_RE, training.ids_RE),
         **measured,
     )
 

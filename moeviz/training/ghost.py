@@ -47,8 +47,7 @@ class Ghost:
         """What it is, for a reader of the run's charts: "without λ 0→10"."""
         changes = ", ".join(knobs.labels(self.training.configs, other.configs).values())
         if self.kind == "twin":
-            end = "" if self.trains or other.current_step <= self.until else f", until step {self.until}"
-            return (f"without {changes}" if changes else "as before the last change") + end
+            return f"without {changes}" if changes else "as before the last change"
         return f"the run before ({changes})" if changes else "the run before"
 
     def arrays(self, other: Training, curves: bool) -> dict[str, np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -20,6 +20,8 @@ CALM_LOSS, LEAST_LOSS, CALM_CV = 0.05, 0.005, 0.05  # of the loss; of losses nea
 SHOWN = 240  # at most this many points in a time chart
 CHARTED = (*COLUMNS, "balance_coef", "dropped_share", "unserved_share")
 WINDOW = 3  # an expert is dead when no test token chose it in this many records on end
+MOST_DEATHS = 8  # of one expert that are remembered, the newest
+Deaths = Mapping[tuple[int, int], tuple[int, ...]]  # (run, expert id) -> steps at which it fell idle and died of it
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Record:
     balance_coef: np.ndarray  # λ `[R]` at this step
     dispatch: str  # which one ran
     dead_RE: np.ndarray  # idle for three records on end (from the start: for all records so far)
+    deaths: Deaths  # all so far, also of experts that came back
 
     @cached_property
     def charted(self) -> np.ndarray:
@@ -69,6 +72,20 @@ def idle(
         if len(before) and last.idle_since_RE[run, before[0]] >= 0:
             since_RE[run, place] = last.idle_since_RE[run, before[0]]
     return since_RE, (since_RE >= 0) & (since_RE <= window_start)
+
+
+def deaths(records: Sequence[Record], idle_since_RE: np.ndarray, dead_RE: np.ndarray, ids_RE: np.ndarray) -> Deaths:
+    """`deaths` of a new record that follows `records`: those before it, and those of the experts that are dead now.
+
+    Of the first records, when three on end have not been seen yet, only who is idle still.
+    """
+    found = dict(records[-1].deaths) if len(records) >= WINDOW else {}
+    for run, place in zip(*(axis.tolist() for axis in np.nonzero(dead_RE)), strict=True):
+        expert, step = (run, int(ids_RE[run, place])), int(idle_since_RE[run, place])
+        before = found.get(expert, ())
+        if step not in before:
+            found[expert] = (*before, step)[-MOST_DEATHS:]
+    return found
 
 
 def settled(records: Sequence[Record], since: int) -> bool:
@@ -101,6 +118,15 @@ def loads_by_id(records: Sequence[Record]) -> np.ndarray:
         np.put_along_axis(loads[start : start + len(alike)], ids_SRE, load_SRE, axis=-1)
         start += len(alike)
     return np.moveaxis(loads, 0, -1)
+
+
+def deaths_by_id(record: Record, num_ids: int) -> np.ndarray:
+    """Steps of all deaths so far `[R, M, 8]` by expert id, oldest first; NaN where an expert died less often."""
+    steps = np.full((len(record.dead_RE), num_ids, MOST_DEATHS), np.nan)
+    for (run, expert_id), own in record.deaths.items():
+        if expert_id < num_ids:  # or it came and left between the records that are drawn
+            steps[run, expert_id, : len(own)] = own
+    return steps
 
 
 def table(records: Sequence[Record]) -> pandas.DataFrame:

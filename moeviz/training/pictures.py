@@ -199,7 +199,7 @@ def curve(training: Training) -> Arrays:
 
 
 def time_charts(training: Training) -> Arrays:
-    """The history so far, thinned, the newest measurement included."""
+    """The history so far, thinned, the newest measurement included, and every death, not thinned."""
     records = training.records
     if records[-1] is not training.measure(fresh=False):
         records = [*records, training.measure(fresh=False)]
@@ -208,6 +208,7 @@ def time_charts(training: Training) -> Arrays:
     arrays = {f"history_{name}": charted_SRC[..., column].T for column, name in enumerate(history.CHARTED)}
     arrays["history_step"] = np.array([each.step for each in records])
     arrays["history_load"] = history.loads_by_id(records)
+    arrays["deaths"] = history.deaths_by_id(records[-1], arrays["history_load"].shape[1])
     return {name: value.astype("f4") for name, value in arrays.items()}
 
 

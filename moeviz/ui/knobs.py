@@ -71,11 +71,12 @@ def start(name: str) -> None:
 def story(config: RunConfig) -> str:
     """What the page says above the picture: the story of the preset that runs, or of the task.
 
-    Empty for the opening state, which has three first steps instead.
+    Empty for the opening state, which has three first steps instead, until its preset is pressed.
     """
-    preset = st.session_state.get("preset", FIRST)
-    if all(knob.live or getattr(PRESETS[preset].config, name) == getattr(config, name) for name, knob in KNOBS.items()):
-        return "" if preset == FIRST else PRESETS[preset].story
+    pressed = st.session_state.get("preset")
+    preset = PRESETS[pressed or FIRST]
+    if all(knob.live or getattr(preset.config, name) == getattr(config, name) for name, knob in KNOBS.items()):
+        return preset.story if pressed else ""
     return "" if config.task == RunConfig.task else TASK_INFO[config.task].story
 
 

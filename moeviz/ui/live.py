@@ -56,7 +56,7 @@ def stage(
     component = st.components.v2.component("moeviz_stage", html=LOADER_HTML, js=LOADER_JS, isolate_styles=False)
     data = {
         "token": token, "layout": layout, "titles": list(titles), "probe": probe, "view": view,
-        "autoplay": st.query_params.get("play") != "0", "present": presenting(), "keys": keys,
+        "present": presenting(), "keys": keys,
         "story": story, "presets": list(presets), "save": save, "ghost": ghost,
         "warm": warm, "code": code or {}, "numbers": [list(each) for each in numbers],
         "losses": [list(each) for each in losses], "measures": [dict(each) for each in measures], "whys": list(whys),

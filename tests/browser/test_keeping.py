@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas
 import pytest
+import segno
 from playwright.sync_api import expect
 
 from moeviz.config import RunConfig
@@ -51,6 +52,31 @@ def test_the_link_gives_another_browser_the_same_knobs_and_leads_back(stage, bro
     stage.until("stage.step === 0 && part('load-0').querySelectorAll('.mv-bar').length === 8")
     stage.until_query(**opened)
     expect(stage.slider("top_k")).to_have_value("2")
+
+
+# For each module of a QR code of `side` modules and 3 around, whether its middle is dark.
+MODULES = """
+async (image, side) => {
+    await image.decode();
+    const cells = side + 6;
+    const canvas = new OffscreenCanvas(8 * cells, 8 * cells);
+    const context = canvas.getContext('2d');
+    context.drawImage(image, 0, 0, 8 * cells, 8 * cells);
+    const dark = (row, column) => context.getImageData(8 * column + 4, 8 * row + 4, 1, 1).data[0] < 128;
+    const places = [...Array(cells).keys()];
+    return places.map((row) => places.map((column) => Number(dark(row, column))));
+}
+"""
+
+
+def test_the_qr_code_of_the_link_is_that_of_its_address(stage):
+    stage.open("/playground?play=0&seed=3&probe=1,0.5")
+    stage.page.get_by_role("button", name="Link", exact=True).click()
+    address = stage.page.get_by_test_id("stPopoverBody").locator("code").filter(has_text="://").inner_text().strip()
+    assert "seed=3" in address and "probe=" in address
+    wanted = [list(row) for row in segno.make(address, micro=False).matrix_iter(border=3)]
+    drawn = stage.page.get_by_role("img", name="QR code").evaluate(MODULES, len(wanted) - 6)
+    assert drawn == wanted
 
 
 def test_files_hold_the_history_and_the_knobs_of_this_run(stage):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import re
+from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.browser.driving import Stage, share, soon, stage_in
 
@@ -48,8 +52,8 @@ def overflow(stage: Stage) -> dict[str, float]:
 def test_who_wants_no_motion_gets_a_paused_run(browser, server, path):
     with stage_in(browser, server, reduced_motion="reduce") as stage:
         stage.open(path)
-        stage.until("stage.state === 'paused'")
         at = stage.step
+        assert stage.data()["state"] == "paused" and at == 0  # from the first picture on
         stage.press("step")
         stage.until("stage.step > value", at)
         assert stage.step == at + 1  # more, if it had trained meanwhile
@@ -80,6 +84,39 @@ def check_light(text: float, ground: float) -> None:
 
 def small_texts(stage: Stage) -> list[tuple[str, float]]:
     return [(text, size) for text, size in stage.texts() if size < 16]
+
+
+def inked(stage: Stage, box: Any) -> float:
+    """The share of pixels in a box of a page in forced colors that are not its white ground."""
+    image = Image.open(io.BytesIO(stage.page.screenshot(clip=box))).convert("RGB")
+    return float(np.mean((np.array(image) < 250).any(-1)))
+
+
+def test_sliders_can_be_seen_and_used_in_forced_colors(browser, server):
+    with stage_in(browser, server, forced_colors="active") as stage:
+        stage.open()
+        for name in ("num_experts", "top_k", "balance_coef"):
+            thumb = stage.slider(name).locator("xpath=../..")
+            track = thumb.locator("xpath=../div[1]")
+            assert all(inked(stage, each.bounding_box()) > 0.5 for each in (track, thumb)), name
+            box = thumb.bounding_box()
+            assert box is not None
+            beside = {"x": box["x"] - 8, "y": box["y"] + box["height"] / 2 - 4, "width": 6, "height": 1}
+            track_only = inked(stage, beside)
+            stage.slider(name).focus()
+            stage.page.keyboard.press("Shift")  # a key, so that the focus is shown
+            assert inked(stage, beside) > track_only, name
+
+
+def test_homes_maps_stand_level_and_its_legend_needs_no_scrolling(browser, server):
+    with stage_in(browser, server) as stage:
+        stage.open("/")
+        stage.until("stage.step >= 20 && part('waiting-0').hidden && part('waiting-1').hidden")
+        first, second = (stage.part(f"canvas-{run}").bounding_box() for run in (0, 1))
+        assert first and second and first["y"] == second["y"] and first["height"] == second["height"] > 300
+        legend = stage.page.locator("p.mv-legend")
+        stage.in_view(legend, *legend.locator("> span").locator("visible=true").all())
+        assert "unevenness: 0 = even" in legend.inner_text()
 
 
 def test_text_can_be_read_from_the_back_row(shown):

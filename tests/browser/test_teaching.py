@@ -19,6 +19,7 @@ TO_10 = ("End", "ArrowLeft", "ArrowLeft", "ArrowLeft")  # λ's slider ends with 
 DRAWN = """part('travel').width > 300 && part('travel').getContext('2d')
     .getImageData(0, 0, part('travel').width, part('travel').height).data.some(Boolean)"""  # 300: as a canvas is born
 
+SLOW = "Slow: each dot is an input"
 KEYS_ARE_OFF = """
 () => {
     const covers = () => {
@@ -118,7 +119,8 @@ def test_keys_train_reset_hide_and_ask_for_an_expert(stage):
 
 def test_number_keys_start_presets_and_p_presents(stage):
     stage.open("/playground?seed=3&play=0").train_to(3)
-    for number, (name, preset) in list(enumerate(PRESETS.items(), 1))[2:4]:
+    presets = list(enumerate(PRESETS.items(), 1))
+    for number, (name, preset) in [presets[0], *presets[2:4]]:  # the opening one has its story, too
         press_key(stage, str(number))
         stage.until("stage.step === 0 && part('guide').textContent.trim() === value", preset.story)
         stage.until_query(play="0", **preset.config.to_url())
@@ -196,6 +198,10 @@ def test_slow_motion_sends_the_batch_on_its_way(stage):
     stage.page.locator('[data-speed="slow"]').click()
     stage.press("play")
     stage.until(DRAWN)
+    stage.until(f"part('guide').textContent.includes('{SLOW}')")
+    stage.page.locator('[data-tab="gate"]').click()
+    stage.until(f"stage.picture === 'gate' && !part('guide').textContent.includes('{SLOW}')")
+    stage.page.locator('[data-tab="first_choice"]').click()
     stage.page.locator('[data-speed="watch"]').click()
     stage.press("play")
     stage.until(f"!({DRAWN})")
@@ -211,6 +217,7 @@ def test_who_wants_no_motion_sees_no_token_fly(browser, server):
         assert not stage.page.evaluate(
             f"() => {{ const part = (name) => document.querySelector(`[data-part=${{name}}]`); return {DRAWN}; }}"
         )
+        assert SLOW not in stage.part("guide").inner_text()
 
 
 # --- below the map ---------------------------------------------------------------------------------------------------
@@ -253,8 +260,17 @@ def test_squares_groups_and_log_say_what_the_run_says(stage):
     for name, column in zip(columns, np.transpose(shown), strict=True):
         assert column == pytest.approx(getattr(shot, name)[0], abs=0.051 if name == "importance" else 6e-5)
     assert f"train loss {shot.task_loss[0]:.4f}" in panel.locator("p").first.inner_text()
+    assert "Share of steps with an input" in panel.inner_text()
+    assert "token" not in stage.page.locator(".mv-stage").inner_text()
     show_tab(stage, "changes")
     expect(panel.locator("li")).to_have_text(["step 50: λ 0→10"])
+
+
+def test_a_run_that_has_settled_says_so_and_stands_still(stage):
+    stage.open("/playground?task=plane&expert=linear&num_experts=1&top_k=1&learning_rate=0.1")
+    stage.page.locator('[data-speed="fast"]').click()
+    stage.until("part('guide').textContent.includes('Settled') && stage.state === 'paused'")
+    assert stage.step >= 600  # 60 measurements
 
 
 # --- in words --------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 // Time charts: plotly figures from moeviz/figures whose traces name the frame's history arrays; filled a few times a second.
 
+import { nameGhost } from './ghost.js';
 import { addMarks } from './marks.js';
 import { hue, letter } from './palette.js';
 import { chartWords } from './words.js';
@@ -121,7 +122,7 @@ export class Charts {
 
 const nextRefresh = () => new Promise((resolve) => { setTimeout(() => requestAnimationFrame(resolve)); });
 
-const stamp = (header) => [header.scene, header.step, header.revision, header.marks.length].join();
+const stamp = (header) => [header.scene, header.step, header.revision, header.marks.length, header.ghost].join();
 
 function fill(template, header, arrays, theme, host) {
   const layout = structuredClone(template.layout);
@@ -137,10 +138,12 @@ function fill(template, header, arrays, theme, host) {
   for (const note of layout.annotations ?? []) if (hidden && note.name === 'minimized') note.text = 'task loss';
   layout.shapes = layout.shapes ?? [];
   layout.annotations = layout.annotations ?? [];
-  if (heat) layout.annotations.push(...daggers(header, heat.meta.run));
-  const room = addMarks(layout, header.marks, host, theme);
+  if (heat) layout.annotations.push(...daggers(layout, arrays.deaths, heat.meta.run));
+  let room = nameGhost(layout, data, header.ghost, host, theme);
+  room += addMarks(layout, header.marks, host, theme);
   layout.margin.t += room;
   host.parentElement.style.setProperty('--mv-marks', `${room}px`); // the chart grows by it
+  host.parentElement.style.setProperty('--mv-strips', heat?.y.length ?? 0); // and with every strip, so that each is named
   return { data, layout };
 }
 
@@ -161,7 +164,7 @@ function filledTrace(template, arrays, theme) {
   if (!values || factor === undefined) return { ...trace, x: [], y: [], visible: false }; // not recorded: not made up
   trace.y = factor ? values.map((value, index) => value * factor[index]) : values;
   if (meta.ink) trace.line = { ...trace.line, color: theme.text };
-  if (steps === 1) Object.assign(trace, { mode: 'lines+markers', cliponaxis: false, marker: { size: 9, color: theme.text } }); // a line needs two
+  if (steps === 1) Object.assign(trace, { mode: 'lines+markers', cliponaxis: false, marker: { size: 9, color: trace.line.color } }); // a line needs two
   return trace;
 }
 
@@ -185,16 +188,12 @@ function nameStrips(layout, heat, header) {
   const ids = heat.y;
   layout.yaxis.tickvals = ids;
   layout.yaxis.ticktext = ids.map((id) => `<span style="color:${hue(id)}">■</span> ${letter(id)}`);
-  if (ids.length > 12) layout.yaxis.tickvals = ids.filter((id) => id % 2 === 0);
-  if (ids.length > 12) layout.yaxis.ticktext = layout.yaxis.ticktext.filter((_, index) => index % 2 === 0);
 }
 
-function daggers(header, run) {
-  return header.ids[run].flatMap((id, expert) => {
-    const step = header.died_at[run][expert];
-    if (step === null) return [];
-    return [{ x: step, y: id, text: '†', showarrow: false, xanchor: 'left', font: { size: 22 } }];
-  });
+// A dagger at every death, also of experts that came back or left.
+function daggers({ meta }, deaths, run) {
+  const [, , most] = deaths.shape;
+  return Array.from(deaths.of(run), (step, at) => ({ x: step, y: Math.floor(at / most), ...meta.death })).filter(({ x }) => Number.isFinite(x));
 }
 
 const metricTitle = (name) => (name === 'R²' ? 'R² (at most 1)' : `${name} (0-1)`);

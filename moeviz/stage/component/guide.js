@@ -32,22 +32,22 @@ export class Guide {
     this.before = null;
   }
 
-  // `story` takes the place of the steps.
-  draw(header, story, first) {
+  // `story` takes the place of the steps. `flying`: whether a batch is to be seen on its way.
+  draw(header, story, first, flying = false) {
     if (!story) this.look(header, first);
     const next = STEPS.findIndex((_, index) => !this.seen.has(index));
     setText(this.ticks, story ? '' : STEPS.map((_, index) => (this.seen.has(index) ? '✓' : '○')).join(' '));
     const said = next === 0 && header.balance_coef[0] > 0 ? WITHOUT : STEPS[next]?.text;
     const spoken = next < 0 ? DONE : `${next + 1} of ${STEPS.length}: ${said}`;
     this.ticks.hidden = Boolean(story);
-    setText(this.text, this.said(header, story || (next < 0 ? '' : spoken)) || spoken);
+    setText(this.text, this.said(header, story || (next < 0 ? '' : spoken), flying) || spoken);
     this.host.dataset.seen = [...this.seen].sort().join('');
   }
 
-  said(header, next) {
+  said(header, next, flying) {
     if (header.settled) return settledWords(next);
     if (turnedNow(header)) return PAUSED;
-    return header.speed === 'slow' && header.view !== 'rows' ? SLOW : next;
+    return flying ? SLOW : next;
   }
 
   look(header, first) {

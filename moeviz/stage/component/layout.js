@@ -78,7 +78,7 @@ const twin = (run) => `
 
 const twins = (count) => `${TOOLBAR}
   <div class="mv-twins">${Array.from({ length: count }, (_, run) => twin(run)).join('')}</div>
-  <p class="mv-legend"><span data-part="legend"></span><span>bars: load in %, the share of choices</span>
+  <p class="mv-legend"><span data-part="legend"></span><span>bars: load in %, the share of choices</span> <span>unevenness: 0 = even</span>
     <span class="mv-key" title="${IDLE}">† idle</span> ${LOAD_KEY}<span data-part="load-note" hidden>${LOAD_NOTE}</span></p>`;
 
 const choice = (name, label, options) => `<div class="mv-choice" role="group" aria-label="${label}"><span>${label}</span><span class="mv-speeds">${

@@ -20,7 +20,8 @@ import { readTheme, reducedMotion } from './theme.js';
 import { Tokens } from './tokens.js';
 import { Twins } from './twins.js';
 
-const greeted = new Set(); // tokens that were already asked to start paused
+const greeted = new Set(); // tokens of runs that this page has met
+const warmed = new Set(); // ... and of those that were asked for their first steps
 const LAYOUTS = { playground: Playground, twins: Twins, journey: Journey, routers: Routers, methods: Methods };
 const DRAWN_FROM = { curve: ['curve'], projection: ['choices'], rows: ['rows'] }; // a map: what its picture wants
 const EVERYTHING = ['rows', 'points', 'choices', 'groups', 'history', ...Object.values(PICTURES).flatMap(({ want }) => want)];
@@ -117,6 +118,7 @@ export class Stage {
   connected(socket) {
     this.status.connected(socket, Boolean(this.frame));
     if (socket === 'open') {
+      this.greet();
       this.tokens.forget(); // a restarted worker may count its scenes anew
       if (this.component.data.ghost) this.connection.send({ op: 'ghost', value: this.component.data.ghost });
       this.ask();
@@ -153,19 +155,26 @@ export class Stage {
     this.describing.run(() => !this.closed && this.layout.describe());
     this.controls.draw(header);
     this.status.show(header);
-    this.greet(header);
+    this.warm(header);
     this.frames += 1;
     Object.assign(this.root.dataset, { step: header.step, revision: header.revision, frames: this.frames });
   }
 
-  // Who asked for a paused page, or for little motion, gets a paused run: once, not at every frame. A page may want its
-  // run to wait at a later step than 0.
-  greet(header) {
-    const { token, autoplay, warm } = this.component.data;
+  // Who wants little motion gets a run that waits at step 0. The server cannot know that before this browser says it, and
+  // a fresh run plays at once, so its first steps are taken back.
+  greet() {
+    const { token } = this.component.data;
     if (greeted.has(token)) return;
     greeted.add(token);
-    for (let left = header.step === 0 ? warm ?? 0 : 0; left > 0; left -= AT_ONCE) this.connection.send({ op: 'step', n: Math.min(left, AT_ONCE) });
-    if ((reducedMotion() || autoplay === false) && header.state === 'running') this.connection.send({ op: 'pause' });
+    if (reducedMotion()) for (const op of ['pause', 'reset']) this.connection.send({ op });
+  }
+
+  // A page may want its run to wait at a later step than 0.
+  warm({ step }) {
+    const { token, warm } = this.component.data;
+    if (warmed.has(token)) return;
+    warmed.add(token);
+    for (let left = step === 0 ? warm ?? 0 : 0; left > 0; left -= AT_ONCE) this.connection.send({ op: 'step', n: Math.min(left, AT_ONCE) });
   }
 
   sendProbe(position) {

@@ -58,11 +58,12 @@ export function loadScale(header, arrays, before) {
   return holds ? before : { experts: header.num_experts, top: wanted };
 }
 
-// How uneven the load is, in the words that the room has: beside one map in full, above each of two in short.
+// How uneven the load is, in the words that the room has: beside one map in full, above each of two in short, where the legend
+// says what 0 means.
 export function unevenness(header, run, short) {
   const value = header.cv_load[run];
   const shown = value === null ? '–' : value.toFixed(2);
-  return short ? `unevenness ${shown} · 0 = even` : `Unevenness of load (CV) ${shown} · 0 = even`;
+  return short ? `unevenness ${shown}` : `Unevenness of load (CV) ${shown} · 0 = even`;
 }
 
 export const dropped = (header, run) => {

@@ -11,8 +11,8 @@ const pen = new OffscreenCanvas(1, 1).getContext('2d');
 export function addMarks(layout, marks, host, theme) {
   const { mark, mark_label: style, mark_rows: rows, mark_row_height: rowHeight, mark_offset: offset } = layout.meta;
   const span = layout.xaxis.range[1];
-  const { w: width, h: height } = host._fullLayout?._size ?? { w: host.clientWidth - AXIS_ROOM, h: host.clientHeight - AXIS_ROOM };
-  pen.font = `${layout.font.size}px ${theme.font}`;
+  const { width, height } = plotSize(host);
+  textWidth(layout.font.size, theme);
   const changes = dragged(marks, SAME_CHANGE * span);
   const labels = place(together(changes, SAME_STEP * span), { rows, width, perStep: width / span });
   for (const { step } of changes) {
@@ -25,6 +25,18 @@ export function addMarks(layout, marks, host, theme) {
     layout.annotations.push({ x: step, text, ...style, ...ground, xshift: shift, yshift: offset + row * rowHeight });
   }
   return labels.length ? rowHeight * (1 + Math.max(...labels.map(({ row }) => row))) : 0;
+}
+
+// Pixels of a chart's plot, without its axes.
+export function plotSize(host) {
+  const { w, h } = host._fullLayout?._size ?? { w: host.clientWidth - AXIS_ROOM, h: host.clientHeight - AXIS_ROOM };
+  return { width: w, height: h };
+}
+
+// A function that measures texts in pixels.
+export function textWidth(size, { font }) {
+  pen.font = `${size}px ${font}`;
+  return (text) => pen.measureText(text).width;
 }
 
 // A slider that was dragged leaves many marks, "λ 0→0.1", "λ 0.1→1", …: shown as one, "λ 0→1", where the change began.

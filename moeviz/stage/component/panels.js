@@ -22,7 +22,7 @@ const OF_EXPERT = { // a column of the table: the array that it reads, and its d
   'Mean probability': ['mean_prob', 4],
   'Importance (sum of weights)': ['importance', 1],
   'Gradient norm': ['gradient_norm', 4],
-  'Share of steps with a token': ['update_share', 4],
+  'Share of steps with an input': ['update_share', 4],
 };
 const OF_RUN = {
   'train loss': 'task_loss', 'test loss': 'test_loss', 'balance loss': 'balance_loss_value', 'CV of load': 'cv_load',

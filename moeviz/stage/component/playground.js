@@ -12,7 +12,7 @@ import { RunPicture } from './picture.js';
 import { PICTURES } from './pictures.js';
 import { firstChoice, ProbePanel } from './probe.js';
 import { reducedMotion } from './theme.js';
-import { Travel } from './travel.js';
+import { flies, Travel } from './travel.js';
 
 export class Playground {
   constructor(stage) {
@@ -107,7 +107,7 @@ export class Playground {
     drawLegend(find('legend'), header, this.fixed);
     find('legend').classList.toggle('mv-unseen', Boolean(this.run.view.tiled)); // no tokens on small maps
     setText(find('tabs').querySelector('[data-tab="metric"]'), header.metric_name === 'R²' ? 'R²' : 'Accuracy');
-    this.guide.draw(header, this.stage.component.data.story, root.dataset.firstChoice);
+    this.guide.draw(header, this.stage.component.data.story, root.dataset.firstChoice, flies(header, this.run.view));
     this.travel.draw(frame, this.run.view, find('canvas'));
   }
 

@@ -13,7 +13,7 @@ const ONE_LINE = 2; // so many terms of the sum fit on one line; for more, two l
 export class ProbePanel {
   constructor(find) {
     this.find = find;
-    this.bars = new Bars(find('probe-bars'), 'Gate probabilities of the token at the probe');
+    this.bars = new Bars(find('probe-bars'), 'Gate probabilities of the input at the probe');
     this.texts = new Throttle(TEXTS);
     this.spoken = new Calm(SPOKEN);
   }

@@ -8,6 +8,9 @@ const FLIGHT = 900; // ms from the map to an expert
 const SPREAD = 250; // ms from the first to the last to leave
 const RADIUS = 5;
 
+// Whether the batch is to be seen on its way: not for who wants no motion, nor where no token has a place.
+export const flies = (header, view) => header.speed === 'slow' && Boolean(view.place) && !view.tiled && !reducedMotion();
+
 export class Travel {
   // `main` holds everything; `canvas` lies over it; the experts are at the bars of `load`.
   constructor(main, canvas, load) {
@@ -16,7 +19,7 @@ export class Travel {
 
   // A frame with another step brings another batch.
   draw({ header, arrays }, view, map) {
-    if (!arrays.batch_xy || header.speed !== 'slow' || view.tiled || reducedMotion()) return this.stop();
+    if (!arrays.batch_xy || !flies(header, view)) return this.stop();
     const key = [header.scene, header.step, header.revision].join();
     if (key === this.key) return undefined;
     this.key = key;
