@@ -64,6 +64,7 @@ def test_every_death_stays_marked_where_it_happened(stage):
     assert shown == {(note.x, note.y) for note in drawn.layout.annotations}  # in Python they mean the same
 
 
+@pytest.mark.slow
 def test_every_strip_of_the_load_has_its_letter_however_many(stage):
     stage.open("/playground?play=0&num_experts=32").train_to(1)
     plot = chart(stage, "load")
@@ -104,6 +105,7 @@ def check_gray(stage: Stage, name: str, wanted: tuple[int, list[str]]) -> None:
     assert gray_in(stage, name) == wanted
 
 
+@pytest.mark.slow
 def test_gray_is_named_in_every_chart_as_long_as_it_is_drawn(stage):
     stage.open().train_to(20)
     assert gray_in(stage, "loss") == gray_in(stage, "metric") == (0, [])
