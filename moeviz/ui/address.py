@@ -20,7 +20,7 @@ OTHERS = {  # parameters that are not knobs
 }  # fmt: skip
 OPENS = {"journey": ("top_k",), "routers": ("capacity_factor",)}  # knobs that a page opens with values of its own
 MANY = 5  # unknown parameters that a notice names
-HEARD = 1.0  # seconds until a browser surely knows an address that was written for it
+HEARD = 2.0  # seconds until a browser surely knows an address that was written for it
 
 
 def config_from_address(page: str) -> RunConfig:

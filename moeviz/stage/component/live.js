@@ -40,6 +40,7 @@ export class Stage {
 
   start() {
     if (this.closed) return;
+    this.root.closest('[data-testid="stMain"]')?.scrollTo(0, 0); // where the page before had been scrolled to
     this.arrange();
     this.connect();
   }

@@ -36,6 +36,7 @@ export class Methods {
     measures.forEach(({ arrays: names, low, high }, column) => {
       const values = this.rows.map((_, run) => arrays[names[run]].of(run));
       const scale = { low: low ?? 0, high: high ?? ROOM * largest(values), last: Math.max(steps[steps.length - 1], 1) };
+      this.rows[0][column].name(scale);
       const first = line(steps, values[0], scale);
       this.rows.forEach((cells, run) => cells[column].draw(line(steps, values[run], scale), run ? first : '', values[run]));
     });
@@ -60,13 +61,18 @@ function row(host, measures) {
 
 class Cell {
   constructor(label, digits) {
-    this.digits = digits;
+    Object.assign(this, { label, digits });
     this.host = Object.assign(document.createElement('div'), { className: 'mv-curve' });
     this.host.setAttribute('role', 'img');
     this.host.innerHTML = `<span class="mv-curve-name">${label}</span><svg viewBox="0 0 ${WIDE} ${HIGH}" preserveAspectRatio="none" aria-hidden="true">`
       + '<path class="mv-without"/><path class="mv-with"/></svg><b></b>';
     const [, picture, number] = this.host.children;
     Object.assign(this, { number, without: picture.firstChild, own: picture.lastChild });
+  }
+
+  // What all cells of the column show, with the scale that they share.
+  name({ low, high }) {
+    setText(this.host.firstChild, `${this.label}, ${low.toFixed(0)} to ${high.toFixed(high < 2 && high !== 1 ? 1 : 0)}`);
   }
 
   draw(own, without, values) {

@@ -34,7 +34,7 @@ export class Racks {
     if (key === this.key) return;
     this.key = key;
     const head = Object.assign(document.createElement('div'), { className: 'mv-rack mv-rack-head' });
-    head.innerHTML = '<b></b><span class="mv-rack-seats">seats, in the order of the queue</span><span>load</span><span>Σ weights</span>';
+    head.innerHTML = '<b></b><span class="mv-rack-seats">seats, in the order of the queue</span><span title="share of all choices, also of those that were dropped or skipped">load, all</span><span>Σ weights</span>';
     this.rows = ids.map((id, expert) => rack(id, names[expert]));
     this.host.replaceChildren(head, ...this.rows.map(({ box }) => box));
   }
