@@ -42,7 +42,7 @@ const PLAYGROUND = `${TOOLBAR}
     </figure>
     <div class="mv-side">
       <section>
-        <h3 class="mv-heading">Gate probability at the probe <span class="mv-key">solid = chosen, <b class="mv-inverse" aria-label="black letter box"></b> = first</span></h3>
+        <h3 class="mv-heading">Gate probability at the probe <span class="mv-key">solid = chosen, <b class="mv-inverse" aria-hidden="true"></b> = first choice</span></h3>
         <div class="mv-bars" data-part="probe-bars"></div>
         <p class="mv-formula" data-part="formula"></p>
         <p class="mv-line-text" data-part="line"></p>
