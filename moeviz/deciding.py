@@ -11,9 +11,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from moeviz.axes import PerRun
+from moeviz.axes import PerRun, over
 from moeviz.routers import ROUTERS, Routing, SoftRouting, slot_inputs, token_ids
 
+NO_NOISE = 1e-6
 SMALLEST_NOISE = 0.01  # Shazeer's noise never quite goes away
 
 
@@ -41,6 +42,7 @@ class RoutingKnobs:
     capacity: PerRun | None = None
     jitter: PerRun = 0.0
     skew: PerRun = 0.0
+    noise: PerRun = 1.0  # times its learned size
     token_groups: int = 1
     bias_RE: Float[Tensor, "R E"] | None = None
     noise_RTE: Float[Tensor, "R T E"] | None = None  # of N(0, 1)
@@ -62,11 +64,16 @@ class Question:
 
 
 def noise_size(asked: Question) -> Float[Tensor, "R T E"] | None:
-    """How large the noise on each score is, softplus(W_noiseᵀ x) + 0.01: learned; None where nothing is drawn."""
+    """How large the noise on each score is, softplus(W_noiseᵀ x) + 0.01: learned; None where nothing is drawn.
+
+    Multiplied by the knob; a run whose knob is 0 beside others that have noise gets next to none.
+    """
     if asked.knobs.noise_RTE is None or asked.noise_rows_RED is None:
         return None
     wanted_RTE = torch.bmm(asked.x_RTD, asked.noise_rows_RED.mT)
-    return torch.nn.functional.softplus(wanted_RTE) + SMALLEST_NOISE
+    noise = asked.knobs.noise
+    times = noise.clamp(min=NO_NOISE) if isinstance(noise, Tensor) else noise
+    return over(times, 2) * (torch.nn.functional.softplus(wanted_RTE) + SMALLEST_NOISE)
 
 
 ARGUMENTS: dict[str, Callable[[Question], Any]] = {

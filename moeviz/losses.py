@@ -15,6 +15,7 @@ from torch import Tensor
 from moeviz.axes import PerRun, over
 from moeviz.metrics import cv_squared
 from moeviz.metrics import entropy as entropy_of
+from moeviz.metrics import load as share_of_choices
 from moeviz.routers import Routing
 
 
@@ -41,8 +42,7 @@ def switch(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R"]:
             the sequence and α = λ (1e-4 in the paper; eq. 17-20, arXiv 2412.19437).
     """
     mean_prob_E = routing.probs_TE.mean(-2)
-    load_E = routing.chosen_TE.to(mean_prob_E.dtype).mean(-2) / over(k, 1)
-    return mean_prob_E.shape[-1] * (load_E * mean_prob_E).sum(-1)
+    return mean_prob_E.shape[-1] * (share_of_choices(routing, k=k) * mean_prob_E).sum(-1)
 
 
 def gshard(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R"]:

@@ -23,32 +23,40 @@ class Method:
     notes: tuple[str, ...]
     knobs: dict[str, Any]
     why: str
-    strength: str | None = None  # the knob that says how strongly it acts
+    strength: str | None = None  # the knob that says how strongly it acts, whose value `why` names
     lost: str = "dropped_share"  # how inputs are lost where some are
+
+    def why_at(self, times: float) -> str:
+        """Why, with the value of its strength, which acts so many times."""
+        return self.why.format(value=self.value_at(times)) if self.strength else self.why
+
+    def value_at(self, times: float) -> float:
+        """The value of the knob that says how strongly it acts."""
+        return float(self.knobs[self.strength]) * times if self.strength else 0.0
 
 
 METHODS: dict[str, Method] = {
     "none": Method("No balancing", ("none",), {}, "The gate follows the task alone."),
     "squared": Method(
-        "The article’s loss", ("squared",), {"balance_coef": 10.0}, "λ = 10: mean probabilities should be 1/N.",
+        "The article’s loss", ("squared",), {"balance_coef": 10.0}, "λ = {value:g}: mean probabilities should be 1/N.",
         "balance_coef",
     ),
     "switch": Method(
         "Switch’s loss", ("switch",), {"balance_loss": "switch", "balance_coef": 1.0},
-        "λ = 1: busy experts lose probability.", "balance_coef",
+        "λ = {value:g}: busy experts lose probability.", "balance_coef",
     ),
     "importance_load": Method(
         "Importance + load", ("importance", "load"),
         {"router": "noisy_top_k", "balance_loss": "importance_load", "balance_coef": 0.3},
-        "λ = 0.3, with noise: even weights, even counts.", "balance_coef",
+        "λ = {value:g}, with noise: even weights, even counts.", "balance_coef",
     ),
     "z": Method(
-        "z-loss", ("z",), {"balance_loss": "z", "balance_coef": 0.01}, "λ = 0.01: small scores. It is not for balance.",
-        "balance_coef",
+        "z-loss", ("z",), {"balance_loss": "z", "balance_coef": 0.01},
+        "λ = {value:g}: small scores. It is not for balance.", "balance_coef",
     ),
     "bias": Method(
         "DeepSeek’s bias", ("bias",), {"router": "deepseek_v3", "bias_rate": 0.003},
-        "γ = 0.003: counted and corrected, without a loss.", "bias_rate",
+        "γ = {value:g}: counted and corrected, without a loss.", "bias_rate",
     ),
     "expert_choice": Method(
         "Expert choice", ("expert_choice",), {"router": "expert_choice"},
@@ -84,7 +92,7 @@ def all_methods(base: RunConfig, strength: float = 1.0) -> list[RunConfig]:
     for method in METHODS.values():
         knobs = dict(method.knobs)
         if method.strength is not None:
-            knobs[method.strength] = float(knobs[method.strength] or 0) * strength
+            knobs[method.strength] = method.value_at(strength)
         configs.append(base.nearest(**PLAIN | knobs)[0])
     return configs
 

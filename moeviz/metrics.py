@@ -5,21 +5,30 @@ from __future__ import annotations
 import math
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from moeviz.axes import PerRun, over
+from moeviz.axes import PerRun
 from moeviz.routers import Routing
 
 
 def load(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R E"]:
-    """Share of all k·T choices that went to each expert, counted before drops; sums to 1."""
-    return routing.chosen_TE.to(routing.probs_TE.dtype).mean(-2) / over(k, 1)
+    """Share of all choices that went to each expert, counted before drops; sums to 1.
+
+    Args:   k: not needed: the choices are counted, k·T of them (where experts choose, as many as these take).
+    """
+    return _per_choice(routing, routing.chosen_TE)
 
 
 def kept_load(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R E"]:
-    """Share of all k·T choices that each expert really computes, after drops; sums to 1 − dropped share."""
-    return routing.kept_TE.to(routing.probs_TE.dtype).mean(-2) / over(k, 1)
+    """Share of all choices that each expert really computes, after drops; sums to 1 − dropped share."""
+    return _per_choice(routing, routing.kept_TE)
+
+
+def _per_choice(routing: Routing, counted_TE: Bool[Tensor, "*R T E"]) -> Float[Tensor, "*R E"]:
+    """How often each expert is counted, divided by the number of choices."""
+    num_choices_1 = routing.chosen_TE.sum((-2, -1)).unsqueeze(-1)
+    return counted_TE.sum(-2).to(routing.probs_TE.dtype) / num_choices_1.clamp(min=1)
 
 
 def dropped_share(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R"]:

@@ -25,15 +25,15 @@ def ways(config):
     return all_methods(config, times)
 
 
-with rows, st.container(key="knob_row"):
-    live_knobs("methods", "num_experts", "top_k", "seed", runs=ways)
 token = live_run("methods", ways(base), play=False)
 config_to_address(base)
+with rows, st.container(key="knob_row"):
+    live_knobs("methods", "num_experts", "top_k", "seed", runs=ways)
 if token:
     metric = "Accuracy" if TASK_INFO[base.task].kind == "classification" else "R²"
     stage(
         token, "methods", measures=notes.measures(metric), on_recovered=versus.show_lowered,
-        titles=[each.label for each in METHODS.values()], whys=[each.why for each in METHODS.values()],
+        titles=[each.label for each in METHODS.values()], whys=[each.why_at(times) for each in METHODS.values()],
     )  # fmt: skip
 st.markdown(
     f"**{TASK_INFO[base.task].label}.** {TASK_INFO[base.task].story} **Look:** who evens out the load, and what does "

@@ -33,12 +33,11 @@ def both(config):
 
 
 configs = both(base)
-with st.container(key="knob_row"):
-    live_knobs("routers", "num_experts", "top_k", "capacity_factor", "gate_skew", runs=both)
-if configs[0].num_experts != base.num_experts:
-    st.caption(f"One of these routers needs more experts: both have N = {configs[0].num_experts}.")
 token = live_run("routers", configs, play=False)
 config_to_address(base)
+with st.container(key="knob_row"):
+    live_knobs("routers", "num_experts", "top_k", "capacity_factor", "gate_skew", runs=both)
+versus.say_what_is_fixed(base, configs)
 if token:
     names = ("left", "right")
     charts = {

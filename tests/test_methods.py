@@ -53,6 +53,11 @@ def test_strength_multiplies_what_acts() -> None:
             assert getattr(strong[name], method.strength) == pytest.approx(3 * getattr(plain[name], method.strength))
 
 
+def test_a_row_says_the_strength_that_it_has() -> None:
+    assert METHODS["squared"].why_at(3.0).startswith("λ = 30: ") and METHODS["bias"].why_at(10).startswith("γ = 0.03: ")
+    assert METHODS["none"].why_at(3.0) == METHODS["none"].why
+
+
 def test_what_the_base_balances_with_is_not_in_the_others() -> None:
     base = RunConfig(balance_coef=100.0, balance_loss="z", capacity_factor=0.5)
     assert all_methods(base) == all_methods(RunConfig())

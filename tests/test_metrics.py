@@ -11,7 +11,8 @@ from sklearn.metrics import normalized_mutual_info_score
 from torch import Tensor
 
 from moeviz import metrics
-from moeviz.routers import Routing, capacity, top_k
+from moeviz.losses import LOSSES
+from moeviz.routers import Routing, capacity, expert_choice, top_k
 
 # First choices A A B A, second choices B C A B; two places each keep t0: A B, t1: A C, t2: B, t3: none.
 PROBS = torch.tensor(
@@ -109,6 +110,15 @@ def test_the_reference_line_is_what_random_routing_drops(num_tokens, num_experts
 def test_the_reference_line_nears_its_formula() -> None:
     expected = 0.399 * math.sqrt(7 / 512)
     assert metrics.random_drop(512, 8, 1, 64) == pytest.approx(expected, rel=0.03)
+
+
+@pytest.mark.parametrize(("num_tokens", "num_experts", "k"), [(16, 32, 1), (16, 12, 1), (10, 8, 2), (16, 8, 2)])
+def test_where_experts_choose_load_is_the_share_of_their_choices(num_tokens, num_experts, k) -> None:
+    # every expert takes ⌈T·k/E⌉ tokens, more than k·T in all where that is rounded up: still 1/E each
+    routing = expert_choice(torch.randn(num_tokens, num_experts, generator=torch.Generator().manual_seed(0)), k=k)
+    assert listed(metrics.load(routing, k=k)) == pytest.approx([1 / num_experts] * num_experts)
+    assert metrics.dropped_share(routing, k=k).item() == pytest.approx(0, abs=1e-7)
+    assert LOSSES["switch"](routing, k=k).item() == pytest.approx(1)  # E · Σ 1/E · P = Σ P = 1
 
 
 # ---- unevenness ------------------------------------------------------------------------------------------------

@@ -277,6 +277,26 @@ def test_sliders_turn_both_routers_and_each_takes_what_it_can(engine):
     assert engine.asked[-1][0] == "set"  # neither has noise: nothing was asked
 
 
+@pytest.mark.parametrize("page", ["routers", "methods"])
+@pytest.mark.parametrize("before", ["home", "playground", "journey"])
+def test_what_was_turned_elsewhere_is_kept_and_the_runs_wait(engine, before, page):
+    app = visit(before)
+    if before != "home":
+        healthy(widget(app, "num_experts").set_value(5).run())
+    healthy(app.switch_page(f"../../pages/{page}.py").run())
+    (what, configs) = engine.asked[-1]
+    assert what == "open" and engine.plays[-1] is False
+    assert {each.num_experts for each in configs} == {8 if before == "home" else 5}
+    healthy(app.run())
+    assert engine.asked[-1] == (what, configs)  # and stays so
+
+
+def test_a_slider_that_cannot_turn_a_router_says_so(engine):
+    app = visit("routers", num_experts="1", top_k="1")
+    text = " ".join(each.value for each in app.caption)
+    assert "Switch always has k = 1; GShard always has k = 2; one of these routers needs more experts" in text
+
+
 def test_another_router_starts_both_again(engine):
     app = visit("routers", capacity_factor="2")
     healthy(next(box for box in app.selectbox if box.key == "choose_right").set_value("hash").run())
@@ -770,7 +790,7 @@ def test_a_play_that_means_nothing_is_named_and_left_out_on_every_page(engine, n
     app = healthy(visit(name, play=play))
     (notice,) = said(app)
     assert notice.startswith(f"play must be 0 or 1: got {play!r}; left out") and "play" not in app.query_params
-    assert picture(app)["autoplay"] is True
+    assert engine.plays == [name not in ("journey", "routers", "methods")]  # as without it
     usual = healthy(visit(name))
     assert engine.plays[0] is engine.plays[1] and address(app) == address(usual)
     assert not healthy(app.run()).warning

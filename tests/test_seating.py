@@ -121,12 +121,32 @@ def test_skew_differs_by_run_and_acts_in_training_too() -> None:
     assert together.measure().load_RE[1, :4].sum() > together.measure().load_RE[0, :4].sum() + 0.2
 
 
+def noise_size(training: Training) -> torch.Tensor:
+    batch = training.batch()
+    knobs = batch.knobs(training.routing_knobs, training.bias_RE)
+    found = training.model.route(training.rows_REP, batch.x_RTD, knobs).noise_std_TE
+    assert found is not None
+    return found
+
+
 @pytest.mark.parametrize("router", ["noisy_top_k", "gshard", "switch"])
 def test_noise_times_0_is_no_noise(router: str) -> None:
     jitter: dict[str, Any] = {"gate_jitter": 0.1} if router == "switch" else {}
     calm, loud = (Training([RunConfig().nearest(router=router, router_noise=n, **jitter)[0]]) for n in (0.0, 2.0))
-    drawn = [training.batch().draws for training in (calm, loud)]
+    usual = Training([RunConfig().nearest(router=router, **jitter)[0]])
+    drawn = [training.batch().draws for training in (calm, loud, usual)]
+    if router == "noisy_top_k":  # of a learned size, which is multiplied
+        assert drawn[0] == {}
+        assert torch.allclose(noise_size(loud), 2 * noise_size(usual))
+        return
     (name,) = drawn[0]
     assert not drawn[0][name].any() and drawn[1][name].any()
-    usual = Training([RunConfig().nearest(router=router, **jitter)[0]]).batch().draws[name]
-    assert torch.equal(drawn[1][name], 2 * usual)
+    assert torch.equal(drawn[1][name], 2 * drawn[2][name])
+
+
+def test_noise_of_0_beside_a_run_with_noise_is_next_to_none() -> None:
+    configs = [RunConfig().nearest(router="noisy_top_k", router_noise=noise, balance_loss="load", balance_coef=1.0)[0]
+               for noise in (0.0, 1.0)]  # fmt: skip
+    together = Training(configs)
+    together.step(20)
+    assert not together.diverged and torch.isfinite(together.rows_REP).all()

@@ -26,7 +26,7 @@ def wanted(configs: Sequence[RunConfig]) -> tuple[str, ...]:
     """The draws, by their names in `RoutingKnobs`, that a training step of these runs asks for; mostly none."""
     first = configs[0]
     asked = {
-        "noise_RTE": first.router == "noisy_top_k",
+        "noise_RTE": first.router == "noisy_top_k" and any(config.router_noise > 0 for config in configs),
         "uniform_RT": first.router == "gshard" and first.second_policy == "random",
         "jitter_RTD": any(config.gate_jitter > 0 for config in configs),
     }
@@ -42,7 +42,7 @@ def draws(configs: Sequence[RunConfig], step: int, size: tuple[int, int], like: 
     found = {}
     for name in wanted(configs):
         each = [
-            config.router_noise
+            (1.0 if name == "noise_RTE" else config.router_noise)  # whose learned size is multiplied, see deciding.py
             * DRAWS[name](stream(config.seed, "router noise", step), num_tokens, config.num_experts, width, like.dtype)
             for config in configs
         ]

@@ -73,6 +73,7 @@ def training_knobs(configs: Sequence[RunConfig], like: Tensor, num_tokens: int |
         renormalize=knob(configs, "renormalized", like),
         capacity=_places(configs, [c.capacity_factor for c in configs], num_tokens, like),
         jitter=knob(configs, "gate_jitter", like),
+        noise=knob(configs, "router_noise", like),
         skew=knob(configs, "gate_skew", like),
         token_groups=first.token_groups,
     )

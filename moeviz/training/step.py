@@ -47,7 +47,7 @@ class Numbers:
         rate_R = torch.cat([part.learning_rate_R for part in parts])
         shared: dict[str, Any] = {
             name: side_by_side([getattr(part.routing, name) for part in parts], num_runs, rate_R)
-            for name in ("k", "renormalize", "jitter", "skew")
+            for name in ("k", "renormalize", "jitter", "skew", "noise")
         }
         places = [part.routing.capacity for part in parts if part.routing.capacity is not None]
         capacity = side_by_side(places, num_runs, rate_R) if places else None

@@ -23,7 +23,7 @@ def live_knobs(page: str, *names: str, runs: Callable[[RunConfig], list[RunConfi
     """
     config = turned(config_from_address(page))
     visit: Visit | None = st.session_state.get("visit")
-    if visit is not None and visit.asked != tuple(runs(config)):
+    if visit is not None and visit.page == page and visit.asked != tuple(runs(config)):
         if live_run(page, runs(config)) != visit.token or visit.configs != tuple(runs(config)):
             st.rerun()
         config_to_address(config)

@@ -30,6 +30,16 @@ def base_config(page: str) -> RunConfig:
     return config
 
 
+def say_what_is_fixed(base: RunConfig, configs: Sequence[RunConfig]) -> None:
+    """Where a slider cannot turn one of the routers, or where one of them needs more experts than were asked for."""
+    infos = {config.router: ROUTER_INFO[config.router] for config in configs}
+    said = [f"{info.name} always has k = {info.k}" for info in infos.values() if info.k != "any"]
+    if configs[0].num_experts != base.num_experts:
+        said.append(f"one of these routers needs more experts, so both have N = {configs[0].num_experts}")
+    if said:
+        st.caption(f"{'; '.join(said)}.")
+
+
 def show_lowered() -> None:
     """Let the widgets show the learning rate of runs that have lowered it themselves to recover."""
     config = present_config()

@@ -67,7 +67,7 @@ export class Routers {
     const runs = titles.map((_, run) => run).filter((run) => run < header.num_runs);
     const rows = [
       ['Unevenness of load (CV)', '0', ({ load }) => unevenness(load)],
-      ['Unevenness of importance (CV)', '0', ({ importance }) => unevenness(importance)],
+      ['Unevenness of Σ weights, after drops (CV)', '0', ({ importance }) => unevenness(importance)],
       ['Tokens without any expert', '0', ({ unserved }) => unserved],
       ...losses.map(([label, balanced], index) => [label, String(balanced), ({ loss }) => loss[index]]),
     ];
