@@ -18,7 +18,7 @@ const PAUSED = 'Paused: press Play to see what the change does.';
 const DONE = 'All three seen. Go on with a preset, another N, or the pictures above the map.';
 
 const settledWords = (next) => (next ? `Settled. ${next}` : `${SETTLED} Turn a knob, or Reset.`);
-const turnedNow = ({ marks, step, state }) => state === 'paused' && step > 0 && marks.at(-1)?.[0] === step;
+const turnedNow = ({ marks, step, state }) => state === 'paused' && step > 0 && marks.at(-1)?.[0] === step && marks.at(-1)[1].startsWith('λ'); // λ acts by training
 
 export class Guide {
   constructor(host) {
