@@ -64,7 +64,7 @@ row by row from the upper left:
     seating        of the first train tokens, T of them, as a batch of their own in training: seating_prob,
                    seating_weight f4[R,T,N]; seating_chosen, seating_kept u1[R,T,N]; seating_position i2[R,T,N] (in the
                    expert's queue from 0; −1 = not in it: not chosen, or skipped at random); seating_places i4[R,1] (T =
-                   no limit); seating_load, seating_importance, seating_mean_prob f4[R,N]; seating_loss f4[R,L] (raw, in
+                   no limit); seating_load, seating_importance f4[R,N]; seating_loss f4[R,L] (raw, in
                    the order of moeviz.rules.BALANCED_VALUES); seating_dropped f4[R,2] (share of choices; and by a gate
                    that chooses at random; NaN without a limit); seating_unserved f4[R,1] (share of tokens)
 """

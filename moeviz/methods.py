@@ -67,6 +67,9 @@ METHODS: dict[str, Method] = {
     ),
 }  # fmt: skip
 
+PLAIN: dict[str, Any] = {"router": "top_k", "balance_loss": "squared", "balance_coef": 0.0, "capacity_factor": None}
+"""What a run has that balances in no way."""
+
 
 def as_in_its_paper(base: RunConfig, router: str, noise: float = 1.0) -> RunConfig:
     """The run with another router and what belongs to it; knobs of the base that this router has stay as they are.
@@ -95,6 +98,3 @@ def all_methods(base: RunConfig, strength: float = 1.0) -> list[RunConfig]:
             knobs[method.strength] = method.value_at(strength)
         configs.append(base.nearest(**PLAIN | knobs)[0])
     return configs
-
-
-PLAIN: dict[str, Any] = {"router": "top_k", "balance_loss": "squared", "balance_coef": 0.0, "capacity_factor": None}

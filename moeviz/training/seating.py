@@ -32,7 +32,7 @@ def seating(training: Training) -> dict[str, np.ndarray]:
     ]
     numbers = {
         "prob": routing.probs_TE, "weight": routing.gates_TE, "load": metrics.load(routing, k=k),
-        "importance": metrics.importance(routing), "mean_prob": metrics.mean_probability(routing),
+        "importance": metrics.importance(routing),
         "loss": torch.stack([LOSSES[name](routing, k=k) for name in BALANCED_VALUES], -1),
         "unserved": metrics.unserved_share(routing).unsqueeze(-1),
     }  # fmt: skip

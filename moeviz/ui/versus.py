@@ -69,26 +69,23 @@ def _router(name: str, label: str, usual: str) -> str:
 
 def noise() -> float:
     """How many times what its paper draws at random each router gets."""
-    names = ("0", "0.5", "1", "2", "4")
-    chosen = _asked("draws", names, "1")
-    found = st.select_slider(
-        "Noise", names, chosen, key="choose_draws", on_change=_keep, args=["draws"],
-        help="Noisy top-k adds noise to scores, Switch jitters the gate's input, GShard skips second choices: 1 = as "
-        "in the paper, 0 = nothing is random. The other routers have none.",
+    return _times(
+        "draws", "Noise", (0.0, 0.5, 1.0, 2.0, 4.0),
+        "Noisy top-k adds noise to scores, Switch jitters the gate's input, GShard skips second choices: 1 = as in the "
+        "paper, 0 = nothing is random. The other routers have none.",
     )  # fmt: skip
-    st.query_params["draws"] = found
-    return float(found)
 
 
 def strength() -> float:
     """How many times as strongly each way to balance acts."""
-    names = tuple(f"{each:g}" for each in STRENGTHS)
-    chosen = _asked("strength", names, "1")
-    found = st.select_slider(
-        "Strength", names, chosen, key="choose_strength", on_change=_keep, args=["strength"],
-        help="Multiplies the λ of every loss, and DeepSeek's γ.",
-    )  # fmt: skip
-    st.query_params["strength"] = found
+    return _times("strength", "Strength", STRENGTHS, "Multiplies the λ of every loss, and DeepSeek's γ.")
+
+
+def _times(name: str, label: str, values: Sequence[float], about: str) -> float:
+    names = tuple(f"{each:g}" for each in values)
+    chosen = _asked(name, names, "1")
+    found = st.select_slider(label, names, chosen, key=f"choose_{name}", on_change=_keep, args=[name], help=about)
+    st.query_params[name] = found
     return float(found)
 
 

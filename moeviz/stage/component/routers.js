@@ -112,7 +112,7 @@ export function batchOf(header, arrays, run) {
     return position[at] < 0 ? 'skipped' : 'dropped';
   });
   return {
-    ids, names: ids.map(letter), states, position, kept, weight: of('weight'), prob: of('prob'), load: of('load'),
+    ids, names: ids.map(letter), states, position, kept, weight: of('weight'), load: of('load'),
     importance: of('importance'), loss: of('loss'), unserved: of('unserved')[0], places: of('places')[0],
     drop: of('dropped')[0], byChance: of('dropped')[1], tokens: chosen.length / ids.length, router: header.router[run], soft: header.router[run] === 'soft',
   };
