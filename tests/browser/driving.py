@@ -18,6 +18,7 @@ from typing import IO, Any, Self
 
 import psutil
 from playwright.sync_api import Error, Locator, Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from moeviz.figures.palette import HUES
 
@@ -265,10 +266,20 @@ class Stage:
 
     def choose(self, knob: str, label: str) -> None:
         """Choose from a knob's list."""
-        box = self.page.locator(f".st-key-knob_{knob} input")
-        box.click()
-        box.fill(label)
-        self.page.get_by_role("option", name=label, exact=True).click()
+        self.pick(self.page.locator(f".st-key-knob_{knob} input"), label)
+
+    def pick(self, box: Locator, label: str) -> None:
+        """Choose from a list. A page that moves (as one does that unfolds) closes a list, which is then opened again."""
+
+        def check() -> None:
+            box.fill(label)
+            box.press("ArrowDown")
+            try:
+                self.page.get_by_role("option", name=label, exact=True).click(timeout=2000)
+            except PlaywrightTimeoutError as error:
+                raise AssertionError(f"the list with {label!r} does not stay open") from error
+
+        soon(check)
 
     def colors(self, canvas: str, side: int) -> list[str]:
         """The colors of a canvas at the centers of side × side cells, row by row from the upper left."""

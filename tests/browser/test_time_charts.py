@@ -88,10 +88,7 @@ def test_a_turned_knob_leaves_its_mark_in_every_time_chart(stage):
 def choose_ghost(stage: Stage, label: str) -> None:
     if not stage.page.locator(".st-key-ghost").count():
         stage.page.get_by_text("More", exact=True).click()
-    box = stage.page.locator(".st-key-ghost input")
-    box.click()
-    box.fill(label)
-    stage.page.get_by_role("option", name=label, exact=True).click()
+    stage.pick(stage.page.locator(".st-key-ghost input"), label)
 
 
 def gray_in(stage: Stage, name: str) -> tuple[int, list[str]]:
