@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from moeviz.config import LOSS_NAMES
-from moeviz.losses import LOSSES, z
-from moeviz.routers import deepseek_v3, noisy_top_k, top_k
+from moeviz.losses import LOSSES, load, switch, z
+from moeviz.routers import deepseek_v3, expert_choice, noisy_top_k, slot_inputs, soft, top_k
 from moeviz.rules import BALANCED_VALUES
 from tests.routing import nats, random_logits, small_logits, softmax_slowly, variation, wishes
 
@@ -92,6 +92,16 @@ def test_where_no_expert_differs_losses_are_balanced_and_pull_nowhere(router: An
         if loss.requires_grad:  # a plain count has no slope
             (gradient_TE,) = torch.autograd.grad(loss, logits_TE, retain_graph=True)
             assert gradient_TE.abs().max() < 1e-12, name  # which NaN is not
+
+
+@given(st.integers(0, 999), st.integers(1, 5), st.floats(0.1, 20))
+def test_where_the_work_is_even_by_construction_counts_say_nothing(seed: int, k: int, size: float) -> None:
+    # f = 1/N whatever the scores: CV² of the counts 0, N Σ f P = Σ P = 1, as if all were balanced
+    logits_TE = size * random_logits(7, 5, seed=seed)
+    mixed = soft(logits_TE)
+    for routing in (expert_choice(logits_TE, k=k), mixed.as_routing(slot_inputs(mixed, logits_TE))):
+        assert load(routing, k=k).item() == pytest.approx(0, abs=1e-15)
+        assert switch(routing, k=k).item() == pytest.approx(1, rel=1e-12)
 
 
 @given(st.integers(0, 999), st.integers(1, 5), st.permutations(range(7)), st.permutations(range(5)))
