@@ -78,7 +78,6 @@ export class Journey {
     if (!moved && header.state === 'running' && !this.texts.ready()) return;
     this.place = String(header.probe);
     this.token = tokenOf(frame);
-    this.token.focus = this.token.asked[0] ?? this.token.first;
     this.whatIf.draw(this.token);
     this.drawStop();
     if (moved) this.speak();

@@ -25,3 +25,6 @@ export const math = (...parts) => `<math>${row(...parts)}</math>`;
 export function pieces(terms) {
   return terms.map((term, index) => (index ? math('<mo form="infix">+</mo>', term) : math(term)));
 }
+
+// Words between formulas, which break like any text.
+export const words = (plainText) => `<span>${plainText}</span>`;
