@@ -16,12 +16,10 @@ from moeviz.ui.settings import setting
 from moeviz.ui.single import SINGLE, single_token
 from moeviz.ui.visitor import live_run
 
-PARTS = {
+PARTS = {  # what balance losses are made of, by functions of their own
     "gshard": ("first_share",), "importance": ("weight_sums",), "load": ("likely_counts",),
     "importance_load": ("importance", "weight_sums", "load", "likely_counts"),
 }  # fmt: skip
-"""What balance losses are made of, by functions of their own."""
-
 WARM = 100  # steps: enough for experts that differ, soon enough to be there at once
 
 words, action = st.columns([4, 1.3], vertical_alignment="center")

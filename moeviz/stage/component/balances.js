@@ -1,6 +1,6 @@
 // The formula of each balance loss with the numbers of the batch, and what a token like this one has to do with it.
 
-import { factor, fenced, frac, joined, math, mi, mn, mo, pieces, row, sub, sum, sup, text, words } from './mathml.js';
+import { close, factor, fenced, frac, math, mi, mn, mo, open, pieces, row, sub, sum, sup, text, words } from './mathml.js';
 import { any, elided, named, power, square } from './outputs.js';
 import { plain, settled, small, total } from './sums.js';
 
@@ -45,7 +45,7 @@ const BALANCES = {
     const powers = logits.map((each) => power(mn(plain(each, inner.digits))));
     return [
       [math(mi('L'), mo('='), frac(mn('1'), mi('T')), row(sum(mi('t')), square(fenced(mi('ln'), row(sum(mi('i')), power(sub(mi('z'), mi('i')))))))), math(mo('='), mn(small(balance))), words(`, the mean over the batch’s T = ${tokens} tokens.`)],
-      [words('The term of a token like this one:'), math(mi('ln'), fenced(...joined(shortened(powers), '+'))), math(mo('='), mn(inner.shown)), words('; squared:'), math(square(factor(plain(size, outer.digits))), mo('='), mn(outer.shown))],
+      [words('The term of a token like this one:'), math(mi('ln'), open), ...summed(powers), math(close, mo('='), mn(inner.shown)), words('; squared:'), math(square(factor(plain(size, outer.digits))), mo('='), mn(outer.shown))],
     ];
   },
   entropy: (token) => {
@@ -88,7 +88,7 @@ function products(token, shares) {
   const terms = shares.map((each, expert) => row(mn(plain(each, digits)), mo('·'), mn(plain(meanProb[expert], digits))));
   return [
     [math(mi('L'), mo('='), mi('N'), mo('·'), row(sum(mi('i')), any('f'), any('P')))],
-    [math(mi('L'), mo('='), mn(String(count)), mo('·'), mo('(')), ...summed(terms), math(mo(')'), mo('='), mn(shown))],
+    [math(mi('L'), mo('='), mn(String(count)), mo('·'), open), ...summed(terms), math(close, mo('='), mn(shown))],
   ];
 }
 
@@ -108,8 +108,8 @@ function variation({ count }, { letter, amounts, meaning }, known) {
     value,
     lines: [
       [math(...(known === undefined ? [] : [mi('L'), mo('=')]), result, fenced(mi(letter)), mo('='), frac(text('variance'), square(text('mean')))), words(meaning)],
-      [math(text('mean'), mo('='), frac(row(...joined(shortened(sums), '+')), n)), math(mo('='), mn(middle.shown))],
-      [math(text('variance'), mo('='), frac(mn('1'), n), mo('·'), mo('(')), ...summed(squares), math(mo(')'), mo('='), mn(around.shown))],
+      [math(text('mean'), mo('='), frac(mn('1'), n), mo('·'), open), ...summed(sums), math(close, mo('='), mn(middle.shown))],
+      [math(text('variance'), mo('='), frac(mn('1'), n), mo('·'), open), ...summed(squares), math(close, mo('='), mn(around.shown))],
       [math(result, mo('='), frac(mn(plain(spread, last.digits)), square(mn(plain(mean, last.digits))))), math(mo('='), mn(last.shown))],
     ],
   };
@@ -121,5 +121,5 @@ const entropyOf = (shares) => -total(shares.map((each) => (each > 0 ? each * Mat
 function entropyLine(name, shares) {
   const { shown, digits } = settled(entropyOf(shares), [(round) => entropyOf(shares.map(round))]);
   const terms = shares.map((each) => row(mn(plain(each, digits)), mo('·'), mi('ln'), mn(plain(each, digits))));
-  return [math(mi('H'), fenced(name), mo('='), mo('−'), mo('(')), ...summed(terms), math(mo(')'), mo('='), mn(shown))];
+  return [math(mi('H'), fenced(name), mo('='), mo('−'), open), ...summed(terms), math(close, mo('='), mn(shown))];
 }

@@ -5,10 +5,11 @@ import { all, any, elided, mixture, named, power, vector } from './outputs.js';
 import { plain, settled, small } from './sums.js';
 
 const FEW = 4; // experts that are compared one by one
+const FAR = 12; // e to such a number is too long to read
 const FINEST = 7; // digits behind the point; the frames carry no more
 
 export function choiceLines(token) {
-  return [[chosenSet(token)], ...CHOICES[token.choosing](token)];
+  return [...chosenSet(token), ...CHOICES[token.choosing](token)];
 }
 
 const CHOICES = {
@@ -19,9 +20,9 @@ const CHOICES = {
     const { shown, digits } = settled(biased[focus], [(round) => round(sigmoids[focus]) + round(choiceBias[focus])]);
     const name = (expert) => row(named('s', token, expert), mo('+'), named('b', token, expert));
     const bias = plain(choiceBias[focus], digits);
-    const added = bias.startsWith('−') ? row(mo('−'), mn(bias.slice(1))) : row(mo('+'), mn(bias));
+    const added = bias.startsWith('−') ? [mo('−'), mn(bias.slice(1))] : [mo('+'), mn(bias)];
     const best = allowed.every(Boolean) ? [] : [[words(`Only experts of the groups that suit it best may be asked: ${names.filter((_, expert) => allowed[expert]).join(', ')}.`)]];
-    return [...best, [math(name(focus), mo('='), mn(plain(sigmoids[focus], digits)), added), math(mo('='), mn(shown))], ...cut(token, biased, name)];
+    return [...best, [math(name(focus), mo('='), mn(plain(sigmoids[focus], digits)), ...added), math(mo('='), mn(shown))], ...cut(token, biased, name)];
   },
   experts: (token) => {
     const { asked, probs, threshold } = token;
@@ -48,7 +49,7 @@ const CHOICES = {
   nobody: (token) => {
     const { focus, logits, mixedSize, mixtures } = token;
     const most = Math.max(logits[focus], mixedSize[focus]);
-    const off = most > FINEST ? most - 1 : 0;
+    const off = most > FAR ? most : 0;
     const [own, whole] = [Math.exp(logits[focus] - off), Math.exp(mixedSize[focus] - off)];
     const { shown, digits } = settled(own / whole, [(round) => round(own) / round(whole)], small);
     const mean = row(sum(mi('t')), sub(mi('d'), mi('t')), mi('x'));
@@ -58,14 +59,16 @@ const CHOICES = {
         math(any('d'), mo('='), frac(power(any('z')), row(sum(text('tokens')), power(any('z'))))),
         math(mo(','), named('d', token, focus), mo('='), frac(mn(plain(own, digits)), mn(plain(whole, digits))), mo('='), mn(shown)),
       ],
+      ...(off ? [[words(`(Above and below both divided by e to the ${plain(off)}, which changes no share.)`)]] : []),
       [words('The mixture that the expert gets:'), math(mixture(mi(token.names[focus])), mo('='), mean, mo('='), vector(mixtures[focus], plain))],
     ];
   },
 };
 
 function chosenSet({ choosing, asked, names }) {
+  if (choosing === 'nobody') return [];
   const members = asked.length ? row(mo('{'), ...joined(asked.map((expert) => mi(names[expert])), ','), mo('}')) : mi('∅');
-  return math(choosing === 'scores' || choosing === 'bias' ? mi('Top-k') : text('chosen'), mo('='), members);
+  return [[math(choosing === 'scores' || choosing === 'bias' ? mi('Top-k') : text('chosen'), mo('='), members)]];
 }
 
 // The chosen ones by size, the cut, and the largest that is left out.
