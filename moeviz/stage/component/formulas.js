@@ -7,7 +7,8 @@ import { answerOf, any, elided, named, ofX, outputName, vector } from './outputs
 import { probabilityLines, weightLines } from './shares.js';
 import { plain, settledSum } from './sums.js';
 
-const FEW = 4; // inputs, or experts, that are written out
+const FEW = 4; // experts that are written out
+const MANY = 16; // inputs that are
 
 // Returns lines; a line is a list of pieces of MathML.
 export function formulas(stop, token) {
@@ -23,7 +24,7 @@ const FORMULAS = {
     const pairs = [...x.map((value, index) => [columns[focus][index], value]), ...(biased ? [[bias[focus], 1]] : [])];
     const { shown, digits } = settledSum(pairs, logits[focus]);
     const terms = x.map((value, index) => product(columns[focus][index], value, digits));
-    const written = x.length > FEW ? [...terms.slice(0, 3), mo('…')] : terms;
+    const written = x.length > MANY ? [...terms.slice(0, 3), mo('…')] : terms;
     if (biased) written.push(factor(plain(bias[focus], digits)));
     return [
       [math(any('z'), mo('='), ...symbols)],

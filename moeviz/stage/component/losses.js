@@ -38,13 +38,19 @@ function squaredError({ y, target, loss, outputs }) {
   const several = outputs > 1;
   const mean = several ? [frac(mn('1'), mn(String(outputs)))] : [];
   const difference = several ? fenced(sub(mi('y'), mi('o')), mo('−'), sub(mi('t'), mi('o'))) : fenced(mi('y'), mo('−'), mi('t'));
-  const { shown, digits } = settled(loss, [(round) => total(y.map((value, o) => (round(value) - round(target[o])) ** 2)) / outputs], small);
+  const squares = y.map((value, o) => (value - target[o]) ** 2);
+  const { shown, digits } = settled(loss, [
+    (round) => total(y.map((value, o) => (round(value) - round(target[o])) ** 2)) / outputs, (round) => round(total(squares)) / outputs,
+  ], small);
   const term = (value, o) => square(fenced(mn(plain(value, digits)), mo('−'), factor(plain(target[o], digits))));
   const terms = y.slice(0, FEW).map(term);
   if (outputs > FEW) terms.push(mo('⋯'));
   const filled = several ? fenced(...joined(terms, '+')) : terms[0];
   return [
     [math(text('task loss'), mo('='), ...mean, ...(several ? [sum(mi('o'))] : []), square(difference))],
-    [math(mo('='), ...mean, filled), math(mo('='), mn(shown))],
+    [
+      math(mo('='), ...mean, filled),
+      ...(outputs > FEW ? [math(mo('='), ...mean, mo('·'), mn(plain(total(squares), digits)))] : []), math(mo('='), mn(shown)),
+    ],
   ];
 }
