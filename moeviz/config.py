@@ -13,7 +13,7 @@ from typing import Any
 
 from moeviz import rules
 from moeviz.knob import Knob, Value, knob
-from moeviz.rules import ROUTER_INFO, ROUTER_NAMES, SEATED, Complaint
+from moeviz.rules import ADD_UP, ROUTER_INFO, ROUTER_NAMES, SEATED, Complaint
 from moeviz.task_info import TASK_INFO, TASK_NAMES, task_classes
 
 LOSS_NAMES = ("squared", "switch", "gshard", "importance", "load", "importance_load", "z", "entropy")
@@ -182,11 +182,17 @@ class RunConfig:
             raise ValueError(str(found))
 
     @property
+    def weights(self) -> str:
+        """How the weights of a token come about (see rules.ADD_UP); the gate form `auto` is plain at k = 1."""
+        declared = ROUTER_INFO[self.router].weights
+        if declared != "form":
+            return declared
+        return ("renormalized" if self.top_k > 1 else "plain") if self.gate_form == "auto" else self.gate_form
+
+    @property
     def renormalized(self) -> bool:
-        """Whether the weights of a token add up to 1; where `gate_form` decides, `auto` is plain at k = 1."""
-        if ROUTER_INFO[self.router].weights != "form":
-            return ROUTER_INFO[self.router].weights == "shares"
-        return self.gate_form == "renormalized" or (self.gate_form == "auto" and self.top_k > 1)
+        """Whether the weights of a token always add up to 1."""
+        return ADD_UP[self.weights]
 
     @property
     def biased_gate(self) -> bool:

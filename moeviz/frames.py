@@ -19,11 +19,12 @@ Header, about the task: `task`, `kind`, `view` map | curve | projection | rows, 
 (values that regression pictures are shaded between), `num_runs` R, `num_experts` N, `num_shared` experts beside them,
 `num_outputs` O.
 Header, a list with one entry per run: `router`, `balance_loss`, `top_k`, `balance_coef`, `renormalized` (a token's
-weights add up to 1), `task_loss`, `balance_loss_value` (raw), `train_metric`, `test_loss`, `test_metric`, `cv_load`,
-`specialization`, `dropped_share` (of choices), `unserved_share` (of tokens, without any expert), `cv_importance` (of
-the weights' sums), `gate_gradient` (norm, of the last step), `max_violation`, `load_entropy`, `logit_size`,
-`num_parameters`, `active_parameters` and `flops` (those of one token); one per run and expert: `ids` (letter A is id 0;
-the E axis is sorted by id), `dead`, `died_at` (step since which it is idle; 0 = never chosen; null = not dead).
+weights add up to 1), `weights` and `choice` (how these come about, and who decides: see moeviz.rules), `task_loss`,
+`balance_loss_value` (raw), `train_metric`, `test_loss`, `test_metric`, `cv_load`, `specialization`, `dropped_share` (of
+choices), `unserved_share` (of tokens, without any expert), `cv_importance` (of the weights' sums), `gate_gradient`
+(norm, of the last step), `max_violation`, `load_entropy`, `logit_size`, `num_parameters`, `active_parameters` and
+`flops` (those of one token); one per run and expert: `ids` (letter A is id 0; the E axis is sorted by id), `dead`,
+`died_at` (step since which it is idle; 0 = never chosen; null = not dead).
 
 Arrays in every frame: `load`, `mean_prob`, `importance`, `gradient_norm`, `update_share` (share of steps with a token),
 `probe_prob`, `probe_weight` f4[R,N]; `probe_chosen` u1[R,N]; `probe_output` f4[R,O] (shared experts included;
@@ -52,15 +53,21 @@ row by row from the upper left:
                    that it died, oldest first, at most the newest 8, also after it came back (0 = never chosen until
                    then; NaN = it died less often); of a ghost: ghost_step f4[S]; ghost_task_loss,
                    ghost_balance_loss, ghost_test_metric f4[R,S]
-    journey        of the token at the probe: journey_x f4[R,D]; journey_gate_w f4[R,N,D]; journey_gate_b f4[R,N];
-                   journey_logit f4[R,N] (journey_noisy_logit where noise was added); journey_target f4[R,1] (class) or
-                   f4[R,O], of the test token at journey_distance f4[R,1]; journey_loss f4[R,1]; journey_gradient
-                   f4[R,N] (of the loss, along each logit); journey_shared f4[R,O] (the
-                   shared experts' part of the output); journey_alone_loss f4[R,N] (sent to this expert alone, with
-                   weight 1); with F = plain, renormalized, softmax after top-k, each with the run's k, then with k = 1:
+    journey        of the token at the probe: journey_x f4[R,D]; journey_gate_w f4[R,N,D]; journey_gate_b f4[R,N] (with
+                   what gate_skew adds); journey_logit f4[R,N]; journey_target f4[R,1] (class) or f4[R,O], of the test
+                   token at journey_distance f4[R,1]; journey_loss f4[R,1]; journey_gradient f4[R,N] (of the loss, along
+                   each logit); journey_shared f4[R,O] (the shared experts' part of the output); journey_alone_output
+                   f4[R,N,O] and journey_alone_loss f4[R,N] (this expert alone computes the token, unmixed, with weight
+                   1); with F = plain, renormalized, softmax after top-k, each with the run's k, then with k = 1:
                    journey_form_weight, journey_form_gradient f4[R,F,N]; journey_form_output f4[R,F,O];
-                   journey_form_loss f4[R,F]; of the measured train tokens: journey_mean_prob, journey_batch_load
-                   f4[R,N]; journey_balance_loss f4[R,1] (raw)
+                   journey_form_loss f4[R,F]; of the measured train tokens: journey_mean_prob, journey_batch_load,
+                   journey_first_share, journey_weight_sum, journey_likely_count f4[R,N]; journey_balance_loss (raw),
+                   journey_mean_entropy, journey_batch_tokens (their number) f4[R,1]; deepseek_v3 adds
+                   journey_choice_bias, journey_allowed (1 = in a best group) f4[R,N], journey_route_scale f4[R,1];
+                   expert_choice journey_threshold f4[R,N] (the p of the last token taken); hash journey_table
+                   f4[R,4] (the token's id, the table's length, its place there, the expert there); soft
+                   journey_mixture f4[R,N,D] (what an expert computes), journey_mixed_size f4[R,N] (logsumexp of its
+                   scores over the tokens of its mixture)
     seating        of the first train tokens, T of them, as a batch of their own in training: seating_prob,
                    seating_weight f4[R,T,N]; seating_chosen, seating_kept u1[R,T,N]; seating_position i2[R,T,N] (in the
                    expert's queue from 0; −1 = not in it: not chosen, or skipped at random); seating_places i4[R,1] (T =

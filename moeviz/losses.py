@@ -55,8 +55,12 @@ def gshard(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R"]:
     Source: GShard, section 2.2 (arXiv 2006.16668), times N² so that 1.0 means balanced for every N.
     """
     mean_prob_E = routing.probs_TE.mean(-2)
-    first_E = (routing.rank_TE == 0).to(mean_prob_E.dtype).mean(-2)
-    return mean_prob_E.shape[-1] * (first_E * mean_prob_E).sum(-1)
+    return mean_prob_E.shape[-1] * (first_share(routing) * mean_prob_E).sum(-1)
+
+
+def first_share(routing: Routing) -> Float[Tensor, "*R E"]:
+    """Share of tokens whose first choice each expert is."""
+    return (routing.rank_TE == 0).to(routing.probs_TE.dtype).mean(-2)
 
 
 def importance(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R"]:
@@ -67,8 +71,13 @@ def importance(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R"]:
     Units:  none; 0 balanced, N/k − 1 when all tokens take the same k experts with equal weights.
     Source: Shazeer et al. 2017, eq. 6-7 (arXiv 1701.06538). Weights of 1 (renormalized, k = 1) give no gradient.
     """
+    return cv_squared(weight_sums(routing))
+
+
+def weight_sums(routing: Routing) -> Float[Tensor, "*R E"]:
+    """Σ_t weights: what each expert got of all tokens, before drops."""
     gates_TE = routing.gates_TE if routing.full_gates_TE is None else routing.full_gates_TE
-    return cv_squared(gates_TE.sum(-2))
+    return gates_TE.sum(-2)
 
 
 def load(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R"]:
@@ -80,6 +89,11 @@ def load(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R"]:
     Units:  none; 0 balanced, N/k − 1 when all tokens are sure of the same k experts.
     Source: Shazeer et al. 2017, appendix A (arXiv 1701.06538); only `noisy_top_k` has noise.
     """
+    return cv_squared(likely_counts(routing, k=k))
+
+
+def likely_counts(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R E"]:
+    """Σ_t P(x, i): how many tokens another draw of the noise would send to each expert, on average; see `load`."""
     share_TE = routing.chosen_TE.to(routing.probs_TE.dtype)
     noisy_TE, std_TE = routing.noisy_logits_TE, routing.noise_std_TE
     if noisy_TE is not None and std_TE is not None:
@@ -89,7 +103,7 @@ def load(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R"]:
         threshold_TE = torch.where(routing.chosen_TE, next_T1, kth_T1)
         chance_TE = torch.special.ndtr((routing.logits_TE - threshold_TE) / std_TE)
         share_TE = torch.where(routing.chosen_TE.all(-1, keepdim=True), share_TE, chance_TE)
-    return cv_squared(share_TE.sum(-2))
+    return share_TE.sum(-2)
 
 
 def importance_load(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R"]:

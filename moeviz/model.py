@@ -218,6 +218,6 @@ class MoE:
         return num_experts * self.gate_width + (k + self.num_shared) * own
 
 
-def slant(logits_RTE: Float[Tensor, "R T E"]) -> Float[Tensor, " E"]:
+def slant(scores_E: Float[Tensor, "*R E"]) -> Float[Tensor, " E"]:
     """What a skew of 1 adds to the scores: 1 for the first expert, −1 for the last, evenly between them."""
-    return torch.linspace(1, -1, logits_RTE.shape[-1], device=logits_RTE.device, dtype=logits_RTE.dtype)
+    return torch.linspace(1, -1, scores_E.shape[-1], device=scores_E.device, dtype=scores_E.dtype)

@@ -16,6 +16,10 @@ from moeviz.ui.settings import setting
 from moeviz.ui.single import SINGLE, single_token
 from moeviz.ui.visitor import live_run
 
+PARTS = {  # what balance losses are made of, by functions of their own
+    "gshard": ("first_share",), "importance": ("weight_sums",), "load": ("likely_counts",),
+    "importance_load": ("importance", "weight_sums", "load", "likely_counts"),
+}  # fmt: skip
 WARM = 100  # steps: enough for experts that differ, soon enough to be there at once
 
 words, action = st.columns([4, 1.3], vertical_alignment="center")
@@ -32,16 +36,19 @@ with st.container(key="knob_row"):
     live_knobs("journey", "num_experts", "top_k", "balance_coef")
 if token:
     loss = "cross_entropy" if task.kind == "classification" else "squared_error"
+    own_way = config.weights in ("sigmoid", "table")  # gate probabilities that are no softmax
     code = {
         "x": ["moeviz.training.pictures:routed_probe"],
         "logits": ["moeviz.model:_route"],
-        "softmax": ["moeviz.routers:softmax"],
+        "softmax": [f"moeviz.routers:{config.router if own_way else 'softmax'}"],
         "top_k": [f"moeviz.routers:{config.router}", "moeviz.routers:rank"],
         "weights": [f"moeviz.routers:{config.router}", "moeviz.routers:softmax"],
         "experts": [f"moeviz.experts:{config.expert}", "moeviz.dispatch:every_output"],
         "sum": ["moeviz.dispatch:dense", "moeviz.dispatch:sparse"],
         "task_loss": [f"moeviz.training.objective:{loss}"],
-        "balance_loss": [f"moeviz.losses:{config.balance_loss}"],
+        "balance_loss": [
+            f"moeviz.losses:{name}" for name in (config.balance_loss, *PARTS.get(config.balance_loss, ()))
+        ],
         "slopes": ["moeviz.training.journey:learned", "moeviz.training.journey:alone"],
     }
     place = stage(

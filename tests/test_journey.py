@@ -97,7 +97,84 @@ def test_twenty_tokens_and_every_expert_as_an_independent_forward_pass(task, rou
         for expert in range(len(z_E)):
             forced_O = np.eye(len(z_E))[expert] @ y_EO
             np.testing.assert_allclose(shot.probe_expert_output[0, expert], forced_O, rtol=1e-3, atol=1e-3)
+            np.testing.assert_allclose(shot.journey_alone_output[0, expert], forced_O, rtol=1e-3, atol=1e-3)
             assert shot.journey_alone_loss[0, expert] == pytest.approx(loss_of(shot, forced_O), rel=1e-3, abs=1e-3)
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda knobs: knobs["task"])
+def test_soft_moe_mixes_the_test_tokens_and_alone_an_expert_computes_the_token_itself(task):
+    training = trained(router="soft", top_k=8, **task)
+    part, x_TD = parts(training), training.data.measured_test.x_RTD[0].double().numpy()
+    z_TE = x_TD @ part["gate_w"].T + part.get("gate_b", 0.0)
+    dispatch_TE = np.exp(z_TE) / np.exp(z_TE).sum(0)
+    mixture_ED = dispatch_TE.T @ x_TD
+    for index in range(20):
+        shot = at(training, index)
+        x_D = shot.journey_x[0].astype(float)
+        own_EO = np.array([answers(part, mixture_ED[expert])[expert] for expert in range(8)])
+        np.testing.assert_allclose(shot.journey_mixture[0], mixture_ED, atol=1e-4)
+        share_E = np.exp(shot.journey_logit[0] - shot.journey_mixed_size[0])
+        np.testing.assert_allclose(share_E, dispatch_TE[index], rtol=1e-3, atol=1e-5)
+        y_O = softmax(z_TE[index]) @ own_EO
+        np.testing.assert_allclose(shot.probe_output[0], y_O, rtol=1e-3, atol=1e-3)
+        assert shot.journey_loss[0, 0] == pytest.approx(loss_of(shot, y_O), rel=1e-3, abs=1e-3)
+        for expert, forced_O in enumerate(answers(part, x_D)):
+            np.testing.assert_allclose(shot.journey_alone_output[0, expert], forced_O, rtol=1e-3, atol=1e-3)
+            assert shot.journey_alone_loss[0, expert] == pytest.approx(loss_of(shot, forced_O), rel=1e-3, abs=1e-3)
+
+
+def test_shared_experts_answer_beside_the_one_that_is_alone():
+    training = trained(num_shared_experts=2)
+    shot, part = at(training, 0), parts(training)
+    forced_EO = answers(part, shot.journey_x[0].astype(float)) + shot.journey_shared[0]
+    np.testing.assert_allclose(shot.journey_alone_output[0], forced_EO, rtol=1e-3, atol=1e-3)
+    assert shot.journey_alone_loss[0, 3] == pytest.approx(loss_of(shot, forced_EO[3]), rel=1e-3, abs=1e-3)
+
+
+def test_what_decides_beside_the_scores_is_told():
+    """Each choice, made again from what is told of it."""
+    deepseek = trained(router="deepseek_v3", bias_rate=0.02, expert_groups=4, kept_groups=2, route_scale=2.5)
+    choice, table = trained(router="expert_choice"), trained(router="hash", top_k=3)
+    for index in range(20):
+        shot = at(deepseek, index)
+        biased_E = 1 / (1 + np.exp(-shot.journey_logit[0])) + shot.journey_choice_bias[0]
+        pairs_G = biased_E.reshape(4, 2).sum(1)  # a group of two: the sum of both
+        allowed_E = np.isin(np.arange(8) // 2, np.argsort(-pairs_G)[:2])
+        np.testing.assert_array_equal(shot.journey_allowed[0], allowed_E)
+        chosen = np.argsort(-np.where(allowed_E, biased_E, -np.inf))[:2]
+        assert set(np.flatnonzero(shot.probe_chosen[0])) == set(chosen) and shot.journey_route_scale[0, 0] == 2.5
+        shot = at(choice, index)
+        np.testing.assert_array_equal(shot.probe_prob[0] >= shot.journey_threshold[0], shot.probe_chosen[0])
+        shot = at(table, index)
+        number, size, place, expert = shot.journey_table[0].astype(int)
+        assert place == number % size and size % 8 == 0
+        assert set(np.flatnonzero(shot.probe_chosen[0])) == {expert, (expert + 1) % 8, (expert + 2) % 8}
+    probs_TE = np.array(
+        [softmax(z) for z in choice.data.measured_test.x_RTD[0].double().numpy() @ parts(choice)["gate_w"].T]
+    )
+    places = -(-len(probs_TE) * 2 // 8)
+    np.testing.assert_allclose(at(choice, 0).journey_threshold[0], np.sort(probs_TE, axis=0)[-places], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "router", [{"top_k": 1, "gate_form": "plain"}, {"capacity_factor": 0.5}, {"gate_skew": 1.5}], ids=str
+)
+def test_what_the_balance_losses_are_made_of(router):
+    training = trained(**router)
+    shot, part = training.snapshot(want=("journey",)), parts(training)
+    k = router.get("top_k", 2)
+    tilt_E = router.get("gate_skew", 0) * np.linspace(1, -1, 8)
+    z_TE = training.data.measured_train.x_RTD[0].double().numpy() @ part["gate_w"].T + tilt_E
+    weights_TE = np.array([weights_of("plain" if k == 1 else "renormalized", z_E, k) for z_E in z_TE])
+    probs_TE = np.array([softmax(z_E) for z_E in z_TE])
+    assert shot.journey_batch_tokens[0, 0] == len(z_TE)
+    np.testing.assert_allclose(shot.journey_weight_sum[0], weights_TE.sum(0), rtol=1e-3, atol=0.01)  # before drops
+    np.testing.assert_allclose(shot.journey_likely_count[0], (weights_TE > 0).sum(0), atol=1.01)
+    first_E = np.bincount(z_TE.argmax(-1), minlength=8) / len(z_TE)
+    np.testing.assert_allclose(shot.journey_first_share[0], first_E, atol=2e-3)
+    entropy = -(probs_TE * np.log(probs_TE)).sum(-1).mean()
+    assert shot.journey_mean_entropy[0, 0] == pytest.approx(entropy, rel=1e-3)
+    np.testing.assert_allclose(shot.journey_gate_b[0], part.get("gate_b", np.zeros(8)) + tilt_E, atol=1e-6)
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda knobs: knobs["task"])

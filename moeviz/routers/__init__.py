@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from moeviz.routers.deepseek import bias_step, deepseek_v3
+from moeviz.routers.deepseek import bias_step, deepseek_v3, in_best_groups
 from moeviz.routers.expert_side import expert_choice, last_taken
 from moeviz.routers.fixed import balanced_table, hash, token_ids
 from moeviz.routers.largest_k import mixtral, noisy_top_k, top_k
@@ -33,6 +33,6 @@ ROUTERS: dict[str, Callable[..., Any]] = {  # each returns a Routing; soft, whic
 
 __all__ = [
     "ROUTERS", "Routing", "SoftRouting", "balanced_table", "bias_step", "capacity", "deepseek_v3", "expert_choice",
-    "gshard", "hash", "last_taken", "mix_back", "mixtral", "noisy_top_k", "queue", "rank", "slot_inputs", "soft",
-    "softmax", "switch", "token_ids", "top_k",
+    "gshard", "hash", "in_best_groups", "last_taken", "mix_back", "mixtral", "noisy_top_k", "queue", "rank",
+    "slot_inputs", "soft", "softmax", "switch", "token_ids", "top_k",
 ]  # fmt: skip

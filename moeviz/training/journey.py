@@ -12,8 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from moeviz import metrics
-from moeviz.routers import ROUTERS, Routing
+from moeviz import losses, metrics
+from moeviz.axes import over
+from moeviz.model import slant
+from moeviz.routers import ROUTERS, Routing, balanced_table, in_best_groups, last_taken, slot_inputs, soft, token_ids
 from moeviz.training import pictures
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ class Token:
     """What does not depend on the router's weights: the target, and what experts answer."""
 
     target: Tensor  # [R, 1] class, or [R, 1, O] values
-    experts_RE1O: Float[Tensor, "R E 1 O"]
+    experts_RE1O: Float[Tensor, "R E 1 O"]  # what the weights multiply
     shared_R1O: Float[Tensor, "R 1 O"]
 
 
@@ -49,11 +51,10 @@ def journey(training: Training, place: tuple[float, float] | None) -> dict[str, 
     numbers = {
         "x": x_R1D[:, 0], "logit": routing.logits_TE[:, 0], "target": target.reshape(len(target), -1),
         "distance": distance_R.unsqueeze(-1), "loss": loss_R.unsqueeze(-1), "gradient": gradient_RE,
-        "alone_loss": alone(training, token), "shared": token.shared_R1O[:, 0],
+        "shared": token.shared_R1O[:, 0],
     }  # fmt: skip
-    if routing.noisy_logits_TE is not None:
-        numbers["noisy_logit"] = routing.noisy_logits_TE[:, 0]
-    numbers |= gate(training) | forms(training, routing, token) | balance(training)
+    numbers |= gate(training) | deciding(training, x_R1D, routing) | alone(training, x_R1D, token)
+    numbers |= forms(training, routing, token) | balance(training)
     return {f"journey_{name}": value.detach().float().cpu().numpy() for name, value in numbers.items()}
 
 
@@ -93,12 +94,13 @@ def learned(
     return loss_R, torch.zeros_like(logits_R1E[:, 0]) if gradient_R1E is None else gradient_R1E[:, 0]
 
 
-def alone(training: Training, token: Token) -> Float[Tensor, "R E"]:
-    """The task loss that each expert's own answer has: the token sent there and nowhere else, with weight 1."""
-    answers_RE1O = token.experts_RE1O + token.shared_R1O.unsqueeze(1)
+def alone(training: Training, x_R1D: Float[Tensor, "R 1 D"], token: Token) -> dict[str, Tensor]:
+    """Output and task loss if one expert had computed this token, unmixed, with weight 1, and no other expert any."""
+    answers_RE1O = training.model.layer.expert_outputs(training.rows_REP, x_R1D) + token.shared_R1O.unsqueeze(1)
     num_runs, num_experts = answers_RE1O.shape[:2]
     of_each = token.target.repeat_interleave(num_experts, dim=0)
-    return training.task_loss(answers_RE1O.flatten(0, 1), of_each).view(num_runs, num_experts)
+    loss_RE = training.task_loss(answers_RE1O.flatten(0, 1), of_each).view(num_runs, num_experts)
+    return {"alone_output": answers_RE1O[:, :, 0], "alone_loss": loss_RE}
 
 
 def forms(training: Training, routing: Routing, token: Token) -> dict[str, Tensor]:
@@ -119,17 +121,67 @@ def forms(training: Training, routing: Routing, token: Token) -> dict[str, Tenso
 
 
 def gate(training: Training) -> dict[str, Tensor]:
-    """Every expert's gate column, and its bias (0 where the gate has none)."""
+    """Every expert's gate column, and what is added to each score: its bias, and the knob that slants all scores."""
     parameters = training.parameters
     w_RED = parameters["gate_w"]
-    return {"gate_w": w_RED, "gate_b": parameters.get("gate_b", torch.zeros_like(w_RED[..., 0]))}
+    bias_RE = parameters.get("gate_b", torch.zeros_like(w_RED[..., 0]))
+    return {"gate_w": w_RED, "gate_b": bias_RE + over(training.routing_knobs.skew, 1) * slant(bias_RE)}
+
+
+def deciding(training: Training, x_R1D: Float[Tensor, "R 1 D"], routing: Routing) -> dict[str, Tensor]:
+    """What decides beside this token's scores, where something does."""
+    found = DECIDING.get(training.configs[0].router)
+    return found(training, x_R1D, routing) if found else {}
+
+
+def helped(training: Training, x_R1D: Float[Tensor, "R 1 D"], routing: Routing) -> dict[str, Tensor]:
+    """DeepSeek's bias, whether an expert is in one of the token's best groups, and what multiplies the weights."""
+    options, bias_RE = training.model.layer.options, training.bias_RE
+    biased_R1E = routing.logits_TE.detach().sigmoid() + bias_RE.unsqueeze(-2)
+    allowed_R1E = in_best_groups(biased_R1E, options.expert_groups, options.kept_groups)
+    scale_R1 = torch.full_like(bias_RE[:, :1], options.route_scale)
+    return {"choice_bias": bias_RE, "allowed": allowed_R1E[:, 0], "route_scale": scale_R1}
+
+
+def taken(training: Training, x_R1D: Float[Tensor, "R 1 D"], routing: Routing) -> dict[str, Tensor]:
+    """The p that a token must have to be taken by each expert: that of the last test token that it takes."""
+    return {"threshold": last_taken(among_test(training)[1])}
+
+
+def listed(training: Training, x_R1D: Float[Tensor, "R 1 D"], routing: Routing) -> dict[str, Tensor]:
+    """How the table is read: the token's id, the length of the table, the token's place there, and whom it names."""
+    table_V, id_R1 = balanced_table(routing.logits_TE.shape[-1], x_R1D.device), token_ids(x_R1D)
+    place_R1 = id_R1 % len(table_V)
+    return {"table": torch.cat([id_R1, torch.full_like(id_R1, len(table_V)), place_R1, table_V[place_R1]], dim=-1)}
+
+
+def mixed(training: Training, x_R1D: Float[Tensor, "R 1 D"], routing: Routing) -> dict[str, Tensor]:
+    """Each expert's mixture of the test tokens, and the logarithm of Σ_t exp(z_t), by which the shares are divided."""
+    x_RTD, among = among_test(training)
+    return {"mixture": slot_inputs(soft(among.logits_TE), x_RTD), "mixed_size": among.logits_TE.logsumexp(-2)}
+
+
+def among_test(training: Training) -> tuple[Float[Tensor, "R T D"], Routing]:
+    """The test tokens that stand for a batch, and what the router decides about them."""
+    x_RTD = training.data.measured_test.x_RTD
+    return x_RTD, training.model.route(training.rows_REP, x_RTD, training.routing_knobs_for(x_RTD.shape[1]))
+
+
+DECIDING: dict[str, Callable[[Training, Tensor, Routing], dict[str, Tensor]]] = {
+    "deepseek_v3": helped, "expert_choice": taken, "hash": listed, "soft": mixed
+}  # fmt: skip
 
 
 def balance(training: Training) -> dict[str, Tensor]:
-    """What the balance loss is made of: mean probability and load of the measured train tokens, and the raw loss."""
+    """The raw balance loss of the measured train tokens, and what the balance losses are made of."""
     tokens, k = training.data.measured_train, training.routing_knobs.k
     routing = training.model.route(training.rows_REP, tokens.x_RTD, training.routing_knobs_for(tokens.count))
+    of_each_run = {
+        "balance_loss": training.balance_loss(routing, k=k), "mean_entropy": metrics.entropy(routing.probs_TE).mean(-1),
+        "batch_tokens": torch.full_like(routing.logits_TE[:, 0, 0], tokens.count),
+    }  # fmt: skip
     return {
         "mean_prob": metrics.mean_probability(routing), "batch_load": metrics.load(routing, k=k),
-        "balance_loss": training.balance_loss(routing, k=k).unsqueeze(-1),
-    }  # fmt: skip
+        "first_share": losses.first_share(routing), "weight_sum": losses.weight_sums(routing),
+        "likely_count": losses.likely_counts(routing, k=k),
+    } | {name: value_R.unsqueeze(-1) for name, value_R in of_each_run.items()}  # fmt: skip

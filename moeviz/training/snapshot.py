@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from moeviz.config import TASK_INFO
+from moeviz.rules import ROUTER_INFO
 from moeviz.training import pictures, reading
 from moeviz.training.history import Record
 from moeviz.training.journey import journey
@@ -92,6 +93,8 @@ def _header(training: Training, record: Record) -> dict[str, Any]:
         "ids": training.ids_RE.tolist(), "top_k": [config.top_k for config in configs],
         "balance_coef": [config.balance_coef for config in configs],
         "renormalized": [config.renormalized for config in configs],
+        "weights": [config.weights for config in configs],
+        "choice": [ROUTER_INFO[config.router].choice for config in configs],
         "balance_loss": [config.balance_loss for config in configs],
         "dead": record.dead_RE.tolist(), **_cost(training),
         "died_at": [

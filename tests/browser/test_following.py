@@ -8,11 +8,14 @@ import time
 from typing import Any
 from urllib.parse import urlencode
 
+import numpy as np
 import pytest
 
 from moeviz.config import RunConfig
 from moeviz.training import Training
 from tests.browser.driving import PATIENCE, Stage, soon, stage_in
+from tests.equations import checked
+from tests.test_journey import answers, parts
 
 pytestmark = pytest.mark.browser
 WARM = 100  # the step at which the page's run waits
@@ -74,6 +77,30 @@ def check_moved(stage: Stage, before: str | None) -> None:
     assert stage.query().get("probe") != before
 
 
+def check_equations(stage: Stage) -> None:
+    """Every printed equation of every stop is true as printed, and there are some."""
+    script = """buttons => buttons.map((button) => {
+        button.click();
+        const lines = document.querySelectorAll('.mv-stage [data-part="formula"] p');
+        return Array.from(lines, (line) => line.innerHTML.replaceAll('&nbsp;', ' '));
+    })"""
+    stops = stage.page.locator(".mv-stop-name").evaluate_all(script)
+    found = [checked(line) for lines in stops for line in lines]
+    assert [wrong for _, wrong in found if wrong] == [] and len(stops) == len(STOPS)
+    assert sum(count for count, _ in found) >= len(stops) - 3
+
+
+def alone(stage: Stage) -> list[tuple[list[float], float]]:
+    """What the page says of each expert alone: output and loss."""
+    script = "all => all.map((tile) => [tile.querySelector('.mv-detail').textContent, tile.children[2].textContent])"
+    said = stage.part("elsewhere").locator(".mv-tile").evaluate_all(script)
+    number = r"-?\d+\.?\d*"
+    return [
+        ([float(each) for each in re.findall(number, y.replace("−", "-"))], float(re.findall(number, loss)[-1]))
+        for y, loss in said
+    ]
+
+
 def check_sums(stage: Stage) -> None:
     sums = checked_sums(stage)
     assert sums
@@ -99,6 +126,40 @@ def test_printed_numbers_of_random_tokens_come_to_the_printed_output(stage, rout
             check_sums(stage)
             said = [total for _, total in checked_sums(stage)]
             assert said == pytest.approx(shot.probe_output[0].tolist(), abs=0.0051)
+
+        soon(check)
+        check_equations(stage)
+        to(stage, "sum")
+
+
+@pytest.mark.parametrize(
+    ("router", "tokens"),
+    [
+        ({"top_k": 2}, 3),
+        *(
+            pytest.param(ROUTERS[place], 20, marks=pytest.mark.slow, id=str(ROUTERS[place]))
+            for place in (0, 2, 8, 9, 11)
+        ),
+    ],
+)
+def test_sent_elsewhere_is_a_forward_pass_with_that_routing_forced(stage, router, tokens):
+    """Each expert's own network on the token, in numpy, with weight 1 and nobody else; and the loss of that."""
+    open_journey(stage, **router)
+    run = Training([RunConfig(**router)])
+    run.step(WARM)
+    part = parts(run)
+    test_TD, target_T = run.data.test.x_RTD[0].double().numpy(), run.data.test.target[0].numpy()
+    for _ in range(tokens):
+        surprise(stage)
+        x_D = np.array([float(each) for each in stage.query()["probe"].split(",")])
+        target = target_T[abs(test_TD - x_D).sum(-1).argmin()]
+        wanted_EO = answers(part, x_D)
+        loss_E = np.log(np.exp(wanted_EO).sum(-1)) - wanted_EO[:, target]
+
+        def check(wanted_EO: Any = wanted_EO, loss_E: Any = loss_E) -> None:
+            said = alone(stage)
+            assert [output for output, _ in said] == [pytest.approx(each, abs=0.0051) for each in wanted_EO]
+            assert [loss for _, loss in said] == pytest.approx(loss_E.tolist(), abs=0.0051)
 
         soon(check)
 

@@ -78,7 +78,6 @@ export class Journey {
     if (!moved && header.state === 'running' && !this.texts.ready()) return;
     this.place = String(header.probe);
     this.token = tokenOf(frame);
-    this.token.focus = this.token.asked[0] ?? this.token.first;
     this.whatIf.draw(this.token);
     this.drawStop();
     if (moved) this.speak();
@@ -137,9 +136,9 @@ function note(token, stop) {
   const far = distance > FAR * header.extent ? ` The target is that of the nearest test token, ${distance.toFixed(2)} away.` : '';
   if (stop === 'task_loss') return IN_TRAINING_ONLY + far;
   if (stop === 'balance_loss') {
-    return `${IN_TRAINING_ONLY} P is the mean gate probability over the training tokens that are measured; even would be 1/N.`;
+    return `${IN_TRAINING_ONLY} The batch here: the training tokens that are measured. The dashed line: all experts alike.`;
   }
   if (stop === 'sum' && token.classes) return 'The class with the largest y is the answer.';
-  if (stop === 'top_k' && token.k === token.count) return 'Every expert answers: the dense sum. Lower k and most of this work disappears.';
+  if (stop === 'top_k' && token.header.top_k[0] === token.count && token.article) return 'Every expert answers: the dense sum. Lower k and most of this work disappears.';
   return '';
 }

@@ -113,13 +113,14 @@ const JOURNEY = `${TOOLBAR}
   <div class="mv-else">
     <section>
       <h3 class="mv-heading">What if it had gone elsewhere?</h3>
-      <p>This token sent to one expert alone, with weight 1.</p>
+      <p data-part="sent"></p>
       <div class="mv-tiles" role="list" aria-label="Outcome with each expert alone" data-part="elsewhere"></div>
       <p data-part="regret"></p>
     </section>
     <section>
       <h3 class="mv-heading">Who learns from this token?</h3>
       <div class="mv-choices" data-part="forms">
+        ${choice('own', 'This router', [['own', 'its own way']])}
         ${choice('softmax', 'Softmax', [['before', 'before top-k'], ['after', 'after top-k']])}
         ${choice('weights', 'Weights', [['plain', 'plain'], ['renormalized', 'renormalized']])}
         ${choice('k', 'Experts', [['own', 'k'], ['one', 'k = 1']])}

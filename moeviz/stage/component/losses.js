@@ -1,73 +1,56 @@
 // The formulas of the two losses, filled in.
 
-import { fenced, frac, joined, math, mi, mn, mo, row, sub, sum, sup, text } from './mathml.js';
-import { digitsFor, plain, small } from './sums.js';
+import { balanceLines } from './balances.js';
+import { factor, fenced, frac, joined, math, mi, mn, mo, row, sub, sum, text } from './mathml.js';
+import { elided, power, square } from './outputs.js';
+import { plain, settled, small, total } from './sums.js';
 
-const FEW = 3;
-const exp = (power) => sup(mi('e'), power);
-const squared = (part) => sup(part, mn('2'));
+const FEW = 4; // outputs that are written out
 
 export const lossFormulas = {
   task_loss: (token) => (token.classes ? crossEntropy(token) : squaredError(token)),
   balance_loss: (token) => {
-    const { balance, coef, loss, header } = token;
-    const filled = header.balance_loss[0] === 'squared' ? squaredBalance(token) : [[math(mi('L'), mo('='), mn(small(balance)))]];
-    const total = loss + coef * balance;
-    const wanted = small(total);
-    const digits = digitsFor(wanted, (round) => round(loss) + coef * round(balance), small);
-    return [...filled, [
+    const { balance, coef, loss } = token;
+    const { shown, digits } = settled(loss + coef * balance, [(round) => round(loss) + coef * round(balance)], small);
+    return [...balanceLines(token), [
       math(text('task loss'), mo('+'), mi('λ'), mo('·'), mi('L')),
-      math(mo('='), mn(plain(loss, digits)), mo('+'), mn(String(coef)), mo('·'), mn(plain(balance, digits)), mo('='), mn(wanted)),
+      math(mo('='), mn(plain(loss, digits)), mo('+'), mn(String(coef)), mo('·'), mn(plain(balance, digits))), math(mo('='), mn(shown)),
     ]];
   },
 };
 
-function crossEntropy(token) {
-  const { y, target, loss, outputs } = token;
+function crossEntropy({ y, target, loss }) {
   const class_ = target[0];
-  const most = Math.max(...y);
-  const exps = y.map((value) => Math.exp(value - most));
-  const prob = exps[class_] / exps.reduce((total, each) => total + each, 0);
-  const digits = digitsFor(small(loss), (round) => -Math.log(round(prob)), small);
-  const powers = y.map((value) => exp(mn(plain(value))));
-  const listed = outputs > FEW ? [powers[0], powers[1], mo('⋯'), powers.at(-1)] : powers;
+  const sized = (values) => values[class_] - Math.log(total(values.map((value) => Math.exp(value - Math.max(...values))))) - Math.max(...values);
+  const prob = Math.exp(sized(y));
+  const { shown, digits } = settled(loss, [(round) => -Math.log(round(prob)), (round) => -sized(y.map(round))], small);
+  const powers = y.map((value) => power(mn(plain(value, digits))));
   return [
-    [math(text('task loss'), mo('='), mo('−'), mi('ln'), frac(exp(sub(mi('y'), text('target'))), row(sum(mi('o')), exp(sub(mi('y'), mi('o'))))))],
+    [math(text('task loss'), mo('='), mo('−'), mi('ln'), frac(power(sub(mi('y'), text('target'))), row(sum(mi('o')), power(sub(mi('y'), mi('o'))))))],
     [
-      math(mo('='), mo('−'), mi('ln'), frac(exp(mn(plain(y[class_]))), row(...joined(listed, '+')))),
-      math(mo('='), mo('−'), mi('ln'), mn(plain(prob, digits)), mo('='), mn(small(loss))),
+      math(mo('='), mo('−'), mi('ln'), frac(powers[class_], row(...joined(elided(powers), '+')))),
+      math(mo('='), mo('−'), mi('ln'), mn(plain(prob, digits))), math(mo('='), mn(shown)),
     ],
   ];
 }
 
-function squaredError(token) {
-  const { y, target, loss, outputs } = token;
-  const meaning = squared(fenced(sub(mi('y'), mi('o')), mo('−'), sub(mi('t'), mi('o'))));
-  const mean = outputs > 1 ? [frac(mn('1'), mn(String(outputs))), sum(mi('o'))] : [];
-  const line = [math(text('task loss'), mo('='), ...mean, outputs > 1 ? meaning : squared(fenced(mi('y'), mo('−'), mi('t'))))];
-  const wanted = small(loss);
-  const digits = digitsFor(wanted, (round) => y.reduce((all, value, o) => all + (round(value) - round(target[o])) ** 2, 0) / outputs, small);
-  const term = (o) => {
-    const printed = plain(target[o], digits);
-    return squared(fenced(mn(plain(y[o], digits)), mo('−'), printed.startsWith('−') ? fenced(mn(printed)) : mn(printed)));
-  };
-  const terms = y.slice(0, FEW).map((_, o) => term(o));
+function squaredError({ y, target, loss, outputs }) {
+  const several = outputs > 1;
+  const mean = several ? [frac(mn('1'), mn(String(outputs)))] : [];
+  const difference = several ? fenced(sub(mi('y'), mi('o')), mo('−'), sub(mi('t'), mi('o'))) : fenced(mi('y'), mo('−'), mi('t'));
+  const squares = y.map((value, o) => (value - target[o]) ** 2);
+  const { shown, digits } = settled(loss, [
+    (round) => total(y.map((value, o) => (round(value) - round(target[o])) ** 2)) / outputs, (round) => round(total(squares)) / outputs,
+  ], small);
+  const term = (value, o) => square(fenced(mn(plain(value, digits)), mo('−'), factor(plain(target[o], digits))));
+  const terms = y.slice(0, FEW).map(term);
   if (outputs > FEW) terms.push(mo('⋯'));
-  const filled = joined(terms, '+').map((part) => math(part));
-  return [line, [
-    math(mo('='), ...(outputs > 1 ? [frac(mn('1'), mn(String(outputs)))] : [])), ...filled, math(mo('='), mn(wanted)),
-  ]];
-}
-
-function squaredBalance({ meanProb, balance, count }) {
-  const even = 1 / count;
-  const wanted = small(balance);
-  const digits = digitsFor(wanted, (round) => meanProb.reduce((all, prob) => all + (round(even) - round(prob)) ** 2, 0), small);
-  const terms = meanProb.slice(0, FEW).map((prob) => squared(fenced(mn(plain(even, digits)), mo('−'), mn(plain(prob, digits)))));
-  if (count > FEW) terms.push(mo('⋯'));
-  const difference = fenced(frac(mn('1'), mi('N')), mo('−'), sub(mi('P'), mi('i')));
+  const filled = several ? fenced(...joined(terms, '+')) : terms[0];
   return [
-    [math(mi('L'), mo('='), row(sum(mi('i')), squared(difference)))],
-    [math(mo('=')), ...joined(terms, '+').map((part) => math(part)), math(mo('='), mn(wanted))],
+    [math(text('task loss'), mo('='), ...mean, ...(several ? [sum(mi('o'))] : []), square(difference))],
+    [
+      math(mo('='), ...mean, filled),
+      ...(outputs > FEW ? [math(mo('='), ...mean, mo('·'), mn(plain(total(squares), digits)))] : []), math(mo('='), mn(shown)),
+    ],
   ];
 }

@@ -9,6 +9,8 @@ export const sub = (base, index) => `<msub>${base}${index}</msub>`;
 export const sup = (base, exponent) => `<msup>${base}${exponent}</msup>`;
 export const frac = (above, below) => `<mfrac>${above}${below}</mfrac>`;
 export const sum = (under) => `<munder><mo movablelimits="false">∑</mo>${under}</munder>`;
+export const open = '<mo stretchy="false">(</mo>'; // around what may break between lines
+export const close = '<mo stretchy="false">)</mo>';
 export const fenced = (...parts) => row(mo('('), ...parts, mo(')'));
 export const minus = '−';
 
@@ -25,3 +27,6 @@ export const math = (...parts) => `<math>${row(...parts)}</math>`;
 export function pieces(terms) {
   return terms.map((term, index) => (index ? math('<mo form="infix">+</mo>', term) : math(term)));
 }
+
+// Words between formulas, which break like any text.
+export const words = (plainText) => `<span>${plainText}</span>`;

@@ -9,13 +9,37 @@ const rods = (values, cell) => {
   return values.map((value, expert) => ({ rod: value / most, signed: true, text: plain(value), ...cell?.(expert) }));
 };
 
-// What else decides about the choice, beside the scores of this token.
-const ALSO = {
-  noisy_top_k: 'In training noise is added before the largest are chosen; at rest, as here, there is none.',
-  deepseek_v3: 'The largest score plus a bias wins; the bias helps experts with little work and is in no weight.',
-  expert_choice: 'Here each expert picks its tokens: a token may get many experts, or none.',
-  hash: 'A fixed table decides by the place of the token, not the scores.',
-  soft: 'Nothing is chosen: every expert works on a mixture of all tokens.',
+// Where gate probabilities are not a softmax over all experts.
+const OTHERWISE = {
+  sigmoid: 'Every score is squeezed between 0 and 1 by itself, to s. Divided by their sum, the s are gate probabilities.',
+  table: 'This router uses no scores: a fixed table decides.',
+};
+
+// Who decides, where the scores do not do so alone.
+const DECIDES = {
+  bias: 'The largest s plus a bias wins; the bias helps experts with little work and is in no weight.',
+  experts: 'Here each expert picks its tokens: a token may get many experts, or none.',
+  table: 'A fixed table decides by the place of the token, not the scores.',
+  nobody: 'Nothing is chosen: every expert works on a mixture of all tokens.',
+};
+const NOISE = 'In training noise is added before the largest are chosen; at rest, as here, there is none.';
+
+function choiceSays({ choosing, header, k, count }) {
+  if (DECIDES[choosing]) return DECIDES[choosing];
+  if (header.router[0] === 'noisy_top_k') return NOISE;
+  return k === count ? 'Every expert is chosen.' : 'Only the chosen experts will compute; all others are left out.';
+}
+
+// What the balance loss looks at, expert by expert: the numbers, and what each would be if all were even.
+const LOOKS_AT = {
+  importance: ({ weightSum }) => weightSum,
+  load: ({ likelyCount }) => likelyCount,
+  importance_load: ({ weightSum }) => weightSum,
+};
+
+const BALANCE_SAYS = {
+  z: 'In training only: how large the scores of the batch are. It is about all tokens, not about this one.',
+  entropy: 'In training only: how unsure the router is of each token, and whether all tokens together use many experts.',
 };
 
 // Each: a title, a line about it, cells for each expert (or none: `body` is of the token as a whole), and a foot.
@@ -26,17 +50,17 @@ export const STOPS = [
     foot: ({ x }) => (x.length > 1 ? `${x.length} numbers` : '1 number'),
   },
   {
-    name: 'logits', title: 'Scores', says: 'The router scores every expert: the token times the expert’s gate column.',
+    name: 'logits', title: 'Scores', says: ({ choosing }) => `The router scores every expert: the token times the expert’s gate column.${choosing === 'table' ? ' Here nothing reads the scores.' : ''}`,
     cells: ({ logits }) => rods(logits),
     foot: () => 'any number',
   },
   {
-    name: 'softmax', title: 'Softmax', says: ({ softmax }) => (softmax ? 'Softmax makes the scores positive and lets them add up to 1: gate probabilities.' : 'This router makes its gate probabilities in its own way, not by a softmax over the experts.'),
+    name: 'softmax', title: 'Softmax', says: ({ weighing }) => OTHERWISE[weighing] ?? 'Softmax makes the scores positive and lets them add up to 1: gate probabilities.',
     cells: ({ probs, shownProbs }) => probs.map((value, expert) => ({ rod: value, text: share(shownProbs[expert]) })),
     foot: () => 'sum 1.00',
   },
   {
-    name: 'top_k', title: 'Top‑k', says: ({ k, count, header }) => (ALSO[header.router[0]] ?? (k === count ? 'Every expert is chosen.' : 'Only the chosen experts will compute; all others are left out.')),
+    name: 'top_k', title: 'Top‑k', says: choiceSays,
     cells: ({ chosen }) => chosen.map((kept) => ({ text: kept ? '✓' : '·', mark: true })),
     foot: ({ k, count }) => (k === count ? `all ${count}` : `${k} of ${count}`),
   },
@@ -49,7 +73,9 @@ export const STOPS = [
     foot: (token) => `sum ${share(shownWeights(token).reduce((sum, each) => sum + each, 0))}`,
   },
   {
-    name: 'experts', title: 'Experts', says: 'Each chosen expert computes its own answer. The others do no work: that is what makes it cheap.',
+    name: 'experts', title: 'Experts', says: ({ choosing }) => (choosing === 'nobody'
+      ? 'Each expert answers to its mixture: the same for every token. Tokens differ in how they weigh these answers.'
+      : 'Each chosen expert computes its own answer. The others do no work: that is what makes it cheap.'),
     cells: ({ experts, chosen, shown }) => rods(experts.map((each) => each[shown]), (expert) => (chosen[expert] ? {} : { rod: null, text: '–' })),
     foot: ({ k, count }) => `${count - k} skipped`,
   },
@@ -68,18 +94,21 @@ export const STOPS = [
     foot: ({ loss }) => small(loss),
   },
   {
-    name: 'balance_loss', title: 'Balance loss', says: 'In training only: how unevenly the batch uses the experts. It is about all tokens, not about this one.',
-    cells: ({ meanProb, count }) => {
-      const shown = roundedShares(meanProb);
-      const full = Math.max(...meanProb, 1.5 / count);
-      return meanProb.map((value, expert) => ({ rod: value / full, text: share(shown[expert]), even: 1 / count / full }));
+    name: 'balance_loss', title: 'Balance loss', says: ({ header }) => BALANCE_SAYS[header.balance_loss[0]] ?? 'In training only: how unevenly the batch uses the experts. It is about all tokens, not about this one.',
+    cells: ({ batch, count, header }) => {
+      const amounts = LOOKS_AT[header.balance_loss[0]]?.(batch);
+      const values = amounts ?? batch.meanProb;
+      const texts = amounts ? amounts.map((each) => plain(each, 0)) : roundedShares(values).map((each) => share(each));
+      const even = values.reduce((sum, each) => sum + each, 0) / count;
+      const full = Math.max(...values, 1.5 * even, 1e-9);
+      return values.map((value, expert) => ({ rod: value / full, text: texts[expert], even: even / full }));
     },
     foot: ({ balance }) => small(balance),
   },
 ];
 
 // As the Playground's probe writes them: those that add up to 1 do so as printed.
-export function shownWeights({ form, weights, chosen, shownProbs }) {
-  if (form === 'plain') return shownProbs.map((prob, expert) => (chosen[expert] ? prob : 0));
+export function shownWeights({ weighing, weights, chosen, shownProbs }) {
+  if (weighing === 'plain') return shownProbs.map((prob, expert) => (chosen[expert] ? prob : 0));
   return roundedShares(weights);
 }

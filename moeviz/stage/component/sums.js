@@ -13,23 +13,29 @@ export function plain(value, digits = 2) {
 export const read = (text) => Number(text.replace('−', '-'));
 
 // A loss, which may be tiny: two digits that say something, or that there are none.
-export function small(value) {
+export function small(value, digits = 2) {
   const size = Math.abs(value);
   if (size === 0) return '0';
-  if (size < 0.00005) return '< 0.0001';
-  return plain(value, size >= 0.1 ? 2 : 4);
+  if (size < 0.5 / 10 ** (digits + 2)) return `< ${plain(1 / 10 ** (digits + 2), digits + 2)}`;
+  return plain(value, size >= 0.1 ? digits : digits + 2);
 }
 
-// The fewest digits with which `recompute(round)` prints as `wanted`, by `print`; `round` is what is printed of a number.
-export function digitsFor(wanted, recompute, print = plain, fewest = 2) {
-  for (let digits = fewest; digits < MOST; digits += 1) {
-    if (print(recompute((value) => read(plain(value, digits)))) === wanted) return digits;
+export const total = (values) => values.reduce((all, each) => all + each, 0);
+
+// A result as it is printed, and how many digits of its parts lead a reader to just that, by each of the ways to recompute
+// it; `round` is what is printed of a part. A result on the border between two prints gets more digits itself.
+export function settled(value, ways, print = plain) {
+  for (let more = 2; more <= MOST; more += 1) {
+    const shown = print(value, more);
+    for (let digits = 2; digits <= MOST; digits += 1) {
+      const round = (part) => read(plain(part, digits));
+      if (ways.every((recomputed) => print(recomputed(round), more) === shown)) return { shown, digits };
+    }
   }
-  return MOST;
+  return { shown: print(ways[0]((part) => read(plain(part, MOST)))), digits: MOST }; // what the parts come to
 }
 
-// The digits of a sum of products that adds up to its printed result: pairs [factor, factor], and what is added besides.
-export function digitsOfSum(pairs, total, print = plain) {
-  const wanted = print(total);
-  return digitsFor(wanted, (round) => pairs.reduce((sum, [a, b]) => sum + round(a) * round(b), 0), print);
-}
+// A sum of products: pairs [factor, factor].
+export const settledSum = (pairs, result, print = plain) => settled(
+  result, [(round) => total(pairs.map(([a, b]) => round(a) * round(b)))], print,
+);

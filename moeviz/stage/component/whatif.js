@@ -7,16 +7,21 @@ import { FORMS } from './token.js';
 import { firstChoice, marker } from './probe.js';
 
 const NOTHING = 1e-9; // a slope that is none
+const FEW = 3; // outputs that are all shown
+const FINE = 4; // digits of two losses that look the same with fewer
+const OWN = -1; // the router's own way, where it is none of the article's
+
+const UNTOUCHED = { softmax: null, weights: null, k: null };
 
 export class WhatIf {
   constructor(find) {
     this.find = find;
-    this.form = { softmax: 'before', weights: null, k: 'own' };
+    this.form = UNTOUCHED;
     for (const button of find('forms').querySelectorAll('button')) button.onclick = () => this.choose(button.dataset);
   }
 
   choose({ choice, value }) {
-    this.form[choice] = value;
+    this.form = choice === 'own' ? UNTOUCHED : { ...this.form, [choice]: value };
     if (this.token) this.drawForm(this.token);
   }
 
@@ -27,19 +32,24 @@ export class WhatIf {
   }
 
   drawElsewhere(token) {
-    const { alone, experts, chosen, names, loss } = token;
-    const best = alone.indexOf(Math.min(...alone));
+    const { alone, chosen, names, loss, asked, weights, choosing, shared } = token;
+    const losses = alone.map((each) => each.loss);
+    const best = losses.indexOf(Math.min(...losses));
     const tiles = alone.map((each, expert) => tile(token, expert, {
-      shown: answer(token, experts[expert]), number: `loss ${small(each)}`, note: expert === best ? '★ best' : '',
-      text: `Sent to expert ${names[expert]} alone: loss ${small(each)}${expert === best ? ', the best' : ''}`,
+      shown: answer(token, each.output), number: `loss ${small(each.loss)}`, detail: numbers(token, each.output), note: expert === best ? '★ best' : '',
+      text: `Sent to expert ${names[expert]} alone: ${numbers(token, each.output)} loss ${small(each.loss)}${expert === best ? ', the best' : ''}`,
     }));
     this.find('elsewhere').replaceChildren(...tiles);
-    setText(this.find('regret'), regret({ loss, best: alone[best], name: names[best], asked: token.asked.map((each) => names[each]), chosen: chosen[best], k: token.k }));
+    setText(this.find('sent'), sent(token));
+    setText(this.find('regret'), regret({
+      loss, best: losses[best], name: names[best], asked: asked.map((each) => names[each]), chosen: chosen[best],
+      weight: weights[best], choosing, shared: Boolean(shared),
+    }));
   }
 
   drawForm(token) {
     const at = this.place(token);
-    const { weight, gradient, loss } = token.forms[at];
+    const { weight, gradient, loss } = token.forms[at] ?? { weight: token.weights, gradient: token.gradient, loss: token.loss };
     const most = Math.max(...gradient.map(Math.abs), NOTHING);
     const tiles = gradient.map((slope, expert) => tile(token, expert, {
       taken: weight[expert] > 0, shown: `×${plain(weight[expert])}`, number: Math.abs(slope) < NOTHING ? '0' : plain(slope, 3),
@@ -47,32 +57,35 @@ export class WhatIf {
       text: `Expert ${token.names[expert]}: weight ${plain(weight[expert])}, slope of the loss along its score ${plain(slope, 3)}`,
     }));
     this.find('slopes').replaceChildren(...tiles);
-    setText(this.find('verdict'), `${ownWay(token)}${verdict(token, at)}`);
+    setText(this.find('verdict'), at === OWN ? ownVerdict(token) : verdict(token, at));
     setText(this.find('form-loss'), `Loss with these weights: ${small(loss)}`);
   }
 
-  // Which of the six ways is asked for; the buttons follow.
+  // Which of the six ways is asked for, or the router's own; the buttons follow.
   place(token) {
-    const own = token.form === 'plain' ? 'plain' : 'renormalized';
-    const weights = this.form.softmax === 'after' ? 'renormalized' : this.form.weights ?? own;
+    const own = !token.article && this.form === UNTOUCHED;
+    const softmax = this.form.softmax ?? (token.weighing === 'after' ? 'after' : 'before');
+    const settled = token.header.renormalized[0] ? 'renormalized' : 'plain';
+    const weights = softmax === 'after' ? 'renormalized' : this.form.weights ?? settled;
     const one = this.form.k === 'one' || token.header.top_k[0] === 1;
-    const pressed = { softmax: this.form.softmax, weights, k: one ? 'one' : 'own' };
+    const pressed = own ? { own: 'own' } : { softmax, weights, k: one ? 'one' : 'own' };
     for (const button of this.find('forms').querySelectorAll('button')) {
       const { choice, value } = button.dataset;
       button.setAttribute('aria-pressed', String(pressed[choice] === value));
+      if (choice === 'own') button.closest('.mv-choice').hidden = token.article;
       if (choice === 'k' && value === 'own') {
         setText(button, `k = ${token.header.top_k[0]}`);
         button.hidden = token.header.top_k[0] === 1;
       }
-      if (choice === 'weights') button.disabled = this.form.softmax === 'after' && value === 'plain';
+      if (choice === 'weights') button.disabled = softmax === 'after' && value === 'plain';
     }
-    const form = this.form.softmax === 'after' ? 'after' : weights;
-    return FORMS.indexOf(form) + (one ? FORMS.length : 0);
+    if (own) return OWN;
+    return FORMS.indexOf(softmax === 'after' ? 'after' : weights) + (one ? FORMS.length : 0);
   }
 }
 
 // One expert's outcome.
-function tile(token, expert, { shown, number, note = '', rod, taken = token.chosen[expert], text }) {
+function tile(token, expert, { shown, number, detail = '', note = '', rod, taken = token.chosen[expert], text }) {
   const box = document.createElement('div');
   box.className = `mv-tile${taken ? ' mv-taken' : ''}${note ? ' mv-best' : ''}`;
   box.style.setProperty('--mv-paint', background(token.ids[expert]));
@@ -89,6 +102,7 @@ function tile(token, expert, { shown, number, note = '', rod, taken = token.chos
     slot.firstChild.style.left = `${(rod < 0 ? 50 - 50 * Math.abs(rod) : 50).toFixed(2)}%`;
     box.append(slot);
   }
+  if (detail) box.append(Object.assign(document.createElement('span'), { className: 'mv-detail', textContent: detail }));
   if (note) box.append(Object.assign(document.createElement('em'), { textContent: note }));
   box.setAttribute('role', 'listitem');
   box.setAttribute('aria-label', text);
@@ -104,20 +118,68 @@ function answer(token, output) {
   return holder;
 }
 
-export function regret({ loss, best, name, asked, chosen, k }) {
-  const who = `The router asked ${asked.length > 4 ? `${asked.length} experts` : asked.join(' and ')}: loss ${small(loss)}.`;
-  const gap = read(small(loss)) - (read(small(best)) || 0); // of the numbers as printed
-  if (small(loss) === small(best)) return `${who} Nobody alone would have done better, as far as these digits show: no regret.`;
-  if (loss < best) return `${who} The best alone, ${name}, would have had ${small(best)}: the mixture beats every single expert, no regret.`;
-  const why = !chosen ? 'It was not asked.' : k === 1 ? 'It was the one asked, only with a weight below 1.' : 'It was asked, but others were mixed in.';
-  return `${who} ${name} alone would have had ${small(best)}: the router’s regret is ${small(gap)}. ${why}`;
+// The numbers that the answer consists of; of many classes the one that should be large.
+function numbers({ outputs, classes, target }, output) {
+  if (outputs === 1) return '';
+  if (outputs <= FEW) return `y = (${output.map((each) => plain(each)).join(', ')})`;
+  return classes ? `y of class ${target[0]}: ${plain(output[target[0]])}` : `y = (${output.slice(0, 2).map((each) => plain(each)).join(', ')}, …)`;
 }
 
-// A router that weighs in another way: what its own slopes are.
-export function ownWay({ form, gradient, header, count }) {
-  if (form) return '';
+// What "sent to one expert alone" means for this router.
+export function sent({ choosing, shared }) {
+  const others = shared ? ' The shared experts answer beside it, as always.' : '';
+  if (choosing !== 'nobody') return `This token sent to one expert alone, with weight 1.${others}`;
+  return `One expert alone computes this token itself, with weight 1. (In truth each expert computes a mixture of all tokens.)${others}`;
+}
+
+// Two losses and their difference, all with the same digits, so that it has none that they do not have.
+export function difference(loss, best) {
+  const decimals = (value) => small(value).split('.')[1]?.length ?? 0;
+  const most = Math.max(decimals(loss), decimals(best));
+  const digits = plain(loss, most) === plain(best, most) ? FINE : most;
+  const [shown, least] = [plain(loss, digits), plain(best, digits)];
+  return [shown, least, plain(read(shown) - read(least), digits)];
+}
+
+export function regret({ loss, best, name, asked, chosen, weight, choosing, shared }) {
+  const [shown, least, gap] = difference(loss, best);
+  const who = `${happened(choosing, asked, shared)}: loss ${shown}.`;
+  if (shown === least) return `${who} Nobody alone would have done better, as far as these digits show: no regret.`;
+  if (loss < best) return `${who} The best alone, ${name}, would have had ${least}: ${BEATS[Math.min(asked.length, 2)]}, no regret.`;
+  return `${who} ${name} alone would have had ${least}: the router’s regret is ${gap}. ${missed()}`;
+
+  function missed() {
+    if (choosing === 'nobody') return 'In truth it answered to a mixture, and all answers were mixed.';
+    if (!chosen) return choosing === 'experts' ? 'It did not take this token.' : 'It was not asked.';
+    return asked.length === 1 ? `It was the one asked, but with weight ${plain(weight)} instead of 1.` : 'It was asked, but others were mixed in.';
+  }
+}
+
+const BEATS = ['no answer at all beats every single expert', 'the smaller or larger weight beats every single expert with weight 1', 'the mixture beats every single expert'];
+
+function happened(choosing, asked, shared) {
+  const experts = asked.length > 4 ? `${asked.length} experts` : asked.join(' and ');
+  if (!asked.length) return shared ? 'No expert took this token, only the shared ones answer' : 'No expert took this token';
+  return { experts: `Taken by ${experts}`, table: `The table sent it to ${experts}`, nobody: 'All experts’ answers, mixed' }[choosing] ?? `The router asked ${experts}`;
+}
+
+// A router that weighs in none of the article's ways: what its own slopes are, and why.
+export function ownVerdict({ choosing, asked, gradient, count, header, names }) {
+  if (choosing === 'table') return 'A table decides, not the scores: none of them has a slope, and the task cannot teach this router.';
+  if (!asked.length) return 'No expert took this token, so no weight depends on its scores: it teaches the router nothing.';
   const moved = gradient.filter((slope) => Math.abs(slope) >= NOTHING).length;
-  return `The router ${header.router[0]} weighs in its own way; by it ${moved} of ${count} scores have a slope. Shown are the article’s ways with the same scores. `;
+  if (moved === 0) return 'No slope at all: this token teaches the router nothing.';
+  const why = {
+    experts: 'each weight is p, and every score is in the softmax’s sum',
+    nobody: 'every expert has a part in the answer. (What this token changes in the mixtures is left out here.)',
+    bias: header.top_k[0] === 1 ? 'the weight is made of the chosen expert’s s, and of no other score' : 'only the chosen compete with each other; each s is made of its own score alone',
+  }[choosing];
+  return `${moved} of ${count} scores have a slope: ${why}${why.endsWith(')') ? '' : '.'}${raised(gradient, names)}`;
+}
+
+function raised(gradient, names) {
+  const least = gradient.indexOf(Math.min(...gradient));
+  return gradient[least] < 0 ? ` Training raises the score of ${names[least]} the most.` : '';
 }
 
 // One sentence about the slopes, from the slopes themselves.
@@ -131,8 +193,7 @@ export function verdict(token, at) {
       + 'whatever the router says. So the task cannot teach it.';
   }
   if (moved === 0) return 'No slope at all: this token teaches the router nothing.';
-  const least = gradient.indexOf(Math.min(...gradient));
-  const up = gradient[least] < 0 ? ` Training raises the score of ${token.names[least]} the most.` : '';
+  const up = raised(gradient, token.names);
   if (form === 'after') {
     const twin = token.forms[at - 1];
     const apart = Math.max(...weight.map((each, expert) => Math.abs(each - twin.weight[expert])));

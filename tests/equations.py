@@ -1,0 +1,99 @@
+"""Reads the page's formulas (MathML) and recomputes every equation from what is printed."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from xml.etree import ElementTree
+
+SIGNS = {"−": "-", "·": "*", "+": "+", "(": "(", ")": ")", ",": ",", "mod": "%"}
+RELATIONS = {"≥": lambda left, right: left >= right, ">": lambda left, right: left > right,
+             "<": lambda left, right: left < right}  # fmt: skip
+UNKNOWN = "?"  # a letter, or what is left out of a long list
+
+
+@dataclass(frozen=True)
+class Logarithm:
+    """`ln` in front of what it is taken of, and behind what it is multiplied by; 0 · ln 0 is 0."""
+
+    times: float = 1.0
+
+    def __rmul__(self, times: float) -> Logarithm:
+        return Logarithm(times * self.times)
+
+    def __neg__(self) -> Logarithm:
+        return Logarithm(-self.times)
+
+    def __matmul__(self, value: float) -> float:
+        return self.times * math.log(value) if self.times else 0.0
+
+
+NAMES = {"ln": Logarithm(), "exp": math.exp, "max": max}
+
+
+def _written(node: ElementTree.Element) -> str:
+    """A piece of MathML as Python: `=` and relations stay, as what parts an equation."""
+    parts = [_written(child) for child in node]
+    content = (node.text or "").strip()
+    match node.tag:
+        case "mn":
+            return f"[{content[1:]}]" if content.startswith("<") else f"({content.replace('−', '-')})"
+        case "mo":
+            return SIGNS.get(content, f" {content} " if content == "=" or content in RELATIONS else UNKNOWN)
+        case "mi":
+            return {"ln": "ln@", "max": "max"}.get(content, UNKNOWN)
+        case "mfrac":
+            return f"(({parts[0]})/({parts[1]}))"
+        case "msup":
+            return f"(exp({parts[1]}))" if node[0].text == "e" else f"(({parts[0]})**({parts[1]}))"
+        case "msub" | "munder" | "mover" | "mtext":
+            return UNKNOWN
+    return "".join(parts)
+
+
+def _chains(line: str) -> list[str]:
+    """The equations of a line; words, and a comma between formulas, part them."""
+    chains = [""]
+    for piece in ElementTree.fromstring(f"<p>{line}</p>"):
+        if piece.tag == "span":
+            chains.append("")
+        else:
+            written = _written(piece)
+            if written.startswith(","):
+                chains.append("")
+            chains[-1] += written.removeprefix(",")
+    return chains
+
+
+def _value(expression: str) -> float | None:
+    """What it comes to; None where letters stand in it, parts were left out, or it is a list."""
+    if UNKNOWN in expression or "[" in expression or not expression.strip():
+        return None
+    found = eval(re.sub(r"\)\s*\(", ")*(", expression), {"__builtins__": {}}, NAMES)  # (written by _written)
+    return None if isinstance(found, tuple) else float(found)
+
+
+def checked(line: str) -> tuple[int, list[str]]:
+    """How many equations and comparisons of a line were recomputed, and those that are not true as printed."""
+    count, wrong = 0, []
+    for chain in _chains(line):
+        before, sign = math.nan, ""
+        for each in re.split(r" ([≥><]) ", chain):
+            if each in RELATIONS:
+                sign = each
+                continue
+            *sides, shown = (side.strip() for side in each.split(" = "))
+            if not re.fullmatch(r"[(\[]\s*-?[\d.]+[)\]]", shown):
+                continue
+            number = shown.strip("()[] ")
+            near = float(number) if shown.startswith("[") else 0.5 * 10.0 ** -len(number.partition(".")[2]) + 1e-9
+            result = 0.0 if shown.startswith("[") else float(number)  # [0.0001] is "less than 0.0001"
+            values = [value for value in map(_value, sides) if value is not None]
+            count += len(values)
+            wrong += [f"{value} is not {shown} in {chain}" for value in values if abs(value - result) > near]
+            if sign and not math.isnan(before):
+                count += 1
+                wrong += [] if RELATIONS[sign](before, result) else [f"{before} {sign} {result} in {chain}"]
+            before, sign = result, ""
+    return count, wrong
