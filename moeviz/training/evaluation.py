@@ -50,6 +50,7 @@ def measure(training: Training) -> tuple[Record, dict[str, np.ndarray]]:
         "specialization": metrics.specialization(tested, segments(training), data.tasks[0].num_segments),
         "dropped_share": metrics.dropped_share(tested, k=k),
         "unserved_share": metrics.unserved_share(tested),
+        "trains": training.progress.healthy_R.to(load_RE.dtype),
     }
     by_expert = {"load_RE": load_RE, "mean_prob_RE": metrics.mean_probability(tested)}
     details = _numpy(_more_numbers(training, tested, load_RE)) | _numpy(_more_by_expert(training, tested))

@@ -43,6 +43,7 @@ class Record:
     ids_RE: np.ndarray  # whose column is whose
     idle_since_RE: np.ndarray  # step since which no token chose the expert; -1 where it works
     balance_coef: np.ndarray  # λ `[R]` at this step
+    trains: np.ndarray  # 1 for each run `[R]` that trains, 0 once it has diverged
     dispatch: str  # which one ran
     dead_RE: np.ndarray  # idle for three records on end (from the start: for all records so far)
     deaths: Deaths  # all so far, also of experts that came back
@@ -89,7 +90,10 @@ def deaths(records: Sequence[Record], idle_since_RE: np.ndarray, dead_RE: np.nda
 
 
 def settled(records: Sequence[Record], since: int) -> bool:
-    """Whether loss, load and idle experts of all runs have stood still for a while, counted from step `since`."""
+    """Whether loss, load and idle experts of all runs have stood still for a while, counted from step `since`.
+
+    (Runs that have diverged stand still by themselves.)
+    """
     recent = [record for record in records[-2 * CALM :] if record.step >= since]
     if len(recent) < 2 * CALM:
         return False
@@ -98,7 +102,8 @@ def settled(records: Sequence[Record], since: int) -> bool:
     cv_then, cv_now = (np.mean([record.cv_load for record in part], axis=0) for part in (before, now))
     idle = np.stack([record.dead_experts for record in now])
     calm_loss = abs(loss_now - loss_then) <= np.maximum(CALM_LOSS * loss_then, LEAST_LOSS)
-    return bool((calm_loss & (abs(cv_now - cv_then) <= CALM_CV) & (idle == idle[0]).all(0)).all())
+    calm = calm_loss & (abs(cv_now - cv_then) <= CALM_CV) & (idle == idle[0]).all(0)
+    return bool((calm | (now[0].trains == 0)).all())
 
 
 def up_to(records: Sequence[Record], step: int) -> int:
