@@ -257,10 +257,13 @@ def routers_of(app: AppTest) -> tuple[Any, Any]:
 
 def test_routers_opens_two_twins_with_few_seats_and_waits(engine):
     app = healthy(visit("routers"))
-    pair = tuple(as_in_its_paper(RunConfig(capacity_factor=1.25), router) for router in ("switch", "gshard"))
+    base = RunConfig(capacity_factor=1.25, eval_capacity_factor=2.0)  # as Switch's paper trains and tests
+    pair = tuple(as_in_its_paper(base, router) for router in ("switch", "gshard"))
     assert engine.asked == [("open", pair)] and engine.plays == [False] and routers_of(app) == ("switch", "gshard")
     assert picture(app)["titles"] == ["Switch, k = 1", "GShard, k = 2"] and picture(app)["layout"] == "routers"
-    assert address(app) == {"capacity_factor": "1.25", "left": "switch", "right": "gshard", "draws": "1"}
+    seats = {"capacity_factor": "1.25", "eval_capacity_factor": "2"}
+    assert address(app) == {**seats, "left": "switch", "right": "gshard", "draws": "1"}
+    assert (widget(app, "capacity_factor").value, widget(app, "eval_capacity_factor").value) == (1.25, 2.0)
     healthy(app.switch_page("../../pages/playground.py").run())  # the few seats were not asked for
     assert config(app) == RunConfig()
 

@@ -18,7 +18,7 @@ COLUMNS = ("task_loss", "balance_loss", "train_metric", "test_metric", "cv_load"
 CALM = 30  # records: so long must nothing have changed, against as many before, for a run to have settled
 CALM_LOSS, LEAST_LOSS, CALM_CV = 0.05, 0.005, 0.05  # of the loss; of losses near 0; of the unevenness of load
 SHOWN = 240  # at most this many points in a time chart
-CHARTED = (*COLUMNS, "balance_coef", "dropped_share", "unserved_share")
+CHARTED = (*COLUMNS, "balance_coef", "dropped_share", "random_drop", "unserved_share")
 WINDOW = 3  # an expert is dead when no test token chose it in this many records on end
 MOST_DEATHS = 8  # of one expert that are remembered, the newest
 Deaths = Mapping[tuple[int, int], tuple[int, ...]]  # (run, expert id) -> steps at which it fell idle and died of it
@@ -29,7 +29,7 @@ class Record:
     """Every run at one step: losses and train metric on train tokens, everything else on test tokens."""
 
     step: int
-    task_loss: np.ndarray  # [R], as are the next six
+    task_loss: np.ndarray  # [R], as are the next nine
     balance_loss: np.ndarray  # raw, not weighted
     train_metric: np.ndarray
     test_loss: np.ndarray
@@ -37,6 +37,7 @@ class Record:
     cv_load: np.ndarray
     specialization: np.ndarray
     dropped_share: np.ndarray  # of choices
+    random_drop: np.ndarray  # what a gate that chooses at random would drop on average; NaN without a limit of seats
     unserved_share: np.ndarray  # of tokens, that no expert computes
     load_RE: np.ndarray
     mean_prob_RE: np.ndarray

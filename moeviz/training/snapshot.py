@@ -27,7 +27,7 @@ OF_ALL = {"marks", "probe"}  # lists of a header that do not have one entry for 
 WITHOUT_RUNS = {"history_step", "curve_x", "curve_target"}  # arrays whose first axis is not the runs'
 PER_RUN = (
     "task_loss", "train_metric", "test_loss", "test_metric", "cv_load", "specialization", "dropped_share",
-    "unserved_share",
+    "random_drop", "unserved_share",
 )  # fmt: skip
 
 

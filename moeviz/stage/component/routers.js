@@ -4,6 +4,7 @@ import { letter } from './palette.js';
 import { outdated, percent, setText, Throttle } from './numbers.js';
 import { Racks } from './racks.js';
 import { Seats } from './seats.js';
+import { stopped } from './stopped.js';
 
 const TEXTS = 150; // ms between changes while training runs
 const DIGITS = 3;
@@ -86,7 +87,7 @@ export class Routers {
     if (!this.seen) return;
     const { header, arrays } = this.seen;
     this.sides.forEach(({ title, seats }, run) => {
-      if (run < header.num_runs) seats.describe(`${title}, step ${header.step}. ${dropped(batchOf(header, arrays, run))}`);
+      if (run < header.num_runs) seats.describe(`${title}, step ${header.step}. ${stopped(header, run)} ${dropped(batchOf(header, arrays, run))}`);
     });
     this.stage.charts.describe(header, arrays);
   }
