@@ -351,7 +351,7 @@ def check_card(app: AppTest, note: Note, code: str | None) -> None:
     text = " ".join(each.value for each in app.markdown)
     for said in (f"**{note.name}.** {note.idea}", f"**Fixed:** {note.fixed}", f"**Cost:** {note.cost}"):
         assert said in text, note.name
-    assert any(note.formula in each.value for each in app.get("latex")), note.name
+    assert any(note.formula in each.value for each in app.latex), note.name
     assert code is None or any(f"`{code}`" in each.value for each in app.caption), note.name
 
 

@@ -130,8 +130,9 @@ def dropped_figure(
         name = _run_name(names, run)
         by_chance = _line("history_random_drop", run, f"{name}chance")
         by_chance["line"] = by_chance["line"] | {"color": GHOST_COLOR}
+        by_chance |= {"meta": by_chance["meta"] | {"ink": False}, "cliponaxis": False}  # often nearly 0
         figure.add_scatter(**_line("history_dropped_share", run, f"{name}dropped"))
-        figure.add_scatter(**by_chance | {"meta": by_chance["meta"] | {"ink": False}})
+        figure.add_scatter(**by_chance)
     figure.update_layout(showlegend=True, legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"})
     figure.update_yaxes(rangemode="tozero")
     return _filled(figure, history, marks)

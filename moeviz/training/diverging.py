@@ -31,9 +31,8 @@ def why(configs: Sequence[RunConfig], noticed_at_R: Sequence[int | None]) -> lis
 
 def reason(why_R: Sequence[str | None]) -> str | None:
     """Why runs stand still, each by its number where there are several; None while all train."""
-    many = len(why_R) > 1
-    said = [f"{f'Run {run} of {len(why_R)}' if many else 'The run'} {each}" for run, each in enumerate(why_R, 1) if each]
-    return " ".join(said) or None
+    names = [f"Run {run} of {len(why_R)}" for run in range(1, len(why_R) + 1)] if len(why_R) > 1 else ["The run"]
+    return " ".join(f"{name} {each}" for name, each in zip(names, why_R, strict=True) if each) or None
 
 
 def end_curves(arrays: dict[str, np.ndarray], noticed_at_R: Sequence[int | None]) -> None:

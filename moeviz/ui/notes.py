@@ -17,7 +17,8 @@ COLUMNS = {
     "Gradient": "gradient", "Used by": "used_by",
 }  # fmt: skip
 CODE = {name: f"moeviz.losses:{name}" for name in LOSS_NAMES} | {
-    "bias": "moeviz.routers:bias_step", "expert_choice": "moeviz.routers:expert_choice", "drops": "moeviz.routers:queue",
+    "bias": "moeviz.routers:bias_step", "expert_choice": "moeviz.routers:expert_choice",
+    "drops": "moeviz.routers:queue",
 }  # fmt: skip
 """The function behind each way to balance; not balancing has none."""
 

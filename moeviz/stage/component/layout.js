@@ -138,7 +138,8 @@ const side = (run) => `
     <p class="mv-title"><span data-part="title-${run}"></span>${stopped(run)}</p>
     <p data-part="says-${run}"></p>
     <div class="mv-scroll" data-part="seats-${run}"></div>
-    <p data-part="drops-${run}" class="mv-note"></p>
+    <div><p data-part="drops-${run}" class="mv-note"></p>
+      <div class="mv-lost" data-part="lost-${run}" aria-hidden="true" hidden><i></i><span><b></b></span></div></div>
     <div class="mv-racks" data-part="racks-${run}"></div>
   </section>`;
 
