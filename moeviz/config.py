@@ -75,7 +75,8 @@ class RunConfig:
     )  # fmt: skip
     eval_capacity_factor: float | None = knob(
         None, low=0.1, high=16, scale="log", optional=True, live=True, per_run=True, routers=SEATED,
-        label="Seats when tested", help="Seats per expert while the run is measured; none = as in training.",
+        label="Seats when tested", caption="none = as in training",
+        help="Seats per expert while the run is measured; none = as in training.",
     )  # fmt: skip
     batch_prioritized: bool = knob(
         False, live=True, routers=SEATED, label="Surest inputs first",
@@ -219,7 +220,10 @@ class RunConfig:
 
     @staticmethod
     def from_url(params: Mapping[str, str]) -> tuple[RunConfig, list[str]]:
-        """The nearest allowed config, and a notice for every value that had to be changed."""
+        """The nearest allowed config, and a notice for every named value that had to be changed.
+
+        Defaults that do not fit what is named follow in silence.
+        """
         values: dict[str, Any] = {}
         notices: list[str] = []
         for name, each in KNOBS.items():
@@ -227,7 +231,7 @@ class RunConfig:
                 values[name], notice = each.clamp(params[name])
                 notices += [notice] if notice else []
         config, complaints = RunConfig().nearest(**values)
-        return config, notices + [each.notice for each in complaints]
+        return config, notices + [each.notice for each in complaints if each.name in values]
 
     def nearest(self, keep: Collection[str] = (), **changes: Value) -> tuple[RunConfig, list[Complaint]]:
         """A copy with some knobs changed, and others where the rules between knobs ask for it: a complaint for each.

@@ -21,10 +21,12 @@ Header, about the task: `task`, `kind`, `view` map | curve | projection | rows, 
 Header, a list with one entry per run: `router`, `balance_loss`, `top_k`, `balance_coef`, `renormalized` (a token's
 weights add up to 1), `weights` and `choice` (how these come about, and who decides: see moeviz.rules), `task_loss`,
 `balance_loss_value` (raw), `train_metric`, `test_loss`, `test_metric`, `cv_load`, `specialization`, `dropped_share` (of
-choices), `unserved_share` (of tokens, without any expert), `cv_importance` (of the weights' sums), `gate_gradient`
-(norm, of the last step), `max_violation`, `load_entropy`, `logit_size`, `num_parameters`, `active_parameters` and
-`flops` (those of one token); one per run and expert: `ids` (letter A is id 0; the E axis is sorted by id), `dead`,
-`died_at` (step since which it is idle; 0 = never chosen; null = not dead).
+choices), `random_drop` (what a gate that chooses at random drops on average; null without a limit), `unserved_share`
+(of tokens, without any expert), `cv_importance` (of the weights' sums), `gate_gradient` (norm, of the last step),
+`max_violation`, `load_entropy`, `logit_size`, `num_parameters`, `active_parameters` and `flops` (those of one token),
+`diverged_at` (the step near which it diverged and since which it stands still; null while it trains), `diverged_why`
+(what happened and the remedy, as said after its name; null); one per run and expert: `ids` (letter A is id 0; the E
+axis is sorted by id), `dead`, `died_at` (step since which it is idle; 0 = never chosen; null = not dead).
 
 Arrays in every frame: `load`, `mean_prob`, `importance`, `gradient_norm`, `update_share` (share of steps with a token),
 `probe_prob`, `probe_weight` f4[R,N]; `probe_chosen` u1[R,N]; `probe_output` f4[R,O] (shared experts included;
@@ -48,7 +50,8 @@ row by row from the upper left:
                    that are measured: row_expert u1[R,24,8] (the kept expert with the largest weight; none kept: the
                    first choice); row_kept u1[R,24,8] (1 = any choice kept); row_weight f4[R,8,N] (of the probe's digit)
     history        history_step f4[S]; history_<column of Training.history> f4[R,S]; history_balance_coef,
-                   history_dropped_share, history_unserved_share f4[R,S]; history_load f4[R,M,S] by expert id, NaN
+                   history_dropped_share, history_random_drop (NaN without a limit), history_unserved_share f4[R,S] (NaN
+                   once a run has diverged beside others); history_load f4[R,M,S] by expert id, NaN
                    while it does not exist; deaths f4[R,M,8] by expert id: steps since which it was idle each time
                    that it died, oldest first, at most the newest 8, also after it came back (0 = never chosen until
                    then; NaN = it died less often); of a ghost: ghost_step f4[S]; ghost_task_loss,

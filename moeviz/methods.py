@@ -9,10 +9,15 @@ from typing import Any
 from moeviz.config import RunConfig
 
 PAPERS: dict[str, dict[str, Any]] = {
-    "switch": {"capacity_factor": 1.25, "gate_jitter": 0.01},
+    "switch": {"capacity_factor": 1.25, "eval_capacity_factor": 2.0, "gate_jitter": 0.01},
     "gshard": {"capacity_factor": 2.0, "token_groups": 4},
 }
 """What a router's paper uses beside it, where this is more than the router."""
+
+SEATS = ("capacity_factor", "eval_capacity_factor")
+"""Knobs that routers which are compared share: the base's, not each paper's."""
+OPENING_SEATS = {name: PAPERS["switch"][name] for name in SEATS}
+"""... and their values on a page that opens for who is new."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ def as_in_its_paper(base: RunConfig, router: str, noise: float = 1.0) -> RunConf
     Args:   noise: times what its paper draws at random in training.
     """
     wanted = PAPERS.get(router, {}) | {"router": router, "router_noise": noise}
-    return base.nearest(**wanted | {"capacity_factor": base.capacity_factor})[0]
+    return base.nearest(**wanted | {name: getattr(base, name) for name in SEATS})[0]
 
 
 def compared(base: RunConfig, routers: Sequence[str], noise: float = 1.0) -> list[RunConfig]:

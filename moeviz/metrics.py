@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -36,6 +37,7 @@ def dropped_share(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R"]:
     return (load(routing, k=k) - kept_load(routing, k=k)).sum(-1)
 
 
+@cache
 def random_drop(num_tokens: int, num_experts: int, k: int, places: int) -> float:
     """Share of choices that a gate which chooses at random drops on average: a line to compare with.
 

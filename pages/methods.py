@@ -38,12 +38,12 @@ if token:
 st.markdown(
     f"**{TASK_INFO[base.task].label}.** {TASK_INFO[base.task].story} **Look:** who evens out the load, and what does "
     "it do to accuracy and to the match with the true groups? Balance is neither of them. **Try next:** strength 0.1 "
-    "and 10 · k = 1: which loss stops working, and why? · the task Unequal clusters, under More."
+    "and 10 · k = 1: which loss stops working, and why? · the task Unequal clusters, under More. Two losses "
+    "have a card but no row, GShard’s and the entropy loss: choose them in the Playground."
 )
 notes.method_cards()
 questions_about("balance")
-code = ("losses:squared", "losses:switch", "losses:importance", "losses:load", "losses:z", "routers:bias_step")
-show_code(*(f"moeviz.{each}" for each in code), "moeviz.routers:expert_choice", "moeviz.routers:queue")
+show_code(*notes.CODE.values())
 with st.expander("More", key="more", on_change="rerun") as more:
     if more.open:
         knobs(base, "task", "learning_rate", "noise", "hidden_width", "batch_size")

@@ -5,7 +5,7 @@ import streamlit as st
 from moeviz.config import TASK_INFO
 from moeviz.figures import curves
 from moeviz.presets import PRESETS
-from moeviz.ui import keep, present
+from moeviz.ui import keep, notes, present
 from moeviz.ui.address import config_from_address, config_to_address, probe_from_address, probe_to_address
 from moeviz.ui.asking import questions_about
 from moeviz.ui.code import show_code
@@ -41,6 +41,7 @@ with right:  # first, so that the picture comes before the rest of the page is w
             "**Try next:** drag N down while it runs: who leaves? · choose “Sure” above the map: where does the gate "
             "hesitate? · choose “Slow” and watch a batch travel to its experts."
         )
+        notes.chosen_cards(config)
         questions_about("playground")
         code = (f"moeviz.routers:{config.router}", f"moeviz.losses:{config.balance_loss}")
         block = ("moeviz.transformer:Transformer", "moeviz.transformer:attention") if task.tokens_per_input > 1 else ()

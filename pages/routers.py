@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from moeviz.figures import curves, side_by_side
-from moeviz.methods import compared
+from moeviz.methods import OPENING_SEATS, SEATS, compared
 from moeviz.rules import ROUTER_INFO
 from moeviz.ui import notes, versus
 from moeviz.ui.address import config_to_address
@@ -18,7 +18,7 @@ from moeviz.ui.panel import live_knobs
 from moeviz.ui.visitor import live_run
 
 st.markdown("##### Ways to choose: the same sixteen tokens through two routers. Play trains both, from the same start.")
-opens_with("routers", capacity_factor=1.25)
+opens_with("routers", **OPENING_SEATS)
 base = turned(versus.base_config("routers"))
 boxes, chance = st.columns([3, 1])
 with boxes:
@@ -36,13 +36,13 @@ configs = both(base)
 token = live_run("routers", configs, play=False)
 config_to_address(base)
 with st.container(key="knob_row"):
-    live_knobs("routers", "num_experts", "top_k", "capacity_factor", "gate_skew", runs=both)
+    live_knobs("routers", "num_experts", "top_k", *SEATS, "gate_skew", runs=both)
 versus.say_what_is_fixed(base, configs)
 if token:
     names = ("left", "right")
     charts = {
         "loss": side_by_side(curves.loss_figure, names), "metric": side_by_side(curves.metric_figure, names),
-        "uneven": side_by_side(curves.uneven_figure, names),
+        "uneven": side_by_side(curves.uneven_figure, names), "dropped": side_by_side(curves.dropped_figure, names),
     }  # fmt: skip
     stage(
         token, "routers", charts=charts,

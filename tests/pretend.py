@@ -10,7 +10,7 @@ import numpy as np
 from moeviz.config import RunConfig
 from moeviz.engine.host import Host
 from moeviz.frames import unpack
-from moeviz.training import Training
+from moeviz.training import opened
 from moeviz.training import step_together as training_together
 
 SNAPSHOT_SECONDS = 0.002
@@ -40,6 +40,10 @@ class FakeTraining:
 
     def reset(self) -> None:
         self.current_step, self.diverged, self.reason = 0, False, None
+
+    @property
+    def stuck(self) -> bool:
+        return self.diverged
 
     @property
     def parts(self) -> tuple[FakeTraining]:
@@ -113,7 +117,7 @@ class World:
         self.sent: list[tuple[float, dict, bytes]] = []
         self.seen = 0  # so many of them by a greedy viewer
         common = (training_together if real else step_together) if together else None
-        training = Training if real else pretended
+        training = opened if real else pretended
         self.host = Host(self.emit, training, common, idle_pause=idle_pause, idle_free=idle_free, clock=self.clock)
 
     def emit(self, message, payload) -> None:

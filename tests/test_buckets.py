@@ -119,12 +119,47 @@ def test_a_run_that_diverges_stands_still_and_its_curve_ends() -> None:
     several.parts[1].set(learning_rate=10.0)  # as if this one alone were so sensitive
     several.step(80)
     shot = several.snapshot(("history",))
-    assert shot.header["reason"].startswith("The run diverged") and shot.header["step"] == 100
-    assert np.isfinite(shot.history_task_loss[0]).all() and np.isnan(shot.history_task_loss[1, -1])
-    assert np.isfinite(shot.history_task_loss[1, 0]) and shot.history_step[-1] == 100
+    calm, step = shot.header["diverged_at"]
+    assert calm is None and step > 20
+    assert shot.header["reason"].startswith(f"Run 2 of 2 diverged near step {step}: ") and shot.header["step"] == 100
+    assert np.isfinite(shot.history_task_loss[0]).all() and shot.history_step[-1] == 100
+    before_S = shot.history_step < step
+    assert np.array_equal(np.isfinite(shot.history_task_loss[1]), before_S) and before_S.any()
     assert several.recover() == ["started again from step 0 and lowered the learning rate to 0.003"]
     assert not several.diverged and [part.current_step for part in several.parts] == [0, 0]
     assert {config.learning_rate for config in several.configs} == {0.003}
+
+
+def test_the_others_train_on_and_each_that_diverged_is_named() -> None:
+    """Of two in lockstep one, and one by itself; the others are the runs that they are without any of them."""
+    base = [each.with_(task="bumps") for each in MIXED]
+    configs = [each.with_(learning_rate=10.0) if run in (2, 3) else each for run, each in enumerate(base)]
+    several, alone = opened(configs), opened(base[:2])
+    several.step(40)
+    alone.step(40)
+    assert several.diverged and not several.stuck and several.current_step == 40
+    shot, expected = several.snapshot(("history",)), alone.snapshot()
+    found = shot.header["diverged_at"]
+    assert found[:2] == [None, None] and all(0 < step < 40 for step in found[2:])
+    for run, step in ((2, found[2]), (3, found[3])):
+        assert shot.header["diverged_why"][run].startswith(f"diverged near step {step}: its loss exploded")
+        assert shot.header["diverged_why"][run].endswith("Lower the learning rate (10).")
+        assert f"Run {run + 1} of 4 diverged near step {step}" in several.reason  # type: ignore[operator]
+        assert np.array_equal(np.isfinite(shot.history_cv_load[run]), shot.history_step < step)
+    assert shot.header["task_loss"][1] == expected.header["task_loss"][1]
+    assert shot.header["task_loss"][0] == pytest.approx(expected.header["task_loss"][0], rel=0.1)  # float32, in a crowd
+    assert np.isfinite(shot.history_task_loss[:2]).all()
+    several.reset()
+    assert several.reason is None and several.snapshot().header["diverged_at"] == [None] * 4
+
+
+def test_when_all_have_diverged_all_are_stuck() -> None:
+    several = opened([each.with_(task="bumps", learning_rate=10.0) for each in MIXED])
+    several.step(40)
+    assert several.stuck and None not in several.diverged_at
+    steps = [part.current_step for part in several.parts]
+    several.step(10)
+    assert [part.current_step for part in several.parts] == steps
 
 
 def test_lowering_the_rate_of_a_diverged_run_starts_all_again() -> None:

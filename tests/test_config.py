@@ -423,7 +423,13 @@ def test_whatever_an_address_says_can_be_trained_and_drawn(params: dict[str, str
     ("params", "expected", "named"),
     [
         ({"top_k": "5", "num_experts": "3"}, RunConfig(num_experts=3, top_k=3), ["top_k"]),
-        ({"num_experts": "1"}, RunConfig(num_experts=1, top_k=1), ["top_k"]),
+        ({"num_experts": "1"}, RunConfig(num_experts=1, top_k=1), []),  # a k that it did not name follows in silence
+        ({"num_experts": "1", "top_k": "2"}, RunConfig(num_experts=1, top_k=1), ["top_k"]),
+        ({"router": "switch"}, RunConfig(router="switch", top_k=1), []),
+        ({"router": "switch", "top_k": "2"}, RunConfig(router="switch", top_k=1), ["top_k"]),
+        ({"router": "soft"}, RunConfig(router="soft", top_k=8), []),
+        ({"router": "gshard", "num_experts": "1"}, RunConfig(router="gshard", num_experts=2), ["num_experts"]),
+        ({"router": "mixtral", "capacity_factor": "1"}, RunConfig(router="mixtral"), ["capacity_factor"]),
         ({"num_experts": "999"}, RunConfig(num_experts=32), ["num_experts"]),
         ({"task": "plane", "num_classes": "4"}, RunConfig(task="plane"), ["num_classes"]),
         ({"seed": "x", "noise": "7"}, RunConfig(noise=1.0), ["noise", "seed"]),

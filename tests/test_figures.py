@@ -88,6 +88,18 @@ def test_text_and_lines_can_be_read_from_the_last_row(make):
     assert all(trace.line.width >= 3 for trace in figure.data if trace.type == "scatter")
 
 
+def test_drops_have_the_line_of_chance_where_seats_are_limited():
+    nan = float("nan")
+    drops, chance = [[0.3, 0.2], [0.0, 0.0]], [[0.1, 0.05], [nan, nan]]
+    history = {"history_step": [0, 10], "history_dropped_share": drops, "history_random_drop": chance}
+    traces = by_name(curves.dropped_figure(history, runs=2, names=("a", "b")))
+    assert list(traces) == ["a: dropped", "a: chance", "b: dropped", "b: chance"]
+    np.testing.assert_allclose(traces["a: dropped"].y, drops[0])
+    np.testing.assert_allclose(traces["a: chance"].y, chance[0])
+    assert traces["a: chance"].line.color == curves.GHOST_COLOR != traces["a: dropped"].line.color
+    assert traces["b: chance"].visible is False and traces["b: dropped"].visible is not False
+
+
 def test_metric_axis_has_its_name_and_range_and_test_differs_from_train():
     figure = metric_figure(FRAME_HISTORY, metric_name="R²")
     assert figure.layout.yaxis.title.text == "R² (at most 1)"

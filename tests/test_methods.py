@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from moeviz.config import RunConfig
-from moeviz.methods import METHODS, PAPERS, all_methods, as_in_its_paper, compared
+from moeviz.methods import METHODS, OPENING_SEATS, PAPERS, all_methods, as_in_its_paper, compared
 from moeviz.router_notes import BALANCE_NOTES
 from moeviz.rules import ROUTER_INFO, ROUTER_NAMES
 from moeviz.training import Buckets, opened
@@ -16,13 +16,15 @@ from moeviz.training import Buckets, opened
 
 @pytest.mark.parametrize("router", ROUTER_NAMES)
 def test_a_router_comes_with_what_its_paper_uses(router: str) -> None:
-    base = RunConfig(num_experts=6, seed=3, capacity_factor=0.5)
+    base = RunConfig(num_experts=6, seed=3, capacity_factor=0.5, eval_capacity_factor=0.75)
     config = as_in_its_paper(base, router, noise=2.0)
     assert (config.router, config.num_experts, config.seed) == (router, 6, 3)
-    assert config.capacity_factor == (0.5 if ROUTER_INFO[router].seats else None)
+    seats = (config.capacity_factor, config.eval_capacity_factor)
+    assert seats == ((0.5, 0.75) if ROUTER_INFO[router].seats else (None, None))
     assert config.router_noise == (2.0 if router in ("noisy_top_k", "switch", "gshard") else 1.0)
     assert config.gate_jitter == (0.01 if router == "switch" else 0.0)
     assert set(PAPERS) <= set(ROUTER_NAMES)
+    assert OPENING_SEATS == {"capacity_factor": 1.25, "eval_capacity_factor": 2.0}  # Switch Transformers, section 2.2
 
 
 def test_routers_that_are_compared_have_as_many_experts_as_one_of_them_needs() -> None:

@@ -23,7 +23,7 @@ from moeviz.engine import Engine, EngineBusy, EngineFull, RunGone
 from moeviz.engine.wire import MAX_COORDINATE, check_probe
 from moeviz.methods import METHODS, all_methods, as_in_its_paper
 from moeviz.presets import PRESETS
-from moeviz.router_notes import BALANCE_NOTES, ROUTER_NOTES
+from moeviz.router_notes import BALANCE_NOTES, ROUTER_NOTES, Note
 from moeviz.rules import ROUTER_INFO, ROUTER_NAMES
 from moeviz.ui import code, visitor
 from moeviz.ui.address import OTHERS
@@ -257,10 +257,13 @@ def routers_of(app: AppTest) -> tuple[Any, Any]:
 
 def test_routers_opens_two_twins_with_few_seats_and_waits(engine):
     app = healthy(visit("routers"))
-    pair = tuple(as_in_its_paper(RunConfig(capacity_factor=1.25), router) for router in ("switch", "gshard"))
+    base = RunConfig(capacity_factor=1.25, eval_capacity_factor=2.0)  # as Switch's paper trains and tests
+    pair = tuple(as_in_its_paper(base, router) for router in ("switch", "gshard"))
     assert engine.asked == [("open", pair)] and engine.plays == [False] and routers_of(app) == ("switch", "gshard")
     assert picture(app)["titles"] == ["Switch, k = 1", "GShard, k = 2"] and picture(app)["layout"] == "routers"
-    assert address(app) == {"capacity_factor": "1.25", "left": "switch", "right": "gshard", "draws": "1"}
+    seats = {"capacity_factor": "1.25", "eval_capacity_factor": "2"}
+    assert address(app) == {**seats, "left": "switch", "right": "gshard", "draws": "1"}
+    assert (widget(app, "capacity_factor").value, widget(app, "eval_capacity_factor").value) == (1.25, 2.0)
     healthy(app.switch_page("../../pages/playground.py").run())  # the few seats were not asked for
     assert config(app) == RunConfig()
 
@@ -339,11 +342,44 @@ def test_ways_to_balance_opens_one_run_for_each_and_strength_acts_on_all(engine)
 @pytest.mark.parametrize("page", ["routers", "methods"])
 def test_what_is_known_of_routers_and_ways_is_on_their_pages(engine, page):
     text = " ".join(each.value for each in healthy(visit(page)).markdown)
-    wanted = (
-        ROUTER_NOTES.values() if page == "routers" else [BALANCE_NOTES[k] for m in METHODS.values() for k in m.notes]
-    )
-    for note in wanted:
+    for note in (ROUTER_NOTES if page == "routers" else BALANCE_NOTES).values():
         assert f"**{note.name}" in text and (note.arxiv == "–" or f"arxiv.org/abs/{note.arxiv}" in text), note.name
+
+
+def check_card(app: AppTest, note: Note, code: str | None) -> None:
+    """The card of this note is on the page, and its function under Show code."""
+    text = " ".join(each.value for each in app.markdown)
+    for said in (f"**{note.name}.** {note.idea}", f"**Fixed:** {note.fixed}", f"**Cost:** {note.cost}"):
+        assert said in text, note.name
+    assert any(note.formula in each.value for each in app.latex), note.name
+    assert code is None or any(f"`{code}`" in each.value for each in app.caption), note.name
+
+
+def test_every_way_to_balance_has_its_card_and_its_code(engine):
+    app = visit("methods")
+    app.session_state.show_code = True
+    app = healthy(app.run())
+    for key, note in BALANCE_NOTES.items():
+        functions = {"none": None, "bias": "bias_step", "drops": "queue"}
+        check_card(app, note, functions.get(key, key))
+
+
+@pytest.mark.parametrize("router", ROUTER_NAMES)
+def test_every_router_has_its_card_and_its_code_where_it_is_compared(engine, router):
+    app = visit("routers", left=router)
+    app.session_state.show_code = True
+    check_card(healthy(app.run()), ROUTER_NOTES[router], router)
+
+
+@pytest.mark.parametrize("loss", LOSS_NAMES)
+def test_a_chosen_loss_has_its_card_and_its_code_in_the_playground(engine, loss):
+    app = visit(balance_loss=loss)
+    app.session_state.show_code = app.session_state.chosen_cards = True
+    app = healthy(app.run())
+    check_card(app, ROUTER_NOTES["top_k"], "top_k")
+    for key in ("importance", "load") if loss == "importance_load" else (loss,):
+        check_card(app, BALANCE_NOTES[key], None)
+    assert any(f"`{loss}` in `moeviz.losses`" in each.value for each in app.caption)
 
 
 # --- knobs -----------------------------------------------------------------------------------------------------------

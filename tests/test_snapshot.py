@@ -300,7 +300,7 @@ def record(step: int, load_E: list[float], ids_E: list[int], records: list[Recor
         "dead_RE": dead_RE,
         "deaths": deaths(records, since_RE, dead_RE, ids_RE),
     }
-    unknown = {each.name: np.zeros(1) for each in fields(Record)} | {"dispatch": "dense"}
+    unknown = {each.name: np.zeros(1) for each in fields(Record)} | {"dispatch": "dense", "trains": np.ones(1)}
     return Record(**(unknown | known))
 
 

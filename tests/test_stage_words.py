@@ -33,6 +33,26 @@ def test_small_maps_are_equal_and_lie_apart_inside_the_large_one(count):
         assert all(max(abs(box["x"] - other["x"]), abs(box["y"] - other["y"])) >= side for other in boxes[:index])
 
 
+def test_of_several_runs_those_that_diverged_are_named():
+    why = "diverged near step 30: it exploded. Lower it."
+    found = javascript(f"""
+        const {{ alarm, stopped }} = await import('$/stopped.js');
+        const titles = ['A', 'B', 'C'];
+        const said = (...why) => alarm({{ num_runs: why.length, diverged_why: why }}, titles);
+        const why = {json.dumps(why)};
+        console.log(JSON.stringify([
+            said(null, null), said(null, why), said(why, null, null), said(why, null, why), said(why, why), said(why),
+            stopped({{ num_runs: 2, diverged_why: [null, why] }}, 1),
+            stopped({{ num_runs: 1, diverged_why: [why] }}, 0),
+            alarm({{ num_runs: 2 }}, titles),
+        ]));""")
+    assert found == [
+        "", f"B {why} The other trains on.", f"A {why} The others train on.",
+        "Diverged: A · C. Each says why. The other trains on.", "Diverged: A · B. Each says why. Nothing trains.", "",
+        f"Stands still: it {why}", "", "",
+    ]  # fmt: skip
+
+
 def header(step: int = 200, idle: int = 0, coef: float = 0.0, k: int = 2, at: float = 0.0, first: str = "A") -> Any:
     return {
         "header": {

@@ -244,7 +244,9 @@ def test_a_poisoned_run_stops_and_its_neighbors_go_on() -> None:
     for run in (0, 2, 3):
         alone = trained([CROWD[run]], 50, DOUBLE)
         assert apart(training.rows_REP[run], alone.rows_REP[0]) < 1e-9
+    assert training.reason.startswith("Run 2 of 4 diverged near step 30: ") and not training.stuck
     header = training.snapshot().header
+    assert header["diverged_at"] == [None, 30, None, None]
     assert header["task_loss"][1] is None
     assert header["task_loss"][0] > 0
     json.dumps(header, allow_nan=False)

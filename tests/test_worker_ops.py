@@ -60,6 +60,28 @@ def test_a_diverged_run_stops_says_why_and_recovers():
     assert world.of("run", "tell")[-1]["body"] == {"op": "notice", "message": "learning_rate is new"}
 
 
+def test_of_several_runs_one_that_diverges_is_named_and_the_others_train_on():
+    world = World(real=True)
+    wild, calm = RunConfig(task="bumps", learning_rate=10.0, batch_size=64), RunConfig(task="bumps", batch_size=64)
+    configs = [vars(each) for each in (wild, calm.nearest(router="mixtral")[0])]
+    world.tell(op="open", run="run", configs=configs, play=False, speed="fast", probe=None)
+    world.tell(op="watch", run="run", viewer="run", credit=0, want=None, probe=None, hidden=False)
+    world.tell(op="step", run="run", n=30)
+    world.view("run")
+    world.run(1, greedy=True)
+    _, header = world.frames("run")[-1]
+    assert (header["state"], header["step"], header["reason"]) == ("paused", 30, None)
+    assert header["diverged_at"][0] in (10, 20, 30) and header["diverged_at"][1] is None
+    world.tell(op="step", run="run", n=5)
+    world.run(1, greedy=True)
+    assert world.step("run") == 35
+    world.tell(op="recover", run="run", viewer="run")
+    world.run(1, greedy=True)
+    _, header = world.frames("run")[-1]
+    assert header["diverged_at"] == [None, None] and header["step"] == 0
+    assert "lowered the learning rate to 0.003" in world.of("run", "tell")[-1]["body"]["message"]
+
+
 def test_recover_of_a_healthy_run_is_refused():
     world = World()
     world.open("run")

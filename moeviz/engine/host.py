@@ -138,7 +138,7 @@ class Host:
         run.changed(self._clock(), knobs=configs is not None)
 
     def _recover(self, run: HostedRun, message: Message) -> list[str]:
-        if run.reason is None:
+        if run.reason is None and not run.training.diverged:
             raise ValueError(f"recover must follow a divergence: got step={run.step}, which is fine; use reset instead")
         notices = run.training.recover()
         run.ghost = None

@@ -14,7 +14,7 @@ FRAME_PERIOD = 1 / 30
 STATUS_PERIOD = 0.25
 MEASURE_PERIOD = 0.3  # metrics and loads of a run that trains are drawn about 4 times a second; maps with every frame
 MEASURED_FRAMES = 4  # ... and where frames are rare, with at most every fourth
-CHECK_PERIOD = 0.1  # reading Training.diverged makes a GPU wait, so not at every step
+CHECK_PERIOD = 0.1  # seconds between looks at whether a run has stopped itself
 RATE_PERIOD = 0.5
 LAG = 0.1  # a worker that is too slow forgets missed steps beyond this many seconds instead of catching up in a burst
 NOTICE_SECONDS = 5.0
@@ -168,9 +168,12 @@ class HostedRun:
             self.check(now)
 
     def check(self, now: float) -> None:
-        """Notice that the Training has stopped itself, or that there is nothing new to see in it."""
+        """Notice that the Training has stopped itself, or that there is nothing new to see in it.
+
+        Of several runs some may have diverged: the others train on.
+        """
         self.checked_at = now
-        if self.reason is None and self.training.diverged:
+        if self.reason is None and self.training.stuck:
             self.stop(self.training.reason)
         elif self.playing and self.training.settled(self.calm_since):
             self.playing, self.settled = False, True

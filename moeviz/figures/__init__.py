@@ -1,10 +1,11 @@
 """Plotly figures: the one place that decides how a chart looks, on a page, in a notebook and in the live stage."""
 
-from moeviz.figures.curves import load_figure, loss_figure, metric_figure, side_by_side, uneven_figure
+from moeviz.figures.curves import dropped_figure, load_figure, loss_figure, metric_figure, side_by_side, uneven_figure
 from moeviz.figures.palette import HUES, hue, letter, striped
 
 __all__ = [
     "HUES",
+    "dropped_figure",
     "hue",
     "letter",
     "load_figure",

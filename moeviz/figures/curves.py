@@ -116,6 +116,28 @@ def uneven_figure(
     return _filled(figure, history, marks)
 
 
+def dropped_figure(
+    history: History | None = None, *, runs: int = 1, names: Sequence[str] = (), marks: Sequence[Sequence[Any]] = ()
+) -> go.Figure:
+    """How many choices of test inputs find no seat, over time; gray, what a gate that chooses at random would lose.
+
+    Args:   as `loss_figure`; the history also needs `history_random_drop`. Without a limit of seats there
+            is no gray line.
+    Units:  share of choices, 0 to 1; the line of chance is the mean of a binomial queue's overflow.
+    """
+    figure = go.Figure(layout=_layout(y_title="share of choices", marks=True, heading=LEGEND))
+    for run in range(runs):
+        name = _run_name(names, run)
+        by_chance = _line("history_random_drop", run, f"{name}chance")
+        by_chance["line"] = by_chance["line"] | {"color": GHOST_COLOR}
+        by_chance |= {"meta": by_chance["meta"] | {"ink": False}, "cliponaxis": False}  # often nearly 0
+        figure.add_scatter(**_line("history_dropped_share", run, f"{name}dropped"))
+        figure.add_scatter(**by_chance)
+    figure.update_layout(showlegend=True, legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"})
+    figure.update_yaxes(rangemode="tozero")
+    return _filled(figure, history, marks)
+
+
 def load_figure(
     history: History | None = None, *, run: int = 0, died: Mapping[int, Sequence[float]] | None = None,
     marks: Sequence[Sequence[Any]] = (),
@@ -226,7 +248,7 @@ def _fill(trace: Any, found: Mapping[str, np.ndarray]) -> None:
     if "z" in about:
         trace.z, trace.y = per_fair_share(values), list(range(len(values)))
     elif "times" not in about:
-        trace.y = values
+        trace.y, trace.visible = values, bool(np.isfinite(values).any())
     elif about["times"] in found:
         trace.y = values * found[about["times"]][about["run"]]
     else:  # λ over time is not recorded: the part cannot be drawn, and is not made up

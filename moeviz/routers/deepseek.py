@@ -9,9 +9,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from moeviz.axes import PerRun, over
+from moeviz.routers.checks import check_k, refuse_capacity
 from moeviz.routers.routing import Routing
 from moeviz.routers.scores import at_least_float32, rank
-from moeviz.routers.seats import refuse_capacity
 
 
 def deepseek_v3(
@@ -34,6 +34,7 @@ def deepseek_v3(
     Source: DeepSeek-V3, eq. 12-16 (arXiv 2412.19437); the bias is from arXiv 2408.15664.
     """
     refuse_capacity("deepseek_v3", capacity)
+    check_k(k, logits_TE.shape[-1])
     logits_TE = at_least_float32(logits_TE)
     scores_TE = logits_TE.sigmoid()
     biased_TE = scores_TE.detach() if bias_E is None else scores_TE.detach() + bias_E.detach().unsqueeze(-2)

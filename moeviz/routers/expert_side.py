@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from moeviz.axes import PerRun, over
+from moeviz.routers.checks import check_k
 from moeviz.routers.routing import Routing
 from moeviz.routers.scores import at_least_float32, rank, softmax
 
@@ -29,6 +30,7 @@ def expert_choice(
     Fields: chosen = kept = taken; position = the token's place in the expert's order; rank = the token's own wishes.
     Source: Expert Choice, section 3.2 (arXiv 2202.09368).
     """
+    check_k(k, logits_TE.shape[-1])
     logits_TE = at_least_float32(logits_TE)
     probs_TE = softmax(logits_TE)
     if threshold_E is not None:

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from moeviz.axes import PerRun, over
 from moeviz.rng import stream
+from moeviz.routers.checks import check_k, refuse_capacity
 from moeviz.routers.routing import Routing
 from moeviz.routers.scores import at_least_float32
-from moeviz.routers.seats import refuse_capacity
 
 CELL = 0.25  # side of the cells, in units of the input, whose numbers are the ids of tokens that have none
 MIXER = 0x9E3779B1  # an odd number (2³² / golden ratio) that spreads neighboring cells over all ids
@@ -36,6 +36,7 @@ def hash(
     Source: Hash Layers (arXiv 2106.04426), whose balanced table is balanced by how often each id occurs.
     """
     refuse_capacity("hash", capacity)
+    check_k(k, logits_TE.shape[-1])
     logits_TE = at_least_float32(logits_TE)
     num_experts = logits_TE.shape[-1]
     table_V = balanced_table(num_experts, logits_TE.device) if table_V is None else table_V

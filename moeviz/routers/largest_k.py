@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from moeviz.axes import PerRun, over
+from moeviz.routers.checks import check_k, refuse_capacity
 from moeviz.routers.routing import Routing, with_seats
 from moeviz.routers.scores import at_least_float32, rank, softmax
-from moeviz.routers.seats import refuse_capacity
 
 
 def top_k(
@@ -30,6 +30,7 @@ def top_k(
             batch_prioritized: the surest tokens queue first.
     Source: the article, sections 2b-2c; capacity as in GShard and Switch; priority as in V-MoE (arXiv 2106.05974).
     """
+    check_k(k, logits_TE.shape[-1])
     logits_TE = at_least_float32(logits_TE)
     probs_TE = softmax(logits_TE)
     rank_TE = rank(logits_TE)
@@ -63,6 +64,7 @@ def noisy_top_k(
     Source: Shazeer et al. 2017, eq. 3-5 (arXiv 1701.06538).
     """
     refuse_capacity("noisy_top_k", capacity)
+    check_k(k, logits_TE.shape[-1])
     logits_TE = noisy_TE = at_least_float32(logits_TE)
     if noise_TE is None:
         noise_std_TE = None
@@ -89,6 +91,7 @@ def mixtral(logits_TE: Float[Tensor, "*R T E"], *, k: PerRun, capacity: PerRun |
     Source: Mixtral of experts, section 2.1 (arXiv 2401.04088).
     """
     refuse_capacity("mixtral", capacity)
+    check_k(k, logits_TE.shape[-1])
     logits_TE = at_least_float32(logits_TE)
     rank_TE = rank(logits_TE)
     chosen_TE = rank_TE < over(k, 2)

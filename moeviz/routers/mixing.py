@@ -9,9 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from moeviz.axes import PerRun
+from moeviz.routers.checks import refuse_capacity
 from moeviz.routers.routing import Routing
 from moeviz.routers.scores import at_least_float32, rank, softmax
-from moeviz.routers.seats import refuse_capacity
 
 
 @dataclass(frozen=True)

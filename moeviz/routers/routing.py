@@ -34,6 +34,8 @@ class Routing:
         """Place in the expert's queue, from 0; -1 where not queued. Worked out when asked for: few steps need it."""
         if self.queue_TE is not None:
             return self.queue_TE
+        if not self.rank_TE.numel():
+            return self.rank_TE  # of no tokens
         return queue(self.rank_TE, self.kept_TE, int(self.chosen_TE.sum(-1).max()))
 
     def tokens(self, rows: slice) -> Routing:

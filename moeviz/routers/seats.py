@@ -8,8 +8,6 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from moeviz.axes import PerRun
-
 
 def capacity(num_tokens: int, num_experts: int, k: int, factor: float) -> int:
     """Places in each expert's buffer: C = ⌈factor · k · T / E⌉, at most T."""
@@ -36,18 +34,3 @@ def queue(
     count_KTE = joins_KTE.flatten(-3, -2).cumsum(-2).unflatten(-2, joins_KTE.shape[-3:-1])  # who has queued so far
     count_TE = count_KTE.gather(-3, rank_TE.clamp(max=max_k - 1).unsqueeze(-3)).squeeze(-3)
     return torch.where(joins_TE, count_TE - 1, -1)
-
-
-def refuse_capacity(router: str, capacity: PerRun | None) -> None:
-    """ValueError for a router that is defined without a capacity."""
-    if capacity is not None:
-        raise ValueError(
-            f"{router} has no seats to limit, so its capacity must be None: got capacity={capacity}; "
-            "leave it out, or use top_k, switch or gshard"
-        )
-
-
-def demand_k(router: str, k: PerRun, wanted: int) -> None:
-    """ValueError for a router that is defined for one k only."""
-    if bool((k != wanted).any()) if isinstance(k, Tensor) else k != wanted:
-        raise ValueError(f"k must be {wanted} for {router}: got k={k}; pass k={wanted}, or use top_k")

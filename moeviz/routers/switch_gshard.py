@@ -8,9 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from moeviz.axes import PerRun
+from moeviz.routers.checks import demand_k
 from moeviz.routers.largest_k import top_k
 from moeviz.routers.routing import Routing, with_seats
-from moeviz.routers.seats import demand_k
 
 SECOND_POLICIES = ("random", "all")
 
@@ -30,7 +30,7 @@ def switch(
             batch_prioritized: the surest tokens queue first.
     Source: Switch Transformer, eq. 1-3 (arXiv 2101.03961). Its noise is on the router's input, so it is already in z.
     """
-    demand_k("switch", k, 1)
+    demand_k("switch", k, 1, logits_TE.shape[-1])
     return top_k(logits_TE, k=1, capacity=capacity, renormalize=False, batch_prioritized=batch_prioritized)
 
 
@@ -56,7 +56,7 @@ def gshard(
             batch_prioritized: the surest tokens queue first.
     Source: GShard, algorithm 1 (arXiv 2006.16668); the order of steps is that of the released code.
     """
-    demand_k("gshard", k, 2)
+    demand_k("gshard", k, 2, logits_TE.shape[-1])
     if second_policy not in SECOND_POLICIES:
         raise ValueError(f"second_policy must be random or all: got {second_policy}; pass one of the two")
     routing = top_k(logits_TE, k=2, renormalize=True)

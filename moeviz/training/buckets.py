@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from moeviz.config import KNOBS, RunConfig, Value, comparable
-from moeviz.training import knobs
+from moeviz.training import diverging, knobs
 from moeviz.training.core import Training
 from moeviz.training.snapshot import Snapshot, take_together
 
@@ -40,7 +40,7 @@ class Buckets:
     # ---- training -------------------------------------------------------------------------------------------------
 
     def step(self, num_steps: int = 1) -> None:
-        """Each bucket trains for `num_steps` steps, step by step in turn."""
+        """Each bucket trains for `num_steps` steps, step by step in turn; one that has diverged stands still."""
         for _ in range(num_steps):
             for part in self.parts:
                 part.step()
@@ -116,7 +116,7 @@ class Buckets:
     @property
     def measured_step(self) -> int:
         """The step of the last measurement; -1 if a knob has been turned since."""
-        return self.parts[0].measured_step
+        return max(part.measured_step for part in self.parts)
 
     @property
     def diverged(self) -> bool:
@@ -124,9 +124,19 @@ class Buckets:
         return any(part.diverged for part in self.parts)
 
     @property
+    def stuck(self) -> bool:
+        """Whether every run has diverged, so that there is nothing left to train."""
+        return all(part.stuck for part in self.parts)
+
+    @property
+    def diverged_at(self) -> list[int | None]:
+        """The step at which each run was seen to have diverged; None for those that train."""
+        return self._in_order([part.diverged_at for part in self.parts])
+
+    @property
     def reason(self) -> str | None:
-        """Why a run stands still, and which knob to lower; None while all is well."""
-        return next((part.reason for part in self.parts if part.reason is not None), None)
+        """Why runs stand still, and which knob to lower; None while all is well."""
+        return diverging.reason(diverging.why(self.configs, self.diverged_at))
 
     @property
     def lockstep(self) -> Hashable:
@@ -134,8 +144,8 @@ class Buckets:
         return self.parts[0].lockstep
 
     def settled(self, since: int) -> bool:
-        """Whether nothing has changed in any run for a while."""
-        return all(part.settled(since) for part in self.parts)
+        """Whether nothing has changed for a while in any run that trains."""
+        return all(part.stuck or part.settled(since) for part in self.parts)
 
     def ghost(self, kind: str) -> None:
         """None: these runs are each other's comparison."""

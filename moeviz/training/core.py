@@ -16,7 +16,7 @@ from moeviz.config import KNOBS, TASK_INFO, RunConfig, Value
 from moeviz.experts import Parameters
 from moeviz.losses import LOSSES
 from moeviz.model import RoutingKnobs
-from moeviz.training import batch, history, knobs, population, reading
+from moeviz.training import batch, diverging, history, knobs, population, reading
 from moeviz.training.adam import Adam
 from moeviz.training.batch import Batch
 from moeviz.training.data import Data
@@ -96,7 +96,7 @@ class Training:
     @property
     def stuck(self) -> bool:
         """Whether every run has diverged, so that there is nothing left to train."""
-        return self.diverged and not bool(self._healthy_R.any())
+        return self.diverged and not bool(self.records[-1].trains.any())
 
     @property
     def lesson(self) -> Lesson:
@@ -254,15 +254,15 @@ class Training:
 
     def _record(self) -> None:
         """Add the present state to the history; remember it as good unless its loss is far above the best."""
-        self.diverged = not bool(self._healthy_R.all())
         self.records.append(self.measure())
+        self.diverged = not bool(self.records[-1].trains.all())
         if self._is_good(self.records[-1]):
             self._good = self._checkpoint()
 
     def _is_good(self, record: Record) -> bool:
         """Whether every run is healthy, and its loss not far above its recent best."""
         best_R = np.min([each.task_loss for each in self.records[-RECENT:]], axis=0)
-        return bool(self._healthy_R.all()) and bool((record.task_loss <= RISEN * best_R).all())
+        return bool(record.trains.all() and (record.task_loss <= RISEN * best_R).all())
 
     # ---- going back -----------------------------------------------------------------------------------------------
 
@@ -300,9 +300,11 @@ class Training:
         return [f"went back to step {self.current_step} and lowered the learning rate to {rates[0]:g}"]
 
     @property
+    def diverged_at(self) -> list[int | None]:
+        """The step at which each run was seen to have diverged; None for those that train."""
+        return [diverging.noticed_at(self.records, run) for run in range(len(self.configs))]
+
+    @property
     def reason(self) -> str | None:
-        """Why a run stands still, and which knob to lower; None while all is well."""
-        if not self.diverged:
-            return None
-        remedy = f"Lower {knobs.too_high(self.configs)}."
-        return f"The run diverged near step {self.current_step}: its loss exploded or is not a number. {remedy}"
+        """Why runs stand still, and which knob to lower; None while all is well."""
+        return diverging.reason(diverging.why(self.configs, self.diverged_at))

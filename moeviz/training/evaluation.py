@@ -50,6 +50,7 @@ def measure(training: Training) -> tuple[Record, dict[str, np.ndarray]]:
         "specialization": metrics.specialization(tested, segments(training), data.tasks[0].num_segments),
         "dropped_share": metrics.dropped_share(tested, k=k),
         "unserved_share": metrics.unserved_share(tested),
+        "trains": training.progress.healthy_R.to(load_RE.dtype),
     }
     by_expert = {"load_RE": load_RE, "mean_prob_RE": metrics.mean_probability(tested)}
     details = _numpy(_more_numbers(training, tested, load_RE)) | _numpy(_more_by_expert(training, tested))
@@ -93,8 +94,11 @@ def _forward(training: Training, tokens: Tokens) -> tuple[Tensor, Routing]:
 def _record(training: Training, measured: dict[str, np.ndarray]) -> Record:
     """What was measured, and since when each expert has been idle."""
     idle_since_RE, dead_RE = history.idle(training.records, training.current_step, measured["load_RE"], training.ids_RE)
+    num_tokens = training.data.measured_test.count * reading.tokens_per_input(training.configs)
+    by_chance = [reading.random_drop(c, reading.measuring_factor(c), num_tokens) for c in training.configs]
     return Record(
         step=training.current_step,
+        random_drop=np.array(by_chance),
         ids_RE=training.ids_RE,
         dispatch=training.dispatch,
         balance_coef=np.array([config.balance_coef for config in training.configs]),

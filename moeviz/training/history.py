@@ -18,7 +18,7 @@ COLUMNS = ("task_loss", "balance_loss", "train_metric", "test_metric", "cv_load"
 CALM = 30  # records: so long must nothing have changed, against as many before, for a run to have settled
 CALM_LOSS, LEAST_LOSS, CALM_CV = 0.05, 0.005, 0.05  # of the loss; of losses near 0; of the unevenness of load
 SHOWN = 240  # at most this many points in a time chart
-CHARTED = (*COLUMNS, "balance_coef", "dropped_share", "unserved_share")
+CHARTED = (*COLUMNS, "balance_coef", "dropped_share", "random_drop", "unserved_share")
 WINDOW = 3  # an expert is dead when no test token chose it in this many records on end
 MOST_DEATHS = 8  # of one expert that are remembered, the newest
 Deaths = Mapping[tuple[int, int], tuple[int, ...]]  # (run, expert id) -> steps at which it fell idle and died of it
@@ -29,7 +29,7 @@ class Record:
     """Every run at one step: losses and train metric on train tokens, everything else on test tokens."""
 
     step: int
-    task_loss: np.ndarray  # [R], as are the next six
+    task_loss: np.ndarray  # [R], as are the next nine
     balance_loss: np.ndarray  # raw, not weighted
     train_metric: np.ndarray
     test_loss: np.ndarray
@@ -37,12 +37,14 @@ class Record:
     cv_load: np.ndarray
     specialization: np.ndarray
     dropped_share: np.ndarray  # of choices
+    random_drop: np.ndarray  # what a gate that chooses at random would drop on average; NaN without a limit of seats
     unserved_share: np.ndarray  # of tokens, that no expert computes
     load_RE: np.ndarray
     mean_prob_RE: np.ndarray
     ids_RE: np.ndarray  # whose column is whose
     idle_since_RE: np.ndarray  # step since which no token chose the expert; -1 where it works
     balance_coef: np.ndarray  # λ `[R]` at this step
+    trains: np.ndarray  # 1 for each run `[R]` that trains, 0 once it has diverged
     dispatch: str  # which one ran
     dead_RE: np.ndarray  # idle for three records on end (from the start: for all records so far)
     deaths: Deaths  # all so far, also of experts that came back
@@ -89,7 +91,10 @@ def deaths(records: Sequence[Record], idle_since_RE: np.ndarray, dead_RE: np.nda
 
 
 def settled(records: Sequence[Record], since: int) -> bool:
-    """Whether loss, load and idle experts of all runs have stood still for a while, counted from step `since`."""
+    """Whether loss, load and idle experts of all runs have stood still for a while, counted from step `since`.
+
+    (Runs that have diverged stand still by themselves.)
+    """
     recent = [record for record in records[-2 * CALM :] if record.step >= since]
     if len(recent) < 2 * CALM:
         return False
@@ -98,7 +103,8 @@ def settled(records: Sequence[Record], since: int) -> bool:
     cv_then, cv_now = (np.mean([record.cv_load for record in part], axis=0) for part in (before, now))
     idle = np.stack([record.dead_experts for record in now])
     calm_loss = abs(loss_now - loss_then) <= np.maximum(CALM_LOSS * loss_then, LEAST_LOSS)
-    return bool((calm_loss & (abs(cv_now - cv_then) <= CALM_CV) & (idle == idle[0]).all(0)).all())
+    calm = calm_loss & (abs(cv_now - cv_then) <= CALM_CV) & (idle == idle[0]).all(0)
+    return bool((calm | (now[0].trains == 0)).all())
 
 
 def up_to(records: Sequence[Record], step: int) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from moeviz import dispatch, routers
+from moeviz import dispatch, metrics, routers
 from moeviz.axes import PerRun, side_by_side
 from moeviz.config import TASK_INFO, RunConfig
 from moeviz.experts import EXPERTS
@@ -81,16 +82,18 @@ def training_knobs(configs: Sequence[RunConfig], like: Tensor, num_tokens: int |
 
 def measuring_knobs(configs: Sequence[RunConfig], num_inputs: int, like: Tensor) -> RoutingKnobs:
     """The router's numbers for so many inputs that are measured: one group, no noise, and seats of its own."""
-    factors = [
-        config.capacity_factor if config.eval_capacity_factor is None else config.eval_capacity_factor
-        for config in configs
-    ]
+    factors = [measuring_factor(config) for config in configs]
     return RoutingKnobs(
         k=knob(configs, "top_k", like),
         renormalize=knob(configs, "renormalized", like),
         capacity=_places(configs, factors, num_inputs * tokens_per_input(configs), like),
         skew=knob(configs, "gate_skew", like),
     )
+
+
+def measuring_factor(config: RunConfig) -> float | None:
+    """The capacity factor while a run is measured: its own, or as in training."""
+    return config.capacity_factor if config.eval_capacity_factor is None else config.eval_capacity_factor
 
 
 def _places(
@@ -106,6 +109,12 @@ def _places(
 def places(config: RunConfig, factor: float | None, num_tokens: int) -> int | None:
     """One run's places per expert for so many tokens; None = no limit."""
     return None if factor is None else routers.capacity(num_tokens, config.num_experts, config.top_k, factor)
+
+
+def random_drop(config: RunConfig, factor: float | None, num_tokens: int) -> float:
+    """The share of choices that a gate which chooses at random would drop of so many tokens; NaN without a limit."""
+    limit = places(config, factor, num_tokens)
+    return math.nan if limit is None else metrics.random_drop(num_tokens, config.num_experts, config.top_k, limit)
 
 
 def bias_rate(configs: Sequence[RunConfig], like: Tensor) -> PerRun:

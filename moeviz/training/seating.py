@@ -24,12 +24,8 @@ def seating(training: Training) -> dict[str, np.ndarray]:
     """How the router, as in training, seats the first few train tokens; names and shapes stand in moeviz.frames."""
     configs, k = training.configs, training.routing_knobs.k
     routing, places_R = seated(training)
-    drops = [
-        (float("nan"), float("nan"))
-        if places is None
-        else (dropped, metrics.random_drop(FEW, config.num_experts, config.top_k, places))
-        for config, places, dropped in zip(configs, places_R, metrics.dropped_share(routing, k=k).tolist(), strict=True)
-    ]
+    by_chance_R = np.array([reading.random_drop(config, config.capacity_factor, FEW) for config in configs])
+    dropped_R = np.where(np.isnan(by_chance_R), np.nan, metrics.dropped_share(routing, k=k).cpu().numpy())
     numbers = {
         "prob": routing.probs_TE, "weight": routing.gates_TE, "load": metrics.load(routing, k=k),
         "importance": metrics.importance(routing),
@@ -41,7 +37,7 @@ def seating(training: Training) -> dict[str, np.ndarray]:
         "chosen": routing.chosen_TE.to(torch.uint8).cpu().numpy(),
         "kept": routing.kept_TE.to(torch.uint8).cpu().numpy(),
         "position": routing.position_TE.to(torch.int16).cpu().numpy(),
-        "dropped": np.array(drops, dtype="f4"),
+        "dropped": np.stack([dropped_R, by_chance_R], -1).astype("f4"),
         "places": np.array([[FEW if places is None else places] for places in places_R], dtype="i4"),
     }
     return {f"seating_{name}": value for name, value in found.items()}

@@ -12,7 +12,7 @@ import torch
 
 from moeviz.config import TASK_INFO
 from moeviz.rules import ROUTER_INFO
-from moeviz.training import pictures, reading
+from moeviz.training import diverging, pictures, reading
 from moeviz.training.history import Record
 from moeviz.training.journey import journey
 from moeviz.training.rows import rows
@@ -28,7 +28,7 @@ OF_ALL = {"marks", "probe"}  # lists of a header that do not have one entry for 
 WITHOUT_RUNS = {"history_step", "curve_x", "curve_target"}  # arrays whose first axis is not the runs'
 PER_RUN = (
     "task_loss", "train_metric", "test_loss", "test_metric", "cv_load", "specialization", "dropped_share",
-    "unserved_share",
+    "random_drop", "unserved_share",
 )  # fmt: skip
 
 
@@ -76,6 +76,8 @@ def take(
             arrays |= OF_THE_PROBE[name](training, probe)
         else:
             arrays |= PICTURES[name](training)
+    if len(training.configs) > 1:
+        diverging.end_curves(arrays, training.diverged_at)
     per_run = {name: _plain(value) for name, value in details.items() if value.ndim == 1}
     return Snapshot(_header(training, record) | per_run | {"probe": probe_xy}, arrays)
 
@@ -103,7 +105,8 @@ def _header(training: Training, record: Record) -> dict[str, Any]:
         ],
         "metric_name": training.metric_name, "dispatch": training.dispatch, "device": str(training.device),
         "seconds": round(training.seconds, 4), "lo": low, "hi": high, "marks": [list(mark) for mark in training.marks],
-        "num_shared": configs[0].num_shared_experts, "reason": training.reason,
+        "num_shared": configs[0].num_shared_experts, "reason": training.reason, "diverged_at": training.diverged_at,
+        "diverged_why": diverging.why(configs, training.diverged_at),
         "batch_dependent": reading.batch_decides(configs), "limited": reading.has_seats(configs),
     }  # fmt: skip
 
@@ -139,9 +142,11 @@ def take_together(parts: Sequence[Snapshot], run_R: np.ndarray) -> Snapshot:
         over_time = name.startswith("history_")
         values = [_at(part, part.arrays[name], steps_S) if over_time else part.arrays[name] for part in parts]
         arrays[name] = np.concatenate(_padded(values))[order_R]
+    header = _header_together([part.header for part in parts], order_R)
     if "history_step" in arrays:
         arrays["history_step"] = steps_S
-    return Snapshot(_header_together([part.header for part in parts], order_R), arrays)
+        diverging.end_curves(arrays, header["diverged_at"])
+    return Snapshot(header, arrays)
 
 
 def _header_together(headers: Sequence[dict[str, Any]], order_R: np.ndarray) -> dict[str, Any]:
@@ -154,7 +159,7 @@ def _header_together(headers: Sequence[dict[str, Any]], order_R: np.ndarray) -> 
     return together | {
         "num_runs": len(order_R), "step": max(header["step"] for header in headers),
         "seconds": round(sum(header["seconds"] for header in headers), 4),
-        "reason": next((header["reason"] for header in headers if header["reason"]), None),
+        "reason": diverging.reason(together["diverged_why"]),
         "dispatch": ", ".join(dict.fromkeys(header["dispatch"] for header in headers)),
         "marks": sorted({tuple(mark): mark for header in headers for mark in header["marks"]}.values()),
         "limited": any(header["limited"] for header in headers),
@@ -163,11 +168,9 @@ def _header_together(headers: Sequence[dict[str, Any]], order_R: np.ndarray) -> 
 
 
 def _at(part: Snapshot, values: np.ndarray, steps_S: np.ndarray) -> np.ndarray:
-    """A history at these steps; NaN after the last step of a training that has stopped."""
+    """A history at these steps; that of a training which has stopped stays as it was last."""
     own_S = part.arrays["history_step"]
-    found = values[..., (np.searchsorted(own_S, steps_S, side="right") - 1).clip(min=0)].copy()
-    found[..., steps_S > own_S[-1]] = np.nan
-    return found
+    return values[..., (np.searchsorted(own_S, steps_S, side="right") - 1).clip(min=0)]
 
 
 def _padded(values: Sequence[np.ndarray]) -> list[np.ndarray]:

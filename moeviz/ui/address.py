@@ -11,6 +11,7 @@ import streamlit as st
 from moeviz.config import KNOBS, RunConfig
 from moeviz.engine.wire import MAX_COORDINATE, check_probe
 from moeviz.knob import shown
+from moeviz.methods import SEATS
 from moeviz.ui.knobs import chosen, show
 from moeviz.ui.notices import play_notices, say_changed
 from moeviz.ui.visitor import Visit
@@ -18,7 +19,7 @@ from moeviz.ui.visitor import Visit
 OTHERS = {  # parameters that are not knobs
     "play", "probe", "present", "left", "right", "draws", "strength", "embed", "embed_options", "lang",
 }  # fmt: skip
-OPENS = {"journey": ("top_k",), "routers": ("capacity_factor",)}  # knobs that a page opens with values of its own
+OPENS = {"journey": ("top_k",), "routers": SEATS}  # knobs that a page opens with values of its own
 MANY = 5  # unknown parameters that a notice names
 HEARD = 2.0  # seconds until a browser surely knows an address that was written for it
 

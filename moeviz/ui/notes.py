@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from moeviz.config import KNOBS
+from moeviz.config import KNOBS, LOSS_NAMES, RunConfig
 from moeviz.methods import METHODS
 from moeviz.router_notes import BALANCE_NOTES, ROUTER_NOTES, Note
 from moeviz.rules import BALANCED_VALUES
@@ -16,6 +16,11 @@ COLUMNS = {
     "Choice": "choice", "Weight of a choice": "weight", "Seats": "capacity", "Noise": "noise", "Loss": "loss",
     "Gradient": "gradient", "Used by": "used_by",
 }  # fmt: skip
+CODE = {name: f"moeviz.losses:{name}" for name in LOSS_NAMES} | {
+    "bias": "moeviz.routers:bias_step", "expert_choice": "moeviz.routers:expert_choice",
+    "drops": "moeviz.routers:queue",
+}  # fmt: skip
+"""The function behind each way to balance; not balancing has none."""
 
 
 def balanced_values() -> list[tuple[str, float]]:
@@ -55,11 +60,22 @@ def card(note: Note) -> None:
 
 
 def method_cards() -> None:
-    """What each way to balance is, two beside each other."""
-    wanted = list(dict.fromkeys(key for method in METHODS.values() for key in method.notes))
+    """What each way to balance is, two beside each other: those with a row first, then losses that have none."""
+    with_a_row = [key for method in METHODS.values() for key in method.notes]
     with st.container(key="method_cards"):
-        for key in wanted:
+        for key in dict.fromkeys([*with_a_row, *BALANCE_NOTES]):
             card(BALANCE_NOTES[key])
+
+
+def chosen_cards(config: RunConfig) -> None:
+    """An expander with the cards of the router and the loss that a run has."""
+    with st.expander("This router and this loss", key="chosen_cards", on_change="rerun") as chosen:
+        if chosen.open:
+            losses = ("importance", "load") if config.balance_loss == "importance_load" else (config.balance_loss,)
+            with st.container(key="method_cards"):
+                card(ROUTER_NOTES[config.router])
+                for key in losses:
+                    card(BALANCE_NOTES[key])
 
 
 def paper(note: Note) -> str:

@@ -145,6 +145,20 @@ def test_ways_to_balance_train_together_and_each_row_tells_its_numbers(stage):
     assert stage.part("title-7").inner_text() == "Seats and drops"
 
 
+def test_one_run_that_diverges_is_named_and_the_other_trains_on(stage):
+    open_routers(stage, left="mixtral", right="noisy_top_k", task="bumps", learning_rate=1.5)
+    stage.press("leap")
+    stage.until("stage.step === 50 && stage.state === 'paused' && !part('stopped-0').hidden")
+    said = "diverged near step 10: its loss exploded or is not a number. Lower the learning rate (1.5)."
+    assert stage.part("stopped-0").inner_text() == f"Stands still: it {said}"
+    assert not stage.part("stopped-1").is_visible()
+    assert stage.part("banner").locator("span").inner_text() == f"Mixtral, k = 2 {said} The other trains on."
+    stage.until("part('seats-0').innerHTML.includes('Stands still: it diverged near step 10')")  # in words too
+    stage.page.get_by_role("button", name="Go back and lower the learning rate").click()
+    stage.until("part('stopped-0').hidden && stage.step === 0")
+    stage.page.wait_for_function("() => !new URLSearchParams(location.search).has('learning_rate')")
+
+
 @pytest.mark.slow
 def test_both_pages_show_a_first_picture_soon(stage, report):
     for path, ready in (

@@ -161,7 +161,7 @@ function filledTrace(template, arrays, theme) {
   }
   const values = arrays[meta.y]?.of(meta.run);
   const factor = meta.times ? arrays[meta.times]?.of(meta.run) : null;
-  if (!values || factor === undefined) return { ...trace, x: [], y: [], visible: false }; // not recorded: not made up
+  if (!values?.some(Number.isFinite) || factor === undefined) return { ...trace, x: [], y: [], visible: false }; // not recorded: not made up
   trace.y = factor ? values.map((value, index) => value * factor[index]) : values;
   if (meta.ink) trace.line = { ...trace.line, color: theme.text };
   if (steps === 1) Object.assign(trace, { mode: 'lines+markers', cliponaxis: false, marker: { size: 9, color: trace.line.color } }); // a line needs two

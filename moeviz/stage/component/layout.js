@@ -4,7 +4,7 @@
 import { LOAD_NOTE } from './load.js';
 import { PANELS } from './panels.js';
 
-const CHART_TITLES = { loss: 'Losses', metric: 'Accuracy', load: 'Load over time', uneven: 'Unevenness of load' };
+const CHART_TITLES = { loss: 'Losses', metric: 'Accuracy', load: 'Load over time', uneven: 'Unevenness of load', dropped: 'Dropped when tested, and by chance' };
 const SIDE_CHART = 'loss'; // drawn beside the map; all other charts share the tabs below
 
 const TOOLBAR = `
@@ -67,9 +67,11 @@ const PLAYGROUND = `${TOOLBAR}
     <div data-part="panels"></div>
   </div>`;
 
+const stopped = (run) => `<span class="mv-stopped" data-part="stopped-${run}" hidden></span>`;
+
 const twin = (run) => `
   <figure class="mv-picture">
-    <figcaption class="mv-title"><span data-part="title-${run}"></span><span class="mv-key" data-part="cv-${run}"></span></figcaption>
+    <figcaption class="mv-title"><span data-part="title-${run}"></span><span class="mv-key" data-part="cv-${run}"></span>${stopped(run)}</figcaption>
     <div class="mv-field" data-part="field-${run}"><canvas data-part="canvas-${run}"></canvas>
       <p class="mv-waiting" data-part="waiting-${run}">Waiting for the first picture of the run…</p></div>
     <div class="mv-bars mv-load" data-part="load-${run}"></div>
@@ -134,10 +136,11 @@ const JOURNEY = `${TOOLBAR}
 
 const side = (run) => `
   <section class="mv-router">
-    <p class="mv-title"><span data-part="title-${run}"></span></p>
+    <p class="mv-title"><span data-part="title-${run}"></span>${stopped(run)}</p>
     <p data-part="says-${run}"></p>
     <div class="mv-scroll" data-part="seats-${run}"></div>
-    <p data-part="drops-${run}" class="mv-note"></p>
+    <div><p data-part="drops-${run}" class="mv-note"></p>
+      <div class="mv-lost" data-part="lost-${run}" aria-hidden="true" hidden><i></i><span><b></b></span></div></div>
     <div class="mv-racks" data-part="racks-${run}"></div>
   </section>`;
 
@@ -150,7 +153,7 @@ const routers = (count) => `${TOOLBAR}
   <div class="mv-charts" data-part="charts"></div>`;
 
 const method = (run) => `<section class="mv-method">
-    <div><p class="mv-title"><span data-part="title-${run}"></span></p><p class="mv-why" data-part="why-${run}"></p></div>
+    <div><p class="mv-title"><span data-part="title-${run}"></span>${stopped(run)}</p><p class="mv-why" data-part="why-${run}"></p></div>
     <div class="mv-curves" data-part="curves-${run}"></div>
   </section>`;
 

@@ -16,6 +16,7 @@ import { Playground } from './playground.js';
 import { Routers } from './routers.js';
 import { save, Saved } from './save.js';
 import { Status } from './status.js';
+import { drawStopped } from './stopped.js';
 import { readTheme, reducedMotion } from './theme.js';
 import { Tokens } from './tokens.js';
 import { Twins } from './twins.js';
@@ -71,7 +72,7 @@ export class Stage {
     this.find = build(this.root, data);
     const send = (message) => this.connection.send(message);
     const onRecovered = ({ revision }) => this.tell('recovered', revision); // the page's widgets show the lowered knob
-    this.status = new Status(this.root, this.find, { send, onRecovered }, this.status);
+    this.status = new Status(this.root, this.find, { send, onRecovered, titles: data.titles }, this.status);
     this.controls = new Controls(this.find, (message) => {
       send(message);
       this.askSoon(); // another speed wants other pictures
@@ -153,6 +154,7 @@ export class Stage {
     this.layout.draw(frame, this.theme);
     this.panels.draw(frame);
     this.measured.draw(header, this.component.data.numbers);
+    drawStopped(this.find, header);
     this.describing.run(() => !this.closed && this.layout.describe());
     this.controls.draw(header);
     this.status.show(header);

@@ -1,6 +1,7 @@
 // Ways to balance, one row each: four curves on common scales, each beside that of no balancing in gray, with the number they have come to.
 
 import { outdated, setText, Throttle } from './numbers.js';
+import { stopped } from './stopped.js';
 
 const TEXTS = 200; // ms between changes while training runs
 const WIDE = 200;
@@ -46,7 +47,7 @@ export class Methods {
     if (!this.seen) return;
     const { titles, measures } = this.stage.component.data;
     this.rows.forEach((cells, run) => cells.forEach((cell, column) => {
-      cell.host.setAttribute('aria-label', `${titles[run]}: ${measures[column].label} ${cell.number.textContent} at step ${this.seen.header.step}`);
+      cell.host.setAttribute('aria-label', `${titles[run]}: ${measures[column].label} ${cell.number.textContent} at step ${this.seen.header.step}. ${stopped(this.seen.header, run)}`);
     }));
   }
 

@@ -4,6 +4,7 @@ import { letter } from './palette.js';
 import { outdated, percent, setText, Throttle } from './numbers.js';
 import { Racks } from './racks.js';
 import { Seats } from './seats.js';
+import { stopped } from './stopped.js';
 
 const TEXTS = 150; // ms between changes while training runs
 const DIGITS = 3;
@@ -13,7 +14,7 @@ export class Routers {
     const { find, component: { data } } = stage;
     Object.assign(this, { stage, always: true, drawn: false, texts: new Throttle(TEXTS), shows: 'place' });
     this.sides = data.titles.map((title, run) => ({
-      title, seats: new Seats(find(`seats-${run}`)), racks: new Racks(find(`racks-${run}`)), says: find(`says-${run}`), drops: find(`drops-${run}`),
+      title, seats: new Seats(find(`seats-${run}`)), racks: new Racks(find(`racks-${run}`)), says: find(`says-${run}`), drops: find(`drops-${run}`), lost: find(`lost-${run}`),
     }));
     for (const button of find('shows').querySelectorAll('button')) button.onclick = () => this.show(button.dataset.value);
     this.show(this.shows);
@@ -57,6 +58,7 @@ export class Routers {
       side.seats.draw(batch, header.router[run] === 'soft' ? 'weight' : this.shows, side.title);
       side.racks.draw(batch);
       setText(side.drops, dropped(batch));
+      drawLost(side.lost, batch);
     });
     this.drawNumbers(find('measures'), header, arrays);
   }
@@ -86,7 +88,7 @@ export class Routers {
     if (!this.seen) return;
     const { header, arrays } = this.seen;
     this.sides.forEach(({ title, seats }, run) => {
-      if (run < header.num_runs) seats.describe(`${title}, step ${header.step}. ${dropped(batchOf(header, arrays, run))}`);
+      if (run < header.num_runs) seats.describe(`${title}, step ${header.step}. ${stopped(header, run)} ${dropped(batchOf(header, arrays, run))}`);
     });
     this.stage.charts.describe(header, arrays);
   }
@@ -129,6 +131,17 @@ export function dropped({ drop, byChance, places, unserved, states, router }) {
   }
   if (router === 'expert_choice') return `Every expert takes equally many. Tokens that no expert takes: ${percent(unserved)} %.`;
   return 'No seat limit: nothing is dropped.';
+}
+
+// The share of choices that found no seat, as a bar, with the line of a gate without any sense in it.
+function drawLost(host, { drop, byChance, states }) {
+  host.hidden = Number.isNaN(drop);
+  if (host.hidden) return;
+  const share = states.filter((state) => state === 'dropped').length / states.filter((state) => state !== 'none').length;
+  host.style.setProperty('--mv-lost', share);
+  host.style.setProperty('--mv-chance', byChance);
+  host.classList.toggle('mv-late', byChance > 0.5); // its words would leave the picture on the right
+  setText(host.querySelector('b'), `by chance ${percent(byChance)} %`);
 }
 
 function unevenness(amounts) {

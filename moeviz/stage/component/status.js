@@ -2,13 +2,14 @@
 
 import { Banner, RELOAD, USUAL } from './banner.js';
 import { SETTLED } from './guide.js';
+import { alarm } from './stopped.js';
 
 const GONE = 'This run is no longer on the server.';
 
 export class Status {
-  // `send` takes an op for the run; `onRecovered` hears the header with which a diverged run goes on.
-  constructor(root, find, { send, onRecovered }, before) {
-    Object.assign(this, { root, toolbar: find('toolbar'), banner: new Banner(find('banner')), send, onRecovered });
+  // `send` takes an op for the run; `onRecovered` hears the header with which a diverged run goes on; `titles` are the runs'.
+  constructor(root, find, { send, onRecovered, titles = [] }, before) {
+    Object.assign(this, { root, toolbar: find('toolbar'), banner: new Banner(find('banner')), send, onRecovered, titles, alarm: '' });
     this.guided = Boolean(find('guide')); // it says so itself
     const { over = false, lost = false, reason, settled } = before ?? {};
     Object.assign(this, { over, lost, reason, settled });
@@ -58,12 +59,14 @@ export class Status {
     if (this.over) return; // a frame that was still to be drawn
     const before = this.state;
     if (before !== header.state) this.set(header.state);
-    if (header.state === 'diverged') {
+    const said = this.alarm;
+    this.alarm = alarm(header, this.titles);
+    if (header.state === 'diverged' || this.alarm) {
       const actions = [this.offer('Go back and lower the learning rate', 'recover'), this.offer('Reset', 'reset')];
-      this.banner.show(header.reason ?? 'The run diverged.', { actions, lasting: true });
-    } else if (['diverged', 'failed', 'busy'].includes(before)) {
+      this.banner.show(this.alarm || (header.reason ?? 'The run diverged.'), { actions, lasting: true });
+    } else if (said || ['diverged', 'failed', 'busy'].includes(before)) {
       this.banner.hide();
-      if (before === 'diverged') this.onRecovered(header);
+      if (said || before === 'diverged') this.onRecovered(header);
     } else if (header.reason && header.reason !== this.reason) this.banner.show(header.reason);
     if (header.settled && !this.settled && !this.guided) this.banner.show(`${SETTLED} Reset shows it again.`);
     Object.assign(this, { reason: header.reason, settled: header.settled });

@@ -5,6 +5,7 @@ import { describe, drawShortLegend, heading } from './legend.js';
 import { LoadPanel, loadScale, writeShortFacts } from './load.js';
 import { Throttle } from './numbers.js';
 import { RunPicture } from './picture.js';
+import { stopped } from './stopped.js';
 
 const PLACE_EVERY = 500; // ms between looks at where on the page the stage stands
 const PICTURE = 'first_choice';
@@ -55,7 +56,7 @@ export class Twins {
       const canvas = this.stage.find(`canvas-${run}`);
       canvas.setAttribute('role', 'img');
       const said = describe(header, arrays, run, { heading: heading(header, PICTURE), picture: PICTURE, title: this.titles[run] });
-      canvas.setAttribute('aria-label', said);
+      canvas.setAttribute('aria-label', `${said} ${stopped(header, run)}`);
     }
   }
 

@@ -27,6 +27,7 @@ export function chartWords(name, header, arrays) {
   if (name === 'loss') return `Losses over training steps: task loss ${of('task_loss')}, raw balance loss ${of('balance_loss_value')}, λ ${header.balance_coef.join(' and ')} ${at}.`;
   if (name === 'metric') return `${header.metric_name} over training steps: test ${of('test_metric')}, train ${of('train_metric')} ${at}.`;
   if (name === 'uneven') return `Unevenness of load (CV) over training steps: ${of('cv_load')} ${at}.`;
+  if (name === 'dropped') return `Share of choices dropped over training steps, on test inputs: ${of('dropped_share')} ${at}; by a gate that chooses at random ${header.random_drop.map((each) => (each === null ? 'nothing, without a limit' : number(each))).join(' and ')}.`;
   const load = arrays.load.of(0);
   return `Load over training steps: ${header.ids[0].map((id, expert) => `${letter(id)} ${percent(load[expert])} %`).join(', ')} ${at}.`;
 }
