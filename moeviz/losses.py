@@ -39,7 +39,8 @@ def switch(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R"]:
     Units:  none; 1.0 balanced, N/k collapsed; may dip below 1 where counts and probabilities disagree.
     Source: Switch Transformer, eq. 4-6 (arXiv 2101.03961), f divided by k so that 1.0 means balanced for every k.
             On the probabilities of `deepseek_v3`, p = s / Σ s, it is DeepSeek-V3's sequence-wise loss, with a batch as
-            the sequence and α = λ (1e-4 in the paper; eq. 17-20, arXiv 2412.19437).
+            the sequence and α = λ (1e-4 in the paper; eq. 17-20, arXiv 2412.19437), except that f counts what was
+            chosen, with the bias; the paper counts the k largest s, without it.
     """
     mean_prob_E = routing.probs_TE.mean(-2)
     return mean_prob_E.shape[-1] * (share_of_choices(routing, k=k) * mean_prob_E).sum(-1)

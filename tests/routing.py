@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +24,11 @@ def logits_of(probs: Any) -> Tensor:
     return torch.tensor(probs, dtype=torch.float64).log()
 
 
+def scored(*scores: float) -> Tensor:
+    """Router logits of one token whose sigmoids are these scores."""
+    return torch.tensor([[math.log(s / (1 - s)) for s in scores]], dtype=torch.float64)
+
+
 def random_logits(*shape: int, seed: int = 0) -> Tensor:
     """Without ties: two equal float64 draws do not happen."""
     return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
@@ -40,3 +46,13 @@ def wishes(rows: Sequence[Sequence[float]]) -> list[list[int]]:
 def softmax_slowly(row: Sequence[float]) -> list[float]:
     """exp(z) / Σ exp(z)."""
     return [math.exp(value) / sum(map(math.exp, row)) for value in row]
+
+
+def variation(amounts: Sequence[float]) -> float:
+    """CV²: population variance / mean²."""
+    return statistics.pvariance(amounts) / statistics.fmean(amounts) ** 2
+
+
+def nats(shares: Sequence[float]) -> float:
+    """Entropy: −Σ p log p."""
+    return -sum(share * math.log(share) for share in shares if share > 0)

@@ -12,11 +12,7 @@ from torch import Tensor
 
 from moeviz.losses import entropy
 from moeviz.routers import deepseek_v3, top_k
-from tests.routing import logits_of, random_logits
-
-
-def nats(shares: list[float]) -> float:
-    return -sum(share * math.log(share) for share in shares if share > 0)
+from tests.routing import logits_of, nats, random_logits
 
 
 def test_by_hand() -> None:

@@ -1,9 +1,8 @@
-"""importance and load: worked examples, loops of the definition, gradients, and the chance that load claims to be."""
+"""importance, load and their sum: worked examples, loops, gradients, and the chance that load claims to be."""
 
 from __future__ import annotations
 
 import math
-import statistics
 from dataclasses import replace
 
 import pytest
@@ -12,14 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from moeviz.losses import importance, load
+from moeviz.losses import LOSSES, importance, importance_load, load
 from moeviz.routers import Routing, mixtral, noisy_top_k, switch, top_k
-from tests.routing import logits_of, random_logits
-
-
-def variation(amounts: list[float]) -> float:
-    """Population variance / mean²."""
-    return statistics.pvariance(amounts) / statistics.fmean(amounts) ** 2
+from tests.routing import logits_of, random_logits, softmax_slowly, variation, wishes
 
 
 def normal_cdf(value: float) -> float:
@@ -103,12 +97,16 @@ def test_load_by_hand() -> None:
     )  # fmt: skip
     chances = [normal_cdf(-1), normal_cdf(-0.5), normal_cdf(-6)]
     assert load(routing, k=1).item() == pytest.approx(variation(chances), rel=1e-9)
+    # B has the whole weight: sums 0 1 0, importance 3 − 1 = 2
+    assert importance_load(routing, k=1).item() == pytest.approx(2 + variation(chances), rel=1e-9)
 
 
 def test_without_noise_load_is_the_count() -> None:
     # choices 3, 1, 0: mean 4/3, CV² = 3 (9 + 1)/16 − 1 = 14/16
     routing = top_k(logits_of([[0.6, 0.3, 0.1], [0.5, 0.3, 0.2], [0.4, 0.5, 0.1], [0.7, 0.2, 0.1]]), k=1)
     assert load(routing, k=1).item() == pytest.approx(7 / 8, rel=1e-12)
+    # and importance, as above, 3 (1.8² + .5²)/2.3² − 1: both with the same weight
+    assert importance_load(routing, k=1).item() == pytest.approx(3 * 3.49 / 5.29 - 1 + 7 / 8, rel=1e-12)
     assert not load(top_k(random_logits(7, 4).requires_grad_(), k=2), k=2).requires_grad
     every = noisy(7, 4, k=4)  # k = N: every expert is chosen whatever the noise
     assert load(every, k=4).item() == 0
@@ -120,14 +118,19 @@ def kth_of_the_others(values: list[float], expert: int, k: int) -> float:
 
 
 @given(st.integers(0, 999), st.integers(1, 4))
-def test_load_equals_slow_loops(seed: int, k: int) -> None:
+def test_load_and_importance_load_equal_slow_loops(seed: int, k: int) -> None:
     routing = noisy(7, 5, k=k, seed=seed)
     assert routing.noisy_logits_TE is not None and routing.noise_std_TE is not None
-    sums = [0.0] * 5
+    chances, weights = [0.0] * 5, [0.0] * 5
     for z, h, std in zip(*(x.tolist() for x in (routing.logits_TE, routing.noisy_logits_TE, routing.noise_std_TE))):  # noqa: B905
         for expert in range(5):
-            sums[expert] += normal_cdf((z[expert] - kth_of_the_others(h, expert, k)) / std[expert])
-    assert load(routing, k=k).item() == pytest.approx(variation(sums), rel=1e-7, abs=1e-12)
+            chances[expert] += normal_cdf((z[expert] - kth_of_the_others(h, expert, k)) / std[expert])
+        best = wishes([h])[0][:k]
+        for expert, weight in zip(best, softmax_slowly([h[each] for each in best]), strict=True):
+            weights[expert] += weight
+    assert load(routing, k=k).item() == pytest.approx(variation(chances), rel=1e-7, abs=1e-12)
+    both = variation(chances) + variation(weights)
+    assert importance_load(routing, k=k).item() == pytest.approx(both, rel=1e-7, abs=1e-12)
 
 
 def test_load_is_the_chance_of_another_draw() -> None:
@@ -144,14 +147,15 @@ def test_load_is_the_chance_of_another_draw() -> None:
 
 
 @pytest.mark.parametrize("k", [1, 2, 4])
-def test_gradients_of_load_agree_with_finite_differences(k: int) -> None:
+@pytest.mark.parametrize("name", ["load", "importance_load"])
+def test_gradients_through_the_noise_agree_with_finite_differences(name: str, k: int) -> None:
     logits_RTE, noise_RTE = random_logits(2, 6, 5), random_logits(2, 6, 5, seed=1)
     std_RTE = random_logits(2, 6, 5, seed=2).abs() + 0.5
     gaps = (logits_RTE + std_RTE * noise_RTE).sort(-1).values.diff(dim=-1)
     assert gaps.min() > 1e-3  # far from ties, where the choice would jump
 
     def loss(logits_RTE: Tensor, std_RTE: Tensor) -> Tensor:
-        return load(noisy_top_k(logits_RTE, k=k, noise_std_TE=std_RTE, noise_TE=noise_RTE), k=k)
+        return LOSSES[name](noisy_top_k(logits_RTE, k=k, noise_std_TE=std_RTE, noise_TE=noise_RTE), k=k)
 
     assert torch.autograd.gradcheck(loss, (logits_RTE.requires_grad_(), std_RTE.requires_grad_()), atol=1e-7, rtol=1e-6)
     slopes = torch.autograd.grad(loss(logits_RTE, std_RTE).sum(), (logits_RTE, std_RTE))

@@ -1,6 +1,7 @@
 """The registry, and top_k: worked examples, laws, and a slow loop of the definition as oracle."""
 
 import math
+from fractions import Fraction
 
 import pytest
 import torch
@@ -204,6 +205,13 @@ def test_the_router_equals_slow_loops(
     position, weight = route_slowly(logits, list(line), k, places, renormalize)
     assert routing.position_TE.tolist() == position
     assert close(routing.gates_TE, weight)
+
+
+@given(st.integers(1, 8), st.integers(1, 64), st.sampled_from([7, 50, 100]), st.integers(1, 200))
+def test_capacity_is_the_share_rounded_up_in_exact_fractions(k: int, experts: int, each: int, hundredths: int) -> None:
+    share = Fraction(hundredths, 100) * k * each  # of each · N tokens: often whole, where floating point is just above
+    expected = min(each * experts, math.ceil(share))
+    assert capacity(each * experts, experts, k, hundredths / 100) == expected
 
 
 @pytest.mark.parametrize("size", [1.0, 50.0, 1e4])

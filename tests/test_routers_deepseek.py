@@ -12,12 +12,7 @@ from torch import Tensor
 
 from moeviz.metrics import cv, load
 from moeviz.routers import bias_step, deepseek_v3
-from tests.routing import close, random_logits, small_logits, wishes
-
-
-def scored(*scores: float) -> Tensor:
-    """Router logits of one token whose sigmoids are these scores."""
-    return torch.tensor([[math.log(s / (1 - s)) for s in scores]], dtype=torch.float64)
+from tests.routing import close, random_logits, scored, small_logits, wishes
 
 
 def bias(*values: float) -> Tensor:

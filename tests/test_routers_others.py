@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moeviz.routers import balanced_table, expert_choice, hash, mix_back, slot_inputs, soft
+from moeviz.routers import balanced_table, expert_choice, hash, last_taken, mix_back, slot_inputs, soft
 from tests.routing import close, logits_of, random_logits, small_logits, softmax_slowly, wishes
 
 # ---- expert choice -------------------------------------------------------------------------------------------------
@@ -67,6 +67,27 @@ def test_the_order_of_tokens_does_not_matter(seed: int, order: list[int]) -> Non
     assert close(expert_choice(logits_TE[order], k=2).gates_TE, expert_choice(logits_TE, k=2).gates_TE[order])
 
 
+def test_what_the_last_taken_token_had_is_the_threshold_for_single_tokens() -> None:
+    # two places: A took t3 .70 and t0 .60, B t2 .65 and t0 .30, C t1 .30 and t2 .20
+    batch = expert_choice(logits_of(COLUMNS), k=1)
+    threshold_E = last_taken(batch)
+    assert close(threshold_E, [0.6, 0.3, 0.2])
+    # p = (.62 .19 .19): A alone. (.4 .35 .25): B and C. (.59 .295 .115): nobody
+    alone = expert_choice(
+        logits_of([[0.62, 0.19, 0.19], [0.4, 0.35, 0.25], [0.59, 0.295, 0.115]]), k=1, threshold_E=threshold_E
+    )
+    assert close(alone.gates_TE, [[0.62, 0, 0], [0, 0.35, 0.25], [0, 0, 0]])
+    assert last_taken(expert_choice(logits_of(COLUMNS), k=1, capacity=0)).isinf().all()  # who takes none lets none in
+
+
+@given(st.integers(0, 999), st.integers(1, 4))
+def test_in_the_same_company_the_threshold_takes_the_same_tokens(seed: int, k: int) -> None:
+    logits_TE = random_logits(9, 4, seed=seed)
+    batch = expert_choice(logits_TE, k=k)
+    alone = expert_choice(logits_TE, k=k, threshold_E=last_taken(batch))
+    assert torch.equal(alone.kept_TE, batch.kept_TE) and torch.equal(alone.gates_TE, batch.gates_TE)
+
+
 def test_expert_choice_learns_through_p() -> None:
     # dp_e/dz_j = p_e (1[e = j] − p_j), summed over the experts that took the token
     logits_TE = logits_of(COLUMNS).requires_grad_()
@@ -94,14 +115,15 @@ def test_a_table_by_hand() -> None:
     assert both.rank_TE.tolist() == [[2, 0, 1], [0, 1, 2], [1, 2, 0]]
 
 
-@given(st.lists(st.integers(0, 10_000), min_size=1, max_size=9), st.integers(1, 9), st.integers(0, 99))
-def test_hash_equals_slow_loops(ids: list[int], num_experts: int, seed: int) -> None:
+@given(st.lists(st.integers(0, 10_000), min_size=1, max_size=9), st.integers(1, 9), st.data())
+def test_hash_equals_slow_loops(ids: list[int], num_experts: int, data: st.DataObject) -> None:
+    k = data.draw(st.integers(1, num_experts))
     table = balanced_table(num_experts).tolist()
-    routing = hash(random_logits(len(ids), num_experts, seed=seed), k=1, token_T=torch.tensor(ids))
+    routing = hash(random_logits(len(ids), num_experts), k=k, token_T=torch.tensor(ids))
     for token, each in enumerate(ids):
-        expert = table[each % len(table)]
-        assert routing.gates_TE[token].tolist() == [float(e == expert) for e in range(num_experts)]
-        assert routing.rank_TE[token, expert] == 0
+        circle = [(table[each % len(table)] + step) % num_experts for step in range(num_experts)]
+        assert routing.rank_TE[token].argsort().tolist() == circle
+        assert close(routing.gates_TE[token], [1 / k if expert in circle[:k] else 0 for expert in range(num_experts)])
 
 
 @pytest.mark.parametrize("num_experts", [1, 2, 5, 8, 64])
@@ -146,6 +168,10 @@ def test_soft_by_hand() -> None:
     slots_SD = slot_inputs(routing, torch.tensor([[4.0], [8.0]], dtype=torch.float64))
     assert close(slots_SD, [[5.0], [6.0]])
     assert close(mix_back(routing, slots_SD), [[5.25], [5.5]])
+    # as losses and pictures read it: all experts chosen, their weights those of the slots; t1's tie goes to slot 0
+    read = routing.as_routing(slots_SD)
+    assert torch.equal(read.gates_TE, routing.combine_TS) and torch.equal(read.probs_TE, routing.combine_TS)
+    assert read.chosen_TE.all() and read.kept_TE.all() and read.rank_TE.tolist() == [[0, 1], [0, 1]]
 
 
 @given(small_logits, st.integers(0, 99))
