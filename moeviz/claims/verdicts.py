@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 Numbers = dict[str, float]
-STATES = {"holds": "✓ holds", "caveat": "◐ holds, but", "fails": "✗ does not hold here"}
+STATES = {"holds": "✓ Holds", "caveat": "◐ Holds in part", "fails": "✗ Does not hold here"}
 
 
 @dataclass(frozen=True)

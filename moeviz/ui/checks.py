@@ -52,7 +52,7 @@ def _results() -> None:
 def _row(key: str, claim: Claim, found: Sequence[Numbers]) -> None:
     """One claim: the sentence, what is done, what came of it, and where to see it."""
     with st.container(border=True, key=f"claim_{key}"):
-        says, says_so, does = st.columns([3, 4, 1.3])
+        says, says_so, does = st.columns([3, 4, 1.6])
         says.markdown(f"**{claim.says}**")
         says.caption(claim.test)
         judged = verdict(key, found)
@@ -63,12 +63,12 @@ def _row(key: str, claim: Claim, found: Sequence[Numbers]) -> None:
         else:
             says_so.markdown(f"**{STATES[judged.state]}.** {judged.words}")
             says_so.caption(f"{len(found)} {'seed' if len(found) == 1 else 'seeds'}")
-        with does:
+        with does, st.container(horizontal=True, gap="small"):
             if claim.trial is not None:
                 label = "Run again" if found else "Run"
-                st.button(
-                    label, key=f"run_{key}", on_click=_start, args=[[claim.trial]], disabled=_running(), help=claim.says
-                )
+                if st.button(label, key=f"run_{key}", disabled=_running()):
+                    _start([claim.trial])
+                    st.rerun()  # the whole page, whose fragment then looks again by itself
             if claim.config is not None and st.button(
                 "See it", key=f"see_{key}", on_click=show_config, args=[claim.config], help="Opens it in the Playground"
             ):
