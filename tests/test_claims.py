@@ -18,7 +18,7 @@ ARTICLE = (
     "5. Applications", "6. Summary",
 )  # fmt: skip
 
-GOOD = {  # numbers under which each trial's claims hold, with or without a caveat
+GOOD: dict[str, dict[str, float]] = {  # numbers under which each trial's claims hold, with or without a caveat
     "efficiency": {"accuracy_sparse": 0.9, "accuracy_dense": 0.92, "flops_sparse": 544, "flops_dense": 2080},
     "routing": {
         "fewest": 2, "most": 2, "sets": 6, "sum_error": 1e-7, "least_probability": 1e-6, "wrong_order": 0, "nonzero": 2,
@@ -45,7 +45,7 @@ GOOD = {  # numbers under which each trial's claims hold, with or without a cave
     "pictures": {"test_mixture": 0.98, "test_one": 0.95, "specialization": 0.7},
     "best_choice": {"best": 0.1, "chosen_loss": 0.3, "best_loss": 0.001, "random_loss": 8.0},
 }  # fmt: skip
-BAD = {  # ... and, for each claim, numbers of one seed that refute it
+BAD: dict[str, dict[str, float]] = {  # ... and, for each claim, numbers of one seed that refute it
     "efficient": {"accuracy_sparse": 0.8}, "few": {"most": 3}, "relevant": {"first": 5.0},
     "inactive": {"others_unchanged": 0.99}, "kinds": {"digits": 0.5}, "dynamic": {"sets": 1},
     "sum": {"difference": 0.1},
