@@ -68,11 +68,11 @@ def open_in_playground(scene: Scene) -> None:
     """A button for each run of a scene that takes it to the Playground."""
     for index, config in enumerate(scene.configs):
         name = f"“{scene.titles[index]}”" if scene.titles else "this"
-        if st.button(f"Open {name} in the Playground", key=f"open_{index}", on_click=_show, args=[config]):
+        if st.button(f"Open {name} in the Playground", key=f"open_{index}", on_click=show_config, args=[config]):
             st.switch_page(PLAYGROUND)
 
 
-def _show(config: RunConfig) -> None:
+def show_config(config: RunConfig) -> None:
     """The Playground opens with what the visitor's session says."""
     show(config)
     st.session_state.pop("preset", None)

@@ -1,0 +1,249 @@
+"""What the numbers of a trial say of a claim: one function for each, from the numbers of several seeds to a verdict."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+Numbers = dict[str, float]
+STATES = {"holds": "✓ Holds", "caveat": "◐ Holds in part", "fails": "✗ Does not hold here"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a trial says of a claim: one of STATES, and why in numbers."""
+
+    state: str
+    words: str
+
+
+def mean(found: Sequence[Numbers], name: str) -> float:
+    """Mean over seeds."""
+    return statistics.fmean(each[name] for each in found)
+
+
+def judged(holds: bool, words: str, caveat: str = "") -> Verdict:
+    """Holds or not; with a caveat, holds only so far."""
+    if not holds:
+        return Verdict("fails", words)
+    return Verdict("caveat", f"{words} {caveat}") if caveat else Verdict("holds", words)
+
+
+def efficient(found: Sequence[Numbers]) -> Verdict:
+    sparse, dense = mean(found, "accuracy_sparse"), mean(found, "accuracy_dense")
+    work = mean(found, "flops_sparse") / mean(found, "flops_dense")
+    words = f"2 of 8 experts reach accuracy {sparse:.2f}, all 8 reach {dense:.2f}, with {work:.0%} of the operations."
+    return judged(sparse > dense - 0.05 and work < 0.5, words)
+
+
+def few(found: Sequence[Numbers]) -> Verdict:
+    fewest, most = (min(each["fewest"] for each in found), max(each["most"] for each in found))
+    return judged(fewest == most == 2, f"Every test input used {fewest:.0f} to {most:.0f} of 8 experts.")
+
+
+def relevant(found: Sequence[Numbers]) -> Verdict:
+    first, others = mean(found, "first"), mean(found, "others")
+    words = f"Sent to the likeliest expert alone, an input has loss {first:.2f}; to one of the others {others:.2f}."
+    return judged(all(each["first"] < each["others"] for each in found), words)
+
+
+def in_order(found: Sequence[Numbers]) -> Verdict:
+    agree = mean(found, "pairs_agree")
+    return judged(
+        all(each["first"] < each["others"] for each in found),
+        f"The likeliest expert is much better than the rest (loss {mean(found, 'first'):.2f} against "
+        f"{mean(found, 'others'):.2f}).",
+        f"Beyond it the order says little: of two experts the better one has the larger probability in {agree:.0%} of "
+        "cases (chance: 50 %), since experts that were not chosen never learned this input.",
+    )
+
+
+def inactive(found: Sequence[Numbers]) -> Verdict:
+    same, own = mean(found, "others_unchanged"), mean(found, "own_unchanged")
+    words = (
+        f"With an expert ruined, {same:.0%} of the inputs that had not chosen it kept their output bit for bit; "
+        f"of those that had, {own:.0%}."
+    )
+    return judged(all(each["others_unchanged"] == 1 and each["own_unchanged"] == 0 for each in found), words)
+
+
+def dynamic(found: Sequence[Numbers]) -> Verdict:
+    sets = mean(found, "sets")
+    return judged(
+        all(each["sets"] > 1 for each in found), f"The test inputs used {sets:.1f} different pairs of experts."
+    )
+
+
+def output_sum(found: Sequence[Numbers]) -> Verdict:
+    worst, size = max(each["difference"] for each in found), max(each["size"] for each in found)
+    words = f"Added up expert by expert, the output is the same to {worst:.1g} (the largest output is {size:.1f})."
+    return judged(worst <= 1e-5 * size, words)
+
+
+def softmax(found: Sequence[Numbers]) -> Verdict:
+    error, least = max(each["sum_error"] for each in found), min(each["least_probability"] for each in found)
+    words = (
+        f"Every input’s probabilities add up to 1 within {error:.0e}, and the smallest of all is {least:.0e}, above 0."
+    )
+    return judged(error < 1e-5 and least >= 0, words)
+
+
+def small_gate(found: Sequence[Numbers]) -> Verdict:
+    gate, every, outputs = mean(found, "gate"), mean(found, "all"), mean(found, "outputs")
+    words = f"The gate has {gate:.0f} of the {every:,.0f} parameters ({gate / every:.1%}) and {outputs:.0f} outputs, N."
+    return judged(gate < every / 10, words)
+
+
+def top_k(found: Sequence[Numbers]) -> Verdict:
+    wrong, nonzero = sum(each["wrong_order"] for each in found), mean(found, "nonzero")
+    words = (
+        f"On average {nonzero:.2f} of {mean(found, 'experts'):.0f} weights are not 0; inputs with a left-out expert "
+        f"that was likelier than a chosen one: {wrong:.0f}."
+    )
+    return judged(nonzero == 2 and wrong == 0, words)
+
+
+def less_work(found: Sequence[Numbers]) -> Verdict:
+    dense = statistics.median(each["dense"] for each in found)
+    words = f"Measured on this machine: all 16 experts take {dense:.1f} times as long as 2 of them."
+    return judged(dense > 1.5, words, "The counted work is 8 times; sorting inputs by expert costs some of it.")
+
+
+def memory(found: Sequence[Numbers]) -> Verdict:
+    kept, used = mean(found, "kept"), mean(found, "used")
+    less = mean(found, "activations_dense") / mean(found, "activations_sparse")
+    return judged(
+        less > 1, f"The numbers inside the experts shrink {less:.0f} times.",
+        f"But the parameters stay: {kept:,.0f} must be kept in memory though one input uses {used:,.0f}.",
+    )  # fmt: skip
+
+
+def starving(found: Sequence[Numbers]) -> Verdict:
+    least, most = mean(found, "least_updates"), mean(found, "most_updates")
+    words = f"Without a balance loss the busiest expert learned in {most:.0%} of the steps, the idlest in {least:.0%}."
+    return judged(all(each["least_updates"] < 0.5 * each["most_updates"] for each in found), words)
+
+
+def collapse(found: Sequence[Numbers]) -> Verdict:
+    busiest, dead = mean(found, "busiest_0"), mean(found, "dead_0")
+    words = (
+        f"Without it the busiest of 8 experts does {busiest:.0%} of the work (fair: 12.5 %), and {dead:.1f} "
+        "experts do none at all."
+    )
+    return judged(all(each["dead_0"] >= 1 for each in found), words)
+
+
+def balanced(found: Sequence[Numbers]) -> Verdict:
+    words = (
+        f"λ = 10 lowers the unevenness of the load from {mean(found, 'cv_0'):.2f} to {mean(found, 'cv_10'):.2f}, and "
+        f"idle experts from {mean(found, 'dead_0'):.1f} to {mean(found, 'dead_10'):.1f}."
+    )
+    return judged(all(each["cv_10"] < 0.6 * each["cv_0"] and each["dead_10"] == 0 for each in found), words)
+
+
+def equal_counts(found: Sequence[Numbers]) -> Verdict:
+    loss, load = mean(found, "loss"), mean(found, "cv_load")
+    probability = mean(found, "cv_probability")
+    return judged(
+        all(each["cv_probability"] < 0.1 for each in found),
+        f"λ = 100 from the start makes mean probabilities equal (unevenness {probability:.2f}, loss {loss:.5f}).",
+        f"But the load does not: its unevenness is {load:.2f}. The formula weighs probabilities; it counts nothing.",
+    )
+
+
+def formula(found: Sequence[Numbers]) -> Verdict:
+    off = max(abs(each["program"] - each["by_hand"]) / each["by_hand"] for each in found)
+    apart = max(abs(each["identity"] - each["by_hand"]) / each["by_hand"] for each in found)
+    words = (
+        f"Plain loops over the formula give the program’s loss to {off:.0e}, and to {apart:.0e} it is the squared "
+        "unevenness of importance divided by N."
+    )
+    return judged(off < 1e-5 and apart < 1e-5, words)
+
+
+def weighted(found: Sequence[Numbers]) -> Verdict:
+    names = ("0", "0.1", "1", "10")
+    means = [mean(found, f"cv_{name}") for name in names]
+    listed = " / ".join(f"{each:.2f}" for each in means)
+    words = f"Unevenness of the load at λ = 0 / 0.1 / 1 / 10: {listed}."
+    return judged(means == sorted(means, reverse=True), words)
+
+
+def costs(found: Sequence[Numbers]) -> Verdict:
+    without, strong = mean(found, "accuracy_0"), mean(found, "accuracy_100")
+    return judged(
+        all(each["cv_100"] < each["cv_0"] for each in found),
+        f"λ = 100 lowers unevenness from {mean(found, 'cv_0'):.2f} to {mean(found, 'cv_100'):.2f}.",
+        f"But where one group holds half the inputs it also lowers accuracy from {without:.2f} to {strong:.2f}: even "
+        "use is not always right.",
+    )
+
+
+def linear_cost(found: Sequence[Numbers]) -> Verdict:
+    twice_k = statistics.median(each["twice_k"] for each in found)
+    twice_n = statistics.median(each["twice_n"] for each in found)
+    words = f"Measured on this machine: twice the k takes {twice_k:.1f} times as long, twice the n {twice_n:.1f} times."
+    return judged(
+        1.3 < twice_k < 3 and 1.3 < twice_n < 3, words,
+        "It is the experts’ cost: the gate adds N · n, and in a Transformer attention adds n².",
+    )  # fmt: skip
+
+
+def same_cost(found: Sequence[Numbers]) -> Verdict:
+    more = statistics.median(each["four_times_experts"] for each in found)
+    words = f"Measured on this machine: 64 experts instead of 16, with k = 2, take {more:.1f} times as long."
+    return judged(more < 2.5, words, "Each expert then has fewer inputs to share its weights’ way through memory.")
+
+
+def capacity(found: Sequence[Numbers]) -> Verdict:
+    accuracies = " / ".join(f"{mean(found, f'accuracy_{count}'):.2f}" for count in (1, 4, 16))
+    parameters = " / ".join(f"{mean(found, f'parameters_{count}'):.0f}" for count in (1, 4, 16))
+    words = (
+        f"N = 1 / 4 / 16 linear experts, one of them for each input: accuracy {accuracies} with {parameters} "
+        f"parameters, of which the chosen expert’s are always {mean(found, 'expert_parameters_16'):.0f}."
+    )
+    return judged(all(each["accuracy_1"] < each["accuracy_4"] < each["accuracy_16"] for each in found), words)
+
+
+def flexible(found: Sequence[Numbers]) -> Verdict:
+    spiral, curve, digits = (mean(found, name) for name in ("spiral", "piecewise", "digits"))
+    words = f"The same layer: spiral, accuracy {spiral:.2f}; a curve, R² {curve:.2f}; digits, accuracy {digits:.2f}."
+    return judged(all(min(each.values()) > 0.9 for each in found), words)
+
+
+def kinds(found: Sequence[Numbers]) -> Verdict:
+    verdict = flexible(found)
+    if verdict.state != "holds":
+        return verdict
+    return Verdict("caveat", f"{verdict.words} Convolutional and Transformer layers as experts are not tested here.")
+
+
+def pictures(found: Sequence[Numbers]) -> Verdict:
+    mixture, one = mean(found, "test_mixture"), mean(found, "test_one")
+    words = (
+        f"Digits, test accuracy: mixture {mixture:.3f}; one network with as many active hidden units {one:.3f}. "
+        f"Experts match the digits’ classes to {mean(found, 'specialization'):.2f} (0-1)."
+    )
+    if mixture - one < 0.01:
+        return Verdict(
+            "caveat", f"{words} Experts do divide the work, but on data this easy generalization is the same."
+        )
+    return judged(True, words)
+
+
+def optimal(found: Sequence[Numbers]) -> Verdict:
+    best, chosen = mean(found, "best"), mean(found, "chosen_loss")
+    lowest, random = mean(found, "best_loss"), mean(found, "random_loss")
+    return judged(
+        all(each["chosen_loss"] < 0.5 * each["random_loss"] for each in found),
+        f"The chosen expert’s loss is {chosen:.2f}; a random expert’s {random:.2f}.",
+        f"But the best expert of all would have {lowest:.3f}, and the gate picks it for {best:.0%} of the inputs: it "
+        "learns a good division of the work, not the optimum for each input.",
+    )
+
+
+def used(found: Sequence[Numbers]) -> Verdict:
+    kept, used = mean(found, "kept"), mean(found, "used")
+    words = f"16 experts of which 2 work: one input uses {used:,.0f} of {kept:,.0f} parameters ({used / kept:.0%})."
+    return judged(used < 0.25 * kept, words)

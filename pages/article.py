@@ -1,0 +1,17 @@
+"""Does the article say what is so? Each of its sentences beside the experiment that tests it."""
+
+import streamlit as st
+
+from moeviz.ui import checks
+from moeviz.ui.code import show_code
+
+st.markdown(
+    "##### What the article says, checked: every testable sentence, the experiment that tests it, and its numbers."
+)
+checks.controls()
+checks.results()
+st.caption(
+    "The sentences are in our words and in the article’s order. Each trial trains or measures anew, on this machine, "
+    "with three seeds; a verdict quotes means over the seeds. Times are measured while other programs run too."
+)
+show_code("moeviz.trials:inactive", "moeviz.trials:balance", "moeviz.trials:counts", "moeviz.trials:cost")
