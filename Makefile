@@ -6,6 +6,8 @@
 PYTHON ?= python3
 HOST = localhost
 PORT = 8501
+SIDE_BY_SIDE = -n 2 --dist worksteal
+MEASURED = tests/load tests/test_stage_speed.py
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: app test test-slow check bench
@@ -17,10 +19,12 @@ app: .venv/installed-app
 		--logger.hideWelcomeMessage true
 
 test: check
-	.venv/bin/python -m pytest -m "not slow"
+	.venv/bin/python -m pytest -m "not slow" $(SIDE_BY_SIDE)
 
+# what is measured runs by itself, after all else
 test-slow: .venv/installed-dev
-	.venv/bin/python -m pytest -m slow
+	.venv/bin/python -m pytest -m slow $(SIDE_BY_SIDE) $(patsubst %,--ignore=%,$(MEASURED))
+	.venv/bin/python -m pytest -m slow $(MEASURED)
 
 check: .venv/installed-dev
 	.venv/bin/python -m ruff check .

@@ -16,7 +16,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with Server(tmp_path_factory.mktemp("server") / "log.txt") as running:
         yield running
         workers = running.workers()
-    assert workers and not [worker for worker in workers if worker.is_running()]
+    assert not [worker for worker in workers if worker.is_running()]
 
 
 @pytest.fixture(scope="session")
