@@ -66,7 +66,8 @@ ROUTER_NOTES: dict[str, Note] = {
         "The belief that a gate needs two choices to compare: one is enough, simpler and cheaper.",
         "Inputs without a seat get nothing from the layer, and one choice tells the gate less.",
         "Switch Transformers (up to 1.6 trillion parameters)",
-        "the largest p (k = 1)", "p, never divided", "C seats for each expert, first come first served",
+        "the largest p (k = 1)", "p, never divided",
+        "C seats for each expert, first come first served; cf = 1.25 in training, 2 when tested",
         "the gate's input times 1 ± 0.01, in training", "Switch's N · Σ f P", "through the one weight",
     ),
     "gshard": Note(

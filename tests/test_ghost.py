@@ -167,8 +167,10 @@ def test_one_restless_run_keeps_its_twins_awake():
     both = [
         replace(
             a, task_loss=np.concatenate([a.task_loss, b.task_loss]), cv_load=np.concatenate([a.cv_load, b.cv_load]),
-            dead_RE=np.concatenate([a.dead_RE, b.dead_RE]),
+            dead_RE=np.concatenate([a.dead_RE, b.dead_RE]), trains=np.ones(2),
         )
         for a, b in zip(calm, restless, strict=True)
     ]  # fmt: skip
     assert settled(calm, 0) and not settled(both, 0)
+    diverged = [replace(each, trains=np.array([1.0, 0.0])) for each in both]
+    assert settled(diverged, 0)  # one that has diverged does not

@@ -214,12 +214,14 @@ def test_jitter_is_on_the_gates_copy_alone() -> None:
 
 def test_measuring_draws_nothing_and_has_its_own_seats() -> None:
     training = trained([config("switch", capacity_factor=0.5, eval_capacity_factor=16.0)], 5)
-    assert training.snapshot().dropped_share == [0]
+    assert training.snapshot().dropped_share == training.snapshot().random_drop == [0]
     assert training.routing_knobs.capacity == 3  # ⌈.5 · 32 / 6⌉
     assert training.routing_knobs_for(600).capacity == 600  # ⌈16 · 600 / 6⌉, at most all
     training.set(eval_capacity_factor=None)
     assert training.routing_knobs_for(600).capacity == 50  # ⌈.5 · 600 / 6⌉
     assert training.snapshot().dropped_share[0] > 0.4  # at most half of them fit
+    assert training.snapshot().random_drop == pytest.approx([0.5], abs=0.01)  # chance fills them all
+    assert trained([config("mixtral")], 0).snapshot().random_drop == [None]
 
 
 # ---- groups of tokens ------------------------------------------------------------------------------------------

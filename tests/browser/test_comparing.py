@@ -153,7 +153,7 @@ def test_one_run_that_diverges_is_named_and_the_other_trains_on(stage):
     assert stage.part("stopped-0").inner_text() == f"Stands still: it {said}"
     assert not stage.part("stopped-1").is_visible()
     assert stage.part("banner").locator("span").inner_text() == f"Mixtral, k = 2 {said} The other trains on."
-    stage.until("part('seats-0').innerHTML.includes('Stands still: it diverged near step 10')")  # in words too
+    stage.until("part('seats-0').outerHTML.includes('Stands still: it diverged near step 10')")  # in words too
     stage.page.get_by_role("button", name="Go back and lower the learning rate").click()
     stage.until("part('stopped-0').hidden && stage.step === 0")
     stage.page.wait_for_function("() => !new URLSearchParams(location.search).has('learning_rate')")
