@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from moeviz.engine.wire import Message, read_message, write_message
 
@@ -36,6 +36,7 @@ OnMessage = Callable[[Message, bytes], None]
 OnExit = Callable[[str], None]  # gets how it ended, in words
 
 
+@runtime_checkable
 class Worker(Protocol):
     """What the engine needs of a worker; messages arrive on a thread of the worker's own."""
 

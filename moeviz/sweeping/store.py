@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from moeviz.config import RunConfig
 from moeviz.knob import shown
@@ -27,6 +27,7 @@ DECIDING = (
 )  # fmt: skip
 
 
+@runtime_checkable
 class Store(Protocol):
     """Where a job looks for runs that were trained before, and puts those that it has finished."""
 
