@@ -25,7 +25,7 @@ FOUND = Result(0.9, 0.3, 0.5, 1, 0.7, 0.01, 136, 88, 44, False)
 DOUBLE = torch.float64
 
 
-# ---- which runs -------------------------------------------------------------------------------------------------------
+# ---- which runs -----------------------------------------------------------------------------------------------------
 
 
 def test_a_plan_is_every_combination_with_every_seed() -> None:
@@ -39,7 +39,7 @@ def test_what_no_run_can_have_is_left_out_and_not_changed() -> None:
     made = plan(vars(SMALL), {"num_experts": [2, 4], "top_k": [1, 2, 4]}, seeds=1)
     assert [(each.num_experts, each.top_k) for each in made.configs] == [(2, 1), (2, 2), (4, 1), (4, 2), (4, 4)]
     (left,) = made.left_out
-    assert left.values == {"num_experts": 2, "top_k": 4} and "top_k must be at most num_experts" in str(left.complaint)
+    assert left.values == {"num_experts": 2, "top_k": 4} and "top_k must be at most num_experts" in left.reason
 
 
 def test_the_other_knobs_need_only_fit_with_the_varied_ones() -> None:
@@ -51,7 +51,7 @@ def test_the_other_knobs_need_only_fit_with_the_varied_ones() -> None:
     ("vary", "seeds", "said"),
     [
         ({}, 3, "a sweep must vary at least one knob: got none; name one"),
-        ({"lambda": [1]}, 3, "a knob must be one of task, .*: got 'lambda'; check the spelling"),
+        ({"lambda": [1]}, 3, "what is varied must be a knob: got 'lambda'; python -m"),
         ({"seed": [1]}, 3, "must not vary seed as a knob: got seed; say how many seeds"),
         ({"top_k": []}, 3, "top_k must have at least one value to vary: got none; list some"),
         ({"top_k": [0]}, 3, "top_k must be a whole number from 1 to 64: got top_k=0; choose an allowed value"),
@@ -82,18 +82,18 @@ def test_values_are_read_as_they_are_written() -> None:
 def test_more_work_than_a_sweep_may_have_is_refused() -> None:
     with pytest.raises(ValueError, match=r"runs × steps must be at most 20,000,000: got 30 runs × 1000000 steps = "):
         Job(expand(SMALL, seed=list(range(30))), 1_000_000)
-    assert 30 * 1_000_000 > MOST_STEPS
+    assert MOST_STEPS < 30 * 1_000_000
     with pytest.raises(ValueError, match="a sweep needs at least one run: got none"):
         Job([])
 
 
-# ---- in which pieces --------------------------------------------------------------------------------------------------
+# ---- in which pieces ------------------------------------------------------------------------------------------------
 
 
 def test_pieces_are_of_one_shape_and_hold_every_run_once() -> None:
     configs = expand(SMALL, num_experts=[2, 4, 8], balance_coef=[0.0, 0.1, 1.0, 10.0, 100.0], seed=list(range(3)))
     pieces = cut(configs, 500, num_workers=2)
-    assert sorted(map(repr, sum(pieces, []))) == sorted(map(repr, configs))
+    assert sorted(repr(each) for piece in pieces for each in piece) == sorted(map(repr, configs))
     assert all(len({each.bucket() for each in piece}) == 1 for piece in pieces)
     # 15 runs of each shape: two pieces of 7 and 8, rather than 12 and a rest of 3
     assert sorted(map(len, pieces)) == [7, 7, 7, 8, 8, 8] and MOST == 12
@@ -108,7 +108,7 @@ def test_few_runs_are_cut_so_that_no_core_idles_and_long_ones_so_that_little_is_
     assert [len(piece) for piece in cut(twelve, 1_000_000, num_workers=1)] == [FEWEST] * 3
 
 
-# ---- each run is the run alone ----------------------------------------------------------------------------------------
+# ---- each run is the run alone --------------------------------------------------------------------------------------
 
 NUMBERS = ("test_metric", "test_loss", "cv_load", "specialization")
 
@@ -135,10 +135,10 @@ def test_each_run_equals_the_run_alone(steps: int) -> None:
 
 
 def test_costs_are_counted_by_hand() -> None:
-    # 2-D points, N=4, k=2, hidden 4, 2 classes, no gate bias: an expert has 2·4 + 4 + 4·2 + 2 = 22 numbers, the gate 2·4
+    # 2-D points, N=4, k=2, hidden 4, 2 classes, no bias: an expert has 2·4 + 4 + 4·2 + 2 = 22 numbers, the gate 2·4
     (result,) = train_piece([SMALL.with_(num_experts=4)], 1) or []
     assert (result.parameters, result.active_parameters) == (4 * 22 + 8, 2 * 22 + 8)
-    # per token 2 multiply-adds... gate 2·2·4 = 16; an expert 2·4·(2 + 2) = 32, two of them 64
+    # per token, 2 for each multiply-add: gate 2·2·4 = 16; an expert 2·4·(2 + 2) = 32, two of them 64
     assert result.active_flops == 16 + 64
 
 
@@ -156,7 +156,7 @@ def test_a_piece_that_is_stopped_has_no_results() -> None:
     assert train_piece([SMALL], 1000, stopped=lambda: next(looks, True)) is None
 
 
-# ---- the store --------------------------------------------------------------------------------------------------------
+# ---- the store ------------------------------------------------------------------------------------------------------
 
 
 def test_a_file_gives_back_what_was_put_there(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_the_version_covers_all_code_that_decides_a_run() -> None:
     assert not missing and all((PACKAGE / name).exists() for name in DECIDING)
 
 
-# ---- the whole --------------------------------------------------------------------------------------------------------
+# ---- the whole ------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

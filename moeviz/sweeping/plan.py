@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ class LeftOut:
     """A combination that no run can have, and the rule that it breaks."""
 
     values: dict[str, Value]
-    complaint: rules.Complaint
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,11 @@ def plan(
         values = dict(zip(vary, combination, strict=True))
         complaint = rules.complaint({**base, **values}, RULES)
         if complaint is not None:
-            left_out.append(LeftOut(values, complaint))
+            left_out.append(LeftOut(values, str(complaint)))
             continue
         configs += [RunConfig(**{**base, **values, "seed": first + each}) for each in range(seeds)]  # type: ignore[arg-type]
     if not configs:
-        raise ValueError(f"a sweep must have a combination that fits: {left_out[0].complaint}")
+        raise ValueError(f"a sweep must have a combination that fits: {left_out[0].reason}")
     return Plan(vary, tuple(configs), tuple(left_out))
 
 
@@ -84,21 +85,26 @@ def check_work(configs: Sequence[RunConfig], steps: int) -> None:
 
 def read_values(name: str, text: str) -> tuple[Value, ...]:
     """The values written as "2, 4, 8"; raises ValueError (rule, value, remedy)."""
-    if name not in KNOBS:
-        raise ValueError(f"a knob must be one of {', '.join(KNOBS)}: got {shown(name)}; check the spelling")
+    _check_name(name)
     written = [part for part in text.split(",") if part.strip()]
     return _checked(name, [KNOBS[name].parse(part) for part in written])
 
 
 def _checked(name: str, values: Sequence[Value]) -> tuple[Value, ...]:
     """The values without repetitions, each allowed for the knob by itself."""
-    if name not in KNOBS:
-        raise ValueError(f"a knob must be one of {', '.join(KNOBS)}: got {shown(name)}; check the spelling")
-    if name == "seed":
-        raise ValueError("a sweep must not vary seed as a knob: got seed; say how many seeds each combination gets")
+    _check_name(name)
     if not values:
         raise ValueError(f"{name} must have at least one value to vary: got none; list some")
     for value in values:
         KNOBS[name].check(value)
     kind = KNOBS[name].kind
     return tuple(dict.fromkeys(float(each) if kind is float and each is not None else each for each in values))
+
+
+def _check_name(name: str) -> None:
+    if name == "seed":
+        raise ValueError("a sweep must not vary seed as a knob: got seed; say how many seeds each combination gets")
+    if name not in KNOBS:
+        near = difflib.get_close_matches(name, KNOBS, n=1)
+        remedy = f"did you mean {near[0]}?" if near else "python -m moeviz sweep --help lists them"
+        raise ValueError(f"what is varied must be a knob: got {shown(name)}; {remedy}")

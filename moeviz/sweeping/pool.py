@@ -30,6 +30,11 @@ logger = logging.getLogger(__name__)
 StartWorker = Callable[[OnMessage, OnExit], Worker]
 
 
+def start_process(on_message: OnMessage, on_exit: OnExit) -> Worker:
+    """A worker process for pieces of sweeps."""
+    return ProcessWorker([], on_message, on_exit, module=MODULE)
+
+
 class SweepBusy(RuntimeError):
     """The workers have as many jobs as they take; the message says how many, and what to do."""
 
@@ -92,7 +97,7 @@ class Pool:
 
     def __init__(
         self, num_workers: int | None = None, max_jobs: int = MOST_JOBS, *, idle: float = IDLE,
-        start: StartWorker = partial(ProcessWorker, [], module=MODULE),
+        start: StartWorker = start_process,
     ) -> None:  # fmt: skip
         self.num_workers, self.max_jobs = num_workers or os.cpu_count() or 1, max_jobs
         self._idle, self._start = idle, start

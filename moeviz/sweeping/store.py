@@ -121,4 +121,3 @@ def made_by() -> str:
 
 def _key(config: Mapping[str, Any], steps: int) -> str:
     return json.dumps([sorted(config.items()), steps])
-
