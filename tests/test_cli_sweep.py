@@ -137,7 +137,8 @@ def test_ctrl_c_keeps_finished_runs_and_says_how_to_continue(tmp_path: Path) -> 
 
 
 def test_bad_input_is_found_before_torch_is_imported() -> None:
-    check = "import sys; from moeviz.cli import main; main(['sweep', '--vary', 'top_k=9']); sys.exit('torch' in sys.modules)"
+    words = ["sweep", "--vary", "top_k=9"]
+    check = f"import sys; from moeviz.cli import main; main({words}); sys.exit('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and done.stderr.count("\n") == 1
 

@@ -39,7 +39,8 @@ ROOMS: list[tuple[int, tuple[str, ...], str]] = [
 ]
 # what runs in the server process, beside the visitors' sockets
 SERVER = (
-    "app", "moeviz.ui", "moeviz.stage", "moeviz.sweeping.job", "moeviz.sweeping.loop", "moeviz.engine.local", "moeviz.figures", "moeviz.frames", "moeviz",
+    "app", "moeviz.ui", "moeviz.stage", "moeviz.sweeping.job", "moeviz.sweeping.loop", "moeviz.engine.local",
+    "moeviz.figures", "moeviz.frames", "moeviz",
 )  # fmt: skip
 
 

@@ -43,15 +43,15 @@ def plan(
 
     Args:   base: the other knobs, as `vars(RunConfig())`; knobs that are varied need not fit there.
     """
-    vary = {name: _checked(name, values) for name, values in vary.items()}
-    if not vary:
+    varied = {name: _checked(name, values) for name, values in vary.items()}
+    if not varied:
         raise ValueError("a sweep must vary at least one knob: got none; name one with its values")
     SEEDS.check(seeds)
     first, last = int(base["seed"] or 0), KNOBS["seed"].high or 0
     if first + seeds - 1 > last:
         raise ValueError(f"the last seed must be at most {last:.0f}: got {first + seeds - 1}; start with a lower seed")
     count = seeds
-    for values in vary.values():
+    for values in varied.values():
         count *= len(values)
     if count > most_runs:
         raise ValueError(
@@ -59,16 +59,16 @@ def plan(
         )
     configs: list[RunConfig] = []
     left_out: list[LeftOut] = []
-    for combination in itertools.product(*vary.values()):
-        values = dict(zip(vary, combination, strict=True))
-        complaint = rules.complaint({**base, **values}, RULES)
+    for combination in itertools.product(*varied.values()):
+        here: dict[str, Value] = dict(zip(varied, combination, strict=True))
+        complaint = rules.complaint({**base, **here}, RULES)
         if complaint is not None:
-            left_out.append(LeftOut(values, str(complaint)))
+            left_out.append(LeftOut(here, str(complaint)))
             continue
-        configs += [RunConfig(**{**base, **values, "seed": first + each}) for each in range(seeds)]  # type: ignore[arg-type]
+        configs += [RunConfig(**{**base, **here, "seed": first + each}) for each in range(seeds)]  # type: ignore[arg-type]
     if not configs:
         raise ValueError(f"a sweep must have a combination that fits: {left_out[0].reason}")
-    return Plan(vary, tuple(configs), tuple(left_out))
+    return Plan(varied, tuple(configs), tuple(left_out))
 
 
 def check_work(configs: Sequence[RunConfig], steps: int) -> None:
@@ -83,11 +83,11 @@ def check_work(configs: Sequence[RunConfig], steps: int) -> None:
         raise ValueError(f"runs × steps must be at most {MOST_STEPS:,}: got {got}; take fewer steps, values or seeds")
 
 
-def read_values(name: str, text: str) -> tuple[Value, ...]:
-    """The values written as "2, 4, 8"; raises ValueError (rule, value, remedy)."""
+def read_values(name: str, text: str, *, on_page: bool = False) -> tuple[Value, ...]:
+    """The values written as "2, 4, 8", with a page's bounds if asked for; raises ValueError (rule, value, remedy)."""
     _check_name(name)
-    written = [part for part in text.split(",") if part.strip()]
-    return _checked(name, [KNOBS[name].parse(part) for part in written])
+    knob = KNOBS[name].on_page if on_page else KNOBS[name]
+    return _checked(name, [knob.parse(part) for part in text.split(",") if part.strip()])
 
 
 def _checked(name: str, values: Sequence[Value]) -> tuple[Value, ...]:

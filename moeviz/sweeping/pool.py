@@ -181,8 +181,8 @@ class Pool:
             for hand in self._hands:
                 if hand.worker is not None and hand.piece is not None and hand.piece.work is work:
                     hand.worker.send({"op": "stop"})
-        while (piece := self._next()) is not None and (hand := self._free_hand()) is not None:
-            self._give(hand, piece)
+        while (piece := self._next()) is not None and (free := self._free_hand()) is not None:
+            self._give(free, piece)
         for work in [each for each in self._works if not each.waiting and not each.running]:
             self._works.remove(work)
             work.over.set()
@@ -194,21 +194,19 @@ class Pool:
 
     def _free_hand(self) -> Hand | None:
         """A worker with nothing to do, started if there may be one more."""
-        for hand in self._hands:
-            if hand.piece is None:
-                return hand
-        if len(self._hands) >= self.num_workers:
-            return None
-        hand = Hand()
+        free = next((hand for hand in self._hands if hand.piece is None), None)
+        if free is not None or len(self._hands) >= self.num_workers:
+            return free
+        new = Hand()
         try:
-            hand.worker = self._start(partial(self._receive, hand), partial(self._ended, hand))
+            new.worker = self._start(partial(self._receive, new), partial(self._ended, new))
         except OSError as error:
             logger.exception("a worker process could not be started")
             if not self._hands:
                 self._give_up(f"a worker process must be able to start: {error}; free some memory and start again")
             return None
-        self._hands.append(hand)
-        return hand
+        self._hands.append(new)
+        return new
 
     def _give_up(self, why: str) -> None:
         for work in self._works:

@@ -17,6 +17,7 @@ from moeviz.ui.visitor import Visit
 
 OTHERS = {  # parameters that are not knobs
     "play", "probe", "present", "left", "right", "draws", "strength", "embed", "embed_options", "lang",
+    "x", "y", "each", "seeds", "steps", "measure",
 }  # fmt: skip
 OPENS = {"journey": ("top_k",), "routers": ("capacity_factor",)}  # knobs that a page opens with values of its own
 MANY = 5  # unknown parameters that a notice names
