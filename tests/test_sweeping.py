@@ -251,3 +251,18 @@ def test_every_knob_but_the_seed_can_be_varied() -> None:
     for name, knob in KNOBS.items():
         if name != "seed":
             assert read_values(name, knob.write(knob.default)) == (knob.default,)
+
+
+@pytest.mark.slow
+def test_a_sweep_of_48_runs_shows_what_the_balance_loss_does() -> None:
+    """N ∈ {2, 4, 8, 16} × λ ∈ {0, .1, 1, 10} × 3 seeds, 500 steps on `clusters`."""
+    with Pool() as pool:
+        frame = sweep(vary={"num_experts": [2, 4, 8, 16], "balance_coef": [0, 0.1, 1, 10]}, pool=pool)
+    assert len(frame) == 48 and not frame["diverged"].any() and not frame.isna().any(axis=None)
+    mean = frame.groupby(["num_experts", "balance_coef"]).mean(numeric_only=True)
+    for num_experts in (8, 16):  # with more experts than two of them can serve, some die without a balance loss
+        alone, balanced = mean.loc[num_experts, 0.0], mean.loc[num_experts, 10.0]
+        assert alone["dead_experts"] >= 1 > balanced["dead_experts"]
+        assert balanced["cv_load"] < 0.75 * alone["cv_load"]
+    assert mean.loc[16, 0.0]["test_metric"] > mean.loc[2, 0.0]["test_metric"] + 0.03
+    assert (mean["test_metric"] > 0.75).all()

@@ -14,8 +14,8 @@ from moeviz.figures.palette import DASHES
 
 # One hue, light to dark, opaque: the same in both themes and in grayscale. (Colors with meaning belong to experts.)
 LIGHT, DARK = (238, 241, 245), (38, 50, 68)
-ON_LIGHT, ON_DARK = "#111111", "#FFFFFF"
-TURNS = 0.55  # share of the scale from which white is the better to read on it
+ON_LIGHT, ON_DARK = "#000000", "#FFFFFF"
+TURNS = 0.643  # share of the scale from which white is the better to read on it: both have 4.5:1 there
 BLANK = "rgba(128,128,128,0.10)"  # a cell without a number
 CELL_HEIGHT, CELL_FONT, SPREAD_FONT = 64, 17, 14
 MARGIN_Y = 92  # pixels for the title above a map and the axis beneath it
@@ -31,6 +31,12 @@ class Axis:
 
     label: str
     ticks: Sequence[str]
+    short: str = ""  # for legends; empty = the label
+
+    @property
+    def name(self) -> str:
+        """What a legend calls it."""
+        return self.short or self.label
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,8 @@ def phase_map(
     shapes += [_frame(*marked, "rgba(0,0,0,0)", ink, 4)] if marked else []
     figure.update_layout(
         _layout(title, ink, CELL_HEIGHT * len(y.ticks) + MARGIN_Y), shapes=shapes,
-        xaxis=_ticks(x, ink) | {"showgrid": False}, yaxis=_ticks(y, ink) | {"showgrid": False}, clickmode="event+select",
+        xaxis=_ticks(x, ink) | {"showgrid": False}, yaxis=_ticks(y, ink) | {"showgrid": False},
+        clickmode="event+select",
     )  # fmt: skip
     return figure
 
@@ -124,7 +131,7 @@ def sweep_lines(
             x=[*at, *at[::-1]], y=[*upper, *lower[::-1]], fill="toself", fillcolor=BAND, line={"width": 0},
             mode="lines", hoverinfo="skip", showlegend=False, name=f"spread of {tick}",
         )  # fmt: skip
-        name = f"{each.label} = {tick}"
+        name = f"{each.name} = {tick}"
         figure.add_scatter(
             x=at, y=mean_X[there], name=name, mode="lines+markers",
             line={"width": LINE_WIDTH, "color": ink, "dash": DASHES[line % len(DASHES)]},
@@ -135,7 +142,7 @@ def sweep_lines(
     figure.update_layout(
         _layout(title, ink, LINES_HEIGHT), showlegend=True, xaxis=_ticks(x, ink),
         yaxis=_axis(scale.label, ink) | {"tickformat": "~g"},
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": FONT_SIZE, "color": ink}},
+        legend={"orientation": "h", "x": 0, "y": -0.22, "yanchor": "top", "font": {"size": FONT_SIZE, "color": ink}},
     )  # fmt: skip
     return figure
 
@@ -164,10 +171,10 @@ def parallel_axes(
         )  # fmt: skip
     for place, axis in enumerate(axes):
         for index, tick in enumerate(axis.ticks):
-            _write(figure, place, _share(index, 0, len(axis.ticks) - 1), tick, ink)
+            _write(figure, place, _share(index, 0, len(axis.ticks) - 1), tick)
     for place, scale in enumerate(scales, start=len(axes)):
-        _write(figure, place, 0.0, scale.write(scale.low), ink)
-        _write(figure, place, 1.0, scale.write(scale.high), ink)
+        _write(figure, place, 0.0, scale.write(scale.low))
+        _write(figure, place, 1.0, scale.write(scale.high))
     hidden = {"visible": False, "range": [-0.08, 1.08], "fixedrange": True}
     ticks = {"tickvals": list(range(len(names))), "ticktext": [_wrapped(name) for name in names]}
     figure.update_layout(
@@ -181,10 +188,12 @@ def _share(value: float, low: float, high: float) -> float:
     return (value - low) / (high - low) if high > low else 0.5
 
 
-def _write(figure: go.Figure, x: float, y: float, text: str, ink: str) -> None:
+def _write(figure: go.Figure, x: float, y: float, text: str) -> None:
+    """A number beside an axis, on a ground of its own: lines run across it."""
     figure.add_annotation(
-        x=x, y=y, text=text, showarrow=False, xanchor="left", xshift=5, font={"size": FONT_SIZE, "color": ink}
-    )
+        x=x, y=y, text=text, showarrow=False, xanchor="left", xshift=5, bgcolor=f"rgb{LIGHT}",
+        font={"size": FONT_SIZE, "color": ON_LIGHT},
+    )  # fmt: skip
 
 
 def _wrapped(name: str) -> str:

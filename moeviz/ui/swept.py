@@ -12,7 +12,6 @@ import streamlit as st
 from moeviz.config import KNOBS, RunConfig, Value
 from moeviz.figures import maps
 from moeviz.figures.maps import Axis, Scale
-from moeviz.knob import Knob
 from moeviz.sweeping import DIVERGED, MEASURES, NO_RUN, cells, ends, measure_label, runs, table
 from moeviz.ui.notices import plain
 from moeviz.ui.sweeping import Started, choose, measure, started
@@ -237,7 +236,7 @@ def _scale(sweep: Started, name: str) -> Scale:
 
 
 def _axis(sweep: Started, name: str) -> Axis:
-    return Axis(KNOBS[name].label, [_written(name, value) for value in sweep.plan.vary[name]])
+    return Axis(KNOBS[name].label, [_written(name, value) for value in sweep.plan.vary[name]], _short(name))
 
 
 def _short(name: str) -> str:
@@ -245,5 +244,4 @@ def _short(name: str) -> str:
 
 
 def _written(name: str, value: Value) -> str:
-    knob: Knob = KNOBS[name]
-    return knob.write(value)
+    return KNOBS[name].write(value)
