@@ -9,7 +9,7 @@ import pytest
 
 from moeviz.config import RunConfig
 from moeviz.figures.maps import DARK, LIGHT, ON_DARK, ON_LIGHT, Axis, Scale, parallel_axes, phase_map, sweep_lines
-from moeviz.sweeping import DIVERGED, NO_RUN, Result, cells, ends, plan, runs
+from moeviz.sweeping import DIVERGED, NO_RUN, Plan, Result, cells, ends, plan, runs
 from tests.test_sweeping import FOUND
 
 NAN = float("nan")
@@ -17,7 +17,7 @@ N, LAMBDA = Axis("Experts (N)", ["2", "4"]), Axis("λ", ["0", "10"])
 ACCURACY = Scale("Accuracy", ".2f", 0.5, 0.9)
 
 
-def made() -> tuple[object, list[Result | None]]:
+def made() -> tuple[Plan, list[Result | None]]:
     """N ∈ {2, 4} × k ∈ {2, 4} with two seeds: N=2, k=4 is no run, one run diverged, one is not finished."""
     planned = plan(vars(RunConfig()), {"num_experts": [2, 4], "top_k": [2, 4]}, seeds=2)
     broken = replace(FOUND, test_metric=None, diverged=True)
@@ -65,12 +65,12 @@ def test_a_map_of_one_number_has_a_scale_too() -> None:
     assert figure.data[0].zmax > figure.data[0].zmin
 
 
-def luminance(color: tuple[int, int, int]) -> float:
+def luminance(color: tuple[int, ...]) -> float:
     linear = [((c / 255 + 0.055) / 1.055) ** 2.4 if c > 10 else c / 255 / 12.92 for c in color]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def rgb(text: str) -> tuple[int, int, int]:
+def rgb(text: str) -> tuple[int, ...]:
     return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
 
 

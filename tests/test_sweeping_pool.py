@@ -98,7 +98,7 @@ def test_progress_counts_what_is_done_of_a_piece(workers: Workers) -> None:
         job = Job(expand(SMALL, seed=[0, 1]), 100, pool=pool)
         assert job.progress.share == 0
         workers.all[0].say({"op": "at", "step": 25}, b"")
-        assert (job.progress.done, job.progress.total, job.progress.share) == (0, 2, pytest.approx(0.25))
+        assert job.progress.done == 0 and job.progress.share == pytest.approx(0.25)
         assert job.progress.seconds_left > 0
         workers.all[0].finish()
         assert (job.progress.done, job.progress.share, job.progress.seconds_left) == (2, 1.0, 0.0)
@@ -112,7 +112,7 @@ def test_cancel_keeps_what_is_finished_and_frees_the_worker(workers: Workers) ->
         job.cancel()
         assert workers.all[0].told[-1] == {"op": "stop"} and not job.over
         workers.all[0].say({"op": "stopped"}, b"")
-        assert job.over and job.cancelled and job.errors == []
+        assert job.wait(0) and job.cancelled and job.errors == []
         assert sum(result is not None for result in job.results) == 1
         assert 0 < job.progress.share < 1
         assert sum(memory.get(config, 100) is not None for config in configs) == 1
