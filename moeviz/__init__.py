@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from moeviz.config import RunConfig, expand
+    from moeviz.sweeping import sweep
     from moeviz.training import Training, train
 
-__all__ = ["RunConfig", "Training", "expand", "train"]
+__all__ = ["RunConfig", "Training", "expand", "sweep", "train"]
 
 _HOME = {
     "RunConfig": "moeviz.config",
     "expand": "moeviz.config",
     "Training": "moeviz.training",
     "train": "moeviz.training",
+    "sweep": "moeviz.sweeping",
 }
 
 

@@ -23,6 +23,7 @@ from moeviz.device import use_one_thread
 from moeviz.knob import shown
 from moeviz.methods import PAPERS
 from moeviz.rules import ROUTER_NAMES
+from moeviz.sweeping import Job, Pool, plan
 from moeviz.training import Training
 
 SIZE = RunConfig(
@@ -30,6 +31,7 @@ SIZE = RunConfig(
 )
 STEPS = 20  # in one timing
 ROUNDS = 25  # timings of each side
+SWEEP_STEPS = 500  # of each run of a sweep
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,27 @@ def plotly_json(arrays: dict[str, np.ndarray]) -> list[str]:
     return [str(go.Figure(trace).to_json()) for trace in traces]
 
 
+def sweep_48() -> Result:
+    """A sweep of 48 runs with all that belongs to it, starting its workers too, against the plain module.
+
+    The plain module trains the same runs for as many steps, one after the other, and measures nothing. Each side once.
+    """
+    planned = plan(vars(RunConfig()), {"num_experts": [2, 4, 8, 16], "balance_coef": [0.0, 0.1, 1.0, 10.0]}, seeds=3)
+    plain = [plain_step(config) for config in planned.configs]
+    started = time.perf_counter()
+    with Pool() as pool:
+        job = Job(planned.configs, SWEEP_STEPS, pool=pool)
+        job.wait()
+        ours_s = time.perf_counter() - started
+    if job.errors:
+        raise RuntimeError("; ".join(job.errors))
+    started = time.perf_counter()
+    for step in plain:
+        for _ in range(SWEEP_STEPS):
+            step()
+    return _result("sweep_48", f"s, {len(plain)} × {SWEEP_STEPS} steps", [ours_s], [time.perf_counter() - started])
+
+
 def side_by_side(ours: Callable[[], object], plain: Callable[[], object]) -> tuple[list[float], list[float]]:
     """Seconds of each call, taken in turn, after one call of each that does not count."""
     ours(), plain()
@@ -165,6 +188,7 @@ BENCHMARKS: dict[str, Callable[[], Result]] = {
     "step_r1": lambda: step_benchmark(1),
     "step_r16": lambda: step_benchmark(16),
     "frame_pack": frame_pack,
+    "sweep_48": sweep_48,
     **{f"router_{name}": partial(router_benchmark, name) for name in ROUTER_NAMES if name != SIZE.router},
     "router_queue": router_queue,
 }

@@ -78,3 +78,13 @@ def test_every_router_is_measured_against_top_k(monkeypatch: pytest.MonkeyPatch)
     results = bench.run([*names, "router_queue"])
     assert [each.name for each in results] == [*names, "router_queue"]
     assert all(each.ratio == pytest.approx(each.baseline / each.value) for each in results)  # of one pair
+
+
+def test_the_sweep_is_measured_against_the_same_runs_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    stepped: list[int] = []
+    monkeypatch.setattr(bench, "SWEEP_STEPS", 2)
+    monkeypatch.setattr(bench, "plain_step", lambda config: lambda: stepped.append(config.num_experts))
+    (result,) = bench.run(["sweep_48"])
+    # 4 values of λ × 3 seeds × 2 steps for each N
+    assert [stepped.count(num_experts) for num_experts in (2, 4, 8, 16)] == [24, 24, 24, 24]
+    assert result.unit == "s, 48 × 2 steps" and result.ratio == pytest.approx(result.baseline / result.value)

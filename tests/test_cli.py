@@ -169,7 +169,7 @@ def test_a_diverged_run_says_which_knob_to_lower_and_still_prints_its_result(
         (["train", "--json", "x" * 5000], ["--json must be", "'xxx", "use -"]),
         (["train", "--json", "a\0b"], ["--json must be", r"'a\x00b'", "use -"]),
         (["train", "--steps", "0", "--json", "/dev/full"], ["--json must be", "/dev/full", "choose another"]),
-        (["x" * 5000], ["the command must be one of train, bench", "'xxx", "see --help"]),
+        (["x" * 5000], ["the command must be one of train, sweep, bench", "'xxx", "see --help"]),
         (["train", "x" * 5000], ["flags it knows", "'xxx", "see --help"]),
         (["bench", "--only", "a\n" * 500], ["a benchmark must be one of step_r1", r"'a\na\n", "check the spelling"]),
         (["address", "--host", "x" * 6000], ["--host must be a host name or an address", "'xxx", "use 0.0.0.0"]),
@@ -178,7 +178,22 @@ def test_a_diverged_run_says_which_knob_to_lower_and_still_prints_its_result(
         (["train", "--lambda", "1"], ["flags it knows", "--lambda", "see --help"]),
         (["train", "--topk", "1"], ["flags it knows", "--topk", "did you mean --top-k?"]),
         (["train", "spiral"], ["flags it knows", "spiral", "see --help"]),
-        (["trian"], ["the command must be one of train, bench", "trian", "did you mean train?"]),
+        (["sweep"], ["a sweep must vary at least one knob", "got none", "name one"]),
+        (["sweep", "--vary", "top_k"], ["--vary must be KNOB=VALUE", "'top_k'", "write --vary num_experts=2,4,8"]),
+        (["sweep", "--vary", "topk=1"], ["must be a knob", "'topk'", "did you mean top_k?"]),
+        (["sweep", "--vary", "seed=1"], ["must not vary seed", "got seed", "how many seeds"]),
+        (["sweep", "--vary", "top_k=1,x"], ["top_k must be a whole number", "top_k='x'", "choose"]),
+        (["sweep", "--vary", "top_k=1", "--vary", "top-k=2"], ["a knob once", "'top_k' twice", "list all"]),
+        (["sweep", "--vary", "top_k=9"], ["a combination that fits", "top_k=9", "lower top_k"]),
+        (["sweep", "--vary", "top_k=1", "--steps", "0"], ["steps must be", "steps=0", "choose"]),
+        (["sweep", "--vary", "top_k=1", "--seeds", "1e9"], ["seeds must be", "seeds='1e9'", "choose"]),
+        (
+            ["sweep", "--vary", "top_k=1,2", "--seeds", "100", "--steps", "1000000"],
+            ["runs × steps", "200 runs", "take"],
+        ),
+        (["sweep", "--vary", "top_k=1", "--csv", "/no/such/x"], ["--csv must be", "/no/such/x", "make its folder"]),
+        (["sweep", "--vary", "top_k=1", "--csv", "-", "--json=-"], ["stdout must have one form", "got", "write one"]),
+        (["trian"], ["the command must be one of train, sweep, bench", "trian", "did you mean train?"]),
         (["address", "--port", "0"], ["port must be a whole number from 1 to 65535", "port=0", "choose"]),
     ],
 )
@@ -194,7 +209,22 @@ def test_bad_input_is_one_line_with_rule_value_and_remedy(
     assert -1 not in positions, err
 
 
-FLAGS = ["task", "num-experts", "top-k", "learning-rate", "gate-bias", "seed", "steps", "json", "only", "host", "port"]
+FLAGS = [
+    "vary",
+    "seeds",
+    "csv",
+    "task",
+    "num-experts",
+    "top-k",
+    "learning-rate",
+    "gate-bias",
+    "seed",
+    "steps",
+    "json",
+    "only",
+    "host",
+    "port",
+]
 NOT_HERE = {"--device=cuda", "--device=mps", "--json=-"}  # may be there, and takes its time; prints
 odd = (
     some.text(max_size=20)

@@ -32,7 +32,7 @@ ROOMS: list[tuple[int, tuple[str, ...], str]] = [
     (6, ("moeviz.frames",), "numpy"),
     (6, ("moeviz.trials",), "torch"),
     (7, ("moeviz.engine",), ""),
-    (8, ("moeviz.sweep",), "pandas numpy"),
+    (8, ("moeviz.sweeping",), "pandas numpy"),
     (8, ("moeviz.figures",), "numpy plotly"),
     (8, ("moeviz.checking",), ""),
     (9, ("moeviz.stage",), "starlette"),
@@ -41,7 +41,10 @@ ROOMS: list[tuple[int, tuple[str, ...], str]] = [
     (11, ("moeviz", "moeviz.__main__", "moeviz.cli", "moeviz.bench", "app", "pages"), "*"),
 ]
 # what runs in the server process, beside the visitors' sockets
-SERVER = ("app", "moeviz.ui", "moeviz.stage", "moeviz.engine.local", "moeviz.figures", "moeviz.frames", "moeviz")
+SERVER = (
+    "app", "moeviz.ui", "moeviz.stage", "moeviz.sweeping.job", "moeviz.sweeping.loop", "moeviz.engine.local",
+    "moeviz.figures", "moeviz.frames", "moeviz",
+)  # fmt: skip
 
 
 def modules() -> dict[str, Path]:

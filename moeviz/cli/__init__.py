@@ -1,4 +1,4 @@
-"""The command line: `python -m moeviz train | bench | doctor | address`."""
+"""The command line: `python -m moeviz train | sweep | bench | doctor | address`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from moeviz.knob import shown
 # command -> what it does; each is a module of this package with `add_flags(parser)` and `run(arguments) -> exit status`
 COMMANDS = {
     "train": "train one mixture of experts and print its result as JSON",
+    "sweep": "train many runs over values of a few knobs, and write them as a table",
     "bench": "measure speed side by side with the usual ways of writing it",
     "doctor": "say what is installed and whether it fits",
     "address": "print the address of the app, for a class also as a QR code",

@@ -44,7 +44,7 @@ def add_json(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--json", metavar="-|FILE", help=f"write {what} as JSON to FILE, or to stdout with -")
 
 
-def check_writable(target: str | None) -> None:
+def check_writable(target: str | None, flag: str = "--json") -> None:
     """Raise UsageError when FILE cannot be written: before the training, not after it."""
     if target in (None, "-"):
         return
@@ -54,13 +54,17 @@ def check_writable(target: str | None) -> None:
     except (OSError, ValueError):  # a name that no file can have: too long, or with a null character
         writable = False
     if not writable:
-        rule = "--json must be - or a file that can be written"
+        rule = f"{flag} must be - or a file that can be written"
         raise UsageError(f"{rule}: got {shown(target)}; make its folder or use -")
 
 
 def write_json(value: object, target: str) -> None:
     """Write one JSON value; NaN and infinity become null."""
-    text = json.dumps(without_nan(value), ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+    write_text(json.dumps(without_nan(value), ensure_ascii=False, allow_nan=False, indent=2) + "\n", target, "--json")
+
+
+def write_text(text: str, target: str, flag: str) -> None:
+    """Write to a file, or to stdout with -."""
     if target == "-":
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -68,10 +72,8 @@ def write_json(value: object, target: str) -> None:
     try:
         Path(target).write_text(text, encoding="utf-8")
     except OSError as error:
-        reason = error.strerror
-        raise UsageError(
-            f"--json must be a file that can be written: got {shown(target)} ({reason}); choose another"
-        ) from None
+        rule = f"{flag} must be a file that can be written"
+        raise UsageError(f"{rule}: got {shown(target)} ({error.strerror}); choose another") from None
 
 
 def without_nan(value: Any) -> Any:

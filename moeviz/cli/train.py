@@ -116,14 +116,16 @@ def summary(training: Training, snapshot: Snapshot) -> str:
 
 
 @contextmanager
-def stop_on_interrupt() -> Iterator[Event]:
+def stop_on_interrupt(
+    said: str = "stopping after this step; press Ctrl-C again to end at once",
+) -> Iterator[Event]:
     """An event that the first Ctrl-C sets, so that a step is never cut in half; a second Ctrl-C ends at once."""
     stop = Event()
 
     def ask(signum: int, frame: object) -> None:
         stop.set()
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        print("stopping after this step; press Ctrl-C again to end at once", file=sys.stderr, flush=True)
+        print(said, file=sys.stderr, flush=True)
 
     previous = signal.signal(signal.SIGINT, ask)
     try:

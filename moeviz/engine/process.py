@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from moeviz.engine.wire import Message, read_message, write_message
 
@@ -36,6 +36,7 @@ OnMessage = Callable[[Message, bytes], None]
 OnExit = Callable[[str], None]  # gets how it ended, in words
 
 
+@runtime_checkable
 class Worker(Protocol):
     """What the engine needs of a worker; messages arrive on a thread of the worker's own."""
 
@@ -50,11 +51,13 @@ StartWorker = Callable[[OnMessage, OnExit], Worker]
 class ProcessWorker:
     """A child process with a thread that writes to it and a thread that reads from it; both end with the process."""
 
-    def __init__(self, arguments: list[str], on_message: OnMessage, on_exit: OnExit) -> None:
+    def __init__(
+        self, arguments: list[str], on_message: OnMessage, on_exit: OnExit, module: str = "moeviz.engine.worker"
+    ) -> None:
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         environment = {**os.environ, "PYTHONPATH": path, **ONE_THREAD, **KEEP_MEMORY}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "moeviz.engine.worker", *arguments],
+            [sys.executable, "-m", module, *arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, pipesize=PIPE_SIZE, env=environment,
         )  # fmt: skip
         self._on_message, self._on_exit = on_message, on_exit

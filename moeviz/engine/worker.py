@@ -54,6 +54,18 @@ def _read_into(stream: IO[bytes], inbox: Inbox) -> None:
     os._exit(status)
 
 
+def open_pipes() -> tuple[IO[bytes], Inbox]:
+    """Where a worker process writes its messages, and where those of its parent arrive."""
+    logging.basicConfig(format="%(asctime)s moeviz worker: %(message)s")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides when to end
+    out = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a stray print must not land between two messages
+    inbox: Inbox = queue.Queue(QUEUE)
+    stdin = os.fdopen(os.dup(sys.stdin.fileno()), "rb", buffering=0)
+    threading.Thread(target=_read_into, args=(stdin, inbox), name="moeviz-stdin", daemon=True).start()
+    return out, inbox
+
+
 def give_memory_back() -> None:
     """Return what a class has left behind to the system; glibc would keep it for the next one."""
     gc.collect()
@@ -68,14 +80,7 @@ def main() -> None:
     parser.add_argument("--idle-pause", type=float, default=10.0, help="seconds until an unwatched run pauses")
     parser.add_argument("--idle-free", type=float, default=120.0, help="seconds until a run without viewers is freed")
     arguments = parser.parse_args()
-    logging.basicConfig(format="%(asctime)s moeviz worker: %(message)s")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides when to end
-    out = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a stray print must not land between two messages
-    inbox: Inbox = queue.Queue(QUEUE)
-    stdin = os.fdopen(os.dup(sys.stdin.fileno()), "rb", buffering=0)
-    threading.Thread(target=_read_into, args=(stdin, inbox), name="moeviz-stdin", daemon=True).start()
-
+    out, inbox = open_pipes()
     from moeviz.training import opened, step_together  # imports torch, while messages are already collected
 
     host = Host(

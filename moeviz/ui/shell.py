@@ -21,6 +21,7 @@ st.navigation(
         st.Page(PAGES / "methods.py", title="Ways to balance", url_path="methods"),
         st.Page(PAGES / "article.py", title="The article, checked", url_path="article"),
         st.Page(PAGES / "questions.py", title="Ask a question", url_path="questions"),
+        st.Page(PAGES / "sweep.py", title="Sweep", url_path="sweep"),
     ],
     position="top",
 ).run()

@@ -1,0 +1,110 @@
+"""Which runs a sweep is made of: every combination of the varied knobs, with every seed."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from moeviz import rules
+from moeviz.config import KNOBS, RULES, RunConfig, Value
+from moeviz.knob import Knob, shown
+
+MOST_RUNS = 2000
+MOST_STEPS = 20_000_000  # of all runs together: with the opening state's sizes about three hours of one core
+STEPS = Knob(name="steps", kind=int, default=500, low=1, high=1_000_000, label="Steps", help="Training steps of a run.")
+SEEDS = Knob(name="seeds", kind=int, default=3, low=1, high=100, label="Seeds", help="Runs of each combination.")
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A combination that no run can have, and the rule that it breaks."""
+
+    values: dict[str, Value]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs of a sweep, in the order of the combinations, the seeds of each next to each other."""
+
+    vary: dict[str, tuple[Value, ...]]
+    configs: tuple[RunConfig, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+def plan(
+    base: Mapping[str, Value], vary: Mapping[str, Sequence[Value]], seeds: int = 3, *, most_runs: int = MOST_RUNS
+) -> Plan:
+    """Every combination of the listed values with the seeds `base["seed"]`, the next one, …, the last knob fastest.
+
+    A combination that breaks a rule between knobs (k > N) is left out; nothing is changed to make it fit.
+
+    Args:   base: the other knobs, as `vars(RunConfig())`; knobs that are varied need not fit there.
+    """
+    varied = {name: _checked(name, values) for name, values in vary.items()}
+    if not varied:
+        raise ValueError("a sweep must vary at least one knob: got none; name one with its values")
+    SEEDS.check(seeds)
+    first, last = int(base["seed"] or 0), KNOBS["seed"].high or 0
+    if first + seeds - 1 > last:
+        raise ValueError(f"the last seed must be at most {last:.0f}: got {first + seeds - 1}; start with a lower seed")
+    count = seeds
+    for values in varied.values():
+        count *= len(values)
+    if count > most_runs:
+        raise ValueError(
+            f"a sweep must have at most {most_runs} runs: got {count}; list fewer values, or take fewer seeds"
+        )
+    configs: list[RunConfig] = []
+    left_out: list[LeftOut] = []
+    for combination in itertools.product(*varied.values()):
+        here: dict[str, Value] = dict(zip(varied, combination, strict=True))
+        complaint = rules.complaint({**base, **here}, RULES)
+        if complaint is not None:
+            left_out.append(LeftOut(here, str(complaint)))
+            continue
+        configs += [RunConfig(**{**base, **here, "seed": first + each}) for each in range(seeds)]  # type: ignore[arg-type]
+    if not configs:
+        raise ValueError(f"a sweep must have a combination that fits: {left_out[0].reason}")
+    return Plan(varied, tuple(configs), tuple(left_out))
+
+
+def check_work(configs: Sequence[RunConfig], steps: int) -> None:
+    """Raise ValueError (rule, value, remedy) where this is more than one sweep may train."""
+    STEPS.check(steps)
+    if not configs:
+        raise ValueError("a sweep needs at least one run: got none; pass a config")
+    if len(configs) > MOST_RUNS:
+        raise ValueError(f"a sweep must have at most {MOST_RUNS} runs: got {len(configs)}; make two of it")
+    if len(configs) * steps > MOST_STEPS:
+        got = f"{len(configs)} runs × {steps} steps = {len(configs) * steps:,}"
+        raise ValueError(f"runs × steps must be at most {MOST_STEPS:,}: got {got}; take fewer steps, values or seeds")
+
+
+def read_values(name: str, text: str, *, on_page: bool = False) -> tuple[Value, ...]:
+    """The values written as "2, 4, 8", with a page's bounds if asked for; raises ValueError (rule, value, remedy)."""
+    _check_name(name)
+    knob = KNOBS[name].on_page if on_page else KNOBS[name]
+    return _checked(name, [knob.parse(part) for part in text.split(",") if part.strip()])
+
+
+def _checked(name: str, values: Sequence[Value]) -> tuple[Value, ...]:
+    """The values without repetitions, each allowed for the knob by itself."""
+    _check_name(name)
+    if not values:
+        raise ValueError(f"{name} must have at least one value to vary: got none; list some")
+    for value in values:
+        KNOBS[name].check(value)
+    kind = KNOBS[name].kind
+    return tuple(dict.fromkeys(float(each) if kind is float and each is not None else each for each in values))
+
+
+def _check_name(name: str) -> None:
+    if name == "seed":
+        raise ValueError("a sweep must not vary seed as a knob: got seed; say how many seeds each combination gets")
+    if name not in KNOBS:
+        near = difflib.get_close_matches(name, KNOBS, n=1)
+        remedy = f"did you mean {near[0]}?" if near else "python -m moeviz sweep --help lists them"
+        raise ValueError(f"what is varied must be a knob: got {shown(name)}; {remedy}")
