@@ -14,8 +14,9 @@ CLASS_SYMBOLS = (
     "circle", "square", "triangle-up", "diamond", "triangle-down",
     "cross", "pentagon", "star", "hexagon", "x",
 )  # fmt: skip
-# Runs of one figure are told apart by dash, never by hue.
-DASHES = ("solid", "dash", "dot", "dashdot")
+# Runs of one figure are told apart by dash, and from the fourth on by a lighter shade too; never by hue.
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+SHADES = (1.0, 1.0, 1.0, 0.62, 0.62, 0.62)
 
 
 def letter(expert_id: int) -> str:

@@ -16,7 +16,8 @@ from moeviz.ui.notices import play_notices, say_changed
 from moeviz.ui.visitor import Visit
 
 OTHERS = {  # parameters that are not knobs
-    "play", "probe", "present", "left", "right", "draws", "strength", "embed", "embed_options", "lang",
+    "play", "probe", "present", "left", "right", "draws", "strength", "vary", "values", "dense", "section",
+    "embed", "embed_options", "lang",
 }  # fmt: skip
 OPENS = {"journey": ("top_k",), "routers": ("capacity_factor",)}  # knobs that a page opens with values of its own
 MANY = 5  # unknown parameters that a notice names

@@ -20,7 +20,7 @@ export class LoadPanel {
 
   draw({ header, arrays, run, top }) {
     const ids = header.ids[run];
-    const load = arrays.load.of(run);
+    const load = arrays.load.of(run).subarray(0, ids.length); // of several runs, another may have more experts
     const meanProb = arrays.mean_prob.of(run);
     const shown = roundedShares(load);
     const texts = header.state !== 'running' || this.texts.ready();

@@ -27,6 +27,9 @@ export function chartWords(name, header, arrays) {
   if (name === 'loss') return `Losses over training steps: task loss ${of('task_loss')}, raw balance loss ${of('balance_loss_value')}, λ ${header.balance_coef.join(' and ')} ${at}.`;
   if (name === 'metric') return `${header.metric_name} over training steps: test ${of('test_metric')}, train ${of('train_metric')} ${at}.`;
   if (name === 'uneven') return `Unevenness of load (CV) over training steps: ${of('cv_load')} ${at}.`;
-  const load = arrays.load.of(0);
-  return `Load over training steps: ${header.ids[0].map((id, expert) => `${letter(id)} ${percent(load[expert])} %`).join(', ')} ${at}.`;
+  if (name === 'match') return `Match with true groups over training steps: ${of('specialization')} ${at}.`;
+  if (name === 'dead') return `Dead experts over training steps: ${header.dead.map((each) => each.filter(Boolean).length).join(' and ')} ${at}.`;
+  const run = Number(name.split('-')[1] ?? 0); // load, or load-2: of one of several runs
+  const load = arrays.load.of(run);
+  return `Load over training steps: ${header.ids[run].map((id, expert) => `${letter(id)} ${percent(load[expert])} %`).join(', ')} ${at}.`;
 }
