@@ -52,6 +52,10 @@ row by row from the upper left:
                    that it died, oldest first, at most the newest 8, also after it came back (0 = never chosen until
                    then; NaN = it died less often); of a ghost: ghost_step f4[S]; ghost_task_loss,
                    ghost_balance_loss, ghost_test_metric f4[R,S]
+    trails         at the steps of the history, by expert id: history_mean_prob, history_importance f4[R,M,S] (share of
+                   all weights); NaN while it does not exist
+    skill          skill_loss f4[R,N] (task loss of each expert's own answers to the measured test tokens, each
+                   weighted by its gate probability for that token)
     journey        of the token at the probe: journey_x f4[R,D]; journey_gate_w f4[R,N,D]; journey_gate_b f4[R,N];
                    journey_logit f4[R,N] (journey_noisy_logit where noise was added); journey_target f4[R,1] (class) or
                    f4[R,O], of the test token at journey_distance f4[R,1]; journey_loss f4[R,1]; journey_gradient
@@ -83,7 +87,7 @@ MAGIC = b"MOE1"
 DTYPES: dict[str, np.dtype[Any]] = {name: np.dtype(f"<{name}") for name in ("u1", "i2", "i4", "f4")}
 PICTURES = (
     "first_choice", "confidence", "prediction", "gate", "expert_output", "choices", "points", "batch", "groups",
-    "curve", "history", "journey", "rows", "seating",
+    "curve", "history", "journey", "rows", "seating", "trails", "skill",
 )  # fmt: skip
 """What a client may ask for; each name adds its own arrays to the ones that every frame carries."""
 

@@ -14,6 +14,7 @@ from moeviz.config import TASK_INFO
 from moeviz.training import pictures, reading
 from moeviz.training.history import Record
 from moeviz.training.journey import journey
+from moeviz.training.learning import skill, trails
 from moeviz.training.rows import rows
 from moeviz.training.seating import seating
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 OF_THE_PROBE = {"journey": journey, "rows": rows}  # pictures of the token at the probe; all others are of the whole run
-PICTURES = pictures.PICTURES | {"seating": seating}
+PICTURES = pictures.PICTURES | {"seating": seating, "trails": trails, "skill": skill}
 OF_ALL = {"marks", "probe"}  # lists of a header that do not have one entry for each run
 WITHOUT_RUNS = {"history_step", "curve_x", "curve_target"}  # arrays whose first axis is not the runs'
 PER_RUN = (

@@ -38,7 +38,8 @@ export class Collapse {
   }
 }
 
-function offer(select, options) {
+// Gives a list these choices; what was chosen stays chosen.
+export function offer(select, options) {
   const key = options.join();
   if (select.dataset.key === key) return;
   const before = select.value;

@@ -114,7 +114,8 @@ export class Lab {
   drawSection(frame, theme) {
     const { needs } = SECTIONS[this.section];
     const kind = this.kinds[this.section];
-    if (!kind || !needs.every((need) => frame.arrays[need])) return;
+    const rows = frame.header.view === 'rows'; // where experts have no answers of their own
+    if (!kind || !needs.every((need) => frame.arrays[need] || (rows && need === 'skill_loss'))) return;
     if (frame.header.state === 'running' && !this.texts.ready()) return;
     kind.draw(frame, theme);
   }
