@@ -16,14 +16,15 @@ paused | diverged, `speed` slow | watch | fast, `reason` (a sentence, or null), 
 second choice is skipped at random; maps, curves and the probe then show the preference for a token by itself: nobody
 queues or is skipped, and where tokens are compared or mixed, it is with the test tokens).
 Header, about the task: `task`, `kind`, `view` map | curve | projection | rows, `extent`, `metric_name`, `lo` and `hi`
-(values that regression pictures are shaded between), `num_runs` R, `num_experts` N, `num_shared` experts beside them,
-`num_outputs` O.
-Header, a list with one entry per run: `router`, `balance_loss`, `top_k`, `balance_coef`, `renormalized` (a token's
-weights add up to 1), `task_loss`, `balance_loss_value` (raw), `train_metric`, `test_loss`, `test_metric`, `cv_load`,
-`specialization`, `dropped_share` (of choices), `unserved_share` (of tokens, without any expert), `cv_importance` (of
-the weights' sums), `gate_gradient` (norm, of the last step), `max_violation`, `load_entropy`, `logit_size`,
-`num_parameters`, `active_parameters` and `flops` (those of one token); one per run and expert: `ids` (letter A is id 0;
-the E axis is sorted by id), `dead`, `died_at` (step since which it is idle; 0 = never chosen; null = not dead).
+(values that regression pictures are shaded between), `num_runs` R, `num_experts` N (of the run that has most; in arrays
+the experts that another does not have are NaN or 0), `num_shared` experts beside them, `num_outputs` O.
+Header, a list with one entry per run: `experts` (its own N), `router`, `balance_loss`, `top_k`, `balance_coef`,
+`renormalized` (a token's weights add up to 1), `task_loss`, `balance_loss_value` (raw), `train_metric`, `test_loss`,
+`test_metric`, `cv_load`, `specialization`, `dropped_share` (of choices), `unserved_share` (of tokens, without any
+expert), `cv_importance` (of the weights' sums), `gate_gradient` (norm, of the last step), `max_violation`,
+`load_entropy`, `logit_size`, `num_parameters`, `active_parameters` and `flops` (those of one token); one per run and
+expert: `ids` (letter A is id 0; the E axis is sorted by id), `dead`, `died_at` (step since which it is idle; 0 = never
+chosen; null = not dead).
 
 Arrays in every frame: `load`, `mean_prob`, `importance`, `gradient_norm`, `update_share` (share of steps with a token),
 `probe_prob`, `probe_weight` f4[R,N]; `probe_chosen` u1[R,N]; `probe_output` f4[R,O] (shared experts included;

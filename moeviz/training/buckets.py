@@ -26,7 +26,7 @@ class Buckets:
 
     It can be used like a Training. Runs keep the order of `configs`, whatever bucket they are in.
 
-    Args:   configs: of one task, seed and number of experts (see `moeviz.config.comparable`).
+    Args:   configs: twins in their data (see `moeviz.config.comparable`); numbers of experts may differ.
     """
 
     def __init__(self, configs: Sequence[RunConfig]) -> None:

@@ -90,6 +90,7 @@ def _header(training: Training, record: Record) -> dict[str, Any]:
         "task": configs[0].task, "router": [config.router for config in configs],
         "kind": info.kind, "view": info.view, "extent": pictures.extent(training),
         "num_runs": len(configs), "num_experts": configs[0].num_experts, "num_outputs": task.num_outputs,
+        "experts": [config.num_experts for config in configs],
         "ids": training.ids_RE.tolist(), "top_k": [config.top_k for config in configs],
         "balance_coef": [config.balance_coef for config in configs],
         "renormalized": [config.renormalized for config in configs],
@@ -150,7 +151,8 @@ def _header_together(headers: Sequence[dict[str, Any]], order_R: np.ndarray) -> 
             entries = [entry for header in headers for entry in header[name]]
             together[name] = [entries[place] for place in order_R]
     return together | {
-        "num_runs": len(order_R), "step": max(header["step"] for header in headers),
+        "num_runs": len(order_R), "num_experts": max(header["num_experts"] for header in headers),
+        "step": max(header["step"] for header in headers),
         "seconds": round(sum(header["seconds"] for header in headers), 4),
         "reason": next((header["reason"] for header in headers if header["reason"]), None),
         "dispatch": ", ".join(dict.fromkeys(header["dispatch"] for header in headers)),
@@ -169,7 +171,7 @@ def _at(part: Snapshot, values: np.ndarray, steps_S: np.ndarray) -> np.ndarray:
 
 
 def _padded(values: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Arrays of one shape but for the runs; experts that only some have ever had are NaN in the others."""
+    """Arrays of one shape but for the runs; experts that only some have (ever had) are NaN, or 0, in the others."""
     shape = np.max([value.shape[1:] for value in values], axis=0).astype(int) if values[0].ndim > 1 else ()
     padded = []
     for value in values:
