@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from moeviz import twins
-from moeviz.config import KNOBS, RunConfig
+from moeviz.config import KNOBS, TASK_INFO, RunConfig
 from moeviz.figures import curves, load_of, overlaid
 from moeviz.knob import Value, shown
 from moeviz.ui import versus
@@ -17,6 +17,9 @@ from moeviz.ui.notices import plain
 
 LAMBDA_ON = 10.0  # what "turn λ on" turns it to
 SHARED = ("num_experts", "top_k", "balance_coef")  # knobs that all twins share, unless they differ in one of them
+ABOUT_DENSE = (
+    "One network without a gate, on the same data: what the same work, or the same memory, does without experts."
+)
 CURVES = {
     "metric": curves.metric_figure, "uneven": curves.uneven_figure, "dead": curves.dead_figure,
     "match": curves.match_figure, "loss": curves.loss_figure,
@@ -32,9 +35,9 @@ def charts(count: int) -> dict[str, Any]:
 def varied() -> str:
     """A select box: the knob that differs."""
     name = _asked()
-    st.session_state.set_vary = name
+    st.session_state.set_vary = st.session_state.choose_vary = name
     found = st.selectbox(
-        "What differs", list(twins.VARIED), list(twins.VARIED).index(name), key="choose_vary",
+        "What differs", list(twins.VARIED), key="choose_vary",
         format_func=lambda each: KNOBS[each].label, on_change=_vary,
         help="All else is the same: seed, first weights, data. Another choice starts all twins again.",
     )  # fmt: skip
@@ -45,17 +48,36 @@ def varied() -> str:
 def values(name: str, config: RunConfig) -> tuple[Value, ...]:
     """A select box for each twin's value of that knob, and buttons for more twins or fewer."""
     present = _values(name)
-    for twin, value in enumerate(present):
-        options = _options(name, config, value)
-        st.selectbox(
-            f"Twin {twin + 1}", options, options.index(value), key=f"twin_{name}_{twin}",
-            format_func=partial(twins.words, name), on_change=_keep, args=[name, twin],
-        )  # fmt: skip
+    with st.container(horizontal=True, gap="xsmall", key="twin_values_row"):
+        for twin, value in enumerate(present):
+            key = f"twin_{name}_{twin}"
+            st.session_state[key] = value
+            st.selectbox(
+                f"Twin {twin + 1}", _options(name, config, value), key=key, width=118,
+                format_func=partial(twins.words, name), on_change=_keep, args=[name, twin],
+            )  # fmt: skip
     with st.container(horizontal=True, gap="xsmall", key="twin_count"):
         st.button("Add a twin", on_click=_set_count, args=[name, 1], disabled=len(present) == twins.MOST)
         st.button("Remove one", on_click=_set_count, args=[name, -1], disabled=len(present) == twins.FEWEST)
+    if name == "balance_loss" and config.balance_coef == 0:
+        st.caption("λ = 0: no balance loss acts. Turn λ up.")
     st.query_params["values"] = twins.write(name, present)
     return present
+
+
+def dense(base: RunConfig, count: int) -> tuple[str, ...]:
+    """Toggles for networks without a gate, as far as there is room beside so many twins, or why there can be none."""
+    room = twins.MOST - count
+    asked: list[str] = st.session_state.get("set_dense", st.query_params.get("dense", "").split(","))
+    wanted = [size for size in twins.DENSE if size in asked][:room]
+    for size, label in twins.DENSE.items():
+        full = size not in wanted and len(wanted) == room
+        st.session_state[f"dense_{size}"] = size in wanted
+        st.toggle(label, key=f"dense_{size}", on_change=_keep_dense, disabled=full, help=ABOUT_DENSE)
+    for complaint in twins.dense(base, wanted)[1]:
+        st.caption(f"{complaint[0].upper()}{complaint[1:]}.")
+    st.query_params["dense"] = ",".join(wanted)
+    return tuple(wanted)
 
 
 def shared_knobs(name: str) -> list[str]:
@@ -78,10 +100,42 @@ def do(name: str, what: str) -> None:
     That of the third twin where they differ in λ, else of all.
     """
     action, _, twin = what.partition(" ")  # what a browser sends need not come from our script
-    if action == "lambda" and name != "balance_coef":
+    if action in twins.SCENES:
+        start(action)
+    elif action == "lambda" and name != "balance_coef":
         show(st.session_state.config.with_(balance_coef=LAMBDA_ON))
     elif action == "lambda":
         _store(name, [LAMBDA_ON if str(each) == twin else value for each, value in enumerate(_values(name))])
+
+
+def start(scene: str) -> None:
+    """A named start: other twins from step 0, with the question that they answer open."""
+    chosen = twins.SCENES[scene]
+    show(chosen.base)
+    _store(chosen.knob, chosen.values)
+    st.session_state.set_vary, st.session_state.set_dense = chosen.knob, []
+    st.session_state.scene, st.session_state.restart = scene, chosen.label
+
+
+def scenes() -> None:
+    """A button for each named start."""
+    with st.container(horizontal=True, gap="xsmall", key="presets"):
+        for name, scene in twins.SCENES.items():
+            st.button(scene.label, help=scene.story, on_click=start, args=[name], key=f"scene_{name}")
+
+
+def story(base: RunConfig, name: str) -> str:
+    """What is to be seen: the story of the scene that was started, as long as its twins are there; else of the task."""
+    chosen = twins.SCENES.get(st.session_state.get("scene", ""))
+    if chosen is not None and chosen.base.bucket() == base.bucket() and chosen.knob == name:
+        return f"**{chosen.label}.** {chosen.story}"
+    return f"**{TASK_INFO[base.task].label}.** {TASK_INFO[base.task].story}"
+
+
+def section() -> str:
+    """The question that is open first: that of the scene that was started, else as the address says."""
+    chosen = twins.SCENES.get(st.session_state.get("scene", ""))
+    return chosen.section if chosen else st.query_params.get("section", "")
 
 
 def show_lowered(name: str) -> None:
@@ -123,10 +177,7 @@ def _options(name: str, config: RunConfig, value: Value) -> list[Any]:
 
 
 def _store(name: str, found: Any) -> None:
-    """Remember a knob's values; the widgets show them when they are drawn next."""
     st.session_state.twin_values = {**st.session_state.get("twin_values", {}), name: tuple(found)}
-    for twin in range(twins.MOST):
-        st.session_state.pop(f"twin_{name}_{twin}", None)
 
 
 def _keep(name: str, twin: int) -> None:
@@ -136,9 +187,15 @@ def _keep(name: str, twin: int) -> None:
         st.session_state.restart = f"twins of {KNOBS[name].label}"
 
 
+def _keep_dense() -> None:
+    st.session_state.set_dense = [size for size in twins.DENSE if st.session_state[f"dense_{size}"]]
+    st.session_state.restart = "other twins"
+
+
 def _vary() -> None:
-    st.session_state.set_vary = st.session_state.choose_vary
-    st.session_state.restart = f"twins of {KNOBS[st.session_state.choose_vary].label}"
+    name = st.session_state.set_vary = st.session_state.choose_vary
+    _store(name, st.session_state.twin_values.get(name, twins.VARIED[name]))
+    st.session_state.restart = f"twins of {KNOBS[name].label}"
 
 
 def _set_count(name: str, more: int) -> None:

@@ -5,21 +5,25 @@
 import { lab } from './labparts.js';
 import { LOAD_NOTE } from './load.js';
 import { PANELS } from './panels.js';
+import { REWOUND, SCRUBBER } from './rewind.js';
 
 const CHART_TITLES = { loss: 'Losses', metric: 'Accuracy', load: 'Load over time', uneven: 'Unevenness of load' };
 const SIDE_CHART = 'loss'; // drawn beside the map; all other charts share the tabs below
 
-const TOOLBAR = `
+const toolbar = (also = '') => `
   <div class="mv-toolbar" role="toolbar" aria-label="Training" data-part="toolbar">
     <button type="button" class="mv-main-button" data-part="play"></button>
     <button type="button" data-part="step" title="Train one step">Step</button>
     <button type="button" data-part="leap" title="Train fifty steps">+50</button>
     <button type="button" data-part="reset" title="Start again from step 0 with the same seed">Reset</button>
     <button type="button" class="mv-presenting" data-part="hide">Hide (H)</button>
-    <div class="mv-speeds" role="group" aria-label="Speed" data-part="speeds"></div>
+    <div class="mv-speeds" role="group" aria-label="Speed" data-part="speeds"></div>${also}
     <p class="mv-readout"><span data-part="metric"></span><span>step <b data-part="counter">0</b></span></p>
   </div>
   <div class="mv-banner" role="status" data-part="banner" hidden></div>`;
+
+const TOOLBAR = toolbar();
+const WITH_REWIND = `${toolbar(SCRUBBER)}${REWOUND}`;
 
 const PICTURE = `
   <div class="mv-field" data-part="field"><canvas data-part="canvas"></canvas>
@@ -33,7 +37,7 @@ const IDLE = 'no test input chose it in the last three measurements, which are t
 
 const KEYS = `<span class="mv-key" title="${IDLE}">† idle</span> ${LOAD_KEY}`;
 
-const PLAYGROUND = `${TOOLBAR}
+const PLAYGROUND = `${WITH_REWIND}
   <p class="mv-guide" data-part="guide"></p>
   <dl class="mv-measured" data-part="measured-0" hidden></dl>
   <div class="mv-stack">
@@ -161,7 +165,7 @@ const methods = (count) => `${TOOLBAR}
   <div class="mv-methods">${Array.from({ length: count }, (_, run) => method(run)).join('')}</div>
   <p class="mv-legend"><span>Each curve runs from step 0 to now, on one scale for all rows.</span><span class="mv-key"><i class="mv-gray"></i> without balancing</span></p>`;
 
-const SKELETONS = { playground: () => PLAYGROUND, twins, journey: () => JOURNEY, routers, methods, lab: (count) => `${TOOLBAR}${lab(count, KEYS)}` };
+const SKELETONS = { playground: () => PLAYGROUND, twins, journey: () => JOURNEY, routers, methods, lab: (count) => `${WITH_REWIND}${lab(count, KEYS)}` };
 
 // Fills `root` and returns `find(part)`.
 export function build(root, data) {

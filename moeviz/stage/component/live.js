@@ -14,6 +14,7 @@ import { Methods } from './methods.js';
 import { Panels } from './panels.js';
 import { PICTURES } from './pictures.js';
 import { Playground } from './playground.js';
+import { Rewind } from './rewind.js';
 import { Routers } from './routers.js';
 import { save, Saved } from './save.js';
 import { Status } from './status.js';
@@ -78,6 +79,7 @@ export class Stage {
       send(message);
       this.askSoon(); // another speed wants other pictures
     });
+    this.rewind = this.find('scrub') && !data.saved ? new Rewind(this.find, send) : null;
     this.layout = new LAYOUTS[data.layout](this);
     this.charts = new Charts(() => this.askSoon());
     this.panels = new Panels(() => this.redraw());
@@ -159,6 +161,7 @@ export class Stage {
     this.measured.draw(header, this.component.data.numbers);
     this.describing.run(() => !this.closed && this.layout.describe());
     this.controls.draw(header);
+    this.rewind?.draw(header);
     this.status.show(header);
     this.warm(header);
     this.frames += 1;
@@ -251,6 +254,7 @@ export class Stage {
     this.charts?.close();
     this.panels?.close();
     this.keys?.close();
+    this.rewind?.close();
     clearTimeout(this.again);
     this.again = null;
   }
