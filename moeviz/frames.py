@@ -11,10 +11,12 @@ the start of the frame, so that a browser reads `new Float32Array(buffer, offset
 Header, per frame: `step`, knob `revision`, `scene` (rises when the points must be asked for again), `state` running |
 paused | diverged, `speed` slow | watch | fast, `reason` (a sentence, or null), `steps_per_second`, `seconds` trained,
 `settled` (it paused by itself), `ghost` (what is drawn gray, in words, or null), `dispatch`, `device`,
-`marks` [[step, "λ 0→10"], …], `probe` [x, y] (view rows: number of the digit, and of its row), `limited` (seats are),
-`batch_dependent` (a token's choice depends on its batch: seats are limited, experts choose, tokens are mixed, or a
-second choice is skipped at random; maps, curves and the probe then show the preference for a token by itself: nobody
-queues or is skipped, and where tokens are compared or mixed, it is with the test tokens).
+`marks` [[step, "λ 0→10"], [step, "C killed"], …], `tape` {`steps`: recorded ones that can be shown again, `end`: the last
+step reached, `megabytes` of the recorded states, `limit` of these}, `probe` [x, y] (view rows: number of the
+digit, and of its row), `limited` (seats are), `batch_dependent` (a token's choice depends on its batch: seats are
+limited, experts choose, tokens are mixed, or a second choice is skipped at random; maps, curves and the probe then show
+the preference for a token by itself: nobody queues or is skipped, and where tokens are compared or mixed, it is with
+the test tokens).
 Header, about the task: `task`, `kind`, `view` map | curve | projection | rows, `extent`, `metric_name`, `lo` and `hi`
 (values that regression pictures are shaded between), `num_runs` R, `num_experts` N (of the run that has most; in arrays
 the experts that another does not have are NaN or 0), `num_shared` experts beside them, `num_outputs` O.
@@ -22,9 +24,10 @@ Header, a list with one entry per run: `experts` (its own N), `router`, `balance
 `renormalized` (a token's weights add up to 1), `task_loss`, `balance_loss_value` (raw), `train_metric`, `test_loss`,
 `test_metric`, `cv_load`, `specialization`, `dropped_share` (of choices), `unserved_share` (of tokens, without any
 expert), `cv_importance` (of the weights' sums), `gate_gradient` (norm, of the last step), `max_violation`,
-`load_entropy`, `logit_size`, `num_parameters`, `active_parameters` and `flops` (those of one token); one per run and
-expert: `ids` (letter A is id 0; the E axis is sorted by id), `dead`, `died_at` (step since which it is idle; 0 = never
-chosen; null = not dead).
+`load_entropy`, `logit_size`, `num_parameters`, `active_parameters` and `flops` (those of one token), `step_seconds`
+(what a step takes of late, its bucket's divided by the runs in it); one per run and expert: `ids` (letter A is id 0;
+the E axis is sorted by id), `dead`, `died_at` (step since which it is idle; 0 = never chosen; null = not dead),
+`treated` (killed | frozen | null).
 
 Arrays in every frame: `load`, `mean_prob`, `importance`, `gradient_norm`, `update_share` (share of steps with a token),
 `probe_prob`, `probe_weight` f4[R,N]; `probe_chosen` u1[R,N]; `probe_output` f4[R,O] (shared experts included;

@@ -20,6 +20,7 @@ class RouterInfo:
     k: str = "any"  # the k that it is defined for: any, a number, or N
     seats: bool = False  # whether its experts can have a limited number of places
     batchwise: bool = False  # whether a token's choice always depends on the other tokens of its batch
+    by_scores: bool = True  # whether each token takes the experts with its own largest scores
     weights: str = "shares"  # of one token: shares (they add up to 1) | own (they do not) | form (as gate_form says)
 
     @property
@@ -49,16 +50,20 @@ ROUTER_INFO: dict[str, RouterInfo] = {
     ),
     "expert_choice": RouterInfo(
         "expert choice: experts pick tokens", "Each expert takes the tokens that want it most.", batchwise=True,
-        weights="own",
+        by_scores=False, weights="own",
     ),
-    "hash": RouterInfo("hash: a fixed table", "A fixed table of small cells of the input decides; nothing is learned."),
+    "hash": RouterInfo(
+        "hash: a fixed table", "A fixed table of small cells of the input decides; nothing is learned.", by_scores=False
+    ),
     "soft": RouterInfo(
         "Soft MoE: mixtures of tokens", "Each expert computes one mixture of all tokens; nothing is chosen.", k="N",
-        batchwise=True,
+        batchwise=True, by_scores=False,
     ),
 }  # fmt: skip
 BALANCED_VALUES = {"squared": 0.0, "switch": 1.0, "gshard": 1.0, "importance": 0.0, "load": 0.0}
 """What each loss that measures balance reads where all is even."""
+TREATMENTS: dict[str, str | None] = {"kill": "killed", "freeze": "frozen", "free": None}
+"""What can be done to one expert while it trains, and what it is afterwards."""
 ROUTER_NAMES = tuple(ROUTER_INFO)
 SEATED = tuple(name for name, info in ROUTER_INFO.items() if info.seats)
 

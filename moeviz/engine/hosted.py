@@ -190,12 +190,18 @@ class HostedRun:
 
         In a crowded worker there is none, since it would train at the cost of the others.
         """
+        if self.training.rewound:
+            return self.recorded()
         if self.ghost_kind != "twin":
             return self.ghost
         if crowded:
             return None
         goes_on = self.ghost and self.ghost.trains and self.ghost.differs_in(self.training) >= set(knobs)
         return self.ghost if goes_on else self.training.ghost("twin")
+
+    def recorded(self) -> Any:
+        """The ghost to show once a run that was wound back goes on differently."""
+        return None if self.ghost_kind == "none" else self.training.ghost("recorded")
 
     def before(self) -> Any:
         """The ghost to show once the run starts again."""

@@ -1,8 +1,9 @@
 """Plotly figures: the one place that decides how a chart looks, on a page, in a notebook and in the live stage."""
 
 from moeviz.figures.curves import dead_figure, load_figure, loss_figure, match_figure, metric_figure, uneven_figure
-from moeviz.figures.palette import HUES, hue, letter, striped
+from moeviz.figures.palette import HUES, hue, striped
 from moeviz.figures.templates import load_of, overlaid, side_by_side
+from moeviz.letters import letter
 
 __all__ = [
     "HUES",
