@@ -21,7 +21,7 @@ from tests.test_pages import RecordedEngine, address, engine, healthy, no_search
 __all__ = ["engine", "no_search"]  # fixtures
 
 
-def lambdas(app: AppTest) -> list[float]:
+def lambdas(app: AppTest) -> list[Any]:
     """What the twins' select boxes say of λ."""
     return [each.value for each in app.selectbox if str(each.key).startswith("twin_balance_coef")]
 
