@@ -11,7 +11,7 @@ the start of the frame, so that a browser reads `new Float32Array(buffer, offset
 Header, per frame: `step`, knob `revision`, `scene` (rises when the points must be asked for again), `state` running |
 paused | diverged, `speed` slow | watch | fast, `reason` (a sentence, or null), `steps_per_second`, `seconds` trained,
 `settled` (it paused by itself), `ghost` (what is drawn gray, in words, or null), `dispatch`, `device`,
-`marks` [[step, "λ 0→10"], [step, "C killed"], …], `tape` {`steps`: recorded ones that can be shown again, `end`: the last
+`marks` [[step, "λ 0→10"], [step, "C killed"], …], `tape` {`steps`: those that can be shown again, `end`: the last
 step reached, `megabytes` of the recorded states, `limit` of these}, `probe` [x, y] (view rows: number of the
 digit, and of its row), `limited` (seats are), `batch_dependent` (a token's choice depends on its batch: seats are
 limited, experts choose, tokens are mixed, or a second choice is skipped at random; maps, curves and the probe then show

@@ -13,7 +13,6 @@ import secrets
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 from moeviz.config import RunConfig, comparable
 from moeviz.engine import wire
