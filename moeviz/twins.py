@@ -87,8 +87,9 @@ def dense(base: RunConfig, sizes: Sequence[str]) -> tuple[list[RunConfig], list[
 
 
 def titles(base: RunConfig, name: str, values: Sequence[Value], sizes: Sequence[str]) -> list[str]:
-    """What a page calls the twins and the dense networks beside them."""
+    """What a page calls the twins and the dense networks beside them; equal twins are numbered."""
     named = [title(config, name, base) for config in twins(base, name, values)]
+    named = [f"{each}, twin {place + 1}" if named.count(each) > 1 else each for place, each in enumerate(named)]
     return named + [DENSE[size] for size in sizes if dense(base, [size])[0]]
 
 

@@ -69,6 +69,7 @@ def test_titles_say_the_value_and_a_k_that_followed():
     said = twins.titles(RunConfig(), "router", ("top_k", "switch"), ("total",))
     assert said == ["top-k", "Switch, k = 1", "Dense, equal total"]
     assert twins.titles(RunConfig(), "capacity_factor", (None, 1.25), ()) == ["no seat limit", "seats = 1.25"]
+    assert twins.titles(RunConfig(), "top_k", (2, 1, 2), ()) == ["k = 2, twin 1", "k = 1", "k = 2, twin 3"]
     assert twins.titles(RunConfig(), "gate_form", ("plain", "auto"), ()) == ["no (plain)", "automatic"]
 
 

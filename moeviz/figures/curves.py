@@ -32,6 +32,7 @@ BESIDE_HEADING, BESIDE_LEGEND = 150, 190  # pixels of that from the left: what i
 MARK_ROWS = 3  # labels of knob changes are stacked in so many rows
 MARK_ROW_HEIGHT = 20  # pixels
 FEWEST_STEPS = 10  # the time axis is at least so long, so that its ticks are whole steps
+FEW_DEAD = 4  # so many experts always have room, so that the ticks are whole
 DEATH = {"text": "†", "showarrow": False, "xanchor": "left", "font": {"size": 22}}
 FAIR_SHARES_SHOWN = 3.0  # load over time: this many fair shares and more are drawn fully dark
 
@@ -155,7 +156,7 @@ def dead_figure(
     Units:  experts that no test token chose in three measurements on end.
     """
     figure = _lines("history_dead_experts", "dead experts (†)", runs, names)
-    figure.update_yaxes(rangemode="tozero", tickformat="d")
+    figure.update_yaxes(rangemode="tozero", autorangeoptions={"include": [0, FEW_DEAD]}, nticks=FEW_DEAD + 1)
     return _filled(figure, history, marks)
 
 

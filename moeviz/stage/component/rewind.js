@@ -60,6 +60,6 @@ export class Rewind {
 
 // What is shown, what happens next, and what is kept in memory.
 function words({ step, tape }) {
-  return `Step ${count(step)} of ${count(tape.end)}, as it was recorded. Play goes on from here the same way; with a knob turned, a new run begins here and the recorded one stays gray. `
-    + `Recorded: ${tape.megabytes.toFixed(1)} of at most ${tape.limit.toFixed(0)} MB; older steps are kept more sparsely.`;
+  return `Step ${count(step)} of ${count(tape.end)}, as recorded. Play repeats it; a turned knob begins a new run here, and the recorded one stays gray. `
+    + `Memory: ${tape.megabytes.toFixed(1)} of at most ${tape.limit.toFixed(0)} MB.`;
 }
