@@ -48,8 +48,9 @@ SCENES: dict[str, Scene] = {
         PRESETS["too_much"].config, "balance_coef", (0.0, 1.0, 20.0), "tradeoff",
     ),
     "three": Scene(
-        "Three experts", "The mean gate probabilities of three experts are one point of a triangle.",
-        RunConfig(num_experts=3, top_k=1), "balance_coef", (0.0, 1.0, 10.0), "simplex",
+        "Three experts", "The gate starts off center, where its scores favor A. λ pulls it to the middle; 0 does not.",
+        RunConfig(task="clusters_unequal", num_experts=3, top_k=1, gate_skew=1.0), "balance_coef", (0.0, 1.0, 10.0),
+        "simplex",
     ),
 }  # fmt: skip
 

@@ -11,7 +11,7 @@ import pytest
 from moeviz.config import RunConfig
 from moeviz.training import Training
 from moeviz.training.learning import wanted_loss
-from moeviz.twins import twins
+from moeviz.twins import SCENES, twins
 from tests.browser.driving import Stage, soon
 
 pytestmark = pytest.mark.browser
@@ -116,7 +116,7 @@ def test_three_experts_are_a_point_over_the_balance_loss(stage):
     stage.press("reset")
     stage.until("stage.step === 0")
     stage.train_to(50)
-    shot = trained(50, RunConfig(num_experts=3, top_k=1)).snapshot()
+    shot = trained(50, SCENES["three"].base).snapshot()
 
     def check() -> None:
         for run, coef in enumerate(LAMBDAS):
