@@ -195,8 +195,8 @@ class MoE:
             logits_RTE = logits_RTE + gate_rows_REP[..., width].unsqueeze(-2)
         if isinstance(knobs.skew, Tensor) or knobs.skew:
             logits_RTE = logits_RTE + over(knobs.skew, 2) * slant(logits_RTE)
-        if knobs.killed_RE is not None:  # no −∞: entropy and z-loss must stay numbers
-            logits_RTE = logits_RTE.masked_fill(knobs.killed_RE.unsqueeze(-2), NEVER)
+        if knobs.killed_RE is not None:  # no −∞, which would be NaN in a loss; added, so that others stay bit-equal
+            logits_RTE = logits_RTE + (knobs.killed_RE * NEVER).unsqueeze(-2)
         noise_rows_RED = gate_rows_REP[..., -width:] if self.router == "noisy_top_k" else None
         return decide(self.router, Question(x_RTD, logits_RTE, noise_rows_RED, self.options, knobs))
 

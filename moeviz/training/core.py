@@ -153,8 +153,9 @@ class Training(GoingBack):
             usual = self.step_seconds or seconds / len(self.configs)
             self.step_seconds = usual + STEP_MEMORY * (seconds / len(self.configs) - usual)
         self.tape.record(self)
-        for setting in self.tape.due(self.current_step):
-            self._become(setting)
+        for chosen in self.tape.due(self.current_step):
+            self._become(chosen.setting)
+            self.turns = [*(turn for turn in self.turns if turn.step < chosen.step), *chosen.turns]
 
     # ---- knobs ----------------------------------------------------------------------------------------------------
 

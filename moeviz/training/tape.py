@@ -36,6 +36,15 @@ class Frame:
         return sum(value.nbytes for value in values if isinstance(value, torch.Tensor))
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """A setting that was chosen by hand, and the mark that it left."""
+
+    step: int
+    setting: Setting
+    turns: list[Turn]
+
+
 class Tape:
     """The recorded states of one training, and the settings that were chosen by hand on the way.
 
@@ -48,7 +57,7 @@ class Tape:
     def __init__(self, limit: int = LIMIT) -> None:
         self.limit = limit
         self.frames: list[Frame] = []
-        self.settings: list[tuple[int, Setting]] = []
+        self.settings: list[Chosen] = []
         self.end: Frame | None = None  # where the training was before it was wound back; None = it is there
         self.records: list[Record] = []  # the history up to there
         self._every = 1  # of the steps that the history has a record of
@@ -89,9 +98,9 @@ class Tape:
     def note(self, training: Training) -> None:
         """Remember the setting that was just chosen; what was recorded at this step is as it is now."""
         step, now = training.current_step, training.setting
-        if self.settings and self.settings[-1][0] == step and alike(self.settings[-1][1], now):
+        if self.settings and self.settings[-1].step == step and alike(self.settings[-1].setting, now):
             self.settings.pop()  # a slider on its way
-        self.settings.append((step, now))
+        self.settings.append(Chosen(step, now, [turn for turn in training.turns[-1:] if turn.step == step]))
         if self.frames and self.frames[-1].step == step:
             self._keep(self.frames[:-1])
             self._append(training.frame())
@@ -128,18 +137,18 @@ class Tape:
         """The newest state up to this step that a run which diverges later can go back to."""
         return next((each.state for each in reversed(self.frames) if each.step <= step and each.is_good), None)
 
-    def due(self, step: int) -> list[Setting]:
+    def due(self, step: int) -> list[Chosen]:
         """The settings that were chosen at this step, for a training that was wound back and has come to it again."""
         if self.end is None:
             return []
         if step >= self.end.step:
             self.end = None
-        return [setting for at, setting in self.settings if at == step]
+        return [each for each in self.settings if each.step == step]
 
     def cut(self, step: int) -> None:
         """Drop all that comes after this step."""
         self._keep([each for each in self.frames if each.step <= step])
-        self.settings = [each for each in self.settings if each[0] <= step]
+        self.settings = [each for each in self.settings if each.step <= step]
         self.end = None
 
 
