@@ -21,6 +21,11 @@ EXPERT_NAMES = ("mlp", "linear")
 GATE_FORMS = ("auto", "plain", "renormalized")
 DISPATCH_NAMES = ("auto", "dense", "sparse")
 DEVICE_NAMES = ("auto", "cpu", "cuda", "mps")
+KEPT_WITHOUT_CHOICE = (
+    "task", "seed", "noise", "num_classes", "train_share", "expert", "batch_size", "learning_rate", "device",
+    "dispatch",
+)  # fmt: skip
+"""What a network without a gate has in common with its twin."""
 
 
 @dataclass(frozen=True)
@@ -256,22 +261,40 @@ class RunConfig:
 def comparable(configs: Sequence[RunConfig]) -> list[RunConfig]:
     """The configs, if their runs can be watched side by side; else ValueError (rule, value, remedy).
 
-    Runs of one shape always can. Others must be twins in their data, and have as many experts.
+    Runs of one shape always can. Others, which may have different numbers of experts, must be twins in their data.
     """
     configs = list(configs)
     if not configs:
         raise ValueError("a training needs at least one run: got none; pass [RunConfig()]")
-    if len({config.bucket() for config in configs}) > 1:
-        for what, values in (
-            ("num_experts", {config.num_experts for config in configs}),
-            ("task, seed, noise, num_classes and train_share", {config.data() for config in configs}),
-        ):
-            if len(values) > 1:
-                raise ValueError(
-                    f"runs of several shapes must share {what} to be watched side by side: got {len(values)} different "
-                    f"ones among {len(configs)} configs; open one group for each"
-                )
+    different = len({config.data() for config in configs})
+    if different > 1 and len({config.bucket() for config in configs}) > 1:
+        raise ValueError(
+            "runs of several shapes must share task, seed, noise, num_classes and train_share to be watched side by "
+            f"side: got {different} different ones among {len(configs)} configs; open one group for each"
+        )
     return configs
+
+
+def dense_twin(config: RunConfig, equal: str) -> RunConfig:
+    """A plain network on the same data: one expert, without a choice, as large as several of the run's together.
+
+    Its hidden units are those of the k experts and the shared ones (`active`), or of all N and the shared ones
+    (`total`). So its weights are as many; the gate's, and all output biases but one expert's, are apart.
+    """
+    counts = {"active": config.top_k, "total": config.num_experts}
+    if equal not in counts:
+        raise ValueError(f"a dense twin must have equal active or total parameters: got {equal!r}; pass one of the two")
+    if config.expert == "linear":
+        raise ValueError("a dense twin must have hidden units: got expert=linear, which has none; use expert=mlp")
+    width = (counts[equal] + config.num_shared_experts) * config.hidden_width
+    most = KNOBS["hidden_width"].high or 0
+    if width > most:
+        raise ValueError(
+            f"a dense twin may have at most {most} hidden units: got {width} for equal {equal} parameters; "
+            "lower hidden_width or have fewer experts"
+        )
+    kept: dict[str, Any] = {name: getattr(config, name) for name in KEPT_WITHOUT_CHOICE}
+    return RunConfig(num_experts=1, top_k=1, hidden_width=width, **kept)
 
 
 def expand(config: RunConfig, **lists: Sequence[Value]) -> list[RunConfig]:

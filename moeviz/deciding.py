@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from moeviz.axes import PerRun, over
-from moeviz.routers import ROUTERS, Routing, SoftRouting, slot_inputs, token_ids
+from moeviz.routers import NEVER, ROUTERS, Routing, SoftRouting, slot_inputs, token_ids
 
 NO_NOISE = 1e-6
 SMALLEST_NOISE = 0.01  # Shazeer's noise never quite goes away
@@ -45,6 +45,7 @@ class RoutingKnobs:
     noise: PerRun = 1.0  # times its learned size
     token_groups: int = 1
     bias_RE: Float[Tensor, "R E"] | None = None
+    killed_RE: Bool[Tensor, "R E"] | None = None  # nobody can choose them
     noise_RTE: Float[Tensor, "R T E"] | None = None  # of N(0, 1)
     uniform_RT: Float[Tensor, "R T"] | None = None  # from 0 to 1
     jitter_RTD: Float[Tensor, "R T D"] | None = None  # from -1 to 1
@@ -76,6 +77,15 @@ def noise_size(asked: Question) -> Float[Tensor, "R T E"] | None:
     return over(times, 2) * (torch.nn.functional.softplus(wanted_RTE) + SMALLEST_NOISE)
 
 
+def bias(asked: Question) -> Float[Tensor, "R E"] | None:
+    """What DeepSeek's router adds before it chooses: it must not lift an expert that nobody can choose."""
+    bias_RE, killed_RE = asked.knobs.bias_RE, asked.knobs.killed_RE
+    if killed_RE is None:
+        return bias_RE
+    bias_RE = asked.logits_RTE.new_zeros(killed_RE.shape) if bias_RE is None else bias_RE
+    return bias_RE.masked_fill(killed_RE, NEVER)
+
+
 ARGUMENTS: dict[str, Callable[[Question], Any]] = {
     "k": lambda asked: asked.knobs.k,
     "capacity": lambda asked: asked.knobs.capacity,
@@ -85,7 +95,7 @@ ARGUMENTS: dict[str, Callable[[Question], Any]] = {
     "noise_std_TE": noise_size,
     "second_policy": lambda asked: asked.options.second_policy,
     "uniform_T": lambda asked: asked.knobs.uniform_RT,
-    "bias_E": lambda asked: asked.knobs.bias_RE,
+    "bias_E": bias,
     "num_groups": lambda asked: asked.options.expert_groups,
     "num_kept_groups": lambda asked: asked.options.kept_groups,
     "route_scale": lambda asked: asked.options.route_scale,

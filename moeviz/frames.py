@@ -11,22 +11,26 @@ the start of the frame, so that a browser reads `new Float32Array(buffer, offset
 Header, per frame: `step`, knob `revision`, `scene` (rises when the points must be asked for again), `state` running |
 paused | diverged, `speed` slow | watch | fast, `reason` (a sentence, or null), `steps_per_second`, `seconds` trained,
 `settled` (it paused by itself), `ghost` (what is drawn gray, in words, or null), `dispatch`, `device`,
-`marks` [[step, "λ 0→10"], …], `probe` [x, y] (view rows: number of the digit, and of its row), `limited` (seats are),
-`batch_dependent` (a token's choice depends on its batch: seats are limited, experts choose, tokens are mixed, or a
-second choice is skipped at random; maps, curves and the probe then show the preference for a token by itself: nobody
-queues or is skipped, and where tokens are compared or mixed, it is with the test tokens).
+`marks` [[step, "λ 0→10"], [step, "C killed"], …], `tape` {`steps`: those that can be shown again, `end`: the last
+step reached, `megabytes` of the recorded states, `limit` of these}, `probe` [x, y] (view rows: number of the
+digit, and of its row), `limited` (seats are), `batch_dependent` (a token's choice depends on its batch: seats are
+limited, experts choose, tokens are mixed, or a second choice is skipped at random; maps, curves and the probe then show
+the preference for a token by itself: nobody queues or is skipped, and where tokens are compared or mixed, it is with
+the test tokens).
 Header, about the task: `task`, `kind`, `view` map | curve | projection | rows, `extent`, `metric_name`, `lo` and `hi`
-(values that regression pictures are shaded between), `num_runs` R, `num_experts` N, `num_shared` experts beside them,
-`num_outputs` O.
-Header, a list with one entry per run: `router`, `balance_loss`, `top_k`, `balance_coef`, `renormalized` (a token's
-weights add up to 1), `weights` and `choice` (how these come about, and who decides: see moeviz.rules), `task_loss`,
-`balance_loss_value` (raw), `train_metric`, `test_loss`, `test_metric`, `cv_load`, `specialization`, `dropped_share` (of
-choices), `random_drop` (what a gate that chooses at random drops on average; null without a limit), `unserved_share`
-(of tokens, without any expert), `cv_importance` (of the weights' sums), `gate_gradient` (norm, of the last step),
-`max_violation`, `load_entropy`, `logit_size`, `num_parameters`, `active_parameters` and `flops` (those of one token),
-`diverged_at` (the step near which it diverged and since which it stands still; null while it trains), `diverged_why`
-(what happened and the remedy, as said after its name; null); one per run and expert: `ids` (letter A is id 0; the E
-axis is sorted by id), `dead`, `died_at` (step since which it is idle; 0 = never chosen; null = not dead).
+(values that regression pictures are shaded between), `num_runs` R, `num_experts` N (of the run that has most; in arrays
+the experts that another does not have are NaN or 0), `num_shared` experts beside them, `num_outputs` O.
+Header, a list with one entry per run: `experts` (its own N), `router`, `balance_loss`, `top_k`, `balance_coef`,
+`renormalized` (a token's weights add up to 1), `weights` and `choice` (how these come about, and who decides: see
+moeviz.rules), `task_loss`, `balance_loss_value` (raw), `train_metric`, `test_loss`, `test_metric`, `cv_load`,
+`specialization`, `dropped_share` (of choices), `random_drop` (what a gate that chooses at random drops on average; null
+without a limit), `unserved_share` (of tokens, without any expert), `cv_importance` (of the weights' sums),
+`gate_gradient` (norm, of the last step), `max_violation`, `load_entropy`, `logit_size`, `num_parameters`,
+`active_parameters` and `flops` (those of one token), `step_seconds` (what a step takes of late, its bucket's divided by
+the runs in it), `diverged_at` (the step near which it diverged and since which it stands still; null while it trains),
+`diverged_why` (what happened and the remedy, as said after its name; null); one per run and expert: `ids` (letter A is
+id 0; the E axis is sorted by id), `dead`, `died_at` (step since which it is idle; 0 = never chosen; null = not dead),
+`treated` (killed | frozen | null).
 
 Arrays in every frame: `load`, `mean_prob`, `importance`, `gradient_norm`, `update_share` (share of steps with a token),
 `probe_prob`, `probe_weight` f4[R,N]; `probe_chosen` u1[R,N]; `probe_output` f4[R,O] (shared experts included;
@@ -56,6 +60,10 @@ row by row from the upper left:
                    that it died, oldest first, at most the newest 8, also after it came back (0 = never chosen until
                    then; NaN = it died less often); of a ghost: ghost_step f4[S]; ghost_task_loss,
                    ghost_balance_loss, ghost_test_metric f4[R,S]
+    trails         at the steps of the history, by expert id: history_mean_prob, history_importance f4[R,M,S] (share of
+                   all weights); NaN while it does not exist
+    skill          skill_loss f4[R,N] (task loss of each expert's own answers to the measured test tokens, each
+                   weighted by its gate probability for that token)
     journey        of the token at the probe: journey_x f4[R,D]; journey_gate_w f4[R,N,D]; journey_gate_b f4[R,N] (with
                    what gate_skew adds); journey_logit f4[R,N]; journey_target f4[R,1] (class) or f4[R,O], of the test
                    token at journey_distance f4[R,1]; journey_loss f4[R,1]; journey_gradient f4[R,N] (of the loss, along
@@ -93,7 +101,7 @@ MAGIC = b"MOE1"
 DTYPES: dict[str, np.dtype[Any]] = {name: np.dtype(f"<{name}") for name in ("u1", "i2", "i4", "f4")}
 PICTURES = (
     "first_choice", "confidence", "prediction", "gate", "expert_output", "choices", "points", "batch", "groups",
-    "curve", "history", "journey", "rows", "seating",
+    "curve", "history", "journey", "rows", "seating", "trails", "skill",
 )  # fmt: skip
 """What a client may ask for; each name adds its own arrays to the ones that every frame carries."""
 

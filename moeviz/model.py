@@ -16,7 +16,7 @@ from moeviz.deciding import Question, RouterOptions, RoutingKnobs, decide
 from moeviz.dispatch import DISPATCH, every_output, mixed
 from moeviz.experts import EXPERTS, ExpertKind, Parameters, Shapes, unpack
 from moeviz.rng import stream
-from moeviz.routers import Routing, last_taken
+from moeviz.routers import NEVER, Routing, last_taken
 from moeviz.rules import ROUTER_INFO
 
 __all__ = ["MoE", "RouterOptions", "RoutingKnobs"]
@@ -195,6 +195,8 @@ class MoE:
             logits_RTE = logits_RTE + gate_rows_REP[..., width].unsqueeze(-2)
         if isinstance(knobs.skew, Tensor) or knobs.skew:
             logits_RTE = logits_RTE + over(knobs.skew, 2) * slant(logits_RTE)
+        if knobs.killed_RE is not None:  # no −∞, which would be NaN in a loss; added, so that others stay bit-equal
+            logits_RTE = logits_RTE + (knobs.killed_RE * NEVER).unsqueeze(-2)
         noise_rows_RED = gate_rows_REP[..., -width:] if self.router == "noisy_top_k" else None
         return decide(self.router, Question(x_RTD, logits_RTE, noise_rows_RED, self.options, knobs))
 

@@ -24,6 +24,11 @@ class RouterInfo:
     choice: str = "scores"  # who decides: the scores alone | scores with a bias | the experts | a table | nobody
 
     @property
+    def by_scores(self) -> bool:
+        """Whether each token takes the experts with its own largest scores (with a bias or without)."""
+        return self.choice in ("scores", "bias")
+
+    @property
     def name(self) -> str:
         """The label without what explains it."""
         return self.label.partition(":")[0].partition(" (")[0]
@@ -66,6 +71,8 @@ ADD_UP = {"plain": False, "renormalized": True, "after": True, "sigmoid": False,
 the sum of the chosen; a softmax among the chosen; from a sigmoid of each score; equal, by a table; a softmax of all."""
 BALANCED_VALUES = {"squared": 0.0, "switch": 1.0, "gshard": 1.0, "importance": 0.0, "load": 0.0}
 """What each loss that measures balance reads where all is even."""
+TREATMENTS: dict[str, str | None] = {"kill": "killed", "freeze": "frozen", "free": None}
+"""What can be done to one expert while it trains, and what it is afterwards."""
 ROUTER_NAMES = tuple(ROUTER_INFO)
 SEATED = tuple(name for name, info in ROUTER_INFO.items() if info.seats)
 

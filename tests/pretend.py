@@ -31,6 +31,7 @@ class FakeTraining:
     """A Training whose step costs batch_size / 8 milliseconds, and that diverges at a learning rate of 10."""
 
     clock: Clock
+    rewound = False
 
     def __init__(self, configs) -> None:
         self.configs = tuple(configs)
@@ -73,6 +74,13 @@ class FakeTraining:
             return []
         self.configs = tuple(config.with_(**knobs) for config in self.configs)
         return [f"{name} is new" for name in knobs]
+
+    def treat(self, expert: int, how: str, run: int | None) -> None:
+        if run is not None and run >= len(self.configs):
+            raise ValueError(f"run must be 0, or none for all: got {run}; choose it")
+
+    def rewind(self, step: int) -> None:
+        self.current_step = min(step, self.current_step)
 
     def settled(self, since: int) -> bool:
         return False

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from moeviz.config import RunConfig
+from moeviz.config import RunConfig, dense_twin
 from moeviz.frames import PICTURES, pack, unpack
 from moeviz.training import Buckets, Training
 from moeviz.training import opened as opened_any
@@ -97,10 +97,30 @@ def test_what_one_run_cannot_take_changes_none(knobs, rule) -> None:
     assert list(several.configs) == MIXED and several.current_step == 5
 
 
-@pytest.mark.parametrize("other", [{"num_experts": 4}, {"seed": 1}, {"task": "xor"}])
+@pytest.mark.parametrize("other", [{"seed": 1}, {"task": "xor"}])
 def test_runs_of_several_shapes_must_be_twins_in_their_data(other) -> None:
     with pytest.raises(ValueError, match="to be watched side by side: got 2 different ones among 2 configs"):
         opened([BASE, BASE.nearest(router="hash", **other)[0]])
+
+
+def test_twins_of_different_size_are_padded_to_the_largest() -> None:
+    configs = [BASE.with_(num_experts=3), dense_twin(BASE, "total"), BASE]
+    several = opened(configs)
+    several.step(20)
+    shot = several.snapshot(PICTURES, (0.5, 0.5))
+    header, arrays = unpack(pack(shot.header, shot.arrays))
+    assert (header["num_experts"], header["experts"]) == (8, [3, 1, 8])
+    assert [len(ids) for ids in header["ids"]] == [3, 1, 8] == [len(dead) for dead in header["dead"]]
+    assert (arrays["winner"].max(axis=(1, 2)) < [3, 1, 8]).all()
+    for run, part in enumerate(several.parts):
+        own = part.snapshot(PICTURES, (0.5, 0.5)).arrays
+        for name in ("load", "mean_prob", "gradient_norm", "probe_weight", "history_load"):
+            assert np.array_equal(arrays[name][run, : configs[run].num_experts], own[name][0]), name
+            assert np.isnan(arrays[name][run, configs[run].num_experts :]).all(), name
+        assert arrays["gate"].shape == (3, 8, 32, 32) and not arrays["gate"][run, configs[run].num_experts :].any()
+    assert arrays["load"][1, 0] == 1 and np.nansum(arrays["load"], axis=1) == pytest.approx([1, 1, 1])
+    several.set(num_experts=[4, 1, 6], top_k=[1, 1, 3])
+    assert several.snapshot().header["experts"] == [4, 1, 6]
 
 
 def test_the_history_has_all_runs_by_their_numbers() -> None:

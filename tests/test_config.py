@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from moeviz.config import KNOBS, TASK_INFO, TASK_NAMES, Knob, RunConfig, Value, expand
+from moeviz.config import KNOBS, TASK_INFO, TASK_NAMES, Knob, RunConfig, Value, dense_twin, expand
 from moeviz.training import Training
 from tests.mending import nearest
 
@@ -446,3 +446,43 @@ def test_from_url_mends_what_it_can_and_names_it(params: dict[str, str], expecte
 def test_a_notice_names_the_value_that_was_asked_for() -> None:
     _, notices = RunConfig.from_url({"top_k": "9", "num_experts": "4"})
     assert notices == ["top_k must be at most num_experts: got top_k=9, num_experts=4; using top_k=4"]
+
+
+# ---- a plain network beside the mixture ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("num_shared_experts", [0, 2])
+@pytest.mark.parametrize(("equal", "as_many"), [("active", 3), ("total", 6)])
+def test_a_dense_twin_has_as_many_weights(equal: str, as_many: int, num_shared_experts: int) -> None:
+    config = RunConfig(num_experts=6, top_k=3, hidden_width=5, num_shared_experts=num_shared_experts, seed=3)
+    dense = dense_twin(config, equal)
+    assert (dense.num_experts, dense.top_k, dense.hidden_width) == (1, 1, 5 * (as_many + num_shared_experts))
+    assert dense.data() == config.data()
+    sparse, plain = (Training([each]).snapshot().header for each in (config, dense))
+    # 2 inputs, 2 outputs; a gate column has 2 numbers; each expert has an output bias of 2 numbers
+    ours = sparse["active_parameters" if equal == "active" else "num_parameters"][0] - 6 * 2
+    theirs = plain["num_parameters"][0] - 2
+    assert ours - theirs == (as_many + num_shared_experts - 1) * 2
+    assert plain["active_parameters"] == plain["num_parameters"]
+
+
+@pytest.mark.parametrize("router", ["switch", "gshard", "deepseek_v3", "soft", "hash"])
+def test_a_dense_twin_has_no_gate_to_turn(router: str) -> None:
+    config, _ = RunConfig().nearest(router=router, balance_coef=3.0, gate_skew=1.0, learning_rate=0.01)
+    if router in ("switch", "gshard"):
+        config = config.with_(capacity_factor=0.5, token_groups=4 if router == "gshard" else 1)
+    dense = dense_twin(config, "active")
+    assert dense == RunConfig(num_experts=1, top_k=1, hidden_width=8 * config.top_k, learning_rate=0.01)
+
+
+@pytest.mark.parametrize(
+    ("knobs", "equal", "words"),
+    [
+        ({"hidden_width": 64}, "total", "at most 256 hidden units: got 512 for equal total parameters; lower hidden"),
+        ({"expert": "linear"}, "active", "must have hidden units: got expert=linear, which has none; use expert=mlp"),
+        ({}, "half", "must have equal active or total parameters: got 'half'; pass one of the two"),
+    ],
+)
+def test_what_has_no_dense_twin_says_why(knobs: dict[str, Any], equal: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        dense_twin(RunConfig(**knobs), equal)

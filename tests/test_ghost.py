@@ -26,7 +26,7 @@ def trained(config: RunConfig, steps: int) -> Training:
 
 
 def test_a_viewer_can_choose_among_the_ghosts_that_exist():
-    assert (*GHOSTS, "none") == CHOICES and DEFAULT_GHOST in GHOSTS
+    assert (*CHOICES[:-1], "recorded") == tuple(GHOSTS) and DEFAULT_GHOST in GHOSTS
 
 
 @pytest.mark.parametrize("change", [{"balance_coef": 10.0}, {"top_k": 1}, {"num_experts": 6}, {"noise": 0.2}])

@@ -724,7 +724,7 @@ def allowed(knob: Knob) -> some.SearchStrategy[Any]:
     return values | some.none() if knob.optional else values
 
 
-WITH_KNOBS = ("playground", "journey", "routers", "methods")
+WITH_KNOBS = ("playground", "journey", "lab", "routers", "methods")
 SIZES = {  # so that opening many runs takes little time
     "num_experts": some.integers(-1, 9).map(str), "hidden_width": some.sampled_from(["1", "8", "0", "none"]),
     "batch_size": some.sampled_from(["8", "9", "64", "-1"]),

@@ -13,7 +13,7 @@ from moeviz.config import TASK_INFO, RunConfig
 from moeviz.frames import DTYPES, pack
 from moeviz.frames import PICTURES as PICTURE_NAMES
 from moeviz.training import Training
-from moeviz.training.history import MOST_DEATHS, Record, deaths, deaths_by_id, idle, loads_by_id, table, thin
+from moeviz.training.history import MOST_DEATHS, Record, by_id, deaths, deaths_by_id, idle, table, thin
 from moeviz.training.snapshot import OF_THE_PROBE, PICTURES
 
 HEADER = set(
@@ -379,7 +379,7 @@ def test_the_header_dates_every_death() -> None:
 def test_loads_by_id_leave_gaps() -> None:
     first = record(0, [0.75, 0.25], [0, 1], [])
     second = record(10, [0.5, 0.5], [0, 3], [first])
-    load_RMS = loads_by_id([first, second])
+    load_RMS = by_id([first, second])
     assert load_RMS.shape == (1, 4, 2)
     expected = [[0.75, 0.5], [0.25, np.nan], [np.nan, np.nan], [np.nan, 0.5]]
     assert np.array_equal(load_RMS[0], expected, equal_nan=True)

@@ -139,6 +139,23 @@ def test_frames_drawn_a_second_of_every_picture(browser, server, report):
             report(f"frames drawn a second, picture {picture}", (frames_later - frames) / (ended - began), "1/s")
 
 
+@pytest.mark.parametrize("speed", ["watch", "fast"])
+def test_frames_drawn_a_second_of_six_twins(browser, server, report, speed):
+    """With each question open, its pictures and the six maps on a screen that shows both."""
+    with stage_in(browser, server, viewport={"width": 1440, "height": 1400}) as stage:
+        stage.open("/lab?values=0,0.1,0.5,1,3,10")
+        stage.page.locator(f'[data-speed="{speed}"]').click()
+        for tab in stage.part("sections").locator("[data-tab]").all():
+            tab.click()
+            stage.until("stage.step > value", stage.step + 60)  # its first drawing, and plotly's script, are over
+            began, frames, step = counted(stage)
+            stage.page.wait_for_timeout(SECONDS * 1000)
+            ended, frames_later, step_later = counted(stage)
+            assert frames_later > frames and step_later > step
+            name = f"six twins of 8 experts, {tab.get_attribute('data-tab')}, {speed}"
+            report(f"frames drawn a second, {name}", (frames_later - frames) / (ended - began), "1/s")
+
+
 def test_frames_drawn_a_second_while_presenting(browser, server, report):
     with stage_in(browser, server) as stage:
         stage.open("/playground?present=1")

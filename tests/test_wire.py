@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from moeviz.engine.wire import CLIENT_OPS, LARGEST, LENGTHS, check_client, read_message, write_message
 from moeviz.frames import PICTURES
+from moeviz.rules import TREATMENTS
 from tests.pretend import World
 
 junk = st.recursive(
@@ -26,6 +27,10 @@ fields = st.fixed_dictionaries(
         "probe": junk | st.lists(st.floats(), min_size=2, max_size=2),
         "n": junk,
         "value": junk,
+        "expert": junk,
+        "how": st.sampled_from(sorted(TREATMENTS)) | junk,
+        "twin": junk,
+        "step": junk,
     },
 )
 
@@ -62,6 +67,10 @@ def test_whatever_a_browser_says_is_checked_or_refused_and_never_breaks_the_host
         ({"op": "view", "probe": [1, float("nan")]}, "probe must be two numbers"),
         ({"op": "view", "probe": [1, 10**400]}, "probe must be two numbers"),
         ({"op": "view", "probe": "12"}, "probe must be two numbers"),
+        ({"op": "treat", "expert": -1, "how": "kill"}, "expert must be a whole number from 0 to 1000: got -1"),
+        ({"op": "treat", "expert": 1, "how": "eat"}, "how must be one of kill, freeze, free: got 'eat'"),
+        ({"op": "treat", "expert": 1, "how": "kill", "twin": "all"}, "twin must be a run's number from 0 to 1000, or"),
+        ({"op": "rewind", "step": 1.5}, "step must be a whole number from 0 to 1000000000: got 1.5"),
     ],
 )
 def test_the_refusal_says_rule_and_value(message, words):

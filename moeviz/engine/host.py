@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from moeviz.config import RunConfig
@@ -44,7 +44,8 @@ class Host:
             "watch": self._watch, "unwatch": self._unwatch, "view": self._view, "hidden": self._hidden,
             "set": self._set, "reset": self._reset, "recover": self._recover,
             "play": self._play, "pause": self._pause, "step": self._step, "speed": self._speed,
-            "ghost": self._ghost, "history": self._history,
+            "ghost": self._ghost, "history": self._history, "treat": self._treat, "rewind": self._rewind,
+            "branch": self._branch,
         }  # fmt: skip
 
     def handle(self, message: Message) -> None:
@@ -113,18 +114,27 @@ class Host:
         run.hide(message["viewer"], message["value"], self._clock())
 
     def _set(self, run: HostedRun, message: Message) -> list[str]:
+        return self._turn(run, message["knobs"], lambda: run.training.set(**message["knobs"])) or []
+
+    def _treat(self, run: HostedRun, message: Message) -> None:
+        expert, how, twin = (message[name] for name in ("expert", "how", "twin"))
+        self._turn(run, ["treat"], lambda: run.training.treat(expert, how, twin))
+
+    def _turn(self, run: HostedRun, names: Iterable[str], act: Callable[[], list[str] | None]) -> list[str] | None:
+        """Change what is set by hand, beside a ghost that goes on without the change."""
         crowded = self._turns.num_attentive(self._clock()) > MOST_WITH_GHOSTS
-        stood_still, ghost = run.training.diverged, run.without(message["knobs"], crowded)
-        notices = run.training.set(**message["knobs"])
+        stood_still, ghost = run.training.diverged, run.without(names, crowded)
+        notices = act()
         revived = stood_still and not run.training.diverged
-        run.ghost = None if revived else ghost  # it would begin where the run stood still
+        if not run.training.rewound:  # else nothing was changed
+            run.ghost = None if revived else ghost  # it would begin where the run stood still
         run.playing |= run.settled
         if revived:
             run.revive()
         run.drawable = True
         run.changed(self._clock(), knobs=True)
         self._turns.answer(run)
-        return notices or []
+        return notices
 
     def _reset(self, run: HostedRun, message: Message) -> None:
         configs, ghost = message.get("configs"), run.before()
@@ -145,6 +155,20 @@ class Host:
         run.revive()
         run.changed(self._clock(), knobs=True)
         return notices or []
+
+    def _rewind(self, run: HostedRun, message: Message) -> None:
+        run.training.rewind(message["step"])
+        run.playing, run.ghost = False, None
+        run.revive()
+        run.changed(self._clock(), knobs=True)
+        self._turns.answer(run)
+
+    def _branch(self, run: HostedRun, message: Message) -> None:
+        if not run.training.rewound:
+            raise ValueError(f"branch must follow a rewind: got step={run.step}, the last one; rewind first")
+        run.ghost = run.recorded()
+        run.training.branch()
+        run.changed(self._clock())
 
     def _history(self, run: HostedRun, message: Message) -> list[str]:
         return [run.training.history.to_csv(index=False)]

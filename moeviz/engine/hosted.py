@@ -21,7 +21,12 @@ NOTICE_SECONDS = 5.0
 MAX_PENDING = 10 * MAX_STEPS
 STEP_MEMORY = 0.2  # weight of the newest step in the mean of what steps take
 SLOW_STEP = 0.02  # what took longer was not the step alone
-UNHURRIED = {"history", "groups"}  # pictures that pages ask for again and again, beside the one that is on screen
+UNHURRIED = {
+    "history",
+    "groups",
+    "trails",
+    "skill",
+}  # pictures that pages ask for again and again, beside the one that is on screen
 MAX_DEBT = 2  # answers to knobs that may be on their way beyond what a viewer asked for
 
 
@@ -188,12 +193,18 @@ class HostedRun:
 
         In a crowded worker there is none, since it would train at the cost of the others.
         """
+        if self.training.rewound:
+            return self.recorded()
         if self.ghost_kind != "twin":
             return self.ghost
         if crowded:
             return None
         goes_on = self.ghost and self.ghost.trains and self.ghost.differs_in(self.training) >= set(knobs)
         return self.ghost if goes_on else self.training.ghost("twin")
+
+    def recorded(self) -> Any:
+        """The ghost to show once a run that was wound back goes on differently."""
+        return None if self.ghost_kind == "none" else self.training.ghost("recorded")
 
     def before(self) -> Any:
         """The ghost to show once the run starts again."""

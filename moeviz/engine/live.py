@@ -29,6 +29,14 @@ class RunGone(LookupError):
     """The token belongs to no live run: it was closed or freed, or never existed."""
 
 
+class EngineBusy(RuntimeError):
+    """The server cannot take more; the message says what its limit is and what to do."""
+
+
+class EngineFull(EngineBusy):
+    """As many runs are open as this server trains at once; one that ends makes room."""
+
+
 def gone(reason: str, refused: bool = False) -> Message:
     """What viewers of a run hear last; `refused`: whether it was never opened, as opening it again would not be."""
     return {"op": "gone", "reason": reason, "refused": refused}
@@ -181,7 +189,7 @@ class LiveRun:
     def note(self, message: Message) -> None:
         """Remember the play state that a message asks for."""
         op = message["op"]
-        if op in ("play", "pause", "step"):
+        if op in ("play", "pause", "step", "rewind"):
             self._play = op == "play"
         elif op == "speed":
             self._speed = message["value"]

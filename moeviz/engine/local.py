@@ -1,7 +1,7 @@
 """The engine inside the server: opens runs on few workers, passes messages and frames, and brings dead workers back.
 
-Every method may be called from any thread. Only `set`, `recover` and `reset` with configs wait for the worker; so they
-must not be called on the thread that delivers a viewer's messages, nor on an event loop.
+Every method may be called from any thread. Those that return notices, `rewind`, `branch`, and `reset` with configs wait
+for the worker; so they must not be called on the thread that delivers a viewer's messages, nor on an event loop.
 """
 
 from __future__ import annotations
@@ -13,11 +13,22 @@ import secrets
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 from moeviz.config import RunConfig, comparable
 from moeviz.engine import wire
-from moeviz.engine.live import MAX_RESTARTS, Calls, LiveRun, Refusals, RunGone, Viewer, answered, gone
+from moeviz.engine.asks import Asks
+from moeviz.engine.live import (
+    MAX_RESTARTS,
+    Calls,
+    EngineBusy,
+    EngineFull,
+    LiveRun,
+    Refusals,
+    RunGone,
+    Viewer,
+    answered,
+    gone,
+)
 from moeviz.engine.process import ProcessWorker, Slot, StartWorker, ThreadWorker
 from moeviz.engine.wire import Message
 
@@ -26,15 +37,7 @@ from moeviz.engine.wire import Message
 RUNS_PER_WORKER, MOST_RUNS = 30, 200
 
 
-class EngineBusy(RuntimeError):
-    """The server cannot take more; the message says what its limit is and what to do."""
-
-
-class EngineFull(EngineBusy):
-    """As many runs are open as this server trains at once; one that ends makes room."""
-
-
-class Engine:
+class Engine(Asks):
     """Runs of all visitors on few worker processes, which start when they are first needed."""
 
     def __init__(
@@ -90,18 +93,6 @@ class Engine:
             self._start_spare()
         return run.token
 
-    def set(self, token: str, **knobs: Any) -> list[str]:
-        """Change live knobs and return what the reader should be told; ValueError names rule, value and remedy."""
-        return self._call(token, {"op": "set", "knobs": knobs})
-
-    def recover(self, token: str) -> list[str]:
-        """Take a diverged run back to its last good state with a lower learning rate."""
-        return self._call(token, {"op": "recover"})
-
-    def history(self, token: str) -> str:
-        """Every recorded step of the run as CSV, in the columns of `Training.history`."""
-        return self._call(token, {"op": "history"})[0]
-
     def reset(self, token: str, configs: Sequence[RunConfig] | None = None) -> None:
         """Begin again at step 0, with other configs if given; token, viewers and play state stay."""
         if configs is None:
@@ -111,19 +102,6 @@ class Engine:
         self._call(token, {"op": "reset", "configs": [dict(vars(each)) for each in configs]})
         with self._lock:  # after the answer: until then a status that was on its way could bring the old ones back
             self._find(token).configs = configs
-
-    def play(self, token: str) -> None:
-        self._do(token, {"op": "play"})
-
-    def pause(self, token: str) -> None:
-        self._do(token, {"op": "pause"})
-
-    def step(self, token: str, n: int = 1) -> None:
-        """Pause and train n more steps."""
-        self._do(token, {"op": "step", **wire.check_steps({"n": n})})
-
-    def speed(self, token: str, value: str) -> None:
-        self._do(token, {"op": "speed", **wire.check_speed({"value": value})})
 
     def close(self, token: str, reason: str = "this run was closed") -> None:
         """End a run and tell its viewers; an unknown token is fine, since runs also end by themselves."""
@@ -226,6 +204,7 @@ class Engine:
         with self._lock:
             run = self._find(token)
             question = self._calls.numbered(message)
+            run.note(message)
             self._post(run, question)
             future = self._calls.expect(run, question)
         try:

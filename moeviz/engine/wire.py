@@ -14,6 +14,7 @@ from typing import IO, Any
 
 from moeviz.frames import PICTURES
 from moeviz.knob import shown
+from moeviz.rules import TREATMENTS
 
 LENGTHS = struct.Struct("<II")
 LARGEST = 1 << 26  # 64 MB; the largest real frame is below 1 MB, so a larger length means a broken stream
@@ -25,6 +26,7 @@ DEFAULT_GHOST = GHOSTS[0]
 MAX_CREDIT = 4
 MAX_STEPS = 50
 MAX_COORDINATE = 1e6
+MAX_ID, MAX_PLACE = 1000, 10**9
 
 Message = dict[str, Any]
 
@@ -134,13 +136,36 @@ def _hidden(message: Message) -> Message:
     return {"value": message["value"]}
 
 
+def check_treatment(message: Message) -> Message:
+    """The fields expert, how and twin of the op treat; twin = the number of a run, or None for all."""
+    expert, how, twin = (message.get(name) for name in ("expert", "how", "twin"))
+    if type(expert) is not int or not 0 <= expert <= MAX_ID:
+        raise ValueError(f"expert must be a whole number from 0 to {MAX_ID}: got {shown(expert)}; send an expert's id")
+    if not isinstance(how, str) or how not in TREATMENTS:
+        raise ValueError(f"how must be one of {', '.join(TREATMENTS)}: got {shown(how)}; choose one of them")
+    if twin is not None and (type(twin) is not int or not 0 <= twin <= MAX_ID):
+        raise ValueError(
+            f"twin must be a run's number from 0 to {MAX_ID}, or null for all: got {shown(twin)}; send one"
+        )
+    return {"expert": expert, "how": how, "twin": twin}
+
+
+def check_place(message: Message) -> Message:
+    """The field step of the op rewind."""
+    step = message.get("step")
+    if type(step) is not int or not 0 <= step <= MAX_PLACE:
+        raise ValueError(f"step must be a whole number from 0 to {MAX_PLACE}: got {shown(step)}; send a recorded step")
+    return {"step": step}
+
+
 def _bare(message: Message) -> Message:
     return {}
 
 
 CLIENT_OPS: dict[str, Callable[[Message], Message]] = {
     "view": _view, "play": _bare, "pause": _bare, "step": check_steps, "reset": _bare, "speed": check_speed,
-    "hidden": _hidden, "recover": _bare, "ghost": _ghost,
+    "hidden": _hidden, "recover": _bare, "ghost": _ghost, "treat": check_treatment, "rewind": check_place,
+    "branch": _bare,
 }  # fmt: skip
 
 

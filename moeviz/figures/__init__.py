@@ -1,16 +1,30 @@
 """Plotly figures: the one place that decides how a chart looks, on a page, in a notebook and in the live stage."""
 
-from moeviz.figures.curves import dropped_figure, load_figure, loss_figure, metric_figure, side_by_side, uneven_figure
-from moeviz.figures.palette import HUES, hue, letter, striped
+from moeviz.figures.curves import (
+    dead_figure,
+    dropped_figure,
+    load_figure,
+    loss_figure,
+    match_figure,
+    metric_figure,
+    uneven_figure,
+)
+from moeviz.figures.palette import HUES, hue, striped
+from moeviz.figures.templates import load_of, overlaid, side_by_side
+from moeviz.letters import letter
 
 __all__ = [
     "HUES",
+    "dead_figure",
     "dropped_figure",
     "hue",
     "letter",
     "load_figure",
+    "load_of",
     "loss_figure",
+    "match_figure",
     "metric_figure",
+    "overlaid",
     "side_by_side",
     "striped",
     "uneven_figure",

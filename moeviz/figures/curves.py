@@ -7,14 +7,13 @@ A ghost is the run without its last change, or the run before: gray, of one run,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
-from moeviz.figures.palette import DASHES, letter_ticks
+from moeviz.figures.palette import DASHES, SHADES, letter_ticks
 
 # outside the stage, where no script sets the theme's own text color: readable on white and on black
 INK_COLOR = "#4A4E57"
@@ -28,10 +27,12 @@ STACKED = (  # their names, each with its band's color
     f'<span style="color:{TASK_FILL}">■</span> task loss + <span style="color:{BALANCE_FILL}">■</span> λ · balance loss'
 )
 HEADING, LEGEND = 20, 38  # pixels above a plot that these take
+LEGEND_ABOVE = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
 BESIDE_HEADING, BESIDE_LEGEND = 150, 190  # pixels of that from the left: what is gray is named beside it
 MARK_ROWS = 3  # labels of knob changes are stacked in so many rows
 MARK_ROW_HEIGHT = 20  # pixels
 FEWEST_STEPS = 10  # the time axis is at least so long, so that its ticks are whole steps
+FEW_DEAD = 4  # so many experts always have room, so that the ticks are whole
 DEATH = {"text": "†", "showarrow": False, "xanchor": "left", "font": {"size": 22}}
 FAIR_SHARES_SHOWN = 3.0  # load over time: this many fair shares and more are drawn fully dark
 
@@ -95,7 +96,7 @@ def metric_figure(
             figure.add_scatter(**train)
     if runs == 1 and history is None:
         figure.add_scatter(**_ghost("test_metric", "test"))
-    figure.update_layout(showlegend=True, legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"})
+    figure.update_layout(showlegend=runs == 1 or bool(names), legend=LEGEND_ABOVE)
     figure.update_layout(meta=figure.layout.meta | {"y_title_from": "metric_name", "ghost_beside": BESIDE_LEGEND})
     return _filled(figure, history, marks)
 
@@ -108,10 +109,7 @@ def uneven_figure(
     Args:   as `loss_figure`.
     Units:  CV = standard deviation / mean; 0 = even.
     """
-    figure = go.Figure(layout=_layout(y_title="CV of load (0 = even)", marks=True, heading=LEGEND))
-    for run in range(runs):
-        figure.add_scatter(**_line("history_cv_load", run, names[run] if run < len(names) else "unevenness"))
-    figure.update_layout(showlegend=runs > 1, legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"})
+    figure = _lines("history_cv_load", "CV of load (0 = even)", runs, names)
     figure.update_yaxes(rangemode="tozero")
     return _filled(figure, history, marks)
 
@@ -171,10 +169,28 @@ def load_figure(
     return figure
 
 
-@cache
-def side_by_side(figure: Callable[..., go.Figure], names: tuple[str, ...]) -> Callable[[], go.Figure]:
-    """The function that makes this figure's live template for several runs, one function for each set of names."""
-    return partial(figure, runs=len(names), names=names)
+def dead_figure(
+    history: History | None = None, *, runs: int = 1, names: Sequence[str] = (), marks: Sequence[Sequence[Any]] = ()
+) -> go.Figure:
+    """How many experts are dead over time, one line for each run.
+
+    Args:   as `loss_figure`.
+    Units:  experts that no test token chose in three measurements on end.
+    """
+    figure = _lines("history_dead_experts", "dead experts (†)", runs, names)
+    figure.update_yaxes(rangemode="tozero", autorangeoptions={"include": [0, FEW_DEAD]}, nticks=FEW_DEAD + 1)
+    return _filled(figure, history, marks)
+
+
+def match_figure(
+    history: History | None = None, *, runs: int = 1, names: Sequence[str] = (), marks: Sequence[Sequence[Any]] = ()
+) -> go.Figure:
+    """How well first choices match the true groups over time, one line for each run.
+
+    Args:   as `loss_figure`.
+    Units:  normalized mutual information, 0 to 1.
+    """
+    return _filled(_lines("history_specialization", "match with true groups (0-1)", runs, names), history, marks)
 
 
 def metric_title(metric_name: str) -> str:
@@ -260,7 +276,7 @@ def _fill(trace: Any, found: Mapping[str, np.ndarray]) -> None:
 def _line(array: str, run: int, name: str, times: str | None = None) -> dict[str, Any]:
     meta = {"x": "history_step", "y": array, "run": run, "ink": True} | ({"times": times} if times else {})
     return {
-        "meta": meta, "x": [], "y": [], "name": name, "mode": "lines",
+        "meta": meta, "x": [], "y": [], "name": name, "mode": "lines", "opacity": SHADES[run % len(SHADES)],
         "line": {"width": LINE_WIDTH, "color": INK_COLOR, "dash": DASHES[run % len(DASHES)]},
         "hovertemplate": f"{name}: %{{y:.4g}} at step %{{x}}<extra></extra>",
     }  # fmt: skip
@@ -270,6 +286,15 @@ def _ghost(column: str, name: str) -> dict[str, Any]:
     line = _line(f"ghost_{column}", 0, f"gray: {name}")
     line["line"] = line["line"] | {"color": GHOST_COLOR}
     return line | {"meta": {"x": "ghost_step", "y": f"ghost_{column}", "run": 0}, "showlegend": False}
+
+
+def _lines(array: str, y_title: str, runs: int, names: Sequence[str]) -> go.Figure:
+    """One array over time, a line for each run, with a legend where several have names."""
+    figure = go.Figure(layout=_layout(y_title=y_title, marks=True, heading=LEGEND))
+    for run in range(runs):
+        figure.add_scatter(**_line(array, run, names[run] if run < len(names) else y_title))
+    figure.update_layout(showlegend=len(names) > 1, legend=LEGEND_ABOVE)
+    return figure
 
 
 def _run_name(names: Sequence[str], run: int) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from moeviz.letters import letter
+
 # Okabe-Ito without black, plus gray: told apart by color-blind readers. Hue belongs to experts alone.
 HUES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#7F7F7F")
 # What is drawn across a hue for the experts I-P: white on dark hues, ink on light ones.
@@ -14,19 +16,9 @@ CLASS_SYMBOLS = (
     "circle", "square", "triangle-up", "diamond", "triangle-down",
     "cross", "pentagon", "star", "hexagon", "x",
 )  # fmt: skip
-# Runs of one figure are told apart by dash, never by hue.
-DASHES = ("solid", "dash", "dot", "dashdot")
-
-
-def letter(expert_id: int) -> str:
-    """The name of an expert for as long as it lives: A to Z, then AA, AB, … (ids are never given twice)."""
-    if expert_id < 0:
-        raise ValueError(f"expert_id must be at least 0: got expert_id={expert_id}; pass the id, not a missing value")
-    name = ""
-    while expert_id >= 0:
-        name = chr(ord("A") + expert_id % 26) + name
-        expert_id = expert_id // 26 - 1
-    return name
+# Runs of one figure are told apart by dash, and from the fourth on by a lighter shade too; never by hue.
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+SHADES = (1.0, 1.0, 1.0, 0.62, 0.62, 0.62)
 
 
 def hue(expert_id: int) -> str:

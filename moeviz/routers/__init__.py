@@ -15,7 +15,7 @@ from moeviz.routers.fixed import balanced_table, hash, token_ids
 from moeviz.routers.largest_k import mixtral, noisy_top_k, top_k
 from moeviz.routers.mixing import SoftRouting, mix_back, slot_inputs, soft
 from moeviz.routers.routing import Routing
-from moeviz.routers.scores import rank, softmax
+from moeviz.routers.scores import NEVER, rank, softmax
 from moeviz.routers.seats import capacity, queue
 from moeviz.routers.switch_gshard import gshard, switch
 
@@ -32,7 +32,8 @@ ROUTERS: dict[str, Callable[..., Any]] = {  # each returns a Routing; soft, whic
 }
 
 __all__ = [
-    "ROUTERS", "Routing", "SoftRouting", "balanced_table", "bias_step", "capacity", "deepseek_v3", "expert_choice",
-    "gshard", "hash", "in_best_groups", "last_taken", "mix_back", "mixtral", "noisy_top_k", "queue", "rank",
+    "NEVER", "ROUTERS", "Routing", "SoftRouting", "balanced_table", "bias_step", "capacity", "deepseek_v3",
+    "expert_choice", "gshard", "hash", "in_best_groups", "last_taken", "mix_back", "mixtral", "noisy_top_k", "queue",
+    "rank",
     "slot_inputs", "soft", "softmax", "switch", "token_ids", "top_k",
 ]  # fmt: skip

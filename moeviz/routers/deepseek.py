@@ -62,16 +62,23 @@ def in_best_groups(biased_TE: Float[Tensor, "*R T E"], num_groups: int, num_kept
     return (rank(group_score_TG) < num_kept_groups).repeat_interleave(size, dim=-1)
 
 
-def bias_step(bias_E: Float[Tensor, "*R E"], routing: Routing, *, rate: PerRun) -> Float[Tensor, "*R E"]:
+def bias_step(
+    bias_E: Float[Tensor, "*R E"], routing: Routing, *, rate: PerRun, killed_E: Bool[Tensor, "*R E"] | None = None
+) -> Float[Tensor, "*R E"]:
     """The bias after a step: up for experts that got fewer choices than the mean, down for those that got more.
 
     b_i ← b_i + γ · sign(mean count − count_i), counted before drops; once per training step, outside of autograd.
 
     Args:   rate: γ, how far each bias moves: too small is slow, too large swings to and fro.
+            killed_E: experts that nobody can choose: they are not counted, and their bias stays.
     Source: loss-free balancing, algorithm 1 (arXiv 2408.15664).
     """
     count_E = routing.chosen_TE.sum(-2).to(bias_E.dtype)
-    return bias_E.detach() + over(rate, 1) * (count_E.mean(-1, keepdim=True) - count_E).sign()
+    mean_1 = count_E.mean(-1, keepdim=True)
+    if killed_E is not None:
+        mean_1 = count_E.sum(-1, keepdim=True) / (~killed_E).sum(-1, keepdim=True)
+        count_E = torch.where(killed_E, mean_1, count_E)
+    return bias_E.detach() + over(rate, 1) * (mean_1 - count_E).sign()
 
 
 def _not_zero(sum_T1: Float[Tensor, "*R T 1"]) -> Float[Tensor, "*R T 1"]:

@@ -20,6 +20,7 @@ _MODULES = sorted(path.name for path in (Path(__file__).parent / "component").gl
 _PRELOADS = "\n".join(f'<link rel="modulepreload" href="./stage/{name}">' for name in _MODULES)
 LOADER_HTML = f"""\
 <link rel="stylesheet" href="./stage/stage.css">
+<link rel="stylesheet" href="./stage/lab.css">
 {_PRELOADS}
 <div class="mv-stage" data-state="connecting" style="min-height: 22rem">
   <p style="font-size: 1.125rem">Loading the live picture…</p>

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from moeviz.axes import PerRun, over
@@ -46,6 +46,11 @@ class Adam:
         step_size, eps = over(learning_rate * correction, 2), over(EPS * root, 2)
         new_rows_REP = rows_REP.addcdiv(mean_REP * -step_size, square_REP.sqrt().add_(eps))
         return Adam(mean_REP, square_REP, steps), new_rows_REP
+
+    def except_where(self, held_REP: Bool[Tensor, "R E P"], before: Adam) -> Adam:
+        """The memory as it was before for the numbers that are held still."""
+        mean_REP = before.mean_REP.where(held_REP, self.mean_REP)
+        return Adam(mean_REP, before.square_REP.where(held_REP, self.square_REP), self.num_steps)
 
 
 def _corrections(steps: int | tuple[int, ...], like: Tensor) -> tuple[PerRun, PerRun]:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from moeviz.config import KNOBS, RunConfig, Value, comparable
-from moeviz.training import diverging, knobs
+from moeviz.training import diverging, knobs, treating
 from moeviz.training.core import Training
+from moeviz.training.ghost import Ghosts
 from moeviz.training.snapshot import Snapshot, take_together
+from moeviz.training.tape import LIMIT, told
 
 if TYPE_CHECKING:
     import pandas
@@ -26,7 +28,7 @@ class Buckets:
 
     It can be used like a Training. Runs keep the order of `configs`, whatever bucket they are in.
 
-    Args:   configs: of one task, seed and number of experts (see `moeviz.config.comparable`).
+    Args:   configs: twins in their data (see `moeviz.config.comparable`); numbers of experts may differ.
     """
 
     def __init__(self, configs: Sequence[RunConfig]) -> None:
@@ -35,7 +37,11 @@ class Buckets:
         for run, config in enumerate(configs):
             places.setdefault(config.bucket(), []).append(run)
         self.runs = tuple(tuple(runs) for runs in places.values())  # for each bucket: which runs are in it
-        self.parts = tuple(Training([configs[run] for run in runs]) for runs in self.runs)
+        parts = [Training([configs[run] for run in runs]) for runs in self.runs]
+        sizes = [part.frame().nbytes for part in parts]
+        for part, size in zip(parts, sizes, strict=True):  # so that all thin out at the same steps
+            part.limit_tape(LIMIT * size // sum(sizes))
+        self.parts = tuple(parts)
 
     # ---- training -------------------------------------------------------------------------------------------------
 
@@ -59,6 +65,8 @@ class Buckets:
         own = [self._own(changes, runs) for runs in self.runs]
         after = [knobs.changed(part.configs, each)[0] for part, each in zip(self.parts, own, strict=True)]
         comparable(self._in_order(after))
+        if self.configs != tuple(self._in_order(after)):
+            self.branch()
         again = self.diverged and any(
             knobs.calmer(part.configs, configs) for part, configs in zip(self.parts, after, strict=True)
         )
@@ -67,6 +75,21 @@ class Buckets:
             self.reset()
             said = ["started again from step 0, since a run had diverged"]
         return list(dict.fromkeys(said))
+
+    def treat(self, expert_id: int, how: str, run: int | None = None) -> None:
+        """Kill, freeze or free an expert in one run, or in all that have it, as Training.treat does."""
+        if run is not None and not 0 <= run < len(self.configs):
+            raise ValueError(f"run must be from 0 to {len(self.configs) - 1}, or none for all: got {run}; choose one")
+        asked: list[tuple[Training, int | None]]
+        if run is None:
+            asked = [(part, None) for part in self.parts if treating.having(part.ids_RE, expert_id)]
+        else:
+            asked = [(part, runs.index(run)) for part, runs in zip(self.parts, self.runs, strict=True) if run in runs]
+        after = [part.would_treat(expert_id, how, place) for part, place in asked or [(self.parts[0], None)]]
+        if any(part.treated != each for (part, _), each in zip(asked, after, strict=True)):
+            self.branch()
+        for part, place in asked:
+            part.treat(expert_id, how, place)
 
     def _own(self, changes: dict[str, Any], runs: Sequence[int]) -> dict[str, Any]:
         """What these changes say of one bucket's runs."""
@@ -92,6 +115,33 @@ class Buckets:
         self.set(learning_rate=rate)
         self.reset()
         return [f"started again from step 0 and lowered the learning rate to {rate:g}"]
+
+    # ---- going back -----------------------------------------------------------------------------------------------
+
+    def rewind(self, step: int) -> None:
+        """Show the newest state up to this step that all runs have recorded, as Training.rewind does."""
+        at = max((each for each in self.tape["steps"] if each <= step), default=0)
+        for part in self.parts:
+            part.rewind(at)
+
+    @property
+    def rewound(self) -> bool:
+        """Whether the runs were wound back, and have not come to their last step again."""
+        return any(part.rewound for part in self.parts)
+
+    def branch(self) -> None:
+        """Go on from here anew: what was recorded after this step is dropped."""
+        for part in self.parts:
+            part.branch()
+
+    @property
+    def tape(self) -> dict[str, Any]:
+        """What frames tell of the tapes: steps that all runs have recorded, or stopped at before."""
+        tapes = [part.tape.told(part.current_step) for part in self.parts]
+        steps = sorted({step for each in tapes for step in each["steps"]})
+        shared = [step for step in steps if all(step in each["steps"] or step > each["end"] for each in tapes)]
+        nbytes, limit = (sum(getattr(part.tape, name) for part in self.parts) for name in ("nbytes", "limit"))
+        return told(shared, max(each["end"] for each in tapes), nbytes, limit)
 
     # ---- looking --------------------------------------------------------------------------------------------------
 
@@ -147,9 +197,11 @@ class Buckets:
         """Whether nothing has changed for a while in any run that trains."""
         return all(part.stuck or part.settled(since) for part in self.parts)
 
-    def ghost(self, kind: str) -> None:
-        """None: these runs are each other's comparison."""
-        return
+    def ghost(self, kind: str) -> Ghosts | None:
+        """As it was recorded, if asked for; else none: these runs are each other's comparison."""
+        if kind != "recorded":
+            return None
+        return Ghosts(tuple(part.ghost(kind) for part in self.parts), np.concatenate(self.runs))
 
     @property
     def history(self) -> pandas.DataFrame:
@@ -167,4 +219,5 @@ class Buckets:
     ) -> Snapshot:
         """The present state of all runs; pictures that not all of them have are left out."""
         parts = [part.snapshot(want, probe, fresh=fresh) for part in self.parts]
-        return take_together(parts, np.concatenate(self.runs))
+        shot = take_together(parts, np.concatenate(self.runs))
+        return Snapshot(shot.header | {"tape": self.tape}, shot.arrays)

@@ -2,54 +2,62 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from moeviz import device as devices
-from moeviz.config import KNOBS, TASK_INFO, RunConfig, Value
+from moeviz.config import TASK_INFO, RunConfig, Value
 from moeviz.experts import Parameters
 from moeviz.losses import LOSSES
 from moeviz.model import RoutingKnobs
-from moeviz.training import batch, diverging, history, knobs, population, reading
+from moeviz.training import batch, history, knobs, population, reading, treating
 from moeviz.training.adam import Adam
 from moeviz.training.batch import Batch
 from moeviz.training.data import Data
 from moeviz.training.evaluation import measure
 from moeviz.training.ghost import GHOSTS, Ghost
+from moeviz.training.going_back import GoingBack
 from moeviz.training.history import Record
+from moeviz.training.knobs import Setting
 from moeviz.training.objective import OBJECTIVES
 from moeviz.training.snapshot import Snapshot, take
 from moeviz.training.step import Lesson, Numbers, Progress, stepped
+from moeviz.training.tape import LIMIT, Tape
+from moeviz.training.treating import Treated
 
 if TYPE_CHECKING:
     import pandas
 
-LOWEST_RATE = KNOBS["learning_rate"].low or 0.0
 DIVERGED = 100.0  # a run is stopped when its task loss exceeds this many times (1 + its loss at step 0)
 RECENT = 100  # records
+STEP_MEMORY = 0.2  # weight of the newest step in the mean of what steps take
 RISEN = 2.0  # a record is good to go back to while no run's loss is above this many times its recent best
 
 
-class Training:
+class Training(GoingBack):
     """R runs of one shape that train in lockstep and never see each other.
 
     Args:   configs: equal in every knob that is not `per_run`.  dtype: of weights and data.
-            record_every: steps between two rows of `history`.
+            record_every: steps between two rows of `history`.  tape_limit: bytes of recorded states (see `rewind`).
     """
 
     def __init__(
-        self, configs: Sequence[RunConfig], *, dtype: torch.dtype = torch.float32, record_every: int = 10
+        self,
+        configs: Sequence[RunConfig],
+        *,
+        dtype: torch.dtype = torch.float32,
+        record_every: int = 10,
+        tape_limit: int = LIMIT,
     ) -> None:
         self.configs = tuple(configs)
         knobs.check_one_shape(self.configs)
         self.device = devices.resolve(self.configs[0].device)
-        self.dtype, self.record_every = dtype, record_every
+        self.dtype, self.record_every, self.tape_limit = dtype, record_every, tape_limit
         self.reset()
 
     def reset(self) -> None:
@@ -58,6 +66,7 @@ class Training:
         self.data = Data(self.configs, self.device, self.dtype)
         self.task_loss, self.metric, self.metric_name = OBJECTIVES[TASK_INFO[first.task].kind]
         self.ids_RE = np.tile(np.arange(first.num_experts), (len(self.configs), 1))
+        self.treated: Treated = ({},) * len(self.configs)
         self._read_knobs()
         self.rows_REP = self.model.fresh_rows([config.seed for config in self.configs], first.num_experts).to(
             self.device, self.dtype
@@ -68,7 +77,7 @@ class Training:
         self.bias_RE = torch.zeros(self.ids_RE.shape, device=self.device, dtype=self.dtype)
         self._healthy_R = torch.ones(len(self.configs), dtype=torch.bool, device=self.device)
         self._largest_loss_R = torch.full((len(self.configs),), torch.inf, device=self.device)
-        self.current_step, self.seconds, self.diverged = 0, 0.0, False
+        self.current_step, self.seconds, self.step_seconds, self.diverged = 0, 0.0, 0.0, False
         self.records: list[Record] = []
         self._measured: Record | None = None
         self._details: dict[str, np.ndarray] = {}  # what was measured beside it
@@ -76,17 +85,19 @@ class Training:
         self._record()
         self._largest_loss_R = DIVERGED * (1 + torch.from_numpy(self.records[0].task_loss).to(self._largest_loss_R))
         self._good = self._checkpoint()
+        self.tape = Tape(self.tape_limit)
+        self.tape.record(self)
 
     # ---- training -------------------------------------------------------------------------------------------------
 
     def step(self, num_steps: int = 1) -> None:
         """Train for `num_steps` steps; stops early when every run has diverged. Diverged runs stand still."""
-        started = time.perf_counter()
         for _ in range(num_steps):
             if self.stuck:
                 break
+            began = time.perf_counter()
             self.advance(stepped(self.lesson, self.numbers, self.progress, self.batch()))
-        self.seconds += time.perf_counter() - started
+            self.took(time.perf_counter() - began)
 
     @property
     def parts(self) -> tuple[Training, ...]:
@@ -106,7 +117,7 @@ class Training:
     @property
     def numbers(self) -> Numbers:
         """The present knobs of a step."""
-        return Numbers(self._routing, self._coef, self._learning_rate_R, self._largest_loss_R, self._bias_rate)
+        return replace(self._numbers, largest_loss_R=self._largest_loss_R)
 
     @property
     def progress(self) -> Progress:
@@ -116,7 +127,7 @@ class Training:
     @property
     def lockstep(self) -> Hashable:
         """What trainings must share to step together (see moeviz.training.together)."""
-        first, limited = self.configs[0], self._routing.capacity is not None
+        first, limited = self.configs[0], self._numbers.routing.capacity is not None
         drawn = batch.wanted(self.configs)
         sizes = (first.num_experts, first.batch_size, first.token_groups)
         return self.lesson, sizes, limited, drawn, self.device, self.dtype
@@ -135,6 +146,17 @@ class Training:
         if self.current_step % self.record_every == 0:
             self._record()
 
+    def took(self, seconds: float) -> None:
+        """After a step, which took so long: record the state if it is time, and follow what was recorded ahead."""
+        self.seconds += seconds
+        if self.current_step % self.record_every:  # else it was more than a step
+            usual = self.step_seconds or seconds / len(self.configs)
+            self.step_seconds = usual + STEP_MEMORY * (seconds / len(self.configs) - usual)
+        self.tape.record(self)
+        for chosen in self.tape.due(self.current_step):
+            self._become(chosen.setting)
+            self.turns = [*(turn for turn in self.turns if turn.step < chosen.step), *chosen.turns]
+
     # ---- knobs ----------------------------------------------------------------------------------------------------
 
     def set(self, **changes: Value | Sequence[Value]) -> list[str]:
@@ -147,19 +169,52 @@ class Training:
             self.restore(self._good)
             configs, notices = knobs.changed(self.configs, changes)
             notices = [f"went back to step {self.current_step}, before the run diverged", *notices]
-        record, is_good = self.measure(), self._is_good(self.measure())
-        before, self.configs = self.configs, configs
-        self.turns = knobs.turned(self.turns, self.current_step, before, configs)
-        if any(old.noise != new.noise for old, new in zip(before, configs, strict=True)):
-            self.data = Data(configs, self.device, self.dtype)
-        if configs[0].num_experts != before[0].num_experts:
-            self._resize(configs[0].num_experts, record.load_RE)
+        self._turn(Setting(configs, self.treated))
+        return notices
+
+    def treat(self, expert_id: int, how: str, run: int | None = None) -> None:
+        """Kill an expert (nobody can choose it), freeze it (its own weights stay, the gate learns) or set it free.
+
+        In one run, or in all that have it. Raises ValueError (rule, value, remedy) and changes nothing otherwise.
+        """
+        self._turn(Setting(self.configs, self.would_treat(expert_id, how, run)))
+
+    def would_treat(self, expert_id: int, how: str, run: int | None = None) -> Treated:
+        """What `treated` would be after `treat`; ValueError where that would be refused."""
+        return treating.treated(self.treated, self.configs, self.ids_RE, expert_id, how, run)
+
+    @property
+    def setting(self) -> Setting:
+        """All that is set by hand at present."""
+        return Setting(self.configs, self.treated)
+
+    def _turn(self, after: Setting) -> None:
+        """Go on with another setting, by hand: a recording that went on from here with the one before ends here."""
+        before = self.setting
+        self._become(after)
+        if self.setting != before:
+            self.branch()
+        self.tape.note(self)
+
+    def _become(self, after: Setting) -> None:
+        """Go on with another setting; ValueError, and nothing changes, if too few experts could be chosen then."""
+        before, record, is_good = self.setting, self.measure(), self._is_good(self.measure())
+        load_RE = np.where(treating.where(self.treated, self.ids_RE, "killed"), -1, record.load_RE)  # they leave first
+        change = population.resize(self.ids_RE, load_RE, after.configs[0].num_experts)
+        after = Setting(after.configs, treating.staying(after.treated, change.ids_RE))
+        treating.check(after.treated, after.configs, change.ids_RE)
+        self.configs, self.treated = after.configs, after.treated
+        self.turns = knobs.turned(self.turns, self.current_step, before, after)
+        if any(old.noise != new.noise for old, new in zip(before.configs, after.configs, strict=True)):
+            self.data = Data(self.configs, self.device, self.dtype)
+        resized = self.configs[0].num_experts != before.configs[0].num_experts
+        if resized:
+            self._move(change)
         self._read_knobs()
         if is_good:
             self._good = self._checkpoint()
-        elif configs[0].num_experts == before[0].num_experts:
-            self._good = self._good | {"configs": configs}  # going back must not undo a knob
-        return notices
+        elif not resized:
+            self._good = self._good | vars(after)  # going back must not undo a knob
 
     def _read_knobs(self) -> None:
         """Turn the configs into what a step needs: the layer, and numbers for all runs or one for each."""
@@ -168,24 +223,24 @@ class Training:
         self.dispatch = self.model.dispatch
         self.balance_loss = LOSSES[self.configs[0].balance_loss]
         like = torch.zeros((), device=self.device, dtype=self.dtype)
-        self._coef = reading.knob(self.configs, "balance_coef", like)
-        self._bias_rate = reading.bias_rate(self.configs, like)
-        rates = [config.learning_rate for config in self.configs]
-        self._learning_rate_R = torch.tensor(rates, device=self.device, dtype=self.dtype)
-        self._routing = reading.training_knobs(self.configs, like)
+        self._numbers = reading.numbers(self.configs, like)
+        if any(self.treated):
+            masks = treating.masks(self.treated, self.ids_RE, self.model, self.rows_REP)
+            routing = replace(self._numbers.routing, killed_RE=masks.killed_RE)
+            self._numbers = replace(self._numbers, routing=routing, frozen_REP=masks.frozen_REP)
 
     @property
     def routing_knobs(self) -> RoutingKnobs:
         """The router's numbers in a training step, without what is drawn for it (see `batch`)."""
-        return replace(self._routing, bias_RE=self.bias_RE)
+        return replace(self._numbers.routing, bias_RE=self.bias_RE)
 
     def routing_knobs_for(self, num_inputs: int) -> RoutingKnobs:
         """The router's numbers for so many inputs that are measured (capacity depends on their number)."""
-        return replace(reading.measuring_knobs(self.configs, num_inputs, self.rows_REP), bias_RE=self.bias_RE)
+        found = reading.measuring_knobs(self.configs, num_inputs, self.rows_REP)
+        return replace(found, bias_RE=self.bias_RE, killed_RE=self._numbers.routing.killed_RE)
 
-    def _resize(self, num_experts: int, load_RE: np.ndarray) -> None:
+    def _move(self, change: population.Change) -> None:
         """Experts arrive as noisy copies of the busiest, with their Adam moments, or the least loaded leave."""
-        change = population.resize(self.ids_RE, load_RE, num_experts)
         self.rows_REP = change.move_and_disturb(
             self.rows_REP, [config.seed for config in self.configs], self.current_step
         )
@@ -194,15 +249,14 @@ class Training:
         self.updated_RE, self.bias_RE = change.move(self.updated_RE), change.move(self.bias_RE)
         self.ids_RE = change.ids_RE
 
-    def fork(self) -> Training:
-        """A twin that is where this training is, and goes on by itself: tensors are never written in place."""
-        twin = copy.copy(self)
-        vars(twin).update(self._checkpoint(), records=list(self.records), turns=list(self.turns))
-        return twin
-
     def ghost(self, kind: str) -> Ghost:
-        """What will be drawn gray: a twin that goes on without the next change, or the run previous to the next."""
+        """What will be drawn gray: a twin without the next change, the run before it starts again, or as recorded."""
         return GHOSTS[kind](self)
+
+    def limit_tape(self, limit: int) -> None:
+        """Record anew from here, within so many bytes."""
+        self.tape_limit, self.tape = limit, Tape(limit)
+        self.tape.record(self)
 
     def settled(self, since: int) -> bool:
         """Whether nothing has changed for a while, counted from step `since`."""
@@ -263,48 +317,3 @@ class Training:
         """Whether every run is healthy, and its loss not far above its recent best."""
         best_R = np.min([each.task_loss for each in self.records[-RECENT:]], axis=0)
         return bool(record.trains.all() and (record.task_loss <= RISEN * best_R).all())
-
-    # ---- going back -----------------------------------------------------------------------------------------------
-
-    def state(self) -> dict[str, Any]:
-        """Everything that decides how the run goes on. (Random streams follow from seed and step.)"""
-        return self._checkpoint() | {"records": tuple(self.records), "turns": tuple(self.turns), "_good": self._good}
-
-    def _checkpoint(self) -> dict[str, Any]:
-        """The state without its history; tensors are copied where they are a part of a whole crowd's."""
-        progress = self.progress.detached()
-        return {
-            "configs": self.configs, "current_step": self.current_step, "seconds": self.seconds, "ids_RE": self.ids_RE,
-            "rows_REP": progress.rows_REP, "_adam": progress.adam, "gradient_REP": progress.gradient_REP,
-            "updated_RE": progress.updated_RE, "_healthy_R": progress.healthy_R, "bias_RE": progress.bias_RE,
-            "_largest_loss_R": self._largest_loss_R, "diverged": self.diverged,
-        }  # fmt: skip
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go back to a `state()`: from there the run goes on exactly as it did."""
-        data_changed = self.configs != state["configs"]
-        for name, value in state.items():
-            setattr(self, name, value)
-        self.records = [record for record in state.get("records", self.records) if record.step <= self.current_step]
-        self.turns = [turn for turn in state.get("turns", self.turns) if turn.step <= self.current_step]
-        if data_changed:
-            self.data = Data(self.configs, self.device, self.dtype)
-        self._read_knobs()
-        self._good = state.get("_good", state)
-
-    def recover(self) -> list[str]:
-        """Leave a diverged state: back to the last good record, with a tenth of the learning rate, at most .03."""
-        rates = [max(min(config.learning_rate / 10, knobs.DEFAULT_RATE), LOWEST_RATE) for config in self.configs]
-        self.restore(self._good)
-        self.set(learning_rate=rates)
-        return [f"went back to step {self.current_step} and lowered the learning rate to {rates[0]:g}"]
-
-    @property
-    def diverged_at(self) -> list[int | None]:
-        """The step at which each run was seen to have diverged; None for those that train."""
-        return [diverging.noticed_at(self.records, run) for run in range(len(self.configs))]
-
-    @property
-    def reason(self) -> str | None:
-        """Why runs stand still, and which knob to lower; None while all is well."""
-        return diverging.reason(diverging.why(self.configs, self.diverged_at))

@@ -52,7 +52,11 @@ def measure(training: Training) -> tuple[Record, dict[str, np.ndarray]]:
         "unserved_share": metrics.unserved_share(tested),
         "trains": training.progress.healthy_R.to(load_RE.dtype),
     }
-    by_expert = {"load_RE": load_RE, "mean_prob_RE": metrics.mean_probability(tested)}
+    importance_RE = metrics.importance(tested)
+    by_expert = {
+        "load_RE": load_RE, "mean_prob_RE": metrics.mean_probability(tested),
+        "importance_RE": importance_RE / importance_RE.sum(-1, keepdim=True),
+    }  # fmt: skip
     details = _numpy(_more_numbers(training, tested, load_RE)) | _numpy(_more_by_expert(training, tested))
     return _record(training, _numpy(numbers) | _numpy(by_expert)), details
 

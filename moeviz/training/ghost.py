@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from moeviz.config import KNOBS
 from moeviz.training import history, knobs
 from moeviz.training.history import Record
+from moeviz.training.side_by_side import arrays_together
 
 if TYPE_CHECKING:
     from moeviz.training.core import Training
@@ -24,7 +24,7 @@ class Ghost:
     """Another training of the same task, and the part of it that is drawn."""
 
     training: Training
-    kind: str  # twin | previous
+    kind: str  # a key of GHOSTS
     since: int  # step from which it is drawn
     until: int  # step to which it trains
 
@@ -39,13 +39,14 @@ class Ghost:
         return tasks == others
 
     def differs_in(self, other: Training) -> set[str]:
-        """The knobs in which the run is not as its ghost."""
-        pairs = list(zip(self.training.configs, other.configs, strict=True))
-        return {name for name in KNOBS if any(getattr(own, name) != getattr(its, name) for own, its in pairs)}
+        """The knobs, or treated experts, in which the run is not as its ghost."""
+        return set(knobs.changes(self.training.setting, other.setting))
 
     def words(self, other: Training) -> str:
         """What it is, for a reader of the run's charts: "without λ 0→10"."""
-        changes = ", ".join(knobs.labels(self.training.configs, other.configs).values())
+        changes = ", ".join(knobs.changes(self.training.setting, other.setting).values())
+        if self.kind == "recorded":
+            return "as it was recorded"
         if self.kind == "twin":
             return f"without {changes}" if changes else "as before the last change"
         return f"the run before ({changes})" if changes else "the run before"
@@ -73,6 +74,34 @@ class Ghost:
         return last if last.step > step - self.training.record_every else None
 
 
+@dataclass(frozen=True)
+class Ghosts:
+    """What is drawn gray beside runs of several shapes: a ghost of each bucket that no longer trains."""
+
+    parts: tuple[Ghost, ...]
+    run_R: np.ndarray  # the place that each run has, in the order of the parts
+    trains = False
+
+    def fits(self, other: Any) -> bool:
+        """Whether it can be drawn beside them: buckets of as many runs, of the same task."""
+        pairs = zip(self.parts, other.parts, strict=False)
+        return len(self.parts) == len(other.parts) and all(own.fits(part) for own, part in pairs)
+
+    def differs_in(self, other: Any) -> set[str]:
+        """The knobs, or treated experts, in which any run is not as its ghost."""
+        pairs = zip(self.parts, other.parts, strict=True)
+        return {name for own, part in pairs for name in own.differs_in(part)}
+
+    def words(self, other: Any) -> str:
+        """What it is, for a reader of the runs' charts."""
+        return self.parts[0].words(other.parts[0])
+
+    def arrays(self, other: Any, curves: bool) -> dict[str, np.ndarray]:
+        """Their loads now, and with `curves` their histories, in the order of the runs."""
+        pairs = zip(self.parts, other.parts, strict=True)
+        return arrays_together([own.arrays(part, curves) for own, part in pairs], np.argsort(self.run_R), "ghost_step")
+
+
 def twin(training: Training) -> Ghost:
     """The run itself, to go on from here without what will be changed in it."""
     step = training.current_step
@@ -84,7 +113,12 @@ def previous(training: Training) -> Ghost:
     return Ghost(training.fork(), "previous", 0, 0)
 
 
-GHOSTS: dict[str, Callable[[Training], Ghost]] = {"twin": twin, "previous": previous}
+def recorded(training: Training) -> Ghost:
+    """The run as it was recorded, before it goes on differently from where it was wound back to."""
+    return Ghost(training.as_recorded(), "recorded", training.current_step, 0)
+
+
+GHOSTS: dict[str, Callable[[Training], Ghost]] = {"twin": twin, "previous": previous, "recorded": recorded}
 
 
 def _in_places(record: Record, ids_RE: np.ndarray) -> np.ndarray:

@@ -41,6 +41,7 @@ class Record:
     unserved_share: np.ndarray  # of tokens, that no expert computes
     load_RE: np.ndarray
     mean_prob_RE: np.ndarray
+    importance_RE: np.ndarray  # share of all weights
     ids_RE: np.ndarray  # whose column is whose
     idle_since_RE: np.ndarray  # step since which no token chose the expert; -1 where it works
     balance_coef: np.ndarray  # λ `[R]` at this step
@@ -112,18 +113,18 @@ def up_to(records: Sequence[Record], step: int) -> int:
     return bisect_right(records, step, key=lambda record: record.step)
 
 
-def loads_by_id(records: Sequence[Record]) -> np.ndarray:
-    """Load over time `[R, M, S]` by expert id, NaN while that expert does not exist."""
+def by_id(records: Sequence[Record], name: str = "load_RE") -> np.ndarray:
+    """A number of each expert over time `[R, M, S]` by expert id, NaN while that expert does not exist."""
     num_ids = 1 + max(int(record.ids_RE.max()) for record in records)
-    loads = np.full((len(records), records[-1].load_RE.shape[0], num_ids), np.nan)
+    found = np.full((len(records), len(records[-1].ids_RE), num_ids), np.nan)
     start = 0
     for _, group in itertools.groupby(records, key=lambda record: id(record.ids_RE)):  # until experts come or go
         alike = list(group)
-        load_SRE = np.stack([record.load_RE for record in alike])
-        ids_SRE = np.broadcast_to(alike[0].ids_RE, load_SRE.shape)
-        np.put_along_axis(loads[start : start + len(alike)], ids_SRE, load_SRE, axis=-1)
+        values_SRE = np.stack([getattr(record, name) for record in alike])
+        ids_SRE = np.broadcast_to(alike[0].ids_RE, values_SRE.shape)
+        np.put_along_axis(found[start : start + len(alike)], ids_SRE, values_SRE, axis=-1)
         start += len(alike)
-    return np.moveaxis(loads, 0, -1)
+    return np.moveaxis(found, 0, -1)
 
 
 def deaths_by_id(record: Record, num_ids: int) -> np.ndarray:

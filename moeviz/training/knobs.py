@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from moeviz.config import KNOBS, RunConfig, Value
+from moeviz.training import treating
+from moeviz.training.treating import Treated
 
 DEFAULT_RATE = RunConfig().learning_rate
 SHORT_NAMES = {
@@ -19,11 +21,19 @@ SHORT_NAMES = {
 
 
 @dataclass(frozen=True)
+class Setting:
+    """All that is set by hand: the knobs of every run, and which experts are treated."""
+
+    configs: tuple[RunConfig, ...]
+    treated: Treated
+
+
+@dataclass(frozen=True)
 class Turn:
-    """All that was turned at one step: from which configs, and what has changed since, as labels by knob."""
+    """All that was turned at one step: from which setting, and what has changed since, as labels by knob or expert."""
 
     step: int
-    before: tuple[RunConfig, ...]
+    before: Setting
     labels: dict[str, str]
 
 
@@ -98,13 +108,19 @@ def labels(before: Sequence[RunConfig], after: Sequence[RunConfig]) -> dict[str,
     return found
 
 
-def turned(turns: Sequence[Turn], step: int, before: tuple[RunConfig, ...], after: tuple[RunConfig, ...]) -> list[Turn]:
+def changes(before: Setting, after: Setting) -> dict[str, str]:
+    """What changed, by knob or treated expert."""
+    sizes = [[config.num_experts for config in each.configs] for each in (before, after)]
+    return labels(before.configs, after.configs) | treating.labels(before.treated, after.treated, sizes[0] == sizes[1])
+
+
+def turned(turns: Sequence[Turn], step: int, before: Setting, after: Setting) -> list[Turn]:
     """The turns with one more; those of one step become one, so that a slider dragged on a paused run is one change."""
     earlier, order = list(turns), []
     if earlier and earlier[-1].step == step:
         last = earlier.pop()
         before, order = last.before, list(last.labels)
-    found = labels(before, after)
+    found = changes(before, after)
     in_order = {name: found[name] for name in (*order, *found) if name in found}
     return [*earlier, Turn(step, before, in_order)] if found else earlier
 

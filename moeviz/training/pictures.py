@@ -200,16 +200,19 @@ def curve(training: Training) -> Arrays:
 
 def time_charts(training: Training) -> Arrays:
     """The history so far, thinned, the newest measurement included, and every death, not thinned."""
-    records = training.records
-    if records[-1] is not training.measure(fresh=False):
-        records = [*records, training.measure(fresh=False)]
-    records = history.thin(records)
+    records = charted(training)
     charted_SRC = np.stack([each.charted for each in records])
     arrays = {f"history_{name}": charted_SRC[..., column].T for column, name in enumerate(history.CHARTED)}
     arrays["history_step"] = np.array([each.step for each in records])
-    arrays["history_load"] = history.loads_by_id(records)
+    arrays["history_load"] = history.by_id(records)
     arrays["deaths"] = history.deaths_by_id(records[-1], arrays["history_load"].shape[1])
     return {name: value.astype("f4") for name, value in arrays.items()}
+
+
+def charted(training: Training) -> list[history.Record]:
+    """The records that time charts show."""
+    newest = training.measure(fresh=False)
+    return history.thin(training.records if training.records[-1] is newest else [*training.records, newest])
 
 
 def probe(training: Training, place: tuple[float, float] | None) -> tuple[list[float], Arrays]:
@@ -286,7 +289,7 @@ MAPS = ("first_choice", "confidence", "prediction", "gate", "expert_output")
 PLANE = ("map", "curve", "projection")  # views where a token is a point
 # the views without which a picture makes no sense
 NEEDS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(MAPS, ("map",)), **dict.fromkeys(("points", "choices", "batch", "journey"), PLANE),
+    **dict.fromkeys(MAPS, ("map",)), **dict.fromkeys(("points", "choices", "batch", "journey", "skill"), PLANE),
     "curve": ("curve",), "rows": ("rows",),
 }  # fmt: skip
 PICTURES: dict[str, Callable[[Training], Arrays]] = {

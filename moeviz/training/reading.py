@@ -15,6 +15,7 @@ from moeviz.experts import EXPERTS
 from moeviz.model import MoE, RouterOptions, RoutingKnobs
 from moeviz.rules import ROUTER_INFO
 from moeviz.tasks import TaskData
+from moeviz.training.step import Numbers
 from moeviz.transformer import Model, Transformer
 
 BLOCK_WIDTH = 16  # of a Transformer's hidden state
@@ -59,6 +60,13 @@ def knob(configs: Sequence[RunConfig], name: str, like: Tensor) -> PerRun:
 def per_run(values: Sequence[PerRun], like: Tensor) -> PerRun:
     """One number where all agree, else a tensor with one for each run."""
     return side_by_side(values, [1] * len(values), like)
+
+
+def numbers(configs: Sequence[RunConfig], like: Tensor) -> Numbers:
+    """The knobs of a step as numbers; how large a loss may be is not among them, and nobody is treated."""
+    rate_R = torch.tensor([config.learning_rate for config in configs], device=like.device, dtype=like.dtype)
+    coef = knob(configs, "balance_coef", like)
+    return Numbers(training_knobs(configs, like), coef, rate_R, rate_R * torch.inf, bias_rate(configs, like))
 
 
 def training_knobs(configs: Sequence[RunConfig], like: Tensor, num_tokens: int | None = None) -> RoutingKnobs:

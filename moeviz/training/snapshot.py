@@ -12,20 +12,21 @@ import torch
 
 from moeviz.config import TASK_INFO
 from moeviz.rules import ROUTER_INFO
-from moeviz.training import diverging, pictures, reading
+from moeviz.training import diverging, pictures, reading, treating
 from moeviz.training.history import Record
 from moeviz.training.journey import journey
+from moeviz.training.learning import skill, trails
 from moeviz.training.rows import rows
 from moeviz.training.seating import seating
+from moeviz.training.side_by_side import arrays_together
 
 if TYPE_CHECKING:
     from moeviz.training.core import Training
 
 
 OF_THE_PROBE = {"journey": journey, "rows": rows}  # pictures of the token at the probe; all others are of the whole run
-PICTURES = pictures.PICTURES | {"seating": seating}
+PICTURES = pictures.PICTURES | {"seating": seating, "trails": trails, "skill": skill}
 OF_ALL = {"marks", "probe"}  # lists of a header that do not have one entry for each run
-WITHOUT_RUNS = {"history_step", "curve_x", "curve_target"}  # arrays whose first axis is not the runs'
 PER_RUN = (
     "task_loss", "train_metric", "test_loss", "test_metric", "cv_load", "specialization", "dropped_share",
     "random_drop", "unserved_share",
@@ -92,19 +93,23 @@ def _header(training: Training, record: Record) -> dict[str, Any]:
         "task": configs[0].task, "router": [config.router for config in configs],
         "kind": info.kind, "view": info.view, "extent": pictures.extent(training),
         "num_runs": len(configs), "num_experts": configs[0].num_experts, "num_outputs": task.num_outputs,
+        "experts": [config.num_experts for config in configs],
         "ids": training.ids_RE.tolist(), "top_k": [config.top_k for config in configs],
         "balance_coef": [config.balance_coef for config in configs],
         "renormalized": [config.renormalized for config in configs],
         "weights": [config.weights for config in configs],
         "choice": [ROUTER_INFO[config.router].choice for config in configs],
         "balance_loss": [config.balance_loss for config in configs],
+        "treated": treating.by_place(training.treated, training.ids_RE),
         "dead": record.dead_RE.tolist(), **_cost(training),
         "died_at": [
             [since if is_dead else None for since, is_dead in zip(since_E, dead_E, strict=True)]
             for since_E, dead_E in zip(record.idle_since_RE.tolist(), record.dead_RE.tolist(), strict=True)
         ],
         "metric_name": training.metric_name, "dispatch": training.dispatch, "device": str(training.device),
-        "seconds": round(training.seconds, 4), "lo": low, "hi": high, "marks": [list(mark) for mark in training.marks],
+        "seconds": round(training.seconds, 4), "step_seconds": [training.step_seconds] * len(configs),
+        "tape": training.tape.told(training.current_step),
+        "lo": low, "hi": high, "marks": [list(mark) for mark in training.marks],
         "num_shared": configs[0].num_shared_experts, "reason": training.reason, "diverged_at": training.diverged_at,
         "diverged_why": diverging.why(configs, training.diverged_at),
         "batch_dependent": reading.batch_decides(configs), "limited": reading.has_seats(configs),
@@ -135,16 +140,9 @@ def take_together(parts: Sequence[Snapshot], run_R: np.ndarray) -> Snapshot:
     Args:   run_R: the place that each run gets, in the order of the parts.
     """
     order_R = np.argsort(run_R)
-    steps_S = max((part.arrays.get("history_step", np.zeros(0)) for part in parts), key=len)
-    shared = [name for name in parts[0].arrays if all(name in part.arrays for part in parts)]
-    arrays = {name: parts[0].arrays[name] for name in shared if name in WITHOUT_RUNS}
-    for name in (each for each in shared if each not in WITHOUT_RUNS):
-        over_time = name.startswith("history_")
-        values = [_at(part, part.arrays[name], steps_S) if over_time else part.arrays[name] for part in parts]
-        arrays[name] = np.concatenate(_padded(values))[order_R]
+    arrays = arrays_together([part.arrays for part in parts], order_R, "history_step")
     header = _header_together([part.header for part in parts], order_R)
     if "history_step" in arrays:
-        arrays["history_step"] = steps_S
         diverging.end_curves(arrays, header["diverged_at"])
     return Snapshot(header, arrays)
 
@@ -157,7 +155,8 @@ def _header_together(headers: Sequence[dict[str, Any]], order_R: np.ndarray) -> 
             entries = [entry for header in headers for entry in header[name]]
             together[name] = [entries[place] for place in order_R]
     return together | {
-        "num_runs": len(order_R), "step": max(header["step"] for header in headers),
+        "num_runs": len(order_R), "num_experts": max(header["num_experts"] for header in headers),
+        "step": max(header["step"] for header in headers),
         "seconds": round(sum(header["seconds"] for header in headers), 4),
         "reason": diverging.reason(together["diverged_why"]),
         "dispatch": ", ".join(dict.fromkeys(header["dispatch"] for header in headers)),
@@ -165,20 +164,3 @@ def _header_together(headers: Sequence[dict[str, Any]], order_R: np.ndarray) -> 
         "limited": any(header["limited"] for header in headers),
         "batch_dependent": any(header["batch_dependent"] for header in headers),
     }  # fmt: skip
-
-
-def _at(part: Snapshot, values: np.ndarray, steps_S: np.ndarray) -> np.ndarray:
-    """A history at these steps; that of a training which has stopped stays as it was last."""
-    own_S = part.arrays["history_step"]
-    return values[..., (np.searchsorted(own_S, steps_S, side="right") - 1).clip(min=0)]
-
-
-def _padded(values: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Arrays of one shape but for the runs; experts that only some have ever had are NaN in the others."""
-    shape = np.max([value.shape[1:] for value in values], axis=0).astype(int) if values[0].ndim > 1 else ()
-    padded = []
-    for value in values:
-        room = np.full((len(value), *shape), np.nan if value.dtype.kind == "f" else 0, dtype=value.dtype)
-        room[tuple(slice(size) for size in value.shape)] = value
-        padded.append(room)
-    return padded

@@ -40,6 +40,7 @@ class Numbers:
     learning_rate_R: Float[Tensor, " R"]
     largest_loss_R: Float[Tensor, " R"]  # a run whose task loss exceeds it stands still from then on
     bias_rate: PerRun = 0.0
+    frozen_REP: Bool[Tensor, "R A P"] | None = None  # numbers that do not learn
 
     @staticmethod
     def joined(parts: Sequence[Numbers], num_runs: Sequence[int]) -> Numbers:
@@ -51,11 +52,27 @@ class Numbers:
         }
         places = [part.routing.capacity for part in parts if part.routing.capacity is not None]
         capacity = side_by_side(places, num_runs, rate_R) if places else None
-        routing = RoutingKnobs(capacity=capacity, token_groups=parts[0].routing.token_groups, **shared)
+        killed_RE = _masks_joined([part.routing.killed_RE for part in parts], num_runs)
+        routing = RoutingKnobs(
+            capacity=capacity, token_groups=parts[0].routing.token_groups, killed_RE=killed_RE, **shared
+        )
+        frozen_REP = _masks_joined([part.frozen_REP for part in parts], num_runs)
         coef, bias_rate = (
             side_by_side([getattr(part, name) for part in parts], num_runs, rate_R) for name in ("coef", "bias_rate")
         )
-        return Numbers(routing, coef, rate_R, torch.cat([part.largest_loss_R for part in parts]), bias_rate)
+        largest_R = torch.cat([part.largest_loss_R for part in parts])
+        return Numbers(routing, coef, rate_R, largest_R, bias_rate, frozen_REP)
+
+
+def _masks_joined(parts: Sequence[Tensor | None], num_runs: Sequence[int]) -> Tensor | None:
+    """The masks of several groups of runs as that of one; None = false everywhere."""
+    shape = next((mask.shape[1:] for mask in parts if mask is not None), None)
+    if shape is None:
+        return None
+    like = next(mask for mask in parts if mask is not None)
+    return torch.cat(
+        [like.new_zeros(count, *shape) if mask is None else mask for mask, count in zip(parts, num_runs, strict=True)]
+    )
 
 
 @dataclass(frozen=True)
@@ -124,13 +141,20 @@ def _applied(
     numbers: Numbers, before: Progress, gradient_REP: Tensor, task_loss_R: Tensor, routing: Routing
 ) -> Progress:
     """Clip and apply; a run whose gradient is not finite, or whose loss exploded, stands still from now on."""
+    frozen_REP, killed_RE = numbers.frozen_REP, numbers.routing.killed_RE
+    if frozen_REP is not None:
+        gradient_REP = gradient_REP.masked_fill(frozen_REP, 0)
     clipped_REP, norm_R = clipped(gradient_REP, LARGEST_GRADIENT)
     healthy_R = before.healthy_R & (norm_R < torch.inf) & (task_loss_R < numbers.largest_loss_R)
     gradient_REP = clipped_REP.masked_fill(over(~healthy_R, 2), 0)
     adam, rows_REP = before.adam.update(before.rows_REP, gradient_REP, numbers.learning_rate_R * healthy_R)
+    if frozen_REP is not None:  # without a gradient Adam would still move them, by what it remembers
+        rows_REP = before.rows_REP.where(frozen_REP, rows_REP)
+        adam = adam.except_where(frozen_REP, before.adam)
     bias_RE = before.bias_RE
     if not _is_off(numbers.bias_rate):
-        bias_RE = bias_step(bias_RE, routing, rate=numbers.bias_rate * healthy_R.to(bias_RE.dtype))
+        rate = numbers.bias_rate * healthy_R.to(bias_RE.dtype)
+        bias_RE = bias_step(bias_RE, routing, rate=rate, killed_E=killed_RE)
     updated_RE = before.updated_RE + routing.kept_TE.any(-2)
     return Progress(rows_REP, adam, gradient_REP, updated_RE, healthy_R, bias_RE)
 

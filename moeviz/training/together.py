@@ -39,4 +39,4 @@ def step_together(trainings: Sequence[Training]) -> None:
         training.advance(own)
     seconds = (time.perf_counter() - began) / sum(counts)
     for training, count in zip(moving, counts, strict=True):
-        training.seconds += seconds * count
+        training.took(seconds * count)

@@ -115,7 +115,8 @@ def _widget(knob: Knob, config: RunConfig, only: Collection[str] = ()) -> None:
         if knob.name == "router":
             st.caption(ROUTER_INFO[value].story)
     elif knob.scale in ("log", "log0") or knob.optional or (knob.kind is int and knob.routers):
-        st.select_slider(knob.label, _stops(knob, config), help=knob.help, key=key, format_func=_number_label)
+        present = st.session_state.get(key, value)
+        st.select_slider(knob.label, stops(knob, config, present), help=knob.help, key=key, format_func=_number_label)
     else:
         _linear(knob, config, key)
 
@@ -142,7 +143,7 @@ def _keep_value(key: str, high: int) -> None:
     st.session_state[f"{key}_high"] = high
 
 
-def _stops(knob: Knob, config: RunConfig) -> list[Any]:
+def stops(knob: Knob, config: RunConfig, present: Value) -> list[Any]:
     """The values that a logarithmic slider stops at, the present one among them (an address may name any)."""
     low, high = knob.low or 0, knob.page_high or knob.high or 0
     if knob.name == "num_classes":
@@ -159,7 +160,6 @@ def _stops(knob: Knob, config: RunConfig) -> list[Any]:
     usual = knob.default if isinstance(knob.default, float) and knob.default else 1.0
     first = max(low, min(0.01, usual / 10) if knob.scale == "log0" else 0)
     inside = {stop for stop in [*stops, high] if first <= stop <= high} | ({0.0} if knob.scale == "log0" else set())
-    present = st.session_state.get(_key(knob.name), getattr(config, knob.name))
     numbers = sorted(inside | ({present} if present is not None else set()))
     return [None, *numbers] if knob.optional else numbers
 

@@ -32,14 +32,18 @@ def stage(
     losses: Sequence[tuple[str, float]] = (),
     measures: Sequence[Mapping[str, Any]] = (),
     whys: Sequence[str] = (),
+    knob: str = "",
+    section: str = "",
     on_recovered: Callable[[], None] = lambda: None,
     on_present: Callable[[], None] = lambda: None,
     on_preset: Callable[[str], None] = lambda name: None,
+    on_asked: Callable[[str], None] = lambda what: None,
 ) -> list[float] | None:
     """Draw the run live; returns where the visitor last put the probe.
 
     Args:   layout: `playground` (one map, probe, load, charts), `twins` (maps side by side), `journey` (the way of one
-            token), `routers` (a few tokens through two routers) or `methods` (runs as rows of curves).
+            token), `routers` (a few tokens through two routers), `methods` (runs as rows of curves) or `lab` (twins,
+            and one question about them at a time).
             charts: the functions of `moeviz.figures` that make the templates.  titles: one for each run.
             probe: where the probe starts, in view coordinates.  view: of the task, map | curve | projection | rows.
             story: said above the picture, in place of the first three steps.
@@ -51,7 +55,9 @@ def stage(
             numbers: shown live beside each run, as label, name in a frame's header and digits.
             losses: those that measure balance, with their balanced value (`routers` only).
             measures, whys: what each row draws, and what it says (`methods` only).
+            knob: what differs between the twins.  section: the question that is open (`lab` only, both).
             on_recovered: called after a diverged run has gone back.  on_present, on_preset: called for their keys.
+            on_asked: called for what only the page can do (`lab` only): "lambda 2" turns λ on for the third twin.
     """
     component = st.components.v2.component("moeviz_stage", html=LOADER_HTML, js=LOADER_JS, isolate_styles=False)
     data = {
@@ -60,6 +66,7 @@ def stage(
         "story": story, "presets": list(presets), "save": save, "ghost": ghost,
         "warm": warm, "code": code or {}, "numbers": [list(each) for each in numbers],
         "losses": [list(each) for each in losses], "measures": [dict(each) for each in measures], "whys": list(whys),
+        "knob": knob, "section": section,
         "charts": {name: _template(figure) for name, figure in (charts or {}).items()},
     }  # fmt: skip
     key = f"stage_{layout}"
@@ -67,6 +74,7 @@ def stage(
         data=data, key=key, on_probe_change=lambda: None,
         on_recovered_change=on_recovered, on_present_change=on_present,
         on_preset_change=lambda: on_preset(str(st.session_state[key]["preset"])),
+        on_asked_change=lambda: on_asked(str(st.session_state[key]["asked"])),
     )  # fmt: skip
     try:
         return check_probe(result.get("probe"))

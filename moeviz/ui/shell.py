@@ -17,6 +17,7 @@ st.navigation(
         st.Page(PAGES / "home.py", title="Home", default=True),
         st.Page(PAGES / "journey.py", title="One token's journey", url_path="journey"),
         st.Page(PAGES / "playground.py", title="Playground", url_path="playground"),
+        st.Page(PAGES / "lab.py", title="Balance lab", url_path="lab"),
         st.Page(PAGES / "routers.py", title="Routers", url_path="routers"),
         st.Page(PAGES / "methods.py", title="Ways to balance", url_path="methods"),
         st.Page(PAGES / "article.py", title="The article, checked", url_path="article"),

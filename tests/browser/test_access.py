@@ -35,6 +35,10 @@ VISITS: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("/routers?play=1", {}, ()),
     ("/routers?left=expert_choice&right=soft&num_experts=16", {"color_scheme": "dark"}, ()),
     ("/routers?left=noisy_top_k&right=hash", PHONE, ()),
+    ("/lab", {}, ("collapse", "learners", "evenness", "tradeoff", "specialists")),
+    ("/lab?num_experts=3&top_k=1&dense=active", {"color_scheme": "dark"}, ("learners", "evenness", "simplex")),
+    ("/lab?num_experts=16", PHONE, ("collapse", "learners", "specialists")),
+    ("/lab", {"forced_colors": "active"}, ("learners", "simplex")),
     ("/methods", {"color_scheme": "dark"}, ()),
     ("/methods", PHONE, ()),
 ]

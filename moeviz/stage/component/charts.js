@@ -3,6 +3,7 @@
 import { nameGhost } from './ghost.js';
 import { addMarks } from './marks.js';
 import { hue, letter } from './palette.js';
+import { rewound } from './rewind.js';
 import { chartWords } from './words.js';
 
 const UPDATE_PAUSE = 250; // ms between updates: at most four a second
@@ -56,7 +57,7 @@ export class Charts {
 
   // Curves of a run that has started again, or of other data, are taken away at once, and new ones asked for.
   follow(header) {
-    const stale = header.scene !== this.scene || header.step < this.step;
+    const stale = header.scene !== this.scene || (header.step < this.step && !rewound(header));
     this.scene = header.scene;
     this.step = header.step;
     if (!stale) return;

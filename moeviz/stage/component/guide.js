@@ -1,6 +1,7 @@
 // Above the map: three things to try, which tick themselves from the run's data; or the story of the preset on screen.
 
 import { setText } from './numbers.js';
+import { rewound } from './rewind.js';
 
 const STEPS = [
   { text: 'Watch: some experts get no work (idle, †)', done: (now) => now.idle > 0 && now.step >= SOON },
@@ -34,6 +35,8 @@ export class Guide {
 
   // `story` takes the place of the steps. `flying`: whether a batch is to be seen on its way.
   draw(header, story, first, flying = false) {
+    this.host.hidden = rewound(header); // words about what was recorded stand in its place
+    if (this.host.hidden) return;
     if (!story) this.look(header, first);
     const next = STEPS.findIndex((_, index) => !this.seen.has(index));
     setText(this.ticks, story ? '' : STEPS.map((_, index) => (this.seen.has(index) ? '✓' : '○')).join(' '));

@@ -1,23 +1,29 @@
 // The stage's skeleton in its layouts: `playground` (one run, everything about it), `twins` (runs side by side), `journey` (one
-// token's way from input to loss), `routers` (a few tokens through two routers) and `methods` (runs as rows of curves).
+// token's way from input to loss), `routers` (a few tokens through two routers), `methods` (runs as rows of curves) and `lab`
+// (twins, and one question about them at a time).
 
+import { lab } from './labparts.js';
 import { LOAD_NOTE } from './load.js';
 import { PANELS } from './panels.js';
+import { REWOUND, SCRUBBER } from './rewind.js';
 
 const CHART_TITLES = { loss: 'Losses', metric: 'Accuracy', load: 'Load over time', uneven: 'Unevenness of load', dropped: 'Dropped when tested, and by chance' };
 const SIDE_CHART = 'loss'; // drawn beside the map; all other charts share the tabs below
 
-const TOOLBAR = `
+const toolbar = (also = '') => `
   <div class="mv-toolbar" role="toolbar" aria-label="Training" data-part="toolbar">
     <button type="button" class="mv-main-button" data-part="play"></button>
     <button type="button" data-part="step" title="Train one step">Step</button>
     <button type="button" data-part="leap" title="Train fifty steps">+50</button>
     <button type="button" data-part="reset" title="Start again from step 0 with the same seed">Reset</button>
     <button type="button" class="mv-presenting" data-part="hide">Hide (H)</button>
-    <div class="mv-speeds" role="group" aria-label="Speed" data-part="speeds"></div>
+    <div class="mv-speeds" role="group" aria-label="Speed" data-part="speeds"></div>${also}
     <p class="mv-readout"><span data-part="metric"></span><span>step <b data-part="counter">0</b></span></p>
   </div>
   <div class="mv-banner" role="status" data-part="banner" hidden></div>`;
+
+const TOOLBAR = toolbar();
+const WITH_REWIND = `${toolbar(SCRUBBER)}${REWOUND}`;
 
 const PICTURE = `
   <div class="mv-field" data-part="field"><canvas data-part="canvas"></canvas>
@@ -29,7 +35,9 @@ const LOAD_KEY = `<span class="mv-key"><i class="mv-diamond">◆</i> mean probab
 
 const IDLE = 'no test input chose it in the last three measurements, which are ten steps apart';
 
-const PLAYGROUND = `${TOOLBAR}
+const KEYS = `<span class="mv-key" title="${IDLE}">† idle</span> ${LOAD_KEY}`;
+
+const PLAYGROUND = `${WITH_REWIND}
   <p class="mv-guide" data-part="guide"></p>
   <dl class="mv-measured" data-part="measured-0" hidden></dl>
   <div class="mv-stack">
@@ -81,7 +89,7 @@ const twin = (run) => `
 const twins = (count) => `${TOOLBAR}
   <div class="mv-twins">${Array.from({ length: count }, (_, run) => twin(run)).join('')}</div>
   <p class="mv-legend"><span data-part="legend"></span><span>bars: load in %, the share of choices</span> <span>unevenness: 0 = even</span>
-    <span class="mv-key" title="${IDLE}">† idle</span> ${LOAD_KEY}<span data-part="load-note" hidden>${LOAD_NOTE}</span></p>`;
+    ${KEYS}<span data-part="load-note" hidden>${LOAD_NOTE}</span></p>`;
 
 const choice = (name, label, options) => `<div class="mv-choice" role="group" aria-label="${label}"><span>${label}</span><span class="mv-speeds">${
   options.map(([value, text]) => `<button type="button" data-choice="${name}" data-value="${value}">${text}</button>`).join('')}</span></div>`;
@@ -161,7 +169,7 @@ const methods = (count) => `${TOOLBAR}
   <div class="mv-methods">${Array.from({ length: count }, (_, run) => method(run)).join('')}</div>
   <p class="mv-legend"><span>Each curve runs from step 0 to now, on one scale for all rows.</span><span class="mv-key"><i class="mv-gray"></i> without balancing</span></p>`;
 
-const SKELETONS = { playground: () => PLAYGROUND, twins, journey: () => JOURNEY, routers, methods };
+const SKELETONS = { playground: () => PLAYGROUND, twins, journey: () => JOURNEY, routers, methods, lab: (count) => `${WITH_REWIND}${lab(count, KEYS)}` };
 
 // Fills `root` and returns `find(part)`.
 export function build(root, data) {
@@ -193,12 +201,12 @@ export function placeBelow(find, templates, charts, panels) {
   if (!find('side-chart')) return;
   const names = Object.keys(templates ?? {});
   find('side-chart').hidden = !names.includes(SIDE_CHART);
-  if (names.includes(SIDE_CHART)) charts.add(SIDE_CHART, chartHost(find('side-chart'), SIDE_CHART), templates[SIDE_CHART]);
+  if (names.includes(SIDE_CHART)) charts.add(SIDE_CHART, chartHost(find('side-chart'), CHART_TITLES[SIDE_CHART]), templates[SIDE_CHART]);
   find('panels').replaceChildren();
   const titles = {};
   for (const name of names.filter((each) => each !== SIDE_CHART)) {
     titles[name] = CHART_TITLES[name] ?? name;
-    charts.add(name, chartHost(tabPanel(find('panels'), 'mv-chart mv-panel', titles[name]), name), templates[name]);
+    charts.add(name, chartHost(tabPanel(find('panels'), 'mv-chart mv-panel', titles[name]), titles[name]), templates[name]);
   }
   for (const [name, { label }] of Object.entries(PANELS)) {
     titles[name] = label;
@@ -209,16 +217,16 @@ export function placeBelow(find, templates, charts, panels) {
   });
 }
 
-// Every chart with its title, side by side.
-function placeAll(host, templates, charts) {
+// Every chart with its title, side by side; `titles` are those of charts that only one layout has.
+export function placeAll(host, templates, charts, titles = {}) {
   host.replaceChildren();
   for (const [name, template] of Object.entries(templates ?? {})) {
     const box = document.createElement('figure');
     const panel = Object.assign(document.createElement('div'), { className: 'mv-chart' });
     panel.setAttribute('role', 'img');
-    box.append(Object.assign(document.createElement('figcaption'), { className: 'mv-heading', textContent: CHART_TITLES[name] }), panel);
+    box.append(Object.assign(document.createElement('figcaption'), { className: 'mv-heading', textContent: titles[name] ?? CHART_TITLES[name] }), panel);
     host.append(box);
-    charts.add(name, chartHost(panel, name), template);
+    charts.add(name, chartHost(panel, titles[name] ?? CHART_TITLES[name]), template);
   }
 }
 
@@ -237,7 +245,7 @@ function tab(name, label) {
   return button;
 }
 
-// Tabs of which one is chosen: the Tab key enters at that one, the arrow keys choose another.
+// Tabs of which one is chosen: the Tab key enters at that one, the arrow keys choose another. Returns what chooses by place.
 export function chooseAmong(host, labels, onChoose) {
   const names = Object.keys(labels);
   const tabs = names.map((name) => tab(name, labels[name]));
@@ -258,10 +266,11 @@ export function chooseAmong(host, labels, onChoose) {
   });
   host.replaceChildren(...tabs);
   if (tabs.length) choose(0);
+  return choose;
 }
 
-function chartHost(panel, name) {
+function chartHost(panel, title) {
   panel.replaceChildren(document.createElement('div'));
-  panel.setAttribute('aria-label', `${CHART_TITLES[name]} over training steps`);
+  panel.setAttribute('aria-label', `${title} over training steps`);
   return panel.firstChild;
 }

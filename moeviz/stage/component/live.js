@@ -6,6 +6,7 @@ import { Controls } from './controls.js';
 import { decodeFrame } from './frame.js';
 import { Journey } from './journey.js';
 import { Keys } from './keys.js';
+import { Lab } from './lab.js';
 import { build, placeBelow } from './layout.js';
 import { Calm } from './numbers.js';
 import { Measured } from './measured.js';
@@ -13,6 +14,7 @@ import { Methods } from './methods.js';
 import { Panels } from './panels.js';
 import { PICTURES } from './pictures.js';
 import { Playground } from './playground.js';
+import { Rewind } from './rewind.js';
 import { Routers } from './routers.js';
 import { save, Saved } from './save.js';
 import { Status } from './status.js';
@@ -23,7 +25,7 @@ import { Twins } from './twins.js';
 
 const greeted = new Set(); // tokens of runs that this page has met
 const warmed = new Set(); // ... and of those that were asked for their first steps
-const LAYOUTS = { playground: Playground, twins: Twins, journey: Journey, routers: Routers, methods: Methods };
+const LAYOUTS = { playground: Playground, twins: Twins, journey: Journey, routers: Routers, methods: Methods, lab: Lab };
 const DRAWN_FROM = { curve: ['curve'], projection: ['choices'], rows: ['rows'] }; // a map: what its picture wants
 const EVERYTHING = ['rows', 'points', 'choices', 'groups', 'history', ...Object.values(PICTURES).flatMap(({ want }) => want)];
 const AT_ONCE = 50; // steps that a run can be asked for in one message
@@ -54,9 +56,10 @@ export class Stage {
     if (!this.find || !data) return; // still starting: start() reads the newest data
     this.theme = null;
     if (before.story !== data.story && this.root.getBoundingClientRect().top < 0) this.root.scrollIntoView(); // a preset from below
-    const shape = (each) => JSON.stringify([each.layout, each.titles]);
+    const shape = ({ layout, titles }) => JSON.stringify([layout, this.layout.follow ? titles.length : titles]);
     if (shape(before) !== shape(data)) this.arrange();
     else if (JSON.stringify(before.charts) !== JSON.stringify(data.charts)) this.setCharts();
+    this.layout.follow?.(before, data);
     this.root.classList.toggle('mv-present', Boolean(data.present));
     if (before.ghost !== data.ghost) this.connection.send({ op: 'ghost', value: data.ghost });
     if (before.token !== data.token) this.connect();
@@ -77,6 +80,7 @@ export class Stage {
       send(message);
       this.askSoon(); // another speed wants other pictures
     });
+    this.rewind = this.find('scrub') && !data.saved ? new Rewind(this.find, send) : null;
     this.layout = new LAYOUTS[data.layout](this);
     this.charts = new Charts(() => this.askSoon());
     this.panels = new Panels(() => this.redraw());
@@ -91,7 +95,9 @@ export class Stage {
   }
 
   setCharts() {
-    placeBelow(this.find, this.component.data.charts, this.charts, this.panels);
+    const { charts } = this.component.data;
+    if (this.layout.placeCharts) this.layout.placeCharts(charts, this.charts);
+    else placeBelow(this.find, charts, this.charts, this.panels);
   }
 
   connect() {
@@ -157,6 +163,7 @@ export class Stage {
     drawStopped(this.find, header);
     this.describing.run(() => !this.closed && this.layout.describe());
     this.controls.draw(header);
+    this.rewind?.draw(header);
     this.status.show(header);
     this.warm(header);
     this.frames += 1;
@@ -249,6 +256,7 @@ export class Stage {
     this.charts?.close();
     this.panels?.close();
     this.keys?.close();
+    this.rewind?.close();
     clearTimeout(this.again);
     this.again = null;
   }

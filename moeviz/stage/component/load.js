@@ -20,7 +20,7 @@ export class LoadPanel {
 
   draw({ header, arrays, run, top }) {
     const ids = header.ids[run];
-    const load = arrays.load.of(run);
+    const load = arrays.load.of(run).subarray(0, ids.length); // of several runs, another may have more experts
     const meanProb = arrays.mean_prob.of(run);
     const shown = roundedShares(load);
     const texts = header.state !== 'running' || this.texts.ready();
@@ -47,10 +47,14 @@ function written(share, load, dead, full) {
 }
 
 // One scale for all runs on screen, so that twins can be compared; it grows at once and shrinks late. `before`: the last one.
+// A network of one expert, whose load is always 1, does not count beside others.
 export function loadScale(header, arrays, before) {
   let highest = 0;
-  for (const values of [arrays.load.data, arrays.mean_prob.data, arrays.ghost_load?.data ?? []]) {
-    for (const value of values) if (value > highest) highest = value;
+  for (let run = 0; run < header.num_runs; run += 1) {
+    if (header.ids[run].length === 1 && header.num_experts > 1) continue;
+    for (const values of [arrays.load, arrays.mean_prob, arrays.ghost_load]) {
+      for (const value of values?.of(run) ?? []) if (value > highest) highest = value;
+    }
   }
   const least = FAIR_SHARES / header.num_experts;
   const wanted = highest > least ? highest * HEADROOM : least;

@@ -9,6 +9,10 @@ export const CLASS_SYMBOLS = [
   'circle', 'square', 'triangle-up', 'diamond', 'triangle-down', 'cross', 'pentagon', 'star', 'hexagon', 'x',
 ];
 
+// Run r of a figure: dashes for lines three wide (plotly's solid, dash, dot, dashdot, longdash, longdashdot), and a shade.
+export const DASHES = ['', '9 9', '3 3', '9 3 3 3', '15 15', '15 6 3 6'];
+export const SHADES = [1, 1, 1, 0.62, 0.62, 0.62];
+
 // A to Z, then AA, AB, …: an expert's name for as long as it lives.
 export function letter(id) {
   let name = '';

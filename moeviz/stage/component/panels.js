@@ -99,13 +99,19 @@ function squares(host, header, arrays) {
 
 // Which share of each true group has which expert as its first choice; with what a gate would reach that knows nothing.
 function groups(host, header, arrays) {
-  const ids = header.ids[0];
-  const share = arrays.group_share.of(0);
-  const count = share.length / ids.length;
-  const key = [ids, count].join('|');
+  const match = groupTable(host, header, arrays, 0);
+  setText(host.firstChild, `${match} Table: % of each true group (columns; hidden from the model) whose first choice is this expert (rows), and the expert’s load.`);
+}
+
+// The same of any run, for any page; returns how well experts and groups match.
+export function groupTable(host, header, arrays, run) {
+  const ids = header.ids[run];
+  const [, most, count] = arrays.group_share.shape;
+  const share = arrays.group_share.of(run).subarray(0, ids.length * count);
+  const key = [ids, most, count].join('|');
   if (host.dataset.key !== key) {
     host.dataset.key = key;
-    host.innerHTML = `<p></p>${expertTable('Experts and true groups', ids, Array.from({ length: count }, (_, group) => group + 1))}`;
+    host.innerHTML = `<p></p>${expertTable('Experts and true groups', ids, [...Array.from({ length: count }, (_, group) => group + 1), 'load, %'])}`;
   }
   const [said, table] = host.children;
   const rows = table.querySelectorAll('tbody tr');
@@ -115,8 +121,12 @@ function groups(host, header, arrays) {
     cell.style.setProperty('--mv-share', value.toFixed(3));
     cell.classList.toggle('mv-most', value > 0.5);
   });
-  const match = header.specialization[0];
-  setText(said, `Match with true groups (0-1): ${match === null ? '–' : match.toFixed(2)} · with shuffled groups: ${arrays.group_baseline.data[0].toFixed(2)}. Table: % of each true group (columns; hidden from the model) whose first choice is this expert (rows).`);
+  const load = arrays.load.of(run);
+  rows.forEach((row, expert) => setText(row.lastElementChild, percent(load[expert])));
+  const match = header.specialization[run];
+  const text = `Match with true groups (0-1): ${match === null ? '–' : match.toFixed(2)} · with shuffled groups: ${arrays.group_baseline.data[run].toFixed(2)}.`;
+  setText(said, text);
+  return text;
 }
 
 // An empty table with a row for each expert.

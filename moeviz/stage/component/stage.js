@@ -23,10 +23,13 @@ export function unmount(parentElement) {
   stages.delete(parentElement);
 }
 
-// The loader's own link brings the stylesheet; nothing is drawn before it is there, unless it takes too long.
+// The loader's own links bring the stylesheets; nothing is drawn before they are there, unless it takes too long.
 function styles(parentElement) {
-  const link = parentElement.querySelector('link[rel="stylesheet"]');
-  if (!link || link.sheet) return Promise.resolve();
+  const links = [...parentElement.querySelectorAll('link[rel="stylesheet"]')].filter(({ sheet }) => !sheet);
+  return Promise.all(links.map(arrived));
+}
+
+function arrived(link) {
   return new Promise((resolve) => {
     link.onload = resolve;
     link.onerror = resolve; // unstyled is better than nothing

@@ -28,6 +28,9 @@ export function chartWords(name, header, arrays) {
   if (name === 'metric') return `${header.metric_name} over training steps: test ${of('test_metric')}, train ${of('train_metric')} ${at}.`;
   if (name === 'uneven') return `Unevenness of load (CV) over training steps: ${of('cv_load')} ${at}.`;
   if (name === 'dropped') return `Share of choices dropped over training steps, on test inputs: ${of('dropped_share')} ${at}; by a gate that chooses at random ${header.random_drop.map((each) => (each === null ? 'nothing, without a limit' : number(each))).join(' and ')}.`;
-  const load = arrays.load.of(0);
-  return `Load over training steps: ${header.ids[0].map((id, expert) => `${letter(id)} ${percent(load[expert])} %`).join(', ')} ${at}.`;
+  if (name === 'match') return `Match with true groups over training steps: ${of('specialization')} ${at}.`;
+  if (name === 'dead') return `Dead experts over training steps: ${header.dead.map((each) => each.filter(Boolean).length).join(' and ')} ${at}.`;
+  const run = Number(name.split('-')[1] ?? 0); // load, or load-2: of one of several runs
+  const load = arrays.load.of(run);
+  return `Load over training steps: ${header.ids[run].map((id, expert) => `${letter(id)} ${percent(load[expert])} %`).join(', ')} ${at}.`;
 }

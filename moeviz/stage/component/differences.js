@@ -1,0 +1,52 @@
+// What the twins have come to, as a table: each number, and how far it is from that of the first twin.
+
+import { percent, setText } from './numbers.js';
+
+const part = (value) => (value === null ? null : 100 * value);
+
+// label, value of a run (null: not there), digits
+const COLUMNS = [
+  [({ metric_name: name }) => (name === 'accuracy' ? 'Accuracy, %' : name), ({ test_metric: values, metric_name: name }, run) => (name === 'accuracy' ? part(values[run]) : values[run]), ({ metric_name: name }) => (name === 'accuracy' ? 1 : 2)],
+  ['Unevenness (CV)', ({ cv_load: values }, run) => values[run], 2],
+  ['Dead experts', ({ dead }, run) => dead[run].filter(Boolean).length, 0],
+  ['Match with groups', ({ specialization: values }, run) => values[run], 2],
+  ['Dropped, %', ({ dropped_share: values, router, unserved_share: unserved }, run) => part(router[run] === 'expert_choice' ? unserved[run] : values[run]), 1],
+  ['CPU for a step, ms', ({ step_seconds: values }, run) => (values ? 1000 * values[run] : null), 2],
+];
+
+export class Differences {
+  constructor(host) {
+    this.host = host;
+  }
+
+  draw(header, titles, knob) {
+    this.build(titles.slice(0, header.num_runs), knob, header);
+    COLUMNS.forEach(([, value, digits], column) => {
+      const places = typeof digits === 'function' ? digits(header) : digits;
+      const first = value(header, 0);
+      for (let run = 0; run < header.num_runs; run += 1) {
+        const [own, cell] = [value(header, run), this.host.tBodies[0].rows[run].cells[1 + column]];
+        setText(cell.firstChild, own === null ? '–' : own.toFixed(places));
+        setText(cell.lastChild, run && own !== null && first !== null ? signed(own - first, places) : '');
+      }
+    });
+  }
+
+  build(titles, knob, header) {
+    const labels = COLUMNS.map(([label]) => (typeof label === 'function' ? label(header) : label));
+    const key = JSON.stringify([titles, knob, labels]);
+    if (this.host.dataset.key === key) return;
+    this.host.dataset.key = key;
+    const cells = '<td><b></b> <span></span></td>'.repeat(COLUMNS.length);
+    this.host.innerHTML = `<thead><tr>${[knob, ...labels].map(() => '<th scope="col"></th>').join('')}</tr></thead><tbody>${titles.map(() => `<tr><th scope="row"></th>${cells}</tr>`).join('')}</tbody>`;
+    [knob, ...labels].forEach((label, column) => setText(this.host.tHead.rows[0].cells[column], label));
+    titles.forEach((title, run) => setText(this.host.tBodies[0].rows[run].cells[0], title));
+  }
+}
+
+// With its sign, and 0 without one.
+function signed(value, digits) {
+  const text = Math.abs(value).toFixed(digits);
+  if (Number(text) === 0) return '±0';
+  return `${value < 0 ? '−' : '+'}${text}`;
+}

@@ -1,0 +1,33 @@
+// The Balance lab's skeleton: a small stage for each twin, what differs between them as a table, and one section for each question.
+
+import { LOAD_NOTE } from './load.js';
+import { DASHES, SHADES } from './palette.js';
+import { SECTIONS } from './sections.js';
+
+// How a twin's curves are drawn, beside its name.
+export const lineSample = (run) => `<svg class="mv-line-sample" width="44" height="12" aria-hidden="true"><path d="M0 6H44" stroke-dasharray="${DASHES[run]}" opacity="${SHADES[run]}"/></svg>`;
+
+const twin = (run) => `
+  <figure class="mv-picture mv-small">
+    <figcaption class="mv-title"><span data-part="title-${run}"></span>${lineSample(run)}</figcaption>
+    <p class="mv-key" data-part="cv-${run}"></p>
+    <div class="mv-field" data-part="field-${run}"><canvas data-part="canvas-${run}"></canvas>
+      <p class="mv-waiting" data-part="waiting-${run}">Waiting for the first picture of the run…</p></div>
+    <div class="mv-bars mv-load" data-part="load-${run}"></div>
+    <p class="mv-alarm" data-part="alarm-${run}"></p>
+  </figure>`;
+
+const section = ([name, { label, question, note, body }]) => `
+  <section class="mv-section" role="tabpanel" aria-label="${label}" data-section="${name}" hidden>
+    <h3 class="mv-heading">${question}</h3><p class="mv-said">${note}</p>${body}
+  </section>`;
+
+export const lab = (count, keys) => `
+  <div class="mv-labs" data-part="labs" style="--mv-twins: ${count}">${Array.from({ length: count }, (_, run) => twin(run)).join('')}</div>
+  <p class="mv-legend"><span data-part="legend"></span><span>bars: load in %</span><span>unevenness: 0 = even</span>
+    ${keys}<span class="mv-key">${lineSample(0)} its line in every chart</span><span data-part="load-note" hidden>${LOAD_NOTE}</span><span data-part="gray"></span></p>
+  <div class="mv-scroll" tabindex="0" role="region" aria-label="Differences between the twins"><table class="mv-groups mv-differences" data-part="differences"></table></div>
+  <div class="mv-more">
+    <div class="mv-tabs" role="tablist" aria-label="Questions" data-part="sections"></div>
+    <div data-part="panels">${Object.entries(SECTIONS).map(section).join('')}</div>
+  </div>`;

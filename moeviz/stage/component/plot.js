@@ -1,0 +1,71 @@
+// Small plots with titled axes, as SVG in pixels: trails over time, and the points that they have come to.
+
+import { background, hue, INK, letter, striped } from './palette.js';
+
+const ROOM = { left: 58, right: 14, top: 12, bottom: 48 };
+const MOST = 80; // points of a trail: more could not be told apart
+const TICKS = 4; // at most, beside the first
+
+export class Plot {
+  // `x`, `y`: { title, low, high }
+  constructor(x, y, { width = 300, height = 300 } = {}) {
+    Object.assign(this, { x, y, width, height });
+    const span = (axis, from, to) => (value) => from + ((value - axis.low) / (axis.high - axis.low)) * (to - from);
+    this.left = span(x, ROOM.left, width - ROOM.right);
+    this.top = span(y, height - ROOM.bottom, ROOM.top);
+  }
+
+  // `body`: what is drawn inside; `label`: the picture in words.
+  svg(body, label) {
+    const { x, y, width, height, left, top } = this;
+    const across = ticks(x).map((at) => `<path class="mv-grid" d="M${left(at)} ${top(y.low)}V${top(y.high)}"/><text x="${left(at)}" y="${top(y.low) + 19}" text-anchor="middle">${written(at)}</text>`);
+    const up = ticks(y).map((at) => `<path class="mv-grid" d="M${left(x.low)} ${top(at)}H${left(x.high)}"/><text x="${left(x.low) - 6}" y="${top(at) + 5}" text-anchor="end">${written(at)}</text>`);
+    const middle = (top(y.low) + top(y.high)) / 2;
+    const titles = `<text x="${(left(x.low) + left(x.high)) / 2}" y="${height - 6}" text-anchor="middle">${x.title}</text>`
+      + `<text transform="translate(15 ${middle}) rotate(-90)" text-anchor="middle">${y.title}</text>`;
+    return `<svg class="mv-plot" role="img" aria-label="${label}" viewBox="0 0 ${width} ${height}" style="max-width: ${width}px">${across.join('')}${up.join('')}${titles}${body}</svg>`;
+  }
+
+  line(from, to, kind) {
+    return `<path class="mv-${kind}" d="M${this.left(from[0])} ${this.top(from[1])}L${this.left(to[0])} ${this.top(to[1])}"/>`;
+  }
+
+  // Where xs and ys have been, step by step.
+  trail(xs, ys) {
+    return path(xs, ys, (x, y) => [this.left(x), this.top(y)]);
+  }
+}
+
+// A line through points of which some may be missing; every so many where there are many, the last one always.
+export function path(xs, ys, place) {
+  const stride = Math.max(1, Math.ceil(xs.length / MOST));
+  let text = '';
+  for (let at = (xs.length - 1) % stride; at < xs.length; at += stride) {
+    if (!Number.isFinite(xs[at]) || !Number.isFinite(ys[at])) continue;
+    const [left, top] = place(xs[at], ys[at]);
+    text += `${text ? 'L' : 'M'}${left.toFixed(1)} ${top.toFixed(1)}`;
+  }
+  return text;
+}
+
+// An expert's trail in its color, on a dark ground so that it is seen on any page.
+export const coloredTrail = (d, id) => `<path class="mv-under" d="${d}"/><path class="mv-over" d="${d}" style="stroke: ${hue(id)}"/>`;
+
+// Where an expert has come to: its letter on its color.
+export function expertPoint(id, [left, top], [x, y]) {
+  const stripes = striped(id) ? 'stroke-dasharray="4 3"' : '';
+  return `<g class="mv-dot" data-expert="${letter(id)}" data-x="${x}" data-y="${y}"><circle cx="${left}" cy="${top}" r="12" fill="${hue(id)}" ${stripes}/>`
+    + `<text x="${left}" y="${top + 5.5}" text-anchor="middle" fill="${INK}">${letter(id)}</text></g>`;
+}
+
+export const swatch = (id) => `<i class="mv-swatch" style="background: ${background(id)}"></i>`;
+
+function ticks({ low, high }) {
+  const rough = (high - low) / TICKS;
+  const unit = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].find((each) => each * unit >= rough) * unit;
+  const first = Math.ceil(low / step - 1e-9);
+  return Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, at) => (first + at) * step);
+}
+
+const written = (value) => String(Number(value.toPrecision(6)));

@@ -1,0 +1,146 @@
+"""What of a training can be kept, and how it goes back to that: after a divergence, along its tape, or as a ghost."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from moeviz.config import KNOBS, RunConfig
+from moeviz.training import diverging, knobs
+from moeviz.training.data import Data
+from moeviz.training.history import Record
+from moeviz.training.step import Progress
+from moeviz.training.tape import Frame, Tape
+
+if TYPE_CHECKING:
+    from moeviz.training.core import Training
+
+LOWEST_RATE = KNOBS["learning_rate"].low or 0.0
+
+
+class GoingBack:
+    """The part of a Training that keeps its states. Tensors are never written in place: to keep them costs no copy."""
+
+    if TYPE_CHECKING:  # what the rest of a Training has
+        configs: tuple[RunConfig, ...]
+        device: torch.device
+        dtype: torch.dtype
+        data: Data
+        current_step: int
+        seconds: float
+        step_seconds: float
+        diverged: bool
+        treated: Any
+        ids_RE: np.ndarray
+        records: list[Record]
+        turns: list[knobs.Turn]
+        tape: Tape
+        _largest_loss_R: torch.Tensor
+        _measured: Record | None
+        _details: dict[str, np.ndarray]
+        _good: dict[str, Any]
+
+        @property
+        def progress(self) -> Progress: ...
+        def set(self, **changes: Any) -> list[str]: ...
+        def _read_knobs(self) -> None: ...
+
+    def state(self) -> dict[str, Any]:
+        """Everything that decides how the run goes on. (Random streams follow from seed and step.)"""
+        return self._checkpoint() | {"records": tuple(self.records), "turns": tuple(self.turns), "_good": self._good}
+
+    def _checkpoint(self) -> dict[str, Any]:
+        """The state without its history; tensors are copied where they are a part of a whole crowd's."""
+        progress = self.progress.detached()
+        return {
+            "configs": self.configs, "treated": self.treated, "current_step": self.current_step,
+            "seconds": self.seconds, "step_seconds": self.step_seconds, "ids_RE": self.ids_RE,
+            "rows_REP": progress.rows_REP, "_adam": progress.adam, "gradient_REP": progress.gradient_REP,
+            "updated_RE": progress.updated_RE, "_healthy_R": progress.healthy_R, "bias_RE": progress.bias_RE,
+            "_largest_loss_R": self._largest_loss_R, "diverged": self.diverged,
+        }  # fmt: skip
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to a `state()`: from there the run goes on exactly as it did, and the tape ends there."""
+        self._load(state)
+        self.tape.cut(self.current_step)
+
+    def _load(self, state: dict[str, Any]) -> None:
+        before = [config.data() for config in self.configs]
+        for name, value in state.items():
+            setattr(self, name, value)
+        self.records = [record for record in state.get("records", self.records) if record.step <= self.current_step]
+        self.turns = [turn for turn in state.get("turns", self.turns) if turn.step <= self.current_step]
+        if [config.data() for config in self.configs] != before:
+            self.data = Data(self.configs, self.device, self.dtype)
+        self._read_knobs()
+        self._good = state.get("_good", state)
+
+    # ---- after a divergence ---------------------------------------------------------------------------------------
+
+    def recover(self) -> list[str]:
+        """Leave a diverged state: back to the last good record, with a tenth of the learning rate, at most .03."""
+        rates = [max(min(config.learning_rate / 10, knobs.DEFAULT_RATE), LOWEST_RATE) for config in self.configs]
+        self.restore(self._good)
+        self.set(learning_rate=rates)
+        return [f"went back to step {self.current_step} and lowered the learning rate to {rates[0]:g}"]
+
+    @property
+    def diverged_at(self) -> list[int | None]:
+        """The step at which each run was seen to have diverged; None for those that train."""
+        return [diverging.noticed_at(self.records, run) for run in range(len(self.configs))]
+
+    @property
+    def reason(self) -> str | None:
+        """Why runs stand still, and which knob to lower; None while all is well."""
+        return diverging.reason(diverging.why(self.configs, self.diverged_at))
+
+    # ---- along the tape -------------------------------------------------------------------------------------------
+
+    def frame(self) -> Frame:
+        """The present moment, for the tape."""
+        is_good = self._good["current_step"] == self.current_step
+        measured = self._measured, self._details
+        return Frame(self.current_step, self._checkpoint(), len(self.records), tuple(self.turns), measured, is_good)
+
+    def rewind(self, step: int) -> None:
+        """Show the newest recorded state up to this step again; forward works too, since the tape stays as it is.
+
+        Training on from there comes to the same states, by the same turns of knobs, until something else is turned.
+        """
+        self._show(*self.tape.wind(self.frame(), self.records, step))
+
+    def _show(self, frame: Frame, records: list[Record]) -> None:
+        """Be as a moment of the tape, whose history is the first part of these records."""
+        records = records[: frame.num_records]
+        good = self.tape.good_before(frame.step) or frame.state
+        self._load(frame.state | {"records": records, "turns": frame.turns, "_good": good})
+        self._measured, self._details = frame.measured
+
+    @property
+    def rewound(self) -> bool:
+        """Whether it was wound back, and has not come to its last step again."""
+        return self.tape.end is not None
+
+    def branch(self) -> None:
+        """Go on from here anew: what was recorded after this step is dropped."""
+        if self.rewound:
+            self.tape.cut(self.current_step)
+
+    # ---- beside itself --------------------------------------------------------------------------------------------
+
+    def fork(self) -> Training:
+        """A twin that is where this training is, and goes on by itself, unrecorded."""
+        twin: Any = copy.copy(self)
+        vars(twin).update(self._checkpoint(), records=list(self.records), turns=list(self.turns), tape=Tape(limit=0))
+        return twin
+
+    def as_recorded(self) -> Training:
+        """A twin that was never wound back: where the tape ends, or where this training is."""
+        twin = self.fork()
+        if self.tape.end is not None:
+            twin._show(self.tape.end, self.tape.records)
+        return twin

@@ -1,0 +1,162 @@
+"""What a training records of itself, to be wound back: whole states at even steps, bounded in memory."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from moeviz.training.history import Record
+from moeviz.training.knobs import Setting, Turn
+
+if TYPE_CHECKING:
+    from moeviz.training.core import Training
+
+LIMIT = 16 * 2**20  # bytes of all states that a training records; buckets that are watched together share them
+MOST = 128  # states: as many as a slider can tell apart
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One recorded moment. Tensors are never written in place, so this holds them; it copies none."""
+
+    step: int
+    state: dict[str, Any]  # what `Training.checkpoint` returned
+    num_records: int  # of the history, so far
+    turns: tuple[Turn, ...]
+    measured: tuple[Record | None, dict[str, Any]]
+    is_good: bool
+
+    @property
+    def nbytes(self) -> int:
+        """What its tensors take."""
+        values = [*self.state.values(), *vars(self.state["_adam"]).values()]
+        return sum(value.nbytes for value in values if isinstance(value, torch.Tensor))
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A setting that was chosen by hand, and the mark that it left."""
+
+    step: int
+    setting: Setting
+    turns: list[Turn]
+
+
+class Tape:
+    """The recorded states of one training, and the settings that were chosen by hand on the way.
+
+    A full tape drops every second state and records half as often. Wound back, a training that goes on as it was
+    follows the settings again, and so comes to the same states; one that is turned elsewhere cuts the tape there.
+
+    Args:   limit: bytes; a tape that cannot hold two states holds none.
+    """
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self.limit = limit
+        self.frames: list[Frame] = []
+        self.settings: list[Chosen] = []
+        self.end: Frame | None = None  # where the training was before it was wound back; None = it is there
+        self.records: list[Record] = []  # the history up to there
+        self._every = 1  # of the steps that the history has a record of
+        self._nbytes = 0
+
+    @property
+    def steps(self) -> list[int]:
+        """Steps that can be gone back to, ascending."""
+        steps = [each.step for each in self.frames]
+        return steps if self.end is None or self.end.step in steps else [*steps, self.end.step]
+
+    @property
+    def nbytes(self) -> int:
+        """What the recorded states take."""
+        return self._nbytes + (self.end.nbytes if self.end is not None else 0)
+
+    def told(self, now: int) -> dict[str, Any]:
+        """What a page must know of it: the steps to go back to, the last one reached, and how full it is.
+
+        Args:   now: the training's step.
+        """
+        return told(self.steps, now if self.end is None else self.end.step, self.nbytes, self.limit)
+
+    # ---- recording ------------------------------------------------------------------------------------------------
+
+    def record(self, training: Training) -> None:
+        """Record the present state, if its step is due."""
+        step = training.current_step
+        if step % (self._every * training.record_every) or (self.frames and self.frames[-1].step >= step):
+            return
+        if 2 * 4 * training.rows_REP.nbytes > self.limit:  # parameters, two means of Adam's, and a gradient
+            return
+        self._append(training.frame())
+        while self._nbytes > self.limit or len(self.frames) > MOST:
+            self._every *= 2
+            self._keep([each for each in self.frames if each.step % (self._every * training.record_every) == 0])
+
+    def note(self, training: Training) -> None:
+        """Remember the setting that was just chosen; what was recorded at this step is as it is now."""
+        step, now = training.current_step, training.setting
+        if self.settings and self.settings[-1].step == step and alike(self.settings[-1].setting, now):
+            self.settings.pop()  # a slider on its way
+        self.settings.append(Chosen(step, now, [turn for turn in training.turns[-1:] if turn.step == step]))
+        if self.frames and self.frames[-1].step == step:
+            self._keep(self.frames[:-1])
+            self._append(training.frame())
+
+    def _append(self, new: Frame) -> None:
+        self.frames.append(new)
+        self._nbytes += new.nbytes
+
+    def _keep(self, frames: list[Frame]) -> None:
+        self.frames, self._nbytes = frames, sum(each.nbytes for each in frames)
+
+    # ---- going back -----------------------------------------------------------------------------------------------
+
+    def wind(self, now: Frame, records: list[Record], step: int) -> tuple[Frame, list[Record]]:
+        """The newest moment up to this step (or else the first), and the history; the tape stays as it is.
+
+        Args:   now: where the training is, with its history so far.
+        """
+        if not self.frames:
+            size = now.nbytes / 2**20
+            raise ValueError(
+                f"a run can go back only where its states are recorded: got states of {size:.1f} MB, more than half of "
+                f"{self.limit / 2**20:g} MB; use fewer or smaller experts"
+            )
+        if self.end is None:
+            self.end, self.records = now, records
+        frames = [*self.frames, self.end]
+        found = frames[max(bisect_right([each.step for each in frames], step) - 1, 0)]
+        if found is self.end:
+            self.end = None
+        return found, self.records
+
+    def good_before(self, step: int) -> dict[str, Any] | None:
+        """The newest state up to this step that a run which diverges later can go back to."""
+        return next((each.state for each in reversed(self.frames) if each.step <= step and each.is_good), None)
+
+    def due(self, step: int) -> list[Chosen]:
+        """The settings that were chosen at this step, for a training that was wound back and has come to it again."""
+        if self.end is None:
+            return []
+        if step >= self.end.step:
+            self.end = None
+        return [each for each in self.settings if each.step == step]
+
+    def cut(self, step: int) -> None:
+        """Drop all that comes after this step."""
+        self._keep([each for each in self.frames if each.step <= step])
+        self.settings = [each for each in self.settings if each.step <= step]
+        self.end = None
+
+
+def told(steps: list[int], end: int, nbytes: int, limit: int) -> dict[str, Any]:
+    """A tape as frames tell of it."""
+    return {"steps": steps, "end": end, "megabytes": round(nbytes / 2**20, 2), "limit": round(limit / 2**20, 2)}
+
+
+def alike(before: Setting, after: Setting) -> bool:
+    """Whether no expert comes or goes between them, so that nothing of the first remains."""
+    return before.configs[0].num_experts == after.configs[0].num_experts

@@ -1,0 +1,110 @@
+"""Twins: runs of one seed, with the same weights and data, that differ in one knob. Which knobs, and how they read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from moeviz.config import KNOBS, RunConfig, dense_twin
+from moeviz.knob import Value
+from moeviz.presets import PRESETS
+from moeviz.rules import ROUTER_INFO
+
+FEWEST, MOST = 2, 6  # twins that a page shows
+VARIED: dict[str, tuple[Value, ...]] = {
+    "balance_coef": (0.0, 1.0, 10.0), "top_k": (1, 2, 4), "capacity_factor": (None, 2.0, 1.0),
+    "balance_loss": ("squared", "switch", "importance"), "gate_form": ("plain", "renormalized"),
+    "router": ("top_k", "switch", "expert_choice"), "learning_rate": (0.003, 0.03, 0.3),
+}  # fmt: skip
+"""The knobs that may differ, each with the values that it opens with."""
+DENSE = {"active": "Dense, equal active", "total": "Dense, equal total"}
+"""Networks of one expert, by which of their parameters are as many as the base's."""
+SIGNS = {"balance_coef": "λ", "top_k": "k", "capacity_factor": "seats", "learning_rate": "rate"}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A named start: twins of one knob, and the question (a section of the page) that they answer."""
+
+    label: str
+    story: str
+    base: RunConfig
+    knob: str
+    values: tuple[Value, ...]
+    section: str
+
+
+SCENES: dict[str, Scene] = {
+    "collapse": Scene(
+        "Collapse", "Without a balance loss experts fall idle (†). Turn λ on while it runs: do they come back?",
+        PRESETS["idle"].config, "balance_coef", (0.0, 10.0), "collapse",
+    ),
+    "healthy": Scene(
+        "Healthy", "With λ = 10 from the start nobody starves: every expert gets inputs, and so learns.",
+        PRESETS["healthy"].config, "balance_coef", (10.0, 0.0), "learners",
+    ),
+    "too_much": Scene(
+        "Too much balance", "One group holds half of all inputs: to even out the load, the gate must cut it up.",
+        PRESETS["too_much"].config, "balance_coef", (0.0, 1.0, 20.0), "tradeoff",
+    ),
+    "three": Scene(
+        "Three experts", "The gate starts off center, where its scores favor A. λ pulls it to the middle; 0 does not.",
+        RunConfig(task="clusters_unequal", num_experts=3, top_k=1, gate_skew=1.0), "balance_coef", (0.0, 1.0, 10.0),
+        "simplex",
+    ),
+}  # fmt: skip
+
+
+def write(name: str, values: Sequence[Value]) -> str:
+    """A knob's values as one text, which `read` reads back."""
+    return ",".join(KNOBS[name].write(value) for value in values)
+
+
+def read(name: str, text: str) -> tuple[tuple[Value, ...], list[str]]:
+    """The values that a text names, as far as a page takes them, and a notice for each that had to be changed."""
+    found = [KNOBS[name].clamp(each) for each in text.split(",")[:MOST]]
+    values, notices = tuple(value for value, _ in found), [notice for _, notice in found if notice]
+    if len(values) < FEWEST:
+        usual = VARIED[name]
+        notices.append(f"values must name {FEWEST} to {MOST} twins: got {len(values)}; using {write(name, usual)}")
+        return usual, notices
+    return values, notices
+
+
+def twins(base: RunConfig, name: str, values: Sequence[Value]) -> list[RunConfig]:
+    """One run for each value of the knob; what must follow from a value does: a router of one choice has k = 1."""
+    return [base.nearest(keep=(), **{name: value})[0] for value in values]
+
+
+def dense(base: RunConfig, sizes: Sequence[str]) -> tuple[list[RunConfig], list[str]]:
+    """Networks without a gate beside them, as far as there can be any, and for each of the others why not."""
+    found, complaints = [], []
+    for size in sizes:
+        try:
+            found.append(dense_twin(base, size))
+        except ValueError as error:
+            complaints.append(str(error))
+    return found, complaints
+
+
+def titles(base: RunConfig, name: str, values: Sequence[Value], sizes: Sequence[str]) -> list[str]:
+    """What a page calls the twins and the dense networks beside them; equal twins are numbered."""
+    named = [title(config, name, base) for config in twins(base, name, values)]
+    named = [f"{each}, twin {place + 1}" if named.count(each) > 1 else each for place, each in enumerate(named)]
+    return named + [DENSE[size] for size in sizes if dense(base, [size])[0]]
+
+
+def title(config: RunConfig, name: str, base: RunConfig) -> str:
+    """A twin's: the value of its knob, and a k that had to follow from it."""
+    also = f", k = {config.top_k}" if name != "top_k" and config.top_k != base.top_k else ""
+    return f"{words(name, getattr(config, name))}{also}"
+
+
+def words(name: str, value: Value) -> str:
+    """A value of one of these knobs, as a title: λ = 10, Switch, no seat limit."""
+    if name == "router":
+        return ROUTER_INFO[str(value)].name
+    if name in SIGNS:
+        return "no seat limit" if value is None else f"{SIGNS[name]} = {value:g}"
+    labels = dict(zip(KNOBS[name].choices, KNOBS[name].choice_labels, strict=True))
+    return labels[str(value)].partition(":")[0]

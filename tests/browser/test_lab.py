@@ -1,0 +1,291 @@
+"""The Balance lab in the browser: what is drawn is measured, experts can be killed and freed, and a run rewound."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+import pytest
+
+from moeviz.config import RunConfig
+from moeviz.training import Training
+from moeviz.training.learning import wanted_loss
+from moeviz.twins import SCENES, twins
+from tests.browser.driving import Stage, soon
+
+pytestmark = pytest.mark.browser
+LAMBDAS = (0.0, 1.0, 10.0)
+DOTS = "(host) => [...host.querySelectorAll('figure')].map((box) => [...box.querySelectorAll('.mv-dot')].map((dot) => [dot.dataset.expert, Number(dot.dataset.x), Number(dot.dataset.y)]))"  # noqa: E501
+
+
+def open_lab(stage: Stage, section: str = "", step: int = 0, **address: Any) -> Stage:
+    """The page with its twins paused at a step, and one of its questions open."""
+    stage.open(f"/lab?{urlencode({'play': '0', **address})}")
+    stage.until("part('differences').rows.length > 0")
+    stage.train_to(step)
+    if section:
+        stage.page.locator(f'.mv-stage [data-tab="{section}"]').click()
+    return stage
+
+
+def trained(step: int, base: RunConfig | None = None) -> Training:
+    """The same twins, trained here."""
+    training = Training(twins(base or RunConfig(), "balance_coef", LAMBDAS))
+    training.step(step)
+    return training
+
+
+def test_the_table_tells_each_number_and_its_difference_from_the_first_twin(stage):
+    open_lab(stage, step=60)
+    header = trained(60).snapshot().header
+
+    def check() -> None:
+        rows = stage.part("differences").locator("tbody tr").all()
+        assert [row.locator("th").inner_text() for row in rows] == ["λ = 0", "λ = 1", "λ = 10"]
+        for run, row in enumerate(rows):
+            accuracy, cv, dead, match = row.locator("td b").all_inner_texts()[:4]
+            assert float(accuracy) == pytest.approx(100 * header["test_metric"][run], abs=0.06)
+            assert float(cv) == pytest.approx(header["cv_load"][run], abs=0.006)
+            assert int(dead) == sum(header["dead"][run])
+            assert float(match) == pytest.approx(header["specialization"][run], abs=0.006)
+            differs = row.locator("td span").nth(1).inner_text().replace("−", "-").replace("±", "")
+            wanted = header["cv_load"][run] - header["cv_load"][0]
+            assert (float(differs) if run else differs) == (pytest.approx(wanted, abs=0.006) if run else "")
+
+    soon(check)
+
+
+def test_gradients_and_shares_are_those_of_the_training(stage):
+    open_lab(stage, "learners", step=60)
+    training = trained(60)
+    shot, losses = training.snapshot(), wanted_loss(training).numpy()
+
+    def check() -> None:
+        for run in range(3):
+            host = stage.page.locator(f'[data-learner="{run}"]').locator("xpath=ancestor::section[1]")
+            said = [
+                bar.get_attribute("aria-label") or ""
+                for bar in host.locator('[data-bars="gradient"] .mv-bar').all()
+            ]  # fmt: skip
+            found = [float(each.split()[-1]) for each in said]
+            assert found == pytest.approx(shot.gradient_norm[run].tolist(), rel=0.02, abs=1e-6)
+            shares = host.locator('[data-bars="updates"] .mv-value').all_inner_texts()
+            assert [int(each) for each in shares] == pytest.approx((100 * shot.update_share[run]).tolist(), abs=0.51)
+        busiest, idlest = int(shot.load[0].argmax()), int(shot.load[0].argmin())
+        for place, expert in enumerate((busiest, idlest)):
+            texts = stage.part("loop").locator("svg").nth(place).locator(".mv-strong").all_text_contents()
+            load, gradient, loss, prob = (float(each.removesuffix(" %")) for each in texts)
+            assert load == pytest.approx(100 * shot.load[0, expert], abs=0.51)
+            assert gradient == pytest.approx(float(shot.gradient_norm[0, expert]), rel=0.02, abs=1e-6)
+            assert loss == pytest.approx(float(losses[0, expert]), abs=0.002)
+            assert prob == pytest.approx(100 * shot.mean_prob[0, expert], abs=0.51)
+        arrows = stage.part("loop").locator(".mv-arrow").evaluate_all("all => all.map((each) => each.dataset.width)")
+        widths = np.array(arrows, float).reshape(2, 4)
+        assert (widths.max(0) == 16).all()  # the larger of both is as wide as can be
+        assert widths[1, 0] / 16 == pytest.approx(shot.load[0, idlest] / shot.load[0, busiest], abs=0.02)
+
+    soon(check)
+
+
+@pytest.mark.parametrize("shows", ["mean_prob", "importance"])
+def test_the_scatter_is_at_load_and_mean_gate(stage, shows):
+    open_lab(stage, "evenness", step=60)
+    stage.page.locator(f'[data-part="evenness-shows"] [data-value="{shows}"]').click()
+    shot = trained(60).snapshot()
+    upwards = shot.mean_prob if shows == "mean_prob" else shot.importance / shot.importance.sum(-1, keepdims=True)
+
+    def check() -> None:
+        found = stage.part("evenness").evaluate(DOTS)
+        assert len(found) == 3
+        for run, dots in enumerate(found):
+            assert "".join(name for name, _, _ in dots) == "ABCDEFGH"
+            assert [x for _, x, _ in dots] == pytest.approx(shot.load[run].tolist(), abs=1e-3)
+            assert [y for _, _, y in dots] == pytest.approx(upwards[run].tolist(), abs=1e-3)
+
+    soon(check)
+
+
+def test_three_experts_are_a_point_over_the_balance_loss(stage):
+    open_lab(stage, "simplex", step=0)
+    stage.press("three")  # its button: N = 3
+    stage.until("part('simplex').querySelectorAll('.mv-here').length === 3")
+    if stage.data()["state"] == "running":
+        stage.press("play")
+    stage.until("stage.state === 'paused'")
+    stage.press("reset")
+    stage.until("stage.step === 0")
+    stage.train_to(50)
+    shot = trained(50, SCENES["three"].base).snapshot()
+
+    def check() -> None:
+        for run, coef in enumerate(LAMBDAS):
+            point = stage.part("simplex").locator(".mv-here").nth(run)
+            probs = [float(each) for each in str(point.get_attribute("data-probs")).split(",")]
+            assert probs == pytest.approx(shot.mean_prob[run].tolist(), abs=1e-3)
+            a, b, c = probs  # corners: (45, 256.5), (295, 256.5), (170, 40)
+            low = 40 + 250 * 3**0.5 / 2
+            assert float(point.get_attribute("cx") or 0) == pytest.approx(45 * a + 295 * b + 170 * c, abs=0.5)
+            assert float(point.get_attribute("cy") or 0) == pytest.approx(low * (a + b) + 40 * c, abs=0.5)
+            loss = coef * sum((1 / 3 - each) ** 2 for each in probs)
+            said = stage.part("simplex").locator("figure > p b").nth(run).inner_text()
+            assert float(said) == pytest.approx(loss, abs=0.002)
+            rings = stage.part("simplex").locator("figure").nth(run).locator(".mv-contour").count()
+            assert rings == (4 if coef else 0)
+
+    soon(check)
+
+
+def test_a_point_for_each_twin_where_balance_has_its_price(stage):
+    open_lab(stage, "tradeoff", step=60)
+    header = trained(60).snapshot().header
+
+    def check() -> None:
+        found = stage.part("tradeoff").locator(".mv-dot").evaluate_all(
+            "dots => dots.map(({ dataset: { twin, x, y } }) => [twin, [Number(x), Number(y)]])"
+        )  # fmt: skip
+        wanted = zip(header["cv_load"], header["test_metric"], strict=True)
+        assert dict(found) == {
+            f"λ = {coef:g}": pytest.approx(list(each), abs=2e-3)
+            for coef, each in zip(LAMBDAS, wanted, strict=True)
+        }  # fmt: skip
+
+    soon(check)
+
+
+def test_true_groups_stand_beside_the_load_with_what_chance_would_match(stage):
+    open_lab(stage, "specialists", step=60)
+    shot = trained(60).snapshot(["groups"])
+
+    def check() -> None:
+        boxes = stage.part("specialists").locator("section").all()
+        for run, box in enumerate(boxes):
+            rows = [row.locator("td").all_inner_texts() for row in box.locator("tbody tr").all()]
+            wanted = np.column_stack([shot.group_share[run], shot.load[run]])
+            assert np.array(rows, float) == pytest.approx(100 * wanted, abs=0.51)
+            assert f"with shuffled groups: {shot.group_baseline[run]:.2f}" in box.inner_text()
+
+    soon(check)
+
+
+def test_an_expert_is_killed_frozen_and_freed_and_the_strips_tell_when(stage):
+    open_lab(stage, "collapse", step=20)
+    stage.page.locator('[data-choose="expert"]').select_option(label="C")
+    stage.page.locator('[data-how="kill"]').click()
+    stage.until("part('alarm-0').textContent.includes('C ✕ killed')")
+    assert "C ✕ killed" not in stage.part("alarm-1").inner_text()  # of one twin only
+    stage.train_to(60)
+    stage.until("part('alarms').children[0].textContent.includes('† C idle since step 30')")
+    assert stage.bars("load-0")[2]["value"] == "0†"
+    stage.part("strips").scroll_into_view_if_needed()
+    soon(lambda: check_mark(stage, "C killed"))
+    stage.page.locator('[data-choose="twin"]').select_option(label="λ = 10")
+    stage.page.locator('[data-choose="expert"]').select_option(label="A")
+    stage.page.locator('[data-how="freeze"]').click()
+    stage.until("part('alarm-2').textContent.includes('A ❄ frozen')")
+    stage.page.locator('[data-how="free"]').click()
+    stage.until("!part('alarm-2').textContent.includes('frozen')")
+
+
+def check_mark(stage: Stage, text: str) -> None:
+    script = "plots => plots.map(({ layout }) => layout?.annotations.map((each) => each.text).join())"
+    labels = stage.part("strips").locator(".js-plotly-plot").evaluate_all(script)
+    assert labels and all(text in each for each in labels if each is not None)
+
+
+def test_lambda_is_turned_on_while_it_runs_and_stays_in_the_address(stage):
+    open_lab(stage, "collapse", step=20, values="0,1")
+    stage.page.locator('[data-how="lambda"]').click()
+    stage.until("stage.revision > 0 && part('title-0').textContent === 'λ = 10'")
+    assert stage.step == 20 and stage.query()["values"] == "10,1"
+    assert stage.page.locator('[data-tab="collapse"]').get_attribute("aria-selected") == "true"  # nothing closes
+    assert stage.page.locator('[data-how="lambda"]').is_disabled()
+
+
+def test_a_run_is_rewound_with_the_keyboard_and_shows_what_was_recorded(stage):
+    open_lab(stage, step=60)
+    wanted = trained(20).snapshot()
+    stage.part("scrub").focus()
+    stage.page.keyboard.press("Home")
+    stage.until("stage.step === 0")
+    for _ in range(2):  # recorded every ten steps
+        stage.page.keyboard.press("ArrowRight")
+    stage.until("stage.step === 20 && !part('rewound').hidden")
+    assert "Step 20 of 60, as recorded." in stage.part("rewound-said").inner_text()
+    assert "of at most 16 MB" in stage.part("rewound-said").inner_text()
+    assert stage.part("scrub").get_attribute("aria-valuetext") == "step 20 of 60"
+
+    def check() -> None:
+        for run in range(3):
+            shown = [float(bar["value"].rstrip("†").replace("<1", "0")) for bar in stage.bars(f"load-{run}")]
+            assert shown == pytest.approx((100 * wanted.load[run]).tolist(), abs=1)
+
+    soon(check)
+    stage.press("newest")
+    stage.until("stage.step === 60 && part('rewound').hidden")
+
+
+@pytest.mark.parametrize("page", ["lab", pytest.param("playground", marks=pytest.mark.slow)])
+def test_a_branch_begins_where_the_run_was_rewound_to_and_the_recorded_one_is_gray(stage, page):
+    stage.open(f"/{page}?play=0")
+    stage.until("part('load-0').children.length > 0")
+    stage.train_to(60)
+    stage.part("scrub").focus()
+    stage.page.keyboard.press("ArrowLeft")
+    stage.page.keyboard.press("ArrowLeft")
+    stage.until("stage.step === 40 && !part('rewound').hidden")
+    stage.press("branch")
+    stage.until("part('rewound').hidden && stage.step === 40")
+    soon(lambda: check_gray(stage))
+    stage.press("step")
+    stage.until("stage.step === 41")
+
+
+def check_gray(stage: Stage) -> None:
+    where = "gray" if stage.part("gray").count() else "load-note"
+    assert "as it was recorded" in stage.part(where).inner_text()
+
+
+def test_arrow_keys_walk_the_questions(stage):
+    open_lab(stage)
+    stage.page.locator('[data-tab="curves"]').focus()
+    stage.page.keyboard.press("ArrowRight")
+    stage.until("part('treat').checkVisibility()")
+    assert stage.page.locator('[data-tab="collapse"]').get_attribute("aria-selected") == "true"
+    assert stage.page.locator(".mv-section:visible").count() == 1
+
+
+def test_only_the_open_question_is_asked_for(stage):
+    asked: list[str] = []
+
+    def listen(socket: Any) -> None:
+        if "/live/" in socket.url:
+            socket.on("framesent", lambda text: asked.append(str(text)))
+
+    stage.page.on("websocket", listen)
+    open_lab(stage, step=20)
+    stage.page.locator('[data-tab="simplex"]').click()
+    stage.until("part('three').checkVisibility()")
+    assert any('"trails"' in each for each in asked) and not any('"skill"' in each for each in asked)
+    del asked[:]
+    stage.page.set_viewport_size({"width": 1280, "height": 300})
+    stage.page.locator('[data-tab="specialists"]').click()
+    stage.part("specialists").scroll_into_view_if_needed()
+    stage.until("!part('specialists').hidden && part('specialists').querySelector('table')")
+    stage.page.keyboard.press(".")  # the toolbar has been scrolled away
+    soon(lambda: only_groups(asked))
+
+
+def only_groups(asked: list[str]) -> None:
+    last = next(each for each in reversed(asked) if '"view"' in each)
+    assert '"groups"' in last and '"first_choice"' not in last, last
+
+
+def test_twins_of_another_size_and_dense_networks_are_drawn(stage):
+    open_lab(stage, "evenness", step=20, vary="router", values="top_k,switch", dense="active,total")
+    stage.until("part('evenness').querySelectorAll('svg').length >= 4")
+    assert [stage.part(f"title-{run}").inner_text() for run in range(4)] == [
+        "top-k", "Switch, k = 1", "Dense, equal active", "Dense, equal total",
+    ]  # fmt: skip
+    assert [stage.letters(f"load-{run}") for run in range(4)] == ["ABCDEFGH", "ABCDEFGH", "A", "A"]
+    assert stage.bars("load-2")[0]["value"] == "100"
