@@ -152,7 +152,7 @@ def parallel_axes(
 ) -> go.Figure:
     """Every run as one line over parallel axes: the varied knobs, then what was measured.
 
-    The darker a line, the higher its value on the first measured axis.
+    The stronger a line, the higher its value on the first measured axis.
 
     Args:   rows: for each run, the index of its value on each of `axes`, then its number on each of `scales`.
     Units:  each axis runs from its own lowest value at the bottom to its highest at the top.
@@ -173,8 +173,8 @@ def parallel_axes(
         for index, tick in enumerate(axis.ticks):
             _write(figure, place, _share(index, 0, len(axis.ticks) - 1), tick)
     for place, scale in enumerate(scales, start=len(axes)):
-        _write(figure, place, 0.0, scale.write(scale.low))
-        _write(figure, place, 1.0, scale.write(scale.high))
+        for end in dict.fromkeys((scale.low, scale.high)):  # once, where all are equal
+            _write(figure, place, _share(end, scale.low, scale.high), scale.write(end))
     hidden = {"visible": False, "range": [-0.08, 1.08], "fixedrange": True}
     ticks = {"tickvals": list(range(len(names))), "ticktext": [_wrapped(name) for name in names]}
     figure.update_layout(

@@ -146,11 +146,12 @@ def planned(config: RunConfig, axes: dict[str, tuple[str, str]], seeds: int, ste
     except ValueError as error:
         st.error(plain(f"{error}."))
         return None
-    time = f"about {max(1, round(seconds))} s here" if new else "nothing to train: all of them are known already"
-    runs = f"{len(found.configs)} runs" if len(new) in (0, len(found.configs)) else (
-        f"{len(found.configs)} runs, {len(found.configs) - len(new)} of them known already"
-    )  # fmt: skip
-    st.caption(f"{runs}: {time}.")
+    known = len(found.configs) - len(new)
+    if not new:
+        st.caption(f"{len(found.configs)} runs: all of them are known already, and there is nothing to train.")
+    else:
+        runs = f"{len(found.configs)} runs{f', {known} of them known already' if known else ''}"
+        st.caption(f"{runs}: about {max(1, round(seconds))} s here.")
     return found
 
 

@@ -130,7 +130,9 @@ def _all_runs(sweep: Started) -> None:
         figure, key="parallel", config=STILL,
         alt="Every run as a line over its knobs and its measures. The numbers stand in the table.",
     )  # fmt: skip
-    st.caption(f"One line for each run, from its knobs to what became of it; darker = higher {scales[0].label}.")
+    st.caption(
+        f"One line for each run, from its knobs to what became of it; the stronger, the higher its {scales[0].label}."
+    )
 
 
 def _table(sweep: Started) -> None:
