@@ -47,6 +47,10 @@ SCENES: dict[str, Scene] = {
         "Too much balance", "One group holds half of all inputs: to even out the load, the gate must cut it up.",
         PRESETS["too_much"].config, "balance_coef", (0.0, 1.0, 20.0), "tradeoff",
     ),
+    "useless": Scene(
+        "Balanced but useless", "A fixed table deals inputs evenly and cuts across the true groups: who specializes?",
+        RunConfig(expert="linear", top_k=1, balance_coef=3.0), "router", ("top_k", "hash"), "specialists",
+    ),
     "three": Scene(
         "Three experts", "The gate starts off center, where its scores favor A. λ pulls it to the middle; 0 does not.",
         RunConfig(task="clusters_unequal", num_experts=3, top_k=1, gate_skew=1.0), "balance_coef", (0.0, 1.0, 10.0),

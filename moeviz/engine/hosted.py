@@ -21,12 +21,7 @@ NOTICE_SECONDS = 5.0
 MAX_PENDING = 10 * MAX_STEPS
 STEP_MEMORY = 0.2  # weight of the newest step in the mean of what steps take
 SLOW_STEP = 0.02  # what took longer was not the step alone
-UNHURRIED = {
-    "history",
-    "groups",
-    "trails",
-    "skill",
-}  # pictures that pages ask for again and again, beside the one that is on screen
+UNHURRIED = {"history", "groups", "trails", "skill"}  # pictures that pages ask for again and again
 MAX_DEBT = 2  # answers to knobs that may be on their way beyond what a viewer asked for
 
 

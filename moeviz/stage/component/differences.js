@@ -20,11 +20,12 @@ export class Differences {
   }
 
   draw(header, titles, knob) {
-    this.build(titles.slice(0, header.num_runs), knob, header);
+    const runs = Math.min(titles.length, header.num_runs); // for a moment the page may still show other twins
+    this.build(titles.slice(0, runs), knob, header);
     COLUMNS.forEach(([, value, digits], column) => {
       const places = typeof digits === 'function' ? digits(header) : digits;
       const first = value(header, 0);
-      for (let run = 0; run < header.num_runs; run += 1) {
+      for (let run = 0; run < runs; run += 1) {
         const [own, cell] = [value(header, run), this.host.tBodies[0].rows[run].cells[1 + column]];
         setText(cell.firstChild, own === null ? '–' : own.toFixed(places));
         setText(cell.lastChild, run && own !== null && first !== null ? signed(own - first, places) : '');

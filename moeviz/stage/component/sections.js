@@ -38,7 +38,7 @@ export const SECTIONS = {
   },
   simplex: {
     label: 'Three experts', question: 'Where does the balance loss pull the gate?',
-    note: 'Each corner is one expert that gets all probability; + is the even middle. The point is the mean gate probability, with the way that it came; rings are heights of the article’s loss, λ · Σ (1/N − P)².',
+    note: 'Each corner is one expert that gets all probability; + is the even middle. The point is the mean gate probability, with the way that it came; rings are heights of the article’s loss, λ · Σ (1/N − P)².',
     body: '<p><span data-part="three-said"></span> <button type="button" data-part="three" hidden>Set N = 3</button></p><div class="mv-plots" data-part="simplex"></div>',
     want: ['history', 'trails'], needs: ['history_step', 'history_mean_prob'], Kind: Simplex,
   },

@@ -49,7 +49,7 @@ export class Simplex {
       <svg class="mv-plot" role="img" style="max-width: ${WIDTH}px" viewBox="0 0 ${WIDTH} ${HEIGHT}" aria-label="${twin}: mean gate probabilities ${probs.map((prob, at) => `${letter(ids[run][at])} ${prob.toFixed(2)}`).join(', ')} at step ${step}">
         <clipPath id="mv-simplex-${run}"><path d="M${CORNERS.join('L')}Z"/></clipPath>
         <g clip-path="url(#mv-simplex-${run})">${LEVELS.map((level) => contour(level, coef)).join('')}</g>
-        <path class="mv-edge" d="M${CORNERS.join('L')}Z"/><path class="mv-fair-share" d="M${CENTER[0] - 7} ${CENTER[1]}h14m-7 -7v14"/>
+        <path class="mv-edge" d="M${CORNERS.join('L')}Z"/><path class="mv-edge" d="M${CENTER[0] - 7} ${CENTER[1]}h14m-7 -7v14"/>
         ${LEVELS.map((level) => contourName(level, coef)).join('')}
         <path class="mv-trail" d="${trail}"/><circle class="mv-here" cx="${left}" cy="${top}" r="8" data-probs="${probs.map((prob) => prob.toFixed(5))}"/>${corners}
       </svg><p>λ · Σ (1/N − P)² = ${coef} · ${loss.toFixed(4)} = <b>${(coef * loss).toFixed(3)}</b>${coef ? '' : ': flat, nothing pulls to the middle'}.${other}</p></figure>`;

@@ -31,6 +31,7 @@ export function chartWords(name, header, arrays) {
   if (name === 'match') return `Match with true groups over training steps: ${of('specialization')} ${at}.`;
   if (name === 'dead') return `Dead experts over training steps: ${header.dead.map((each) => each.filter(Boolean).length).join(' and ')} ${at}.`;
   const run = Number(name.split('-')[1] ?? 0); // load, or load-2: of one of several runs
+  if (run >= header.num_runs) return 'Load over training steps.'; // the page is about to show other twins
   const load = arrays.load.of(run);
   return `Load over training steps: ${header.ids[run].map((id, expert) => `${letter(id)} ${percent(load[expert])} %`).join(', ')} ${at}.`;
 }

@@ -246,6 +246,15 @@ def check_gray(stage: Stage) -> None:
     assert "as it was recorded" in stage.part(where).inner_text()
 
 
+def test_twins_come_and_go_while_they_train(stage):
+    stage.open("/lab")
+    stage.until("stage.step > 5")
+    for label, count in (("Add a twin", 4), ("Balanced but useless", 2), ("Three experts", 3)):
+        stage.page.get_by_role("button", name=label, exact=True).first.click()
+        stage.until("root.querySelectorAll('.mv-small').length === value && stage.step > 20", count)
+        stage.until("part('differences').tBodies[0].rows.length === value", count)
+
+
 def test_arrow_keys_walk_the_questions(stage):
     open_lab(stage)
     stage.page.locator('[data-tab="curves"]').focus()
