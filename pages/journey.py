@@ -57,9 +57,12 @@ if token:
     )  # fmt: skip
     probe_to_address(place)
 probe = st.session_state.get("probe", st.query_params.get("probe"))
+run = {"0": "The run waits at step 0; Play trains it", "1": "The run trains"}.get(
+    plays or "", f"The run waits at step {WARM}; Play trains on"
+)
 link = urlencode(config.to_url() | ({"probe": probe} if probe else {}))
 st.markdown(
-    f"The run waits at step {WARM}; Play trains on, and the numbers follow. **At inference no loss is computed: only "
+    f"{run}, and the numbers follow. **At inference no loss is computed: only "
     "x → y.** Try next: Reset and see the same token before training · press “renormalized” and “k = 1” · "
     f"[open this in the Playground](playground?{link})."
 )

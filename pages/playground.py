@@ -43,7 +43,7 @@ with right:  # first, so that the picture comes before the rest of the page is w
         )
         notes.chosen_cards(config)
         questions_about("playground")
-        code = (f"moeviz.routers:{config.router}", f"moeviz.losses:{config.balance_loss}")
+        code = (*notes.router_code([config.router]), notes.CODE[config.balance_loss])
         block = ("moeviz.transformer:Transformer", "moeviz.transformer:attention") if task.tokens_per_input > 1 else ()
         show_code(*code, "moeviz.dispatch:sparse", "moeviz.dispatch:dense", *block)
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from moeviz.figures import curves, side_by_side
 from moeviz.methods import OPENING_SEATS, SEATS, compared
-from moeviz.rules import ROUTER_INFO
+from moeviz.rules import BALANCED_VALUES, ROUTER_INFO, ROUTER_NAMES
 from moeviz.ui import notes, versus
 from moeviz.ui.address import config_to_address
 from moeviz.ui.asking import questions_about
@@ -51,15 +51,15 @@ if token:
     )  # fmt: skip
 links = (f"[{ROUTER_INFO[each.router].name}](playground?{urlencode(each.to_url())})" for each in configs)
 st.markdown(
-    "**Try next:** drag the skew up: who runs out of seats? · set the noise to 0: which second choices come back? · "
+    "**Try next:** drag the skew up: who runs out of seats? · +50, then noise 0: which second choices come back? · "
     f"“expert choice” on one side: who gets nobody? · open in the Playground: {' · '.join(links)}."
 )
 notes.cards([left, right])
 st.markdown("##### All routers")
 notes.table()
 questions_about("routers")
-code = dict.fromkeys((left, right, "queue", "capacity"))
-show_code(*(f"moeviz.routers:{each}" for each in code), "moeviz.metrics:random_drop")
+code = notes.router_code((left, right, *ROUTER_NAMES))
+show_code(*code, "moeviz.metrics:random_drop", *(notes.CODE[name] for name in BALANCED_VALUES))
 with st.expander("More", key="more", on_change="rerun") as more:
     if more.open:
         knobs(base, "balance_coef", "balance_loss", "seed", "task", "learning_rate", "batch_prioritized")

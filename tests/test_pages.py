@@ -24,7 +24,7 @@ from moeviz.engine.wire import MAX_COORDINATE, check_probe
 from moeviz.methods import METHODS, all_methods, as_in_its_paper
 from moeviz.presets import PRESETS
 from moeviz.router_notes import BALANCE_NOTES, ROUTER_NOTES, Note
-from moeviz.rules import ROUTER_INFO, ROUTER_NAMES
+from moeviz.rules import BALANCED_VALUES, ROUTER_INFO, ROUTER_NAMES
 from moeviz.ui import code, visitor
 from moeviz.ui.address import OTHERS
 from moeviz.ui.waiting import PATIENCE
@@ -205,6 +205,13 @@ def test_what_the_journey_opened_with_stays_there_unless_it_was_turned(engine):
     assert config(app) == RunConfig(top_k=8, balance_coef=5.0)  # who has a k keeps it
 
 
+@pytest.mark.parametrize(("play", "said"), [("", "waits at step 100;"), ("0", "waits at step 0;"), ("1", "trains,")])
+def test_the_journey_says_where_its_run_waits(engine, play, said):
+    app = visit("journey", **({"play": play} if play else {}))
+    assert picture(app)["warm"] == (0 if play else 100)
+    assert any(each.value.startswith(f"The run {said}") for each in app.markdown)
+
+
 def test_the_journey_follows_one_token_so_a_task_of_many_is_another_there(engine):
     app = healthy(visit("journey", task="digit_rows", top_k="3", num_experts="6"))
     wanted = RunConfig(top_k=3, num_experts=6)
@@ -370,6 +377,27 @@ def test_every_router_has_its_card_and_its_code_where_it_is_compared(engine, rou
     app = visit("routers", left=router)
     app.session_state.show_code = True
     check_card(healthy(app.run()), ROUTER_NOTES[router], router)
+
+
+@pytest.mark.parametrize(
+    ("router", "parts"),
+    [
+        ("top_k", {"top_k", "capacity", "queue"}), ("noisy_top_k", {"noisy_top_k", "noise_size"}),
+        ("deepseek_v3", {"deepseek_v3", "bias_step"}), ("soft", {"soft", "slot_inputs", "mix_back"}),
+    ],
+)  # fmt: skip
+def test_all_that_a_routers_formula_speaks_of_has_its_code(engine, router, parts):
+    app = visit(router=router)
+    app.session_state.show_code = True
+    shown = {each.value.split("`")[1] for each in healthy(app.run()).caption if each.value.startswith("`")}
+    assert shown == parts | {"squared", "sparse", "dense"}
+
+
+def test_every_router_and_loss_of_the_tables_has_its_code_there(engine):
+    app = visit("routers")
+    app.session_state.show_code = True
+    shown = {each.value.split("`")[1] for each in healthy(app.run()).caption if each.value.startswith("`")}
+    assert shown >= {*ROUTER_NAMES, *BALANCED_VALUES, "bias_step", "queue", "random_drop"}
 
 
 @pytest.mark.parametrize("loss", LOSS_NAMES)
@@ -596,6 +624,8 @@ def test_a_presets_story_replaces_the_first_steps_until_its_run_is_another(engin
     assert picture(app)["story"] == TASK_INFO["xor"].story
     assert picture(visit(task="moons"))["story"] == TASK_INFO["moons"].story
     assert picture(visit(seed="3", num_experts="4"))["story"] == ""
+    for router in ROUTER_NAMES[1:]:  # the first steps speak of idle experts and a k that can be turned
+        assert picture(visit(router=router))["story"] == ROUTER_INFO[router].story
 
 
 def test_a_browser_starts_only_presets_that_there_are(engine, monkeypatch):

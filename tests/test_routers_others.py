@@ -77,6 +77,7 @@ def test_what_the_last_taken_token_had_is_the_threshold_for_single_tokens() -> N
         logits_of([[0.62, 0.19, 0.19], [0.4, 0.35, 0.25], [0.59, 0.295, 0.115]]), k=1, threshold_E=threshold_E
     )
     assert close(alone.gates_TE, [[0.62, 0, 0], [0, 0.35, 0.25], [0, 0, 0]])
+    assert alone.position_TE.tolist() == [[0, -1, -1], [-1, 0, 0], [-1, -1, -1]]  # C is the token's last wish
     assert last_taken(expert_choice(logits_of(COLUMNS), k=1, capacity=0)).isinf().all()  # who takes none lets none in
 
 

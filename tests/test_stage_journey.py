@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from typing import Any
 
 import pytest
@@ -87,6 +88,49 @@ def test_the_verdict_is_about_these_slopes(place, gradient, said):
         console.log(JSON.stringify(verdict({json.dumps(token)}, {place})));""")
     assert said in found
     assert ("raises the score" in found) is any(gradient)
+
+
+@pytest.mark.parametrize(
+    ("place", "weight", "said"),
+    [
+        # .62 + .12 + .26 = 1; rounded each by itself, three of four would be a unit too large
+        (0, [0.6149, 0.1252, 0.2549, 0.005], [0.62, 0.12, 0.26, 0]),  # plain, k = N: the gate probabilities as drawn
+        (0, [0.6149, 0, 0.2549, 0], [0.62, 0, 0.26, 0]),
+        (1, [1 / 3, 1 / 3, 1 / 3, 0], [0.34, 0.33, 0.33, 0]),  # divided by their sum: they add up to 1
+        (3, [0.6149, 0, 0, 0], [0.62, 0, 0, 0]), (4, [1, 0, 0, 0], [1, 0, 0, 0]),  # k = 1: plain, divided
+        (-1, None, [0.5, 0.5, 0, 0]),  # the router's own
+    ],
+)  # fmt: skip
+def test_a_weight_is_written_alike_wherever_it_stands(place, weight, said):
+    token = {
+        "shownProbs": [0.62, 0.12, 0.26, 0], "forms": [{"weight": weight}] * 6, "weighing": "sigmoid",
+        "weights": [0.499, 0.501, 0, 0], "chosen": [True, True, False, False],
+    }  # fmt: skip
+    found = javascript(f"""
+        const {{ shownOf }} = await import('$/whatif.js');
+        console.log(JSON.stringify(shownOf({json.dumps(token)}, {place})));""")
+    assert found == said
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ({"renormalized": True, "weights": "renormalized"}, "y = Σi∈Top‑k G(x)i Ei(x) / Σj∈Top‑k G(x)j"),
+        ({"renormalized": False, "weights": "plain"}, "y = Σi∈Top‑k G(x)i Ei(x)"),
+        ({"renormalized": False, "weights": "plain", "choice": "experts"}, "y = Σi∈chosen G(x)i Ei(x)"),
+        ({"weights": "sigmoid", "choice": "bias"}, "y = scale · Σi∈Top‑k si Ei(x) / Σj∈Top‑k sj"),
+        ({"weights": "sigmoid", "choice": "bias", "top_k": 1}, "y = scale · Σi∈Top‑k si Ei(x)"),
+        ({"renormalized": True, "weights": "mixture", "choice": "nobody"}, "y = Σi G(x)i Ei(x\u0303i)"),
+    ],
+)
+def test_the_playgrounds_formula_is_that_of_the_router(header, said):
+    header = {
+        name: [value] for name, value in ({"renormalized": False, "choice": "scores", "top_k": 2} | header).items()
+    }
+    found = javascript(f"""
+        const {{ formula }} = await import('$/probe.js');
+        console.log(JSON.stringify(formula({json.dumps(header)})));""")
+    assert re.sub("<[^>]*>", "", found) == said
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ MARK_ROW_HEIGHT = 20  # pixels
 FEWEST_STEPS = 10  # the time axis is at least so long, so that its ticks are whole steps
 FEW_DEAD = 4  # so many experts always have room, so that the ticks are whole
 DEATH = {"text": "†", "showarrow": False, "xanchor": "left", "font": {"size": 22}}
+LEAST_SHARE = 0.01  # the axis of shares reaches at least so far
 FAIR_SHARES_SHOWN = 3.0  # load over time: this many fair shares and more are drawn fully dark
 
 History = Any  # a mapping of the frame's history arrays, or a pandas table with the columns of Training.history
@@ -132,7 +133,8 @@ def dropped_figure(
         figure.add_scatter(**_line("history_dropped_share", run, f"{name}dropped"))
         figure.add_scatter(**by_chance)
     figure.update_layout(showlegend=True, legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"})
-    figure.update_yaxes(rangemode="tozero")
+    # with seats enough, chance drops next to nothing: an axis of that would have no tick but 0
+    figure.update_yaxes(rangemode="tozero", autorangeoptions={"include": LEAST_SHARE})
     return _filled(figure, history, marks)
 
 

@@ -36,7 +36,8 @@ class Routing:
             return self.queue_TE
         if not self.rank_TE.numel():
             return self.rank_TE  # of no tokens
-        return queue(self.rank_TE, self.kept_TE, int(self.chosen_TE.sum(-1).max()))
+        last_rank = int(self.rank_TE.where(self.kept_TE, 0).max())  # experts may take a token that ranks them low
+        return queue(self.rank_TE, self.kept_TE, last_rank + 1)
 
     def tokens(self, rows: slice) -> Routing:
         """The same decisions for some of the tokens only."""

@@ -69,15 +69,18 @@ def start(name: str) -> None:
 
 
 def story(config: RunConfig) -> str:
-    """What the page says above the picture: the story of the preset that runs, or of the task.
+    """What the page says above the picture: the story of the preset that runs, of the task, or of the router.
 
-    Empty for the opening state, which has three first steps instead, until its preset is pressed.
+    Empty for the opening state, which has three first steps instead, until its preset is pressed: with another router
+    experts need not idle, and k may be fixed.
     """
     pressed = st.session_state.get("preset")
     preset = PRESETS[pressed or FIRST]
     if all(knob.live or getattr(preset.config, name) == getattr(config, name) for name, knob in KNOBS.items()):
         return preset.story if pressed else ""
-    return "" if config.task == RunConfig.task else TASK_INFO[config.task].story
+    if config.task != RunConfig.task:
+        return TASK_INFO[config.task].story
+    return "" if config.router == RunConfig.router else ROUTER_INFO[config.router].story
 
 
 def show(config: RunConfig) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import streamlit as st
@@ -10,7 +10,7 @@ import streamlit as st
 from moeviz.config import KNOBS, LOSS_NAMES, RunConfig
 from moeviz.methods import METHODS
 from moeviz.router_notes import BALANCE_NOTES, ROUTER_NOTES, Note
-from moeviz.rules import BALANCED_VALUES
+from moeviz.rules import BALANCED_VALUES, SEATED
 
 COLUMNS = {
     "Choice": "choice", "Weight of a choice": "weight", "Seats": "capacity", "Noise": "noise", "Loss": "loss",
@@ -21,6 +21,21 @@ CODE = {name: f"moeviz.losses:{name}" for name in LOSS_NAMES} | {
     "drops": "moeviz.routers:queue",
 }  # fmt: skip
 """The function behind each way to balance; not balancing has none."""
+ROUTER_PARTS = {  # what a router's formula speaks of besides, by functions of their own
+    "noisy_top_k": ("moeviz.deciding:noise_size",), "deepseek_v3": ("moeviz.routers:bias_step",),
+    "hash": ("moeviz.routers:balanced_table", "moeviz.routers:token_ids"),
+    "soft": ("moeviz.routers:slot_inputs", "moeviz.routers:mix_back"),
+} | dict.fromkeys(SEATED, ("moeviz.routers:capacity", "moeviz.routers:queue"))  # fmt: skip
+
+
+def router_code(routers: Iterable[str]) -> list[str]:
+    """The functions behind these routers' formulas, each once."""
+    return list(dict.fromkeys(place for name in routers for place in router_places(name)))
+
+
+def router_places(router: str) -> tuple[str, ...]:
+    """The router itself, and the parts of it that are functions of their own."""
+    return f"moeviz.routers:{router}", *ROUTER_PARTS.get(router, ())
 
 
 def balanced_values() -> list[tuple[str, float]]:

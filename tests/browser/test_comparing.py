@@ -83,6 +83,8 @@ def test_positions_and_drops_are_those_of_the_routing(stage, left, right):
 def test_both_train_live_and_the_tables_follow(stage):
     open_routers(stage)
     assert stage.data()["state"] == "paused" and stage.data()["step"] == "0"
+    stage.part("charts").scroll_into_view_if_needed()
+    soon(lambda: check_ticks(stage))
     stage.press("leap")
     stage.until("stage.step === 50 && stage.state === 'paused'")
     configs = [as_in_its_paper(RunConfig(capacity_factor=1.25), router) for router in ("switch", "gshard")]
@@ -169,6 +171,13 @@ def test_both_pages_show_a_first_picture_soon(stage, report):
         stage.until(ready)
         seconds = stage.page.evaluate("performance.now() / 1000")
         report(f"first picture of {path}, warm server", seconds, "s")
+
+
+def check_ticks(stage: Stage) -> None:
+    """No chart has two ticks of the same number, however small its numbers are."""
+    script = "all => all.map((axis) => [...axis.querySelectorAll('.ytick, .y2tick')].map((tick) => tick.textContent))"
+    axes = stage.part("charts").locator(".yaxislayer-above").evaluate_all(script)
+    assert len(axes) >= 4 and all(len(set(ticks)) == len(ticks) > 0 for ticks in axes), axes
 
 
 def check_right(stage: Stage, router: str) -> None:

@@ -15,6 +15,12 @@ export function roundedShares(values, digits = 2) {
   return whole.map((each) => each / unit);
 }
 
+// Weights as every picture writes them: a plain one is the gate probability itself, and those that add up to 1 do so.
+export function shownWeights({ weighing, weights, chosen, shownProbs }) {
+  if (weighing === 'plain') return shownProbs.map((prob, expert) => (chosen[expert] ? prob : 0));
+  return roundedShares(weights);
+}
+
 // Two digits; without the leading zero where room is short.
 export function share(value, short = false) {
   const text = value.toFixed(2);

@@ -2,12 +2,12 @@
 
 import { Bars, roomy } from './bars.js';
 import { background, classFill, letter, outline } from './palette.js';
-import { Calm, roundedShares, setText, share, Throttle } from './numbers.js';
+import { Calm, roundedShares, setText, share, shownWeights, Throttle } from './numbers.js';
 
 const TEXTS = 120; // ms between changes of the written numbers while training runs
 const SPOKEN = 3000; // ms between announcements
 const MAX_TERMS = 3;
-const SAME = 1e-5; // between a weight and the probability that it is
+const MIXTURE = 'x\u0303'; // x with a tilde
 const ONE_LINE = 2; // so many terms of the sum fit on one line; for more, two lines are kept free
 
 export class ProbePanel {
@@ -27,29 +27,29 @@ export class ProbePanel {
     const texts = moved || header.state !== 'running' || this.texts.ready();
     this.probe = String(header.probe);
     const shownProbs = roundedShares(probs);
-    const shownWeights = writtenWeights(header.renormalized[0], weights, probs, chosen, shownProbs);
+    const written = shownWeights({ weighing: header.weights[0], weights, chosen, shownProbs });
     const full = roomy(ids.length);
     const first = firstChoice(probs);
     const bars = ids.map((id, expert) => {
-      const weight = chosen[expert] ? `×${share(shownWeights[expert], true)}` : '';
+      const weight = chosen[expert] ? `×${share(written[expert], true)}` : '';
       return {
         height: probs[expert], solid: Boolean(chosen[expert]), first: expert === first, below: full ? weight : weight.slice(1),
         value: share(shownProbs[expert], !full),
-        text: describe(letter(id), shownProbs[expert], chosen[expert], shownWeights[expert], expert === first),
+        text: describe(letter(id), shownProbs[expert], chosen[expert], written[expert], expert === first),
       };
     });
     this.bars.draw(ids, bars, cutLine(probs, chosen), texts);
     this.find('line').classList.toggle('mv-two-lines', header.top_k[0] > ONE_LINE);
-    if (texts) this.line(header, ids, chosen, shownWeights, arrays.probe_output.of(0));
+    if (texts) this.line(header, ids, chosen, written, arrays.probe_output.of(0));
     return ids[first];
   }
 
   // y = 0.62·E_C(x) + 0.38·E_F(x), largest weight first; of many terms the first three.
   line(header, ids, chosen, weights, output) {
-    const renormalized = header.renormalized[0];
-    if (renormalized !== this.renormalized) {
-      this.renormalized = renormalized;
-      this.find('formula').innerHTML = formula(renormalized);
+    const meaning = formula(header);
+    if (meaning !== this.meaning) {
+      this.meaning = meaning;
+      this.find('formula').innerHTML = meaning;
     }
     const terms = [...ids.keys()].filter((expert) => chosen[expert]).sort((a, b) => weights[b] - weights[a]);
     const key = terms.map((expert) => `${ids[expert]}:${weights[expert]}`).join() + header.task + prediction(header, output);
@@ -57,21 +57,11 @@ export class ProbePanel {
     this.key = key;
     const shown = terms.slice(0, MAX_TERMS);
     const rest = terms.length - shown.length;
-    const parts = shown.flatMap((expert, index) => [index ? ' + ' : '', term(ids[expert], weights[expert])]);
+    const parts = shown.flatMap((expert, index) => [index ? ' + ' : '', term(ids[expert], weights[expert], header.choice[0] === 'nobody')]);
     this.find('line').replaceChildren('y = ', ...parts, rest ? ' + …' : '', header.num_shared ? ' + shared' : '', ...result(header, output));
     const words = shown.map((expert) => `${share(weights[expert])} times expert ${letter(ids[expert])}`).join(' plus ');
     this.spoken.run(() => setText(this.find('spoken'), `Output = ${words}${rest ? ` plus ${rest} more` : ''}`));
   }
-}
-
-// A plain weight is the probability itself, so it is written with the same digits; renormalized ones add up to 1; some
-// routers (DeepSeek's) have weights that are neither.
-function writtenWeights(renormalized, weights, probs, chosen, shownProbs) {
-  if (renormalized) return roundedShares(weights);
-  return shownProbs.map((prob, expert) => {
-    if (!chosen[expert]) return 0;
-    return Math.abs(weights[expert] - probs[expert]) < SAME ? prob : weights[expert];
-  });
 }
 
 export function firstChoice(probs) {
@@ -112,19 +102,27 @@ export function labelPlace(probs, height) {
   return free(0.32, 0.68) ? 'middle' : '';
 }
 
-function formula(renormalized) {
-  const top = '<sub>∈Top‑k</sub>';
-  const sum = `Σ<sub>i</sub>${top} G(x)<sub>i</sub> E<sub>i</sub>(x)`;
-  return renormalized ? `y = ${sum} / Σ<sub>j</sub>${top} G(x)<sub>j</sub>` : `y = ${sum}`;
+const AMONG = { scores: '∈Top‑k', bias: '∈Top‑k', experts: '∈chosen', table: '∈chosen' };
+
+// The layer's sum as this router chooses and weighs: G is the gate probability, s the sigmoid of a score.
+export function formula({ renormalized, weights, choice, top_k: topK }) {
+  if (choice[0] === 'nobody') return `y = Σ<sub>i</sub> G(x)<sub>i</sub> E<sub>i</sub>(${MIXTURE}<sub>i</sub>)`;
+  const sigmoid = weights[0] === 'sigmoid';
+  const [scale, weight] = sigmoid ? ['scale · ', 's'] : ['', 'G(x)'];
+  const among = `<sub>${AMONG[choice[0]]}</sub>`;
+  const sum = `Σ<sub>i</sub>${among} ${weight}<sub>i</sub> E<sub>i</sub>(x)`;
+  const divided = sigmoid ? topK[0] > 1 : renormalized[0]; // s/s would be 1 whatever the score is
+  return `y = ${scale}${sum}${divided ? ` / Σ<sub>j</sub>${among} ${weight}<sub>j</sub>` : ''}`;
 }
 
-function term(id, weight) {
+// 0.62·E_C(x); where each expert computes a mixture of all tokens, of that.
+function term(id, weight, mixed) {
   const element = document.createElement('span');
   element.className = 'mv-term';
   element.style.setProperty('--mv-paint', background(id));
-  element.innerHTML = '<b></b>·E<sub></sub>(x)';
+  element.innerHTML = `<b></b>·E<sub></sub>(${mixed ? `${MIXTURE}<sub></sub>` : 'x'})`;
   element.querySelector('b').textContent = share(weight);
-  element.querySelector('sub').textContent = letter(id);
+  for (const index of element.querySelectorAll('sub')) index.textContent = letter(id);
   return element;
 }
 

@@ -3,8 +3,7 @@
 import { frac, joined, math, mi, mn, mo, row, sub, sum, words } from './mathml.js';
 import { all, any, elided, isLong, named, power } from './outputs.js';
 import { plain, settled, total } from './sums.js';
-import { shownWeights } from './stops.js';
-import { share } from './numbers.js';
+import { share, shownWeights } from './numbers.js';
 
 const FAR = 9; // a largest score beyond it is taken off all scores
 const minusZ = (index) => row(mo('−'), sub(mi('z'), index));

@@ -1,7 +1,7 @@
 // The nine stops of a token's way: what each column shows for every expert, and what stands below it.
 
 import { small, plain } from './sums.js';
-import { roundedShares, share } from './numbers.js';
+import { roundedShares, share, shownWeights } from './numbers.js';
 
 const largest = (values) => Math.max(...values.map(Math.abs), 1e-9);
 const rods = (values, cell) => {
@@ -106,9 +106,3 @@ export const STOPS = [
     foot: ({ balance }) => small(balance),
   },
 ];
-
-// As the Playground's probe writes them: those that add up to 1 do so as printed.
-export function shownWeights({ weighing, weights, chosen, shownProbs }) {
-  if (weighing === 'plain') return shownProbs.map((prob, expert) => (chosen[expert] ? prob : 0));
-  return roundedShares(weights);
-}

@@ -1,7 +1,7 @@
 // What else could have been: this token sent to each expert alone; and who learns from it, under each way to weigh.
 
 import { background, hue } from './palette.js';
-import { percent, setText } from './numbers.js';
+import { percent, setText, share, shownWeights } from './numbers.js';
 import { plain, read, small } from './sums.js';
 import { FORMS } from './token.js';
 import { firstChoice, marker } from './probe.js';
@@ -50,11 +50,12 @@ export class WhatIf {
   drawForm(token) {
     const at = this.place(token);
     const { weight, gradient, loss } = token.forms[at] ?? { weight: token.weights, gradient: token.gradient, loss: token.loss };
+    const shown = shownOf(token, at).map((each) => share(each));
     const most = Math.max(...gradient.map(Math.abs), NOTHING);
     const tiles = gradient.map((slope, expert) => tile(token, expert, {
-      taken: weight[expert] > 0, shown: `×${plain(weight[expert])}`, number: Math.abs(slope) < NOTHING ? '0' : plain(slope, 3),
+      taken: weight[expert] > 0, shown: `×${shown[expert]}`, number: Math.abs(slope) < NOTHING ? '0' : plain(slope, 3),
       rod: Math.abs(slope) < NOTHING ? 0 : slope / most,
-      text: `Expert ${token.names[expert]}: weight ${plain(weight[expert])}, slope of the loss along its score ${plain(slope, 3)}`,
+      text: `Expert ${token.names[expert]}: weight ${shown[expert]}, slope of the loss along its score ${plain(slope, 3)}`,
     }));
     this.find('slopes').replaceChildren(...tiles);
     setText(this.find('verdict'), at === OWN ? ownVerdict(token) : verdict(token, at));
@@ -82,6 +83,13 @@ export class WhatIf {
     if (own) return OWN;
     return FORMS.indexOf(softmax === 'after' ? 'after' : weights) + (one ? FORMS.length : 0);
   }
+}
+
+// The weights of one of the ways, or of the router's own, written as in the row of stops.
+export function shownOf(token, at) {
+  if (at === OWN) return shownWeights(token);
+  const { weight } = token.forms[at];
+  return shownWeights({ weighing: FORMS[at % FORMS.length], weights: weight, chosen: weight.map((each) => each > 0), shownProbs: token.shownProbs });
 }
 
 // One expert's outcome.
