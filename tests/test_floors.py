@@ -38,7 +38,10 @@ ROOMS: list[tuple[int, tuple[str, ...], str]] = [
     (11, ("moeviz", "moeviz.__main__", "moeviz.cli", "moeviz.bench", "app", "pages"), "*"),
 ]
 # what runs in the server process, beside the visitors' sockets
-SERVER = ("app", "moeviz.ui", "moeviz.stage", "moeviz.engine.local", "moeviz.figures", "moeviz.frames", "moeviz")
+SERVER = (
+    "app", "moeviz.ui", "moeviz.stage", "moeviz.lessons", "moeviz.engine.local", "moeviz.figures", "moeviz.frames",
+    "moeviz",
+)  # fmt: skip
 
 
 def modules() -> dict[str, Path]:

@@ -112,8 +112,8 @@ class Engine:
         with self._lock:  # after the answer: until then a status that was on its way could bring the old ones back
             self._find(token).configs = configs
 
-    def play(self, token: str) -> None:
-        self._do(token, {"op": "play"})
+    def play(self, token: str, until: int | None = None) -> None:
+        self._do(token, {"op": "play", "until": until})  # a later step at which the run will wait, if any
 
     def pause(self, token: str) -> None:
         self._do(token, {"op": "pause"})

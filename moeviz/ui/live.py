@@ -32,9 +32,11 @@ def stage(
     losses: Sequence[tuple[str, float]] = (),
     measures: Sequence[Mapping[str, Any]] = (),
     whys: Sequence[str] = (),
+    lesson: str = "",
     on_recovered: Callable[[], None] = lambda: None,
     on_present: Callable[[], None] = lambda: None,
     on_preset: Callable[[str], None] = lambda name: None,
+    on_go: Callable[[int], None] = lambda by: None,
 ) -> list[float] | None:
     """Draw the run live; returns where the visitor last put the probe.
 
@@ -51,7 +53,9 @@ def stage(
             numbers: shown live beside each run, as label, name in a frame's header and digits.
             losses: those that measure balance, with their balanced value (`routers` only).
             measures, whys: what each row draws, and what it says (`methods` only).
-            on_recovered: called after a diverged run has gone back.  on_present, on_preset: called for their keys.
+            lesson: what may be done in one: `asking` (nothing yet), `running` (no Reset), `told` (everything).
+            on_recovered: called after a diverged run has gone back.  on_present, on_preset, on_go: called for their
+            keys; the arrow keys go on or back in a lesson.
     """
     component = st.components.v2.component("moeviz_stage", html=LOADER_HTML, js=LOADER_JS, isolate_styles=False)
     data = {
@@ -60,6 +64,7 @@ def stage(
         "story": story, "presets": list(presets), "save": save, "ghost": ghost,
         "warm": warm, "code": code or {}, "numbers": [list(each) for each in numbers],
         "losses": [list(each) for each in losses], "measures": [dict(each) for each in measures], "whys": list(whys),
+        "lesson": lesson,
         "charts": {name: _template(figure) for name, figure in (charts or {}).items()},
     }  # fmt: skip
     key = f"stage_{layout}"
@@ -67,6 +72,7 @@ def stage(
         data=data, key=key, on_probe_change=lambda: None,
         on_recovered_change=on_recovered, on_present_change=on_present,
         on_preset_change=lambda: on_preset(str(st.session_state[key]["preset"])),
+        on_go_change=lambda: on_go(1 if st.session_state[key]["go"] == 1 else -1),
     )  # fmt: skip
     try:
         return check_probe(result.get("probe"))

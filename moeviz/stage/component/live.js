@@ -56,7 +56,7 @@ export class Stage {
     const shape = (each) => JSON.stringify([each.layout, each.titles]);
     if (shape(before) !== shape(data)) this.arrange();
     else if (JSON.stringify(before.charts) !== JSON.stringify(data.charts)) this.setCharts();
-    this.root.classList.toggle('mv-present', Boolean(data.present));
+    this.show();
     if (before.ghost !== data.ghost) this.connection.send({ op: 'ghost', value: data.ghost });
     if (before.token !== data.token) this.connect();
     else if (before.save !== data.save) this.saving = true; // when a frame with every picture has come
@@ -67,7 +67,7 @@ export class Stage {
   arrange() {
     const { data } = this.component;
     this.dismantle();
-    this.root.classList.toggle('mv-present', Boolean(data.present));
+    this.show();
     this.find = build(this.root, data);
     const send = (message) => this.connection.send(message);
     const onRecovered = ({ revision }) => this.tell('recovered', revision); // the page's widgets show the lowered knob
@@ -82,6 +82,13 @@ export class Stage {
     this.measured = new Measured(this.find);
     this.keys = data.saved ? null : new Keys(this);
     this.setCharts();
+  }
+
+  // How much of it is shown: in front of a class, and in a lesson before and after its prediction.
+  show() {
+    const { data } = this.component;
+    this.root.classList.toggle('mv-present', Boolean(data.present));
+    this.root.dataset.lesson = data.lesson ?? '';
   }
 
   // Lets the page's Python know of something that happened once.
