@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from moeviz.config import RunConfig
+from moeviz.knob import Value
 
 
 @dataclass(frozen=True)
@@ -16,9 +16,9 @@ class Scene:
     configs: tuple[RunConfig, ...]
     titles: tuple[str, ...]
 
-    def with_seed(self, seed: int) -> Scene:
-        """The same with another seed."""
-        return Scene(tuple(config.with_(seed=seed) for config in self.configs), self.titles)
+    def with_(self, **knobs: Value) -> Scene:
+        """The same with some knobs changed in all runs."""
+        return Scene(tuple(config.with_(**knobs) for config in self.configs), self.titles)
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,10 @@ class Asked:
 
     scene: Scene
     wait: int
-    turn: Mapping[str, Any]
+    turn: Mapping[str, Value]
     end: int
     layout: str
     numbers: tuple[str, ...]  # of `moeviz.questions.MEASURED`, shown live beside each run
-
-    def turned(self) -> Scene:
-        """The scene with the knobs that are turned."""
-        return Scene(tuple(config.with_(**self.turn) for config in self.scene.configs), self.scene.titles)
 
 
 @dataclass(frozen=True)
@@ -57,7 +53,7 @@ class Choice:
     text: str
     because: str
     when: str
-    knobs: Mapping[str, Any]
+    knobs: Mapping[str, Value]
 
 
 @dataclass(frozen=True)
@@ -111,8 +107,8 @@ class Lesson:
 
     def asked_scene(self, seed: int, answer: str | float | None) -> Scene:
         """The run that waits for the prediction, or with the setting that was chosen."""
-        scene = self.run.scene.with_seed(seed)
-        if not (self.prediction.sets_knobs and isinstance(answer, str)):
+        scene = self.run.scene.with_(seed=seed)
+        if answer is None or not self.prediction.sets_knobs:
             return scene
-        knobs = self.prediction.choices[answer].knobs
-        return Scene(tuple(config.with_(**knobs) for config in scene.configs), scene.titles)
+        choice = self.prediction.choices[str(answer)]
+        return Scene(scene.with_(**choice.knobs).configs, (choice.text,))

@@ -132,10 +132,10 @@ def scene_at(at: Place) -> tuple[Scene, str | None]:
     """What is shown there, and the token of its run."""
     work, name = work_at(at), f"lessons {at.lesson.key} {at.seed}"
     if not at.predicts:
-        scene = at.lesson.steps[at.step - 1].scene.with_seed(at.seed)
+        scene = at.lesson.steps[at.step - 1].scene.with_(seed=at.seed)
         return scene, live_run(f"{name} step {at.step}", scene.configs, play=False)
     waiting = at.lesson.asked_scene(at.seed, work.answer)
-    turned = Scene(tuple(config.with_(**at.lesson.run.turn) for config in waiting.configs), waiting.titles)
+    turned = waiting.with_(**at.lesson.run.turn)
     name += f" run {work.answer}" if at.lesson.prediction.sets_knobs else " run"
     visit: Visit | None = st.session_state.get("visit")
     begun = visit is not None and visit.token == work.token
@@ -245,9 +245,8 @@ def told(at: Place, found: Mark) -> None:
 
 
 def numbers(at: Place) -> list[tuple[str, str, int]]:
-    """The live numbers beside each run of the prediction, for the stage."""
-    wanted = at.lesson.run.numbers if at.predicts else ()
-    return [(MEASURED[name][0], name, MEASURED[name][1]) for name in wanted]
+    """The live numbers beside each run, for the stage."""
+    return [(MEASURED[name][0], name, MEASURED[name][1]) for name in at.lesson.run.numbers]
 
 
 def story(at: Place) -> str:
