@@ -2,11 +2,17 @@
 
 import streamlit as st
 
+from moeviz.figures import curves
 from moeviz.lessons import lessons
 from moeviz.ui import lessons as way
 from moeviz.ui import present
 from moeviz.ui.code import show_code
 from moeviz.ui.live import stage
+
+CHARTS = {
+    "twins": {},
+    "playground": {"loss": curves.loss_figure, "metric": curves.metric_figure, "load": curves.load_figure},
+}
 
 at = way.place()
 lesson, work = at.lesson, way.work_at(at)
@@ -15,8 +21,8 @@ with picture:
     scene, token = way.scene_at(at)
     if token:
         stage(
-            token, lesson.run.layout, titles=scene.titles, story=way.story(at), numbers=way.numbers(at),
-            warm=lesson.run.wait if at.predicts else lesson.steps[at.step - 1].train, lesson=way.state(at),
+            token, lesson.run.layout, charts=CHARTS[lesson.run.layout], titles=scene.titles, story=lesson.title,
+            numbers=way.numbers(at), warm=way.waits_at(at), lesson=way.state(at),
             on_present=present.toggle, on_go=way.move,
         )  # fmt: skip
 with words:

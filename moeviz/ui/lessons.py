@@ -45,6 +45,7 @@ class Work:
     answer: str | float | None = None
     token: str | None = None
     mark: Mark | None = None
+    tries: int = 0
 
 
 # ---- where ----------------------------------------------------------------------------------------------------------
@@ -135,41 +136,57 @@ def scene_at(at: Place) -> tuple[Scene, str | None]:
         scene = at.lesson.steps[at.step - 1].scene.with_(seed=at.seed)
         return scene, live_run(f"{name} step {at.step}", scene.configs, play=False)
     waiting = at.lesson.asked_scene(at.seed, work.answer)
-    turned = waiting.with_(**at.lesson.run.turn)
-    name += f" run {work.answer}" if at.lesson.prediction.sets_knobs else " run"
+    name += f" run {work.tries} {work.answer if at.lesson.prediction.sets_knobs else ''}"
     visit: Visit | None = st.session_state.get("visit")
-    begun = visit is not None and visit.token == work.token
-    token = live_run(name, (turned if begun else waiting).configs, play=False)
+    if visit is not None and visit.token == work.token:
+        token = live_run(name, waiting.with_(**at.lesson.run.turn).configs, play=False)
+    else:
+        token = live_run(name, waiting.configs, play=False)
     if token and work.answer is not None:
-        _follow(at, work.answer, token, name, turned)
+        try:
+            _follow(at, work.answer, token, name)
+        except (RunGone, EngineBusy, TimeoutError, RuntimeError) as error:
+            st.warning(f"The run could not be marked: {error}.")
+            st.button("Try again", key="mark_again")
     return waiting, token
 
 
-def _follow(at: Place, answer: str | float, token: str, name: str, turned: Scene) -> None:
+def _follow(at: Place, answer: str | float, token: str, name: str) -> None:
     """Begin the run that was predicted, or mark it, or look again in a moment."""
     work, run = work_at(at), at.lesson.run
-    try:
-        step = engine().info(token)["step"]
-        if work.token != token and step == run.wait:
-            live_run(name, turned.configs, play=False)
-            engine().play(token, until=run.end)
-            work.token = token
-        if work.token == token and step >= run.end and work.mark is None:
-            work.mark = mark(at.lesson, answer, engine().history(token), newest_header(engine(), token))
-            if work.mark.right:
-                passed().add(at.lesson.key)
-            go(at)
-    except (RunGone, EngineBusy, TimeoutError, RuntimeError) as error:
-        st.warning(f"The run could not be marked: {error}.")
-        st.button("Try again", key="mark_again")
-        return
+    step = engine().info(token)["step"]
+    if work.token != token and step == run.wait:
+        turned = at.lesson.asked_scene(at.seed, answer).with_(**run.turn)
+        if live_run(name, turned.configs, play=False) != token or st.session_state.visit.configs != turned.configs:
+            return  # it could not be turned, and the page says why
+        engine().play(token, until=run.end)
+        work.token = token
+    if work.token == token and step >= run.end and work.mark is None:
+        _mark(at, answer, token)
     if work.mark is None or work.token != token:
         st.fragment(_look, run_every=POLL)(token, run.end if work.token == token else run.wait)
 
 
+def _mark(at: Place, answer: str | float, token: str) -> None:
+    work = work_at(at)
+    try:
+        work.mark = mark(at.lesson, answer, engine().history(token), newest_header(engine(), token))
+    except ValueError as error:  # somebody was quick to press Step: what is asked was not measured
+        st.toast(f"The run begins again: {error}.")
+        work.tries, work.token = work.tries + 1, None
+        st.rerun()
+    if work.mark.right:
+        passed().add(at.lesson.key)
+        go(at)
+
+
 def _look(token: str, goal: int) -> None:
     """Run the page again once the run has come so far, or has gone."""
-    if not engine().alive(token) or engine().info(token)["step"] >= goal:
+    try:
+        arrived = engine().info(token)["step"] >= goal
+    except RunGone:
+        arrived = True
+    if arrived:
         st.rerun()
 
 
@@ -239,9 +256,7 @@ def told(at: Place, found: Mark) -> None:
         st.error(f"**Wrong.** {found.said}", icon=":material/close:")
     st.markdown(found.because)
     for point in at.lesson.points:
-        claim, number = st.columns([2, 1], vertical_alignment="center")
-        claim.markdown(point.claim)
-        number.metric(point.about, point.number.format(**found.readings))
+        st.markdown(f"{point.claim}\n\n> **{point.number.format(**found.readings)}** {point.about}")
 
 
 def numbers(at: Place) -> list[tuple[str, str, int]]:
@@ -249,9 +264,9 @@ def numbers(at: Place) -> list[tuple[str, str, int]]:
     return [(MEASURED[name][0], name, MEASURED[name][1]) for name in at.lesson.run.numbers]
 
 
-def story(at: Place) -> str:
-    """What is said above a single map, in the place of the Playground's first steps."""
-    return f"Step {at.step} of {at.lesson.num_steps}" if at.predicts else at.lesson.steps[at.step - 1].look
+def waits_at(at: Place) -> int:
+    """The step at which a run waits for the reader."""
+    return at.lesson.run.wait if at.predicts else at.lesson.steps[at.step - 1].train
 
 
 def state(at: Place) -> str:
