@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
+from moeviz.engine.local import Engine
 from moeviz.frames import unpack
 
 PATIENCE = 30.0  # seconds: the server may be busy
-
-
-class Viewer(Protocol):
-    """The part of a viewer that asks and leaves."""
-
-    def send(self, message: object) -> None: ...
-    def close(self) -> None: ...
-
-
-class Engine(Protocol):
-    """The part of the engine that lets one watch."""
-
-    def watch(self, token: str, on_message: Callable[[bytes | str], None]) -> Viewer: ...
 
 
 def newest_header(engine: Engine, token: str) -> dict[str, Any]:
