@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,11 +18,11 @@ from moeviz.lessons.lesson import Lesson
 from moeviz.lessons.marking import mark
 from moeviz.lessons.measuring import newest_header
 from moeviz.training import Training
-from tests.watching import wait_until
 
 pytestmark = pytest.mark.slow
 SEEDS = list(range(5))
 MANY = list(range(10))
+PATIENCE = 600.0  # seconds: other programs may be at work
 History = Callable[..., float]  # column, run and step (else the last one)
 
 
@@ -68,19 +69,33 @@ def running() -> Iterator[Engine]:
         yield engine
 
 
-def run_of(engine: Engine, lesson: Lesson, seed: int, answer: str | float) -> tuple[str, dict[str, Any]]:
-    """The run of a prediction, as the page has it carried out: its history, and the header of its last step."""
-    token = engine.open(lesson.asked_scene(seed, answer).configs, play=False, speed="fast")
-    for step in (lesson.run.wait, lesson.run.end):
-        if step == lesson.run.end and lesson.run.turn:
-            engine.set(token, **lesson.run.turn)
-        if step:
-            engine.play(token, until=step)
-            wait_until(lambda step=step: engine.info(token)["step"] == step)  # type: ignore[misc]
-            assert engine.info(token)["state"] == "paused"
-    found = engine.history(token), newest_header(engine, token)
-    engine.close(token)
+Run = tuple[str, dict[str, Any]]  # its history as CSV, and the header of its last step
+
+
+def runs_of(engine: Engine, lesson: Lesson, answer: str | float) -> list[Run]:
+    """The run of a prediction on each seed, as the page has it carried out; all train at once."""
+    tokens = [
+        engine.open(lesson.asked_scene(seed, answer).configs, play=False, speed="fast") for seed in SEEDS
+    ]  # fmt: skip
+    play(engine, tokens, lesson.run.wait)
+    for token in tokens if lesson.run.turn else []:
+        engine.set(token, **lesson.run.turn)
+    play(engine, tokens, lesson.run.end)
+    found = [(engine.history(token), newest_header(engine, token)) for token in tokens]
+    for token in tokens:
+        engine.close(token)
     return found
+
+
+def play(engine: Engine, tokens: list[str], until: int) -> None:
+    """Let the runs train up to this step, where all must wait."""
+    for token in tokens if until else []:
+        engine.play(token, until=until)
+    deadline = time.monotonic() + PATIENCE
+    while any(engine.info(token)["step"] != until for token in tokens):
+        assert time.monotonic() < deadline, [engine.info(token)["step"] for token in tokens]
+        time.sleep(0.02)
+    assert all(engine.info(token)["state"] == "paused" for token in tokens)
 
 
 def reader(history: str, end: int) -> History:
@@ -93,8 +108,7 @@ def test_a_lesson_passes_on_five_seeds_and_every_other_answer_is_wrong(running: 
     lesson = lessons()[key]
     asked = lesson.prediction
     others = [each for each in asked.choices if each != asked.expected]
-    for seed in SEEDS:
-        history, header = run_of(running, lesson, seed, asked.expected)
+    for seed, (history, header) in enumerate(runs_of(running, lesson, asked.expected)):
         found = mark(lesson, asked.expected, history, header)
         outcome = ORACLES[key](reader(history, lesson.run.end), header)
         assert found.right and found.outcome == (outcome if asked.choices else pytest.approx(outcome)), seed
@@ -104,9 +118,8 @@ def test_a_lesson_passes_on_five_seeds_and_every_other_answer_is_wrong(running: 
 
 def test_of_the_settings_only_one_meets_all_three_goals(running: Engine) -> None:
     lesson = lessons()["together"]
-    for seed in SEEDS:
-        for answer, choice in lesson.prediction.choices.items():
-            history, header = run_of(running, lesson, seed, answer)
+    for answer, choice in lesson.prediction.choices.items():
+        for seed, (history, header) in enumerate(runs_of(running, lesson, answer)):
             h = reader(history, lesson.run.end)
             used = {"few": 10 / 16, "dense": 1.0}.get(answer, 22 / 64)  # experts of 6 numbers, gate columns of 2
             meets = h("test_metric") >= 0.7 and h("dead_experts") == 0 and used <= 0.5
@@ -118,7 +131,7 @@ def test_of_the_settings_only_one_meets_all_three_goals(running: Engine) -> None
 # ---- ten seeds at once ------------------------------------------------------------------------------------------
 
 
-def trained(lesson: Lesson) -> list[tuple[str, dict[str, Any]]]:
+def trained(lesson: Lesson) -> list[Run]:
     """History and header of the run that the lesson expects, for each of many seeds: trained in lockstep."""
     parts = []
     for config in lesson.asked_scene(0, lesson.prediction.expected).configs:
