@@ -38,10 +38,7 @@ ROOMS: list[tuple[int, tuple[str, ...], str]] = [
     (11, ("moeviz", "moeviz.__main__", "moeviz.cli", "moeviz.bench", "app", "pages"), "*"),
 ]
 # what runs in the server process, beside the visitors' sockets
-SERVER = (
-    "app", "moeviz.ui", "moeviz.stage", "moeviz.lessons", "moeviz.engine.local", "moeviz.figures", "moeviz.frames",
-    "moeviz",
-)  # fmt: skip
+SERVER = ("app", "moeviz.ui", "moeviz.stage", "moeviz.engine.local", "moeviz.figures", "moeviz.frames", "moeviz")
 
 
 def modules() -> dict[str, Path]:

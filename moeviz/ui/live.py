@@ -22,6 +22,8 @@ def stage(
     probe: Sequence[float] | None = None,
     view: str = "map",
     story: str = "",
+    lesson: str = "",
+    on_go: Callable[[int], None] = lambda by: None,
     presets: Sequence[str] = (),
     keys: bool = True,
     save: int = 0,
@@ -32,11 +34,9 @@ def stage(
     losses: Sequence[tuple[str, float]] = (),
     measures: Sequence[Mapping[str, Any]] = (),
     whys: Sequence[str] = (),
-    lesson: str = "",
     on_recovered: Callable[[], None] = lambda: None,
     on_present: Callable[[], None] = lambda: None,
     on_preset: Callable[[str], None] = lambda name: None,
-    on_go: Callable[[int], None] = lambda by: None,
 ) -> list[float] | None:
     """Draw the run live; returns where the visitor last put the probe.
 
@@ -45,6 +45,8 @@ def stage(
             charts: the functions of `moeviz.figures` that make the templates.  titles: one for each run.
             probe: where the probe starts, in view coordinates.  view: of the task, map | curve | projection | rows.
             story: said above the picture, in place of the first three steps.
+            lesson: what may be done in one: `asking` (nothing yet), `running` (no Reset), `told` (everything).
+            on_go: called for the arrow keys there, with 1 for on and -1 for back.
             presets: names that the keys 1, 2, … stand for.  keys: whether keys act at all.
             save: when it grows, the browser saves the whole picture as a file.
             warm: steps that a fresh run trains before it waits.
@@ -53,26 +55,23 @@ def stage(
             numbers: shown live beside each run, as label, name in a frame's header and digits.
             losses: those that measure balance, with their balanced value (`routers` only).
             measures, whys: what each row draws, and what it says (`methods` only).
-            lesson: what may be done in one: `asking` (nothing yet), `running` (no Reset), `told` (everything).
-            on_recovered: called after a diverged run has gone back.  on_present, on_preset, on_go: called for their
-            keys; the arrow keys go on or back in a lesson.
+            on_recovered: called after a diverged run has gone back.  on_present, on_preset: called for their keys.
     """
     component = st.components.v2.component("moeviz_stage", html=LOADER_HTML, js=LOADER_JS, isolate_styles=False)
     data = {
         "token": token, "layout": layout, "titles": list(titles), "probe": probe, "view": view,
-        "present": presenting(), "keys": keys,
+        "present": presenting(), "keys": keys, "lesson": lesson,
         "story": story, "presets": list(presets), "save": save, "ghost": ghost,
         "warm": warm, "code": code or {}, "numbers": [list(each) for each in numbers],
         "losses": [list(each) for each in losses], "measures": [dict(each) for each in measures], "whys": list(whys),
-        "lesson": lesson,
         "charts": {name: _template(figure) for name, figure in (charts or {}).items()},
     }  # fmt: skip
     key = f"stage_{layout}"
     result = component(
         data=data, key=key, on_probe_change=lambda: None,
+        on_go_change=lambda: on_go(1 if st.session_state[key]["go"] == 1 else -1),
         on_recovered_change=on_recovered, on_present_change=on_present,
         on_preset_change=lambda: on_preset(str(st.session_state[key]["preset"])),
-        on_go_change=lambda: on_go(1 if st.session_state[key]["go"] == 1 else -1),
     )  # fmt: skip
     try:
         return check_probe(result.get("probe"))

@@ -52,11 +52,12 @@ export class Stage {
     const { data } = component;
     if (!this.find || !data) return; // still starting: start() reads the newest data
     this.theme = null;
+    this.root.dataset.lesson = data.lesson ?? '';
     if (before.story !== data.story && this.root.getBoundingClientRect().top < 0) this.root.scrollIntoView(); // a preset from below
     const shape = (each) => JSON.stringify([each.layout, each.titles]);
     if (shape(before) !== shape(data)) this.arrange();
     else if (JSON.stringify(before.charts) !== JSON.stringify(data.charts)) this.setCharts();
-    this.show();
+    this.root.classList.toggle('mv-present', Boolean(data.present));
     if (before.ghost !== data.ghost) this.connection.send({ op: 'ghost', value: data.ghost });
     if (before.token !== data.token) this.connect();
     else if (before.save !== data.save) this.saving = true; // when a frame with every picture has come
@@ -67,7 +68,8 @@ export class Stage {
   arrange() {
     const { data } = this.component;
     this.dismantle();
-    this.show();
+    this.root.dataset.lesson = data.lesson ?? ''; // how far it has come, which decides what may be done
+    this.root.classList.toggle('mv-present', Boolean(data.present));
     this.find = build(this.root, data);
     const send = (message) => this.connection.send(message);
     const onRecovered = ({ revision }) => this.tell('recovered', revision); // the page's widgets show the lowered knob
@@ -82,13 +84,6 @@ export class Stage {
     this.measured = new Measured(this.find);
     this.keys = data.saved ? null : new Keys(this);
     this.setCharts();
-  }
-
-  // How much of it is shown: in front of a class, and in a lesson before and after its prediction.
-  show() {
-    const { data } = this.component;
-    this.root.classList.toggle('mv-present', Boolean(data.present));
-    this.root.dataset.lesson = data.lesson ?? '';
   }
 
   // Lets the page's Python know of something that happened once.
