@@ -857,7 +857,7 @@ def test_a_play_that_means_nothing_is_named_and_left_out_on_every_page(engine, n
     app = healthy(visit(name, play=play))
     (notice,) = said(app)
     assert notice.startswith(f"play must be 0 or 1: got {play!r}; left out") and "play" not in app.query_params
-    assert engine.plays == [name not in ("journey", "routers", "methods")]  # as without it
+    assert engine.plays == [name not in ("journey", "routers", "methods", "lessons")]  # as without it
     usual = healthy(visit(name))
     assert engine.plays[0] is engine.plays[1] and address(app) == address(usual)
     assert not healthy(app.run()).warning

@@ -33,6 +33,31 @@ def test_step_pauses_and_moves_exactly_n():
     assert world.of("run", "status")[-1]["state"] == "paused"
 
 
+@pytest.mark.parametrize("more", [[], [{"op": "step", "n": 50}]])
+def test_a_run_waits_at_the_step_that_it_was_asked_to_play_to(more):
+    world = World()
+    world.open("run", play=False)
+    for message in [{"op": "play", "until": 20}, *more]:
+        world.tell(run="run", **message)
+    world.run(5, greedy=True)
+    assert world.step("run") == 20 and world.frames("run")[-1][1]["step"] == 20
+    assert world.of("run", "status")[-1]["state"] == "paused"
+    world.tell(op="play", run="run")  # as a browser says it, which knows of no such step
+    world.run(1)
+    assert world.step("run") > 60
+
+
+def test_a_pause_does_not_make_a_run_forget_where_to_wait():
+    world = World()
+    world.tell(
+        op="open", run="run", configs=[vars(RunConfig(batch_size=64))], play=True, speed="fast", probe=None, until=30
+    )  # as after the end of a worker
+    world.tell(op="pause", run="run")
+    world.tell(op="play", run="run")
+    world.run(5)
+    assert world.step("run") == 30
+
+
 @pytest.mark.parametrize("play", [True, False])
 def test_reset_begins_at_step_0_and_keeps_the_play_state(play):
     world = World()

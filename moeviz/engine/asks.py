@@ -41,8 +41,9 @@ class Asks:
         """Every recorded step of the run as CSV, in the columns of `Training.history`."""
         return self._call(token, {"op": "history"})[0]
 
-    def play(self, token: str) -> None:
-        self._do(token, {"op": "play"})
+    def play(self, token: str, until: int | None = None) -> None:
+        """Train on; until a later step, at which the run will wait, if one is given."""
+        self._do(token, {"op": "play", "until": until})
 
     def pause(self, token: str) -> None:
         self._do(token, {"op": "pause"})

@@ -180,6 +180,7 @@ class Host:
 
     def _play(self, run: HostedRun, message: Message) -> None:
         run.playing, run.pending = True, 0
+        run.until = message.get("until", run.until)
         run.changed(self._clock())
 
     def _pause(self, run: HostedRun, message: Message) -> None:

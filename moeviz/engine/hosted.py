@@ -59,6 +59,7 @@ class HostedRun:
         self.drawable = True  # False after a fault inside a snapshot
         self.version = 0  # grows with whatever an op may have changed
         self.pending = 0  # steps still to do while paused
+        self.until: int | None = message.get("until")  # a step at which it will wait
         self.used = 0.0  # seconds of training, for fairness
         self.step_seconds = 0.0  # of late, for one step
         self.due_at = self.checked_at = self.left_at = self.empty_since = now
@@ -164,6 +165,9 @@ class HostedRun:
             self.pending -= 1
         else:
             self.due_at = max(_next_beat(self.due_at, PERIODS[self.speed]), now - LAG)
+        if self.step == self.until:
+            self.playing, self.pending, self.until = False, 0, None
+            self.version += 1
         if now - self.checked_at >= CHECK_PERIOD or (asked and not self.pending):
             self.check(now)
 

@@ -152,6 +152,7 @@ class LiveRun:
         self.configs = list(configs)
         self.viewers: dict[str, Viewer] = {}
         self._play, self._speed, self._probe = play, speed, probe
+        self._until: int | None = None
         self._ghost = DEFAULT_GHOST
         self._step, self._state = 0, "running" if play else "paused"
         self._revision, self._scene = 0, 0
@@ -183,7 +184,7 @@ class LiveRun:
         return {
             "op": "open", "configs": [dict(vars(each)) for each in self.configs], "play": self._play,
             "speed": self._speed, "probe": self._probe, "ghost": self._ghost,
-            "revision": self._revision, "scene": self._scene,
+            "revision": self._revision, "scene": self._scene, "until": self._until,
         }  # fmt: skip
 
     def note(self, message: Message) -> None:
@@ -191,6 +192,7 @@ class LiveRun:
         op = message["op"]
         if op in ("play", "pause", "step", "rewind"):
             self._play = op == "play"
+            self._until = message.get("until", self._until)
         elif op == "speed":
             self._speed = message["value"]
         elif op == "ghost":

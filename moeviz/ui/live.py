@@ -22,6 +22,8 @@ def stage(
     probe: Sequence[float] | None = None,
     view: str = "map",
     story: str = "",
+    lesson: str = "",
+    on_go: Callable[[int], None] = lambda by: None,
     presets: Sequence[str] = (),
     keys: bool = True,
     save: int = 0,
@@ -47,6 +49,8 @@ def stage(
             charts: the functions of `moeviz.figures` that make the templates.  titles: one for each run.
             probe: where the probe starts, in view coordinates.  view: of the task, map | curve | projection | rows.
             story: said above the picture, in place of the first three steps.
+            lesson: what may be done in one: `asking` (nothing yet), `running` (no Reset), `told` (everything).
+            on_go: called for the arrow keys there, with 1 for on and -1 for back.
             presets: names that the keys 1, 2, … stand for.  keys: whether keys act at all.
             save: when it grows, the browser saves the whole picture as a file.
             warm: steps that a fresh run trains before it waits.
@@ -62,7 +66,7 @@ def stage(
     component = st.components.v2.component("moeviz_stage", html=LOADER_HTML, js=LOADER_JS, isolate_styles=False)
     data = {
         "token": token, "layout": layout, "titles": list(titles), "probe": probe, "view": view,
-        "present": presenting(), "keys": keys,
+        "present": presenting(), "keys": keys, "lesson": lesson,
         "story": story, "presets": list(presets), "save": save, "ghost": ghost,
         "warm": warm, "code": code or {}, "numbers": [list(each) for each in numbers],
         "losses": [list(each) for each in losses], "measures": [dict(each) for each in measures], "whys": list(whys),
@@ -72,6 +76,7 @@ def stage(
     key = f"stage_{layout}"
     result = component(
         data=data, key=key, on_probe_change=lambda: None,
+        on_go_change=lambda: on_go(1 if st.session_state[key]["go"] == 1 else -1),
         on_recovered_change=on_recovered, on_present_change=on_present,
         on_preset_change=lambda: on_preset(str(st.session_state[key]["preset"])),
         on_asked_change=lambda: on_asked(str(st.session_state[key]["asked"])),

@@ -15,6 +15,7 @@ style()
 st.navigation(
     [
         st.Page(PAGES / "home.py", title="Home", default=True),
+        st.Page(PAGES / "lessons.py", title="Lessons", url_path="lessons"),
         st.Page(PAGES / "journey.py", title="One token's journey", url_path="journey"),
         st.Page(PAGES / "playground.py", title="Playground", url_path="playground"),
         st.Page(PAGES / "lab.py", title="Balance lab", url_path="lab"),

@@ -33,11 +33,13 @@ export class Keys {
     if (expert >= 0) return () => layout.point(expert);
     const by = { arrowleft: -1, arrowright: 1 }[key];
     if (by && layout.go && !target.closest(ARROWS)) return () => layout.go(by);
+    if (by && data.lesson && !target.closest(ARROWS)) return () => stage.tell('go', by);
+    if (key === 'escape' && data.present) return () => stage.tell('present', false);
+    if (key === 'p' && (layout.cover || data.lesson)) return () => stage.tell('present', !data.present);
+    if (data.lesson === 'asking' || (data.lesson === 'running' && key === 'r')) return null;
     if (key === ' ') return () => controls.toggle();
     if (key === '.') return () => controls.step(1);
     if (key === 'r') return () => controls.reset();
-    if (key === 'escape' && data.present) return () => stage.tell('present', false);
-    if (key === 'p' && layout.cover) return () => stage.tell('present', !data.present);
     if (key === 'h' && layout.cover) return () => layout.cover.toggle();
     const preset = data.presets?.[key === '0' ? 9 : key - 1];
     return preset && (() => stage.tell('preset', preset));

@@ -55,6 +55,7 @@ export class Stage {
     const { data } = component;
     if (!this.find || !data) return; // still starting: start() reads the newest data
     this.theme = null;
+    this.root.dataset.lesson = data.lesson ?? '';
     if (before.story !== data.story && this.root.getBoundingClientRect().top < 0) this.root.scrollIntoView(); // a preset from below
     const shape = ({ layout, titles }) => JSON.stringify([layout, this.layout.follow ? titles.length : titles]);
     if (shape(before) !== shape(data)) this.arrange();
@@ -71,6 +72,7 @@ export class Stage {
   arrange() {
     const { data } = this.component;
     this.dismantle();
+    this.root.dataset.lesson = data.lesson ?? ''; // how far it has come, which decides what may be done
     this.root.classList.toggle('mv-present', Boolean(data.present));
     this.find = build(this.root, data);
     const send = (message) => this.connection.send(message);

@@ -1,0 +1,18 @@
+"""Lessons: predict, run, be marked by the run itself. One data file each, in `data/`, in the order of their names."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from moeviz.lessons.lesson import Lesson
+from moeviz.lessons.reading import read_lesson
+
+DATA = Path(__file__).with_name("data")
+
+
+@cache
+def lessons() -> dict[str, Lesson]:
+    """Every lesson by its key: the file's name without its number."""
+    found = [read_lesson(path) for path in sorted(DATA.glob("*.toml"))]
+    return {lesson.key: lesson for lesson in found}

@@ -1,0 +1,114 @@
+"""What a lesson is: steps that say what to look at, a run, a prediction of it, and the readings that mark it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from moeviz.config import RunConfig
+from moeviz.knob import Value
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Runs that are shown: one, or twins with a title each."""
+
+    configs: tuple[RunConfig, ...]
+    titles: tuple[str, ...]
+
+    def with_(self, **knobs: Value) -> Scene:
+        """The same with some knobs changed in all runs."""
+        return Scene(tuple(config.with_(**knobs) for config in self.configs), self.titles)
+
+
+@dataclass(frozen=True)
+class Look:
+    """A step before the prediction: what it says, what to look at, and a scene that has trained so far."""
+
+    say: str
+    look: str
+    scene: Scene
+    train: int
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The run that is predicted: it waits at step `wait`, is turned by the knobs of `turn`, and ends at step `end`."""
+
+    scene: Scene
+    wait: int
+    turn: Mapping[str, Value]
+    end: int
+    layout: str
+    numbers: tuple[str, ...]  # of `moeviz.questions.MEASURED`, shown live beside each run
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One answer: the run came to it if `when` holds; `because` then says why, with the run's numbers.
+
+    Where the choices are settings, `knobs` are those of the run, which has to meet the prediction's `goal`.
+    """
+
+    text: str
+    because: str
+    when: str
+    knobs: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What is asked before the run: one of some choices, or a number."""
+
+    ask: str
+    expected: str | float
+    choices: Mapping[str, Choice]  # empty for a number
+    goal: str = ""
+    value: str = ""  # the reading that a number predicts
+    low: float = 0.0
+    high: float = 0.0
+    tolerance: float = 0.0
+    because: str = ""
+
+    @property
+    def sets_knobs(self) -> bool:
+        """Whether the choices are settings of the run."""
+        return bool(self.goal)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One of the article's points, with a number of this very run beside it."""
+
+    claim: str
+    number: str
+    about: str
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A lesson as its data file tells it."""
+
+    key: str
+    title: str
+    term: str  # the article's Chinese term
+    source: str
+    steps: tuple[Look, ...]
+    run: Asked
+    prediction: Prediction
+    readings: Mapping[str, str]  # name -> what it reads (see moeviz.lessons.marking)
+    points: tuple[Point, ...]
+    code: tuple[str, ...]  # functions to show, as "module:name"
+
+    @property
+    def num_steps(self) -> int:
+        """Those before the prediction, and the one of prediction, run and mark."""
+        return len(self.steps) + 1
+
+    def asked_scene(self, seed: int, answer: str | float | None) -> Scene:
+        """The run that waits for the prediction, or with the setting that was chosen."""
+        scene = self.run.scene.with_(seed=seed)
+        if answer is None or not self.prediction.sets_knobs:
+            return scene
+        choice = self.prediction.choices[str(answer)]
+        return Scene(scene.with_(**choice.knobs).configs, (choice.text,))

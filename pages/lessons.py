@@ -1,0 +1,46 @@
+"""Can you predict it? Short lessons, each marked by a run that trains on the page."""
+
+import streamlit as st
+
+from moeviz.figures import curves
+from moeviz.lessons import lessons
+from moeviz.ui import lessons as way
+from moeviz.ui import present
+from moeviz.ui.code import show_code
+from moeviz.ui.live import stage
+
+CHARTS = {
+    "twins": {},
+    "playground": {"loss": curves.loss_figure, "metric": curves.metric_figure, "load": curves.load_figure},
+}
+
+at = way.place()
+lesson, work = at.lesson, way.work_at(at)
+words, picture = st.columns([1, 2], gap="medium")
+with picture:
+    scene, token = way.scene_at(at)
+    if token:
+        stage(
+            token, lesson.run.layout, charts=CHARTS[lesson.run.layout], titles=scene.titles, story=lesson.title,
+            numbers=way.numbers(at), warm=way.waits_at(at), lesson=way.state(at),
+            on_present=present.toggle, on_go=way.move,
+        )  # fmt: skip
+with words:
+    number = list(lessons()).index(lesson.key) + 1
+    st.caption(f"Lesson {number} of {len(lessons())} · step {at.step} of {lesson.num_steps}")
+    st.markdown(f"#### {lesson.title}", help=f"In Chinese: {lesson.term}. From {lesson.source}.")
+    if not at.predicts:
+        st.markdown(lesson.steps[at.step - 1].say)
+        st.markdown(f"**Look:** {lesson.steps[at.step - 1].look}")
+    elif work.answer is None:
+        way.ask(at)
+    elif work.mark is None:
+        st.markdown(way.running(at))
+    else:
+        way.told(at, work.mark)
+    way.buttons(at)
+if not present.presenting():
+    with picture:
+        show_code(*lesson.code)
+    st.markdown("##### All lessons")
+    way.overview()
