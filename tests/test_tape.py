@@ -62,6 +62,14 @@ def differences(one: Snapshot, other: Snapshot, but: set[str]) -> list[str]:
     ]
 
 
+def is_wound_back(training: Any) -> bool:
+    return bool(training.rewound)
+
+
+def has_diverged(training: Any) -> bool:
+    return bool(training.diverged)
+
+
 @pytest.mark.parametrize("kind", MAKE)
 def test_a_frame_shown_is_the_snapshot_recorded_and_playing_on_reproduces_the_run(kind: str) -> None:
     runs = MAKE[kind]()
@@ -110,17 +118,17 @@ def test_experts_that_came_and_went_come_and_go_again() -> None:
 
 
 def test_the_first_turn_before_the_end_cuts_the_tape_and_leaves_a_ghost() -> None:
-    training = MAKE["lambda"]()
+    training: Any = MAKE["lambda"]()
     shots = played(training)
     training.rewind(40)
     training.set(balance_coef=2.0)  # as it is
-    assert training.rewound
-    ghost = training.ghost("recorded")
+    assert is_wound_back(training)
+    ghost: Any = training.ghost("recorded")
     training.set(balance_coef=9.0)
-    assert not training.rewound and training.snapshot().tape["steps"] == [0, 10, 20, 30, 40]
+    assert not is_wound_back(training) and training.snapshot().tape["steps"] == [0, 10, 20, 30, 40]
     training.step(30)
-    assert ghost is not None and not ghost.trains and ghost.words(training) == "as it was recorded"  # type: ignore[arg-type]
-    arrays = ghost.arrays(training, curves=True)  # type: ignore[arg-type]
+    assert ghost is not None and not ghost.trains and ghost.words(training) == "as it was recorded"
+    arrays = ghost.arrays(training, curves=True)
     assert arrays["ghost_step"].tolist() == list(range(40, 131, 10))
     assert np.array_equal(arrays["ghost_load"], shots[70].load)
     assert np.array_equal(arrays["ghost_test_metric"], shots[130].history_test_metric[:, 4:])
@@ -131,7 +139,7 @@ def test_runs_of_several_shapes_have_a_ghost_as_recorded() -> None:
     runs = MAKE["buckets"]()
     shots = played(runs)
     runs.rewind(60)
-    ghost = runs.ghost("recorded")
+    ghost: Any = runs.ghost("recorded")
     assert ghost is not None and runs.ghost("twin") is None
     runs.treat(0, "freeze", run=4 - 1)
     assert not runs.rewound and runs.snapshot().tape["steps"] == list(range(0, 61, 10))
@@ -190,13 +198,13 @@ def test_a_run_that_stands_still_is_wound_back_with_the_others() -> None:
     runs.parts[1].set(learning_rate=10.0)
     runs.step(80)
     stands = runs.parts[1].current_step
-    assert stands < 100 and runs.diverged
+    assert stands < 100 and has_diverged(runs)
     runs.rewind(100)
     assert [part.current_step for part in runs.parts] == [100, stands]
     runs.rewind(10)
-    assert [part.current_step for part in runs.parts] == [10, 10] and not runs.diverged
+    assert [part.current_step for part in runs.parts] == [10, 10] and not has_diverged(runs)
     runs.step(90)
-    assert [part.current_step for part in runs.parts] == [100, stands] and runs.diverged
+    assert [part.current_step for part in runs.parts] == [100, stands] and has_diverged(runs)
 
 
 def test_going_back_after_a_divergence_ends_the_tape_there() -> None:
