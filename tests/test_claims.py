@@ -99,6 +99,8 @@ def test_pictures_that_generalize_alike_hold_only_with_a_caveat() -> None:
     better, alike = verdict("pictures", [good]), verdict("pictures", [good | {"test_one": 0.98}])
     assert better is not None and better.state == "holds"
     assert alike is not None and alike.state == "caveat" and "0.980" in alike.words
+    worse = verdict("pictures", [good | {"test_mixture": 0.9}])  # .9 against .95
+    assert worse is not None and worse.state == "fails" and "the same" not in worse.words
 
 
 def test_a_verdict_quotes_the_mean_over_seeds() -> None:

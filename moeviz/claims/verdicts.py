@@ -83,9 +83,7 @@ def output_sum(found: Sequence[Numbers]) -> Verdict:
 
 def softmax(found: Sequence[Numbers]) -> Verdict:
     error, least = max(each["sum_error"] for each in found), min(each["least_probability"] for each in found)
-    words = (
-        f"Every input’s probabilities add up to 1 within {error:.0e}, and the smallest of all is {least:.0e}, above 0."
-    )
+    words = f"Every input’s probabilities add up to 1 within {error:.0e}, and the smallest of all is {least:.0e}."
     return judged(error < 1e-5 and least >= 0, words)
 
 
@@ -225,11 +223,11 @@ def pictures(found: Sequence[Numbers]) -> Verdict:
         f"Digits, test accuracy: mixture {mixture:.3f}; one network with as many active hidden units {one:.3f}. "
         f"Experts match the digits’ classes to {mean(found, 'specialization'):.2f} (0-1)."
     )
-    if mixture - one < 0.01:
+    if abs(mixture - one) < 0.01:
         return Verdict(
             "caveat", f"{words} Experts do divide the work, but on data this easy generalization is the same."
         )
-    return judged(True, words)
+    return judged(mixture > one, words)
 
 
 def optimal(found: Sequence[Numbers]) -> Verdict:

@@ -58,8 +58,8 @@ export class ProbePanel {
     const shown = terms.slice(0, MAX_TERMS);
     const rest = terms.length - shown.length;
     const parts = shown.flatMap((expert, index) => [index ? ' + ' : '', term(ids[expert], weights[expert], header.choice[0] === 'nobody')]);
-    this.find('line').replaceChildren('y = ', ...parts, rest ? ' + …' : '', header.num_shared ? ' + shared' : '', ...result(header, output));
-    const words = shown.map((expert) => `${share(weights[expert])} times expert ${letter(ids[expert])}`).join(' plus ');
+    this.find('line').replaceChildren('y = ', ...(parts.length ? parts : ['0']), rest ? ' + …' : '', header.num_shared ? ' + shared' : '', ...result(header, output));
+    const words = shown.map((expert) => `${share(weights[expert])} times expert ${letter(ids[expert])}`).join(' plus ') || 'no expert’s answer';
     this.spoken.run(() => setText(this.find('spoken'), `Output = ${words}${rest ? ` plus ${rest} more` : ''}`));
   }
 }
