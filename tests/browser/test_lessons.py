@@ -48,8 +48,10 @@ def predict(stage: Stage, lesson: Lesson, answer: str | float, seed: int = 0) ->
 
 
 def verdict(stage: Stage, lesson: Lesson) -> str:
-    """The mark and its reason, once the run has come to its end."""
+    """All that the page says once the run has come to its end and is marked."""
     stage.until("stage.lesson === 'told' && stage.step === value && stage.state === 'paused'", lesson.run.end)
+    stage.page.locator('[data-testid="stAlert"]').wait_for()
+    stage.page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
     return stage.page.locator('[data-testid="stMain"]').inner_text()
 
 
@@ -62,7 +64,8 @@ def test_a_wrong_prediction_is_marked_wrong_by_this_run_and_may_be_tried_again(s
     assert "Wrong. You said 8; it is 3.67." in said
     # by hand, for one input: gate 2·2·8 = 32, an expert 2·(2·32 + 32·2) = 256; 32 + 256, and 32 + 4·256
     assert "288 operations with k = 1, 1056 with k = 4" in said
-    assert "✗ not yet right" in said and "passed" not in stage.query()
+    stage.page.get_by_role("link", name="✗ not yet right").wait_for()
+    assert "passed" not in stage.query()
     button(stage, "Try another seed").click()
     stage.until("stage.lesson === 'asking' && stage.step === 0")
     stage.until_query(lesson="cost", step="2", seed="1")
