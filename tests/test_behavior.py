@@ -9,6 +9,7 @@ import pytest
 
 from moeviz.config import RunConfig, expand
 from moeviz.presets import PRESETS
+from moeviz.regimes import REGIMES, Bound
 from moeviz.training import Training
 from moeviz.training.history import Record
 
@@ -125,6 +126,28 @@ def test_every_preset_has_its_story_tested() -> None:
 def test_a_story_is_seen_in_nine_of_ten_seeds(name: str) -> None:
     shown_R = STORIES[name](PRESETS[name].config)
     assert shown_R.sum() >= 9, f"{PRESETS[name].story} Seeds that do not show it: {np.flatnonzero(~shown_R)}"
+
+
+# ---- the Balance lab's presets ------------------------------------------------------------------------------------
+
+
+def test_a_bound_is_of_the_run_or_of_its_difference_from_the_first_twin() -> None:
+    first, run = {"cv_load": 1.0}, {"cv_load": 0.7}
+    assert Bound("cv_load", low=0.7, high=0.7).holds(run, first) and not Bound("cv_load", low=0.8).holds(run, first)
+    assert Bound("cv_load", high=-0.2, beside=True).holds(run, first)  # .7 − 1 = −.3
+    assert not Bound("cv_load", high=-0.4, beside=True).holds(run, first)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REGIMES)
+def test_a_regime_is_reached_in_nine_of_ten_seeds(name: str) -> None:
+    regime = REGIMES[name]
+    training = Training([twin.with_(seed=seed) for seed in TEN for twin in regime.twins])
+    training.step(regime.steps)
+    last = training.history.set_index("step").loc[regime.steps].to_dict("records")
+    count = len(regime.twins)
+    reached = [regime.holds(tuple(last[seed * count : (seed + 1) * count])) for seed in TEN]
+    assert sum(reached) >= 9, f"{regime.story} Seeds that do not show it: {np.flatnonzero(~np.array(reached))}"
 
 
 # ---- turning λ --------------------------------------------------------------------------------------------------

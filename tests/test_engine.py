@@ -249,3 +249,42 @@ def test_runs_that_cannot_be_compared_are_refused(engine):
 def test_how_many_runs_fit_follows_from_the_workers(workers, most):
     with Engine(num_workers=workers) as idle:  # none of them starts before it is needed
         assert idle.max_runs == most
+
+
+# ---- treated experts, and the tape -------------------------------------------------------------------------------
+
+
+def test_an_expert_is_killed_while_the_run_goes_on(engine, token):
+    page = Page(engine, token)
+    assert engine.treat(token, 2, "kill") == []
+    header = page.header(lambda header: header["treated"][0][2] == "killed")
+    assert header["ghost"] == "without C killed" and header["marks"][-1][1] == "C killed"
+    assert engine.info(token)["revision"] == 1
+    page.viewer.send({"op": "treat", "expert": 2, "how": "free", "twin": 0})
+    page.header(lambda header: header["treated"] == [[None] * 8])
+    for arguments, words in (((99, "kill"), "must be one of several"), ((2, "eat"), "how must be one of kill")):
+        with pytest.raises(ValueError, match=words):
+            engine.treat(token, *arguments)
+
+
+def test_a_run_is_wound_back_played_again_and_branched(engine, token):
+    page = Page(engine, token)
+    with pytest.raises(ValueError, match="branch must follow a rewind"):
+        engine.branch(token)
+    page.header(lambda header: header["step"] >= 30)
+    engine.pause(token)
+    end = page.header(lambda header: header["state"] == "paused")["step"]
+    engine.rewind(token, 25)
+    shown = page.header(lambda header: header["step"] == 20)
+    assert (shown["state"], shown["tape"]["end"], shown["tape"]["steps"][:3]) == ("paused", end, [0, 10, 20])
+    page.viewer.send({"op": "rewind", "step": end})  # forward again
+    page.header(lambda header: header["step"] == end)
+    engine.rewind(token, 0)
+    engine.set(token, balance_coef=5.0)
+    header = page.header(lambda header: header["balance_coef"] == [5.0])
+    assert header["ghost"] == "as it was recorded" and header["tape"] == {**header["tape"], "steps": [0], "end": 0}
+    engine.play(token)
+    page.header(lambda header: header["step"] >= 12 and header["tape"]["steps"] == [0, 10])
+    engine.rewind(token, 3)
+    engine.branch(token)
+    assert page.header(lambda header: header["tape"]["end"] == 0)["ghost"] == "as it was recorded"
