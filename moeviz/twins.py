@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from moeviz.config import KNOBS, RunConfig, dense_twin
 from moeviz.knob import Value
-from moeviz.presets import PRESETS
+from moeviz.regimes import REGIMES
 from moeviz.rules import ROUTER_INFO
 
 FEWEST, MOST = 2, 6  # twins that a page shows
@@ -34,29 +34,20 @@ class Scene:
     section: str
 
 
+SECTIONS = {"collapse": "collapse", "healthy": "learners", "too_much": "tradeoff", "useless": "specialists"}
+"""The question that the twins of each regime answer."""
 SCENES: dict[str, Scene] = {
-    "collapse": Scene(
-        "Collapse", "Without a balance loss experts fall idle (†). Turn λ on while it runs: do they come back?",
-        PRESETS["idle"].config, "balance_coef", (0.0, 10.0), "collapse",
-    ),
-    "healthy": Scene(
-        "Healthy", "With λ = 10 from the start nobody starves: every expert gets inputs, and so learns.",
-        PRESETS["healthy"].config, "balance_coef", (10.0, 0.0), "learners",
-    ),
-    "too_much": Scene(
-        "Too much balance", "One group holds half of all inputs: to even out the load, the gate must cut it up.",
-        PRESETS["too_much"].config, "balance_coef", (0.0, 1.0, 20.0), "tradeoff",
-    ),
-    "useless": Scene(
-        "Balanced but useless", "A fixed table deals inputs evenly and cuts across the true groups: who specializes?",
-        RunConfig(expert="linear", top_k=1, balance_coef=3.0), "router", ("top_k", "hash"), "specialists",
-    ),
-    "three": Scene(
-        "Three experts", "The gate starts off center, where its scores favor A. λ pulls it to the middle; 0 does not.",
-        RunConfig(task="clusters_unequal", num_experts=3, top_k=1, gate_skew=1.0), "balance_coef", (0.0, 1.0, 10.0),
-        "simplex",
-    ),
+    name: Scene(
+        regime.label, regime.story, regime.twins[0], "balance_coef",
+        tuple(config.balance_coef for config in regime.twins), SECTIONS[name],
+    )
+    for name, regime in REGIMES.items()
 }  # fmt: skip
+SCENES["three"] = Scene(
+    "Three experts", "The gate starts off center, where its scores favor A. λ pulls it to the middle; 0 does not.",
+    RunConfig(task="clusters_unequal", num_experts=3, top_k=1, gate_skew=1.0), "balance_coef", (0.0, 1.0, 10.0),
+    "simplex",
+)  # fmt: skip
 
 
 def write(name: str, values: Sequence[Value]) -> str:
