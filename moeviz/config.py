@@ -131,12 +131,9 @@ class RunConfig:
         help="Experts beside the N that compute every input, with weight 1 and without the gate (DeepSeekMoE).",
     )  # fmt: skip
     expert: str = knob(
-        "mlp",
-        choices=EXPERT_NAMES,
-        choice_labels=("one hidden layer (MLP)", "linear"),
-        label="Expert kind",
+        "mlp", choices=EXPERT_NAMES, choice_labels=("one hidden layer (MLP)", "linear"), label="Expert kind",
         help="What each expert is.",
-    )
+    )  # fmt: skip
     hidden_width: int = knob(8, low=1, high=256, scale="log", label="Expert size", help="Hidden units in each expert.")
     batch_size: int = knob(
         256,

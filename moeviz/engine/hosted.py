@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from moeviz.engine.seat import Seat
 from moeviz.engine.wire import DEFAULT_GHOST, MAX_CREDIT, MAX_STEPS, PERIODS, Message
 from moeviz.frames import pack
 
@@ -23,19 +23,6 @@ STEP_MEMORY = 0.2  # weight of the newest step in the mean of what steps take
 SLOW_STEP = 0.02  # what took longer was not the step alone
 UNHURRIED = {"history", "groups", "trails", "skill"}  # pictures that pages ask for again and again
 MAX_DEBT = 2  # answers to knobs that may be on their way beyond what a viewer asked for
-
-
-@dataclass
-class Seat:
-    """One viewer of a run: how many frames it can take, what it wants to see, and what it saw last."""
-
-    heard_at: float
-    probe: tuple[float, float] | None = None
-    credit: int = 0  # below 0: it was sent frames that it had not asked for
-    want: tuple[str, ...] = ()
-    hidden: bool = False
-    sent_at: float = -math.inf
-    saw: tuple[Any, ...] | None = None
 
 
 class HostedRun:

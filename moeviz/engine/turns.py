@@ -7,7 +7,8 @@ import statistics
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from moeviz.engine.hosted import FRAME_PERIOD, HostedRun, Seat
+from moeviz.engine.hosted import FRAME_PERIOD, HostedRun
+from moeviz.engine.seat import Seat
 
 SLICE = 0.008
 ROUND = 0.1  # in a crowd slices get shorter, so that each run moves, and has a new frame to show, this often

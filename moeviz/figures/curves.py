@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from moeviz.figures.filling import MARK_ROW_HEIGHT, MARK_ROWS, History, filled
 from moeviz.figures.palette import DASHES, SHADES, letter_ticks
 
 # outside the stage, where no script sets the theme's own text color: readable on white and on black
@@ -29,15 +30,10 @@ STACKED = (  # their names, each with its band's color
 HEADING, LEGEND = 20, 38  # pixels above a plot that these take
 LEGEND_ABOVE = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
 BESIDE_HEADING, BESIDE_LEGEND = 150, 190  # pixels of that from the left: what is gray is named beside it
-MARK_ROWS = 3  # labels of knob changes are stacked in so many rows
-MARK_ROW_HEIGHT = 20  # pixels
-FEWEST_STEPS = 10  # the time axis is at least so long, so that its ticks are whole steps
 FEW_DEAD = 4  # so many experts always have room, so that the ticks are whole
 DEATH = {"text": "†", "showarrow": False, "xanchor": "left", "font": {"size": 22}}
 LEAST_SHARE = 0.01  # the axis of shares reaches at least so far
 FAIR_SHARES_SHOWN = 3.0  # load over time: this many fair shares and more are drawn fully dark
-
-History = Any  # a mapping of the frame's history arrays, or a pandas table with the columns of Training.history
 
 
 def loss_figure(
@@ -71,7 +67,7 @@ def loss_figure(
     figure.update_layout(meta=figure.layout.meta | {"ghost_beside": BESIDE_HEADING})
     headings = [_heading("balance loss, before λ", 1.0), _heading(minimized, 0.52) | {"name": "minimized"}]
     figure.update_layout(annotations=headings)
-    _filled(figure, history, marks)
+    filled(figure, history, marks)
     if any(trace.visible is False for trace in figure.data):  # the heading must not promise what is not drawn
         figure.update_annotations(text="task loss", selector={"name": "minimized"})
     return figure
@@ -99,7 +95,7 @@ def metric_figure(
         figure.add_scatter(**_ghost("test_metric", "test"))
     figure.update_layout(showlegend=runs == 1 or bool(names), legend=LEGEND_ABOVE)
     figure.update_layout(meta=figure.layout.meta | {"y_title_from": "metric_name", "ghost_beside": BESIDE_LEGEND})
-    return _filled(figure, history, marks)
+    return filled(figure, history, marks)
 
 
 def uneven_figure(
@@ -112,7 +108,7 @@ def uneven_figure(
     """
     figure = _lines("history_cv_load", "CV of load (0 = even)", runs, names)
     figure.update_yaxes(rangemode="tozero")
-    return _filled(figure, history, marks)
+    return filled(figure, history, marks)
 
 
 def dropped_figure(
@@ -135,7 +131,7 @@ def dropped_figure(
     figure.update_layout(showlegend=True, legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"})
     # with seats enough, chance drops next to nothing: an axis of that would have no tick but 0
     figure.update_yaxes(rangemode="tozero", autorangeoptions={"include": LEAST_SHARE})
-    return _filled(figure, history, marks)
+    return filled(figure, history, marks)
 
 
 def load_figure(
@@ -162,7 +158,7 @@ def load_figure(
     )  # fmt: skip
     figure.update_layout(yaxis={"autorange": "reversed", "showgrid": False, "zeroline": False})
     figure.update_layout(xaxis={"showgrid": False}, meta=figure.layout.meta | {"death": DEATH})
-    _filled(figure, history, marks)
+    filled(figure, history, marks)
     expert_ids = range(len(figure.data[0].z))
     figure.update_layout(yaxis={"tickvals": list(expert_ids), "ticktext": letter_ticks(expert_ids)})
     for expert_id, steps in sorted((_deaths(history, run) if died is None else died).items()):
@@ -181,7 +177,7 @@ def dead_figure(
     """
     figure = _lines("history_dead_experts", "dead experts (†)", runs, names)
     figure.update_yaxes(rangemode="tozero", autorangeoptions={"include": [0, FEW_DEAD]}, nticks=FEW_DEAD + 1)
-    return _filled(figure, history, marks)
+    return filled(figure, history, marks)
 
 
 def match_figure(
@@ -192,34 +188,12 @@ def match_figure(
     Args:   as `loss_figure`.
     Units:  normalized mutual information, 0 to 1.
     """
-    return _filled(_lines("history_specialization", "match with true groups (0-1)", runs, names), history, marks)
+    return filled(_lines("history_specialization", "match with true groups (0-1)", runs, names), history, marks)
 
 
 def metric_title(metric_name: str) -> str:
     """The metric with its range; the stage writes the same."""
     return f"{metric_name} (at most 1)" if metric_name == "R²" else f"{metric_name} (0-1)"
-
-
-def per_fair_share(load_MS: np.ndarray) -> np.ndarray:
-    """Load ÷ (1/N) at each step, where N is how many experts exist then (NaN: this one does not)."""
-    return load_MS * np.isfinite(load_MS).sum(axis=0, keepdims=True)
-
-
-def arrays(history: History) -> dict[str, np.ndarray]:
-    """A history as the frame's arrays, `[S]` for the steps and `[R, S]` for the rest, whatever form it came in."""
-    if not hasattr(history, "columns"):
-        return {name: np.asarray(values, dtype=float) for name, values in dict(history).items()}
-    steps = np.unique(np.asarray(history["step"], dtype=float))
-    runs = np.unique(np.asarray(history["run"]))
-    found = {"history_step": steps}
-    for column in history.columns:
-        values = np.asarray(history[column])
-        if column in ("run", "step") or values.dtype.kind not in "fiub":
-            continue
-        table = np.full((len(runs), len(steps)), np.nan)
-        table[np.searchsorted(runs, history["run"]), np.searchsorted(steps, history["step"])] = values
-        found[f"history_{column}"] = table
-    return found
 
 
 def _deaths(history: History | None, run: int) -> dict[int, list[float]]:
@@ -228,51 +202,6 @@ def _deaths(history: History | None, run: int) -> dict[int, list[float]]:
         return {}
     steps_MK = np.asarray(history["deaths"], dtype=float)[run]
     return {expert_id: own_K[np.isfinite(own_K)].tolist() for expert_id, own_K in enumerate(steps_MK)}
-
-
-def _filled(figure: go.Figure, history: History | None, marks: Sequence[Sequence[Any]]) -> go.Figure:
-    """Put a history's numbers into a template's traces; without a history the template stays as it is."""
-    if history is not None:
-        found = arrays(history)
-        for trace in figure.data:
-            _fill(trace, found)
-        last = max(found["history_step"], default=0)
-        figure.update_xaxes(range=[0, max(last, FEWEST_STEPS)])
-    about = figure.layout.meta
-    by_step: dict[Any, list[str]] = {}
-    for step, text in marks:
-        by_step.setdefault(step, []).append(text)
-    for index, (step, texts) in enumerate(by_step.items()):  # rows in turn, so that neighbors do not meet
-        figure.add_vline(x=step, **about["mark"])
-        shift = about["mark_offset"] + index % MARK_ROWS * MARK_ROW_HEIGHT
-        figure.add_annotation(x=step, text=", ".join(texts), yshift=shift, **about["mark_label"])
-    figure.layout.margin.t += min(len(by_step), MARK_ROWS) * MARK_ROW_HEIGHT
-    return figure
-
-
-def _fill(trace: Any, found: Mapping[str, np.ndarray]) -> None:
-    about = trace.meta
-    wanted = about.get("y", about.get("z"))
-    missing = [name for name in ("history_step", wanted) if name not in found]
-    if missing:
-        raise ValueError(f"a history must hold {' and '.join(missing)} for this figure: got {', '.join(sorted(found))}")
-    values = found[wanted]
-    if not 0 <= about["run"] < len(values):
-        raise ValueError(
-            f"run must be from 0 to {len(values) - 1}: got run={about['run']}; draw as many runs as recorded"
-        )
-    values = values[about["run"]]
-    trace.x = found["history_step"]
-    if "z" in about:
-        trace.z, trace.y = per_fair_share(values), list(range(len(values)))
-    elif "times" not in about:
-        trace.y, trace.visible = values, bool(np.isfinite(values).any())
-    elif about["times"] in found:
-        trace.y = values * found[about["times"]][about["run"]]
-    else:  # λ over time is not recorded: the part cannot be drawn, and is not made up
-        trace.visible = False
-    if len(trace.x) == 1 and "z" not in about:
-        trace.mode = "lines+markers"  # a line needs two
 
 
 def _line(array: str, run: int, name: str, times: str | None = None) -> dict[str, Any]:
