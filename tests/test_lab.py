@@ -52,7 +52,7 @@ def by_hand(training: Training, run: int) -> tuple[list[float], list[bool]]:
             y_O = y_O + prob[expert] / weight * (hidden_H @ part["w_out"][expert] + part["b_out"][expert])
         losses.append(y_O.logsumexp(0) - y_O[target])
         probs.append(torch.stack(prob))
-    mean_E = sum(probs) / len(probs)
+    mean_E = torch.stack(probs).mean(0)
     balance = ((1 / config.num_experts - mean_E) ** 2).sum()
     loss = sum(losses) / len(losses) + config.balance_coef * balance
     gradients = torch.autograd.grad(loss, list(part.values()), allow_unused=True)

@@ -110,17 +110,18 @@ def test_experts_that_came_and_went_come_and_go_again() -> None:
 
 
 def test_the_first_turn_before_the_end_cuts_the_tape_and_leaves_a_ghost() -> None:
-    training = MAKE["lambda"]()
+    training = Training(several({}, {"balance_coef": 1.0}))
     shots = played(training)
     training.rewind(40)
     training.set(balance_coef=2.0)  # as it is
-    assert training.rewound
+    found = [training.rewound]
     ghost = training.ghost("recorded")
     training.set(balance_coef=9.0)
-    assert not training.rewound and training.snapshot().tape["steps"] == [0, 10, 20, 30, 40]
+    assert [*found, training.rewound] == [True, False]
+    assert training.snapshot().tape["steps"] == [0, 10, 20, 30, 40]
     training.step(30)
-    assert ghost is not None and not ghost.trains and ghost.words(training) == "as it was recorded"  # type: ignore[arg-type]
-    arrays = ghost.arrays(training, curves=True)  # type: ignore[arg-type]
+    assert not ghost.trains and ghost.words(training) == "as it was recorded"
+    arrays = ghost.arrays(training, curves=True)
     assert arrays["ghost_step"].tolist() == list(range(40, 131, 10))
     assert np.array_equal(arrays["ghost_load"], shots[70].load)
     assert np.array_equal(arrays["ghost_test_metric"], shots[130].history_test_metric[:, 4:])
@@ -129,6 +130,7 @@ def test_the_first_turn_before_the_end_cuts_the_tape_and_leaves_a_ghost() -> Non
 
 def test_runs_of_several_shapes_have_a_ghost_as_recorded() -> None:
     runs = MAKE["buckets"]()
+    assert isinstance(runs, Buckets)
     shots = played(runs)
     runs.rewind(60)
     ghost = runs.ghost("recorded")
@@ -190,13 +192,15 @@ def test_a_run_that_stands_still_is_wound_back_with_the_others() -> None:
     runs.parts[1].set(learning_rate=10.0)
     runs.step(80)
     stands = runs.parts[1].current_step
-    assert stands < 100 and runs.diverged
+    found = [runs.diverged]
     runs.rewind(100)
-    assert [part.current_step for part in runs.parts] == [100, stands]
-    runs.rewind(10)
-    assert [part.current_step for part in runs.parts] == [10, 10] and not runs.diverged
-    runs.step(90)
-    assert [part.current_step for part in runs.parts] == [100, stands] and runs.diverged
+    steps = [[part.current_step for part in runs.parts]]
+    for go in (lambda: runs.rewind(10), lambda: runs.step(90)):
+        go()
+        steps.append([part.current_step for part in runs.parts])
+        found.append(runs.diverged)
+    assert steps == [[100, stands], [10, 10], [100, stands]] and stands < 100
+    assert found == [True, False, True]
 
 
 def test_going_back_after_a_divergence_ends_the_tape_there() -> None:

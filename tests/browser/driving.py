@@ -269,7 +269,7 @@ class Stage:
         self.pick(self.page.locator(f".st-key-knob_{knob} input"), label)
 
     def pick(self, box: Locator, label: str) -> None:
-        """Choose from a list. A page that moves (as one does that unfolds) closes a list, which is then opened again."""
+        """Choose from a list. A page that moves (as one does that unfolds) closes a list: it is opened again."""
 
         def check() -> None:
             box.fill(label)
