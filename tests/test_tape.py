@@ -62,14 +62,6 @@ def differences(one: Snapshot, other: Snapshot, but: set[str]) -> list[str]:
     ]
 
 
-def is_wound_back(training: Any) -> bool:
-    return bool(training.rewound)
-
-
-def has_diverged(training: Any) -> bool:
-    return bool(training.diverged)
-
-
 @pytest.mark.parametrize("kind", MAKE)
 def test_a_frame_shown_is_the_snapshot_recorded_and_playing_on_reproduces_the_run(kind: str) -> None:
     runs = MAKE[kind]()
@@ -118,16 +110,17 @@ def test_experts_that_came_and_went_come_and_go_again() -> None:
 
 
 def test_the_first_turn_before_the_end_cuts_the_tape_and_leaves_a_ghost() -> None:
-    training: Any = MAKE["lambda"]()
+    training = Training(several({}, {"balance_coef": 1.0}))
     shots = played(training)
     training.rewind(40)
     training.set(balance_coef=2.0)  # as it is
-    assert is_wound_back(training)
-    ghost: Any = training.ghost("recorded")
+    found = [training.rewound]
+    ghost = training.ghost("recorded")
     training.set(balance_coef=9.0)
-    assert not is_wound_back(training) and training.snapshot().tape["steps"] == [0, 10, 20, 30, 40]
+    assert [*found, training.rewound] == [True, False]
+    assert training.snapshot().tape["steps"] == [0, 10, 20, 30, 40]
     training.step(30)
-    assert ghost is not None and not ghost.trains and ghost.words(training) == "as it was recorded"
+    assert not ghost.trains and ghost.words(training) == "as it was recorded"
     arrays = ghost.arrays(training, curves=True)
     assert arrays["ghost_step"].tolist() == list(range(40, 131, 10))
     assert np.array_equal(arrays["ghost_load"], shots[70].load)
@@ -137,9 +130,10 @@ def test_the_first_turn_before_the_end_cuts_the_tape_and_leaves_a_ghost() -> Non
 
 def test_runs_of_several_shapes_have_a_ghost_as_recorded() -> None:
     runs = MAKE["buckets"]()
+    assert isinstance(runs, Buckets)
     shots = played(runs)
     runs.rewind(60)
-    ghost: Any = runs.ghost("recorded")
+    ghost = runs.ghost("recorded")
     assert ghost is not None and runs.ghost("twin") is None
     runs.treat(0, "freeze", run=4 - 1)
     assert not runs.rewound and runs.snapshot().tape["steps"] == list(range(0, 61, 10))
@@ -198,13 +192,15 @@ def test_a_run_that_stands_still_is_wound_back_with_the_others() -> None:
     runs.parts[1].set(learning_rate=10.0)
     runs.step(80)
     stands = runs.parts[1].current_step
-    assert stands < 100 and has_diverged(runs)
+    found = [runs.diverged]
     runs.rewind(100)
-    assert [part.current_step for part in runs.parts] == [100, stands]
-    runs.rewind(10)
-    assert [part.current_step for part in runs.parts] == [10, 10] and not has_diverged(runs)
-    runs.step(90)
-    assert [part.current_step for part in runs.parts] == [100, stands] and has_diverged(runs)
+    steps = [[part.current_step for part in runs.parts]]
+    for go in (lambda: runs.rewind(10), lambda: runs.step(90)):
+        go()
+        steps.append([part.current_step for part in runs.parts])
+        found.append(runs.diverged)
+    assert steps == [[100, stands], [10, 10], [100, stands]] and stands < 100
+    assert found == [True, False, True]
 
 
 def test_going_back_after_a_divergence_ends_the_tape_there() -> None:

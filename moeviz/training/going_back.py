@@ -102,9 +102,12 @@ class GoingBack:
 
     def frame(self) -> Frame:
         """The present moment, for the tape."""
-        is_good = self._good["current_step"] == self.current_step
-        measured = self._measured, self._details
-        return Frame(self.current_step, self._checkpoint(), len(self.records), tuple(self.turns), measured, is_good)
+        good, measured = self._good, (self._measured, self._details)
+        is_good = (
+            good["current_step"] == self.current_step and good["ids_RE"] is self.ids_RE
+        )  # then it is copied already
+        state = good | {"seconds": self.seconds, "step_seconds": self.step_seconds} if is_good else self._checkpoint()
+        return Frame(self.current_step, state, len(self.records), tuple(self.turns), measured, is_good)
 
     def rewind(self, step: int) -> None:
         """Show the newest recorded state up to this step again; forward works too, since the tape stays as it is.
