@@ -214,7 +214,7 @@ def test_killed_experts_leave_first_and_those_who_get_their_ids_are_free() -> No
     training.treat(0, "kill")
     training.treat(4, "freeze")
     training.set(num_experts=5)
-    assert training.ids_RE.tolist() == [[1, 2, 3, 4, 5]] and training.marks == [(15, "N 6→5"), (15, "E frozen")]
+    assert training.ids_RE.tolist() == [[1, 2, 3, 4, 5]] and training.marks == [(15, "E frozen"), (15, "N 6→5")]
     training.step()
     training.set(num_experts=7)
     assert training.snapshot().treated[0][:5] == [None, None, None, None, "frozen"]  # A, B, C, D, E: A came anew
