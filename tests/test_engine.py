@@ -239,8 +239,8 @@ def test_a_run_that_was_closed_is_not_one_that_was_refused(engine):
 
 
 def test_runs_that_cannot_be_compared_are_refused(engine):
-    with pytest.raises(ValueError, match="must share num_experts to be watched side by side: got 2 different ones"):
-        engine.open([RunConfig(), RunConfig(num_experts=4)])
+    with pytest.raises(ValueError, match="train_share to be watched side by side: got 2 different ones"):
+        engine.open([RunConfig(), RunConfig(num_experts=4, seed=1)])
     with pytest.raises(ValueError, match="at least one run: got none"):
         engine.open([])
 
