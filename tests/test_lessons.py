@@ -162,7 +162,10 @@ def test_columns_are_those_of_a_history() -> None:
         (CHOICES, "end = 20", 'end = 20\nturn = {task = "xor"}', "turn must name knobs that may turn while a run"),
         (CHOICES, "end = 20", "end = 20\nturn = {top_k = 9}", "01_made.toml.run: top_k must be at most num_experts"),
         (CHOICES, "balance_coef = 1.0", "lambda = 1.0", "run.twins[1]: a knob must be one of task, num_experts,"),
-        (CHOICES, "balance_coef = 1.0", "num_experts = 4", "01_made.toml.run: runs of several shapes must share"),
+        (
+            CHOICES, "balance_coef = 1.0", "num_experts = 4, seed = 5",
+            "01_made.toml.run: runs of several shapes must share task, seed",
+        ),
         (CHOICES, "cv_load of 0 at 0", "cv of 0", "readings: first must name one of task_loss, balance_loss,"),
         (CHOICES, "cv_load of 0 at 0", "cv_load", "first must read as `column of run`, `column of run at step` or"),
         (CHOICES, "cv_load of 0 at 0", "cv_load of 2", "first must be of a run below 2: got 2; count from 0"),

@@ -240,7 +240,7 @@ def test_a_poisoned_run_stops_and_its_neighbors_go_on() -> None:
     assert stopped(training)
     assert training.rows_REP[1].isnan().all()
     assert training.reason is not None
-    assert "learning rate (0.03)" in training.reason
+    assert "learning rate (0.007)" in training.reason
     for run in (0, 2, 3):
         alone = trained([CROWD[run]], 50, DOUBLE)
         assert apart(training.rows_REP[run], alone.rows_REP[0]) < 1e-9

@@ -24,7 +24,11 @@ export class Lab {
     this.loads = this.titles.map((title, run) => new LoadPanel(find(`load-${run}`), `Load of each expert, ${title}`, (header) => this.facts(header, run)));
     this.differences = new Differences(find('differences'));
     this.kinds = Object.fromEntries(Object.entries(SECTIONS).filter(([, { Kind }]) => Kind).map(([name, { Kind }]) => [name, new Kind(this)]));
-    this.observer = new IntersectionObserver((entries) => { this.seen = entries.at(-1).isIntersecting; });
+    this.observer = new IntersectionObserver((entries) => {
+      const before = this.seen;
+      this.seen = entries.at(-1).isIntersecting;
+      if (this.seen && !before) this.redraw(); // what has changed meanwhile, also in runs that stand still
+    });
     this.observer.observe(find('labs'));
     const labels = Object.fromEntries(Object.entries(SECTIONS).map(([name, { label }]) => [name, label]));
     this.choose = chooseAmong(find('sections'), labels, (name) => this.open(name));
@@ -105,6 +109,7 @@ export class Lab {
       const points = tokens.get(header, run);
       if (this.pictures[run].draw({ header, arrays, run, theme, points, picture: PICTURE })) root.dataset.picture = PICTURE;
     }
+    if (!this.seen) this.titles.slice(0, header.num_runs).forEach((_, run) => this.facts(header, run)); // still read out
     drawShortLegend(find('legend'), header);
     setText(find('gray'), arrays.ghost_load ? `gray: ${header.ghost}` : '');
     if (header.state !== 'running' || this.table.ready()) this.differences.draw(header, this.titles, this.stage.component.data.knob);
