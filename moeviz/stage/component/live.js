@@ -150,7 +150,7 @@ export class Stage {
     if (!this.frame || this.pending) return;
     this.pending = requestAnimationFrame(() => {
       this.pending = null;
-      if (this.closed) return;
+      if (this.closed || !this.frame) return; // another run may have taken its place meanwhile
       this.draw();
       this.ask();
     });
