@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 AT_ONCE = 5  # so many arrive together
 SETTLING = 6.0  # seconds after the last arrival: workers are warm, and all pictures have come once
 IDLE_FREE = 2.0
-KEPT = 100  # MB that all workers, or the server, may hold more than after a class that only came and went; this one takes 150
+KEPT = 100  # MB that all workers, or the server, may hold more than before: a class takes 150 in workers
 CROWDS = [(30, 60.0), (60, 20.0)]
 if "MOEVIZ_VISITORS" in os.environ:
     CROWDS = [(int(os.environ["MOEVIZ_VISITORS"]), float(os.environ.get("MOEVIZ_SECONDS", "60")))]
