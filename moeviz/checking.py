@@ -35,12 +35,11 @@ class Check:
         self.error: str | None = None
         if not _places.acquire(blocking=False):
             raise ChecksBusy(f"this server runs {MOST} checks at once, and they are under way; try again in a minute")
-        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "moeviz.trials", *self.trials, f"--seeds={seeds}"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env={**os.environ, "PYTHONPATH": path, **ONE_THREAD, **KEEP_MEMORY},
-        )  # fmt: skip
+        try:
+            self._process = _started([*self.trials, f"--seeds={seeds}"])
+        except OSError:
+            _places.release()
+            raise ChecksBusy("a check must have a process: the system refused to start one; free some memory") from None
         self._stop = weakref.finalize(self, self._process.kill)
         self._reader = threading.Thread(
             target=_read, args=[self._process, self.found, weakref.ref(self)], name="moeviz-check", daemon=True
@@ -65,6 +64,15 @@ class Check:
         """Wait until it is over, at most so many seconds; whether it is."""
         self._reader.join(timeout)
         return self.over
+
+
+def _started(arguments: Sequence[str]) -> subprocess.Popen[str]:
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return subprocess.Popen(
+        [sys.executable, "-m", "moeviz.trials", *arguments],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": path, **ONE_THREAD, **KEEP_MEMORY},
+    )  # fmt: skip
 
 
 def verdict(key: str, found: Sequence[Numbers]) -> Verdict | None:

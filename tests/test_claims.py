@@ -10,7 +10,7 @@ import pytest
 
 from moeviz import trials
 from moeviz.checking import MOST, Check, ChecksBusy, verdict
-from moeviz.claims import CLAIMS, STATES, claims_of
+from moeviz.claims import CLAIMS, STATES
 
 ROOT = Path(__file__).resolve().parents[1]
 ARTICLE = (
@@ -67,6 +67,13 @@ TODAY = {  # what three seeds of the real trials say; the times of a layer are n
     **dict.fromkeys(("kinds", "relevance", "memory", "equal_counts", "too_much", "pictures", "optimal"), "caveat"),
 }  # fmt: skip
 TIMED = {"less_work", "linear_cost", "same_cost"}
+
+
+def claims_of(trial: str) -> list[str]:
+    """The claims that one trial tests."""
+    return [key for key, claim in CLAIMS.items() if claim.trial == trial]
+
+
 TESTED = [key for key, claim in CLAIMS.items() if claim.trial is not None]
 
 

@@ -12,7 +12,7 @@ from moeviz.claims import verdicts
 from moeviz.claims.verdicts import STATES, Numbers, Verdict
 from moeviz.config import RunConfig
 
-__all__ = ["CLAIMS", "SEEDS", "STATES", "Claim", "Numbers", "Verdict", "claims_of"]
+__all__ = ["CLAIMS", "SEEDS", "STATES", "Claim", "Numbers", "Verdict"]
 
 SEEDS = 3
 
@@ -171,8 +171,3 @@ CLAIMS: dict[str, Claim] = {
         "The same run with λ = 0 and λ = 10.", verdicts.balanced, RunConfig(balance_coef=10.0),
     ),
 }  # fmt: skip
-
-
-def claims_of(trial: str) -> list[str]:
-    """The claims that one trial tests."""
-    return [key for key, claim in CLAIMS.items() if claim.trial == trial]

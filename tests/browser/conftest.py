@@ -16,6 +16,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with Server(tmp_path_factory.mktemp("server") / "log.txt") as running:
         yield running
         workers = running.workers()
+    assert bool(workers) or not running.drew
     assert not [worker for worker in workers if worker.is_running()]
 
 
@@ -34,6 +35,7 @@ def stage(warm_context: BrowserContext, server: Server) -> Iterator[Stage]:
     page = warm_context.new_page()
     opened = Stage(page, server.address)
     yield opened
+    server.drew = server.drew or bool(page.locator("[data-frames]").count())
     page.close()
     assert not opened.errors, opened.errors
     assert "Traceback" not in server.said()[said_before:], server.said()[said_before:]

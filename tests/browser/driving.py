@@ -81,6 +81,7 @@ class Server:
         self.address = f"http://127.0.0.1:{self.port}"
         self.log = log
         self.environment: dict[str, str] = {}
+        self.drew = False  # whether a page has shown a picture of a run
 
     def command(self) -> list[str]:
         options = ["--server.address=127.0.0.1", f"--server.port={self.port}", "--logger.hideWelcomeMessage=true"]
