@@ -13,7 +13,7 @@ class TaskInfo:
 
     label: str
     story: str
-    kind: str = "classification"  # or regression
+    kind: str = "classification"  # or regression, or retrieval
     # map (2-D inputs) | curve (1-D) | projection (more: first two principal components) | rows (pictures, row by row)
     # | text | pictures | pairs (each on a page of its own)
     view: str = "map"
@@ -23,6 +23,10 @@ class TaskInfo:
     tokens_per_input: int = 1  # of how many parts each input is made
     levels: tuple[str, ...] = ("token",)  # what the gate may see: each of these parts, …
     experts: tuple[str, ...] = ("mlp", "linear")  # the kinds that can compute it
+    measured: int = 1024  # at most so many train and as many test inputs are measured
+    page: str = ""  # the only page that shows it, if it has one of its own
+    segments: tuple[str, ...] = ()  # what the hidden kinds are called, if they have names
+    parts: tuple[int, ...] = ()  # where each input is a picture and its names: tokens of the picture, then of each name
 
 
 TASK_INFO: dict[str, TaskInfo] = {
@@ -50,6 +54,13 @@ TASK_INFO: dict[str, TaskInfo] = {
         "Digit rows",
         "A Transformer reads digits: each of 8 rows is a token, joined by attention. A batch counts digits.",
         view="rows", classes=(10, 10), own_classes=10, tokens_per_input=8,
+    ),
+    "pairs": TaskInfo(
+        "Pictures and words",
+        "Emoji and their names in five languages: which belong together? A batch counts emoji.",
+        "retrieval", "pairs", (0, 0), tokens_per_input=36,
+        measured=200, page="image_text",
+        segments=("picture", "English", "German", "Spanish", "Russian", "Chinese"), parts=(16, 4, 4, 4, 4, 4),
     ),
 }  # fmt: skip
 TASK_NAMES = tuple(TASK_INFO)

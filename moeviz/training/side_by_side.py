@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-WITHOUT_RUNS = {"curve_x", "curve_target"}  # arrays whose first axis is not the runs'
+WITHOUT_RUNS = {"curve_x", "curve_target", "item_picture", "item_words", "found_words"}  # arrays whose first axis is not the runs'
 OVER_TIME = ("history_", "ghost_task_loss", "ghost_balance_loss", "ghost_test_metric")  # their last axis is steps
 
 Arrays = Mapping[str, np.ndarray]

@@ -16,6 +16,7 @@ from moeviz.training import diverging, pictures, reading, treating
 from moeviz.training.history import Record
 from moeviz.training.journey import journey
 from moeviz.training.learning import skill, trails
+from moeviz.training.pairing import found, items, pairs
 from moeviz.training.rows import rows
 from moeviz.training.seating import seating
 from moeviz.training.side_by_side import arrays_together
@@ -26,11 +27,10 @@ if TYPE_CHECKING:
 
 Place = tuple[float, float]
 Given = str | tuple[float, ...]
-OF_THE_PROBE = {"journey": journey, "rows": rows}  # pictures of the token at the probe; all others are of the whole run
-PICTURES = pictures.PICTURES | {"seating": seating, "trails": trails, "skill": skill}
-OF_THE_GIVEN: dict[
-    str, Callable[[Training, Given], pictures.Arrays]
-] = {}  # what a model makes of a visitor's own text or picture
+OF_THE_PROBE = {"journey": journey, "rows": rows, "pairs": pairs}  # pictures of the token at the probe; all others are of the whole run
+PICTURES = pictures.PICTURES | {"seating": seating, "trails": trails, "skill": skill, "items": items}
+# what a model makes of a visitor's own text or picture
+OF_THE_GIVEN: dict[str, Callable[[Training, Given], pictures.Arrays]] = {"found": found}
 PROBED = (*pictures.PLANE, "rows")  # the views in which a probe points at a token
 OF_ALL = {"marks", "probe"}  # lists of a header that do not have one entry for each run
 PER_RUN = (
