@@ -43,19 +43,19 @@ class TwoModalities(Transformer):
     @property
     def own_shapes(self) -> Shapes:
         """The tensors that are not the layer's: two embeddings, norms, one attention for both, two heads."""
-        width, patches, words = self.layer.input_width, self.parts[0], self.parts[1]
+        width, patches = self.layer.input_width, self.parts[0]
         square = (width, width)
         return {
             "w_patch": (self.picture_width // patches, width), "position": (patches, width),
-            "w_group": (self.num_groups, width), "place": (words, width),
+            "w_group": (self.num_groups, width), "word": (1, width),
             "gain_attention": (width,), "w_query": square, "w_key": square, "w_value": square, "w_gathered": square,
             "gain_layer": (width,), "gain_out": (width,),
             "w_picture": (width, self.num_shared), "w_name": (width, self.num_shared),
         }  # fmt: skip
 
     def added_up(self, name: str, shape: tuple[int, ...]) -> int:
-        """Letter groups start much smaller than places in a name, which add up nothing."""
-        return {"w_group": FAINT, "place": 1, "position": 1}.get(name, shape[0])
+        """Letter groups start much smaller than what all words have in common."""
+        return FAINT if name == "w_group" else shape[0]
 
     def _attended(self, part: Parameters, x_RMD: Float[Tensor, "R M D"]) -> Float[Tensor, "R T D2"]:
         """Tokens in front of the layer, input by input: those of the picture, then those of every name."""
@@ -65,7 +65,7 @@ class TwoModalities(Transformer):
         of_pictures = of_pictures + part["position"].repeat(1, count, 1)
         num_words = self.tokens_per_input - patches
         of_names = self.words(part, groups_RMD.unflatten(2, (num_words, -1)).flatten(1, 2))
-        of_names = of_names + part["place"].repeat(1, count * num_words // words, 1)
+        of_names = of_names + part["word"]
         joined = []
         for embedded_RTD, tokens, own in ((of_pictures, patches, patches), (of_names, words, num_words)):
             seen_RTD = rms_norm(embedded_RTD, part["gain_attention"])

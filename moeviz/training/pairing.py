@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Arrays = dict[str, np.ndarray]
 
-LEAST, MOST = 0.2, 0.8  # of a fair share of all tokens; of an expert's own tokens
+LEAST, MOST = 0.2, 0.75  # of a fair share of all tokens; of an expert's own tokens
 
 
 def items(training: Training) -> Arrays:

@@ -44,8 +44,8 @@ def stage(
     """Draw the run live; returns where the visitor last put the probe.
 
     Args:   layout: `playground` (one map, probe, load, charts), `twins` (maps side by side), `journey` (the way of one
-            token), `routers` (a few tokens through two routers), `methods` (runs as rows of curves) or `lab` (twins,
-            and one question about them at a time).
+            token), `routers` (a few tokens through two routers), `methods` (runs as rows of curves), `pairs` (pictures
+            and words) or `lab` (twins, and one question about them at a time).
             charts: the functions of `moeviz.figures` that make the templates.  titles: one for each run.
             probe: where the probe starts, in view coordinates.  view: of the task, map | curve | projection | rows.
             story: said above the picture, in place of the first three steps.
