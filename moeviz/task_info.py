@@ -23,6 +23,7 @@ class TaskInfo:
     tokens_per_input: int = 1  # of how many parts each input is made
     levels: tuple[str, ...] = ("token",)  # what the gate may see: each of these parts, …
     experts: tuple[str, ...] = ("mlp", "linear")  # the kinds that can compute it
+    width: int = 16  # of the hidden state, where a Transformer is around the layer
 
 
 TASK_INFO: dict[str, TaskInfo] = {
@@ -49,7 +50,8 @@ TASK_INFO: dict[str, TaskInfo] = {
     "digit_rows": TaskInfo(
         "Digit rows",
         "A Transformer reads digits: each of 8 rows is a token, joined by attention. A batch counts digits.",
-        view="rows", classes=(10, 10), own_classes=10, tokens_per_input=8,
+        view="rows", classes=(10, 10), own_classes=10, tokens_per_input=8, levels=("token", "input"),
+        experts=("mlp", "linear", "transformer"),
     ),
 }  # fmt: skip
 TASK_NAMES = tuple(TASK_INFO)
