@@ -129,7 +129,8 @@ class RunConfig:
     expert: str = knob(
         "mlp", choices=EXPERT_NAMES, label="Expert kind",
         choice_labels=("one hidden layer (MLP)", "linear", "convolution", "Transformer layer"),
-        help="What each expert is. The last two compute a whole input, which is several tokens.",
+        help="What each expert is. Where an input is several tokens, a convolution or a Transformer layer computes all "
+        "of them together, so the gate then sees the whole input.",
     )  # fmt: skip
     route_by: str = knob(
         "token", choices=ROUTING_LEVELS, label="The gate sees",
