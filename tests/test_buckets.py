@@ -7,10 +7,11 @@ import json
 import numpy as np
 import pytest
 
-from moeviz.config import RunConfig, dense_twin
+from moeviz.config import RunConfig
 from moeviz.frames import PICTURES, pack, unpack
 from moeviz.training import Buckets, Training
 from moeviz.training import opened as opened_any
+from moeviz.twins import dense_twin
 
 
 def opened(configs: list[RunConfig]) -> Buckets:

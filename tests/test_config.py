@@ -10,8 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from moeviz.config import KNOBS, TASK_INFO, TASK_NAMES, Knob, RunConfig, Value, dense_twin, expand
+from moeviz.config import KNOBS, TASK_INFO, TASK_NAMES, Knob, RunConfig, Value, expand
 from moeviz.training import Training
+from moeviz.twins import dense_twin
 from tests.mending import nearest
 
 BOUNDED = [knob for knob in KNOBS.values() if knob.low is not None]

@@ -61,9 +61,9 @@ def test_an_mlp_expert_by_hand() -> None:
 def test_cost_by_hand() -> None:
     # D = 3, H = 5, O = 2. mlp: matrices 3 * 5 + 5 * 2 = 25 multiply-adds = 50 operations, and 25 + 5 + 2 numbers.
     # linear: 3 * 2 = 6 multiply-adds = 12 operations, and 6 + 2 numbers; the hidden width plays no part.
-    assert EXPERTS["mlp"].flops(3, 5, 2) == 50
+    assert EXPERTS["mlp"].flops(3, 5, 2, 1) == 50
     assert EXPERTS["mlp"].num_parameters(3, 5, 2) == 32
-    assert EXPERTS["linear"].flops(3, 5, 2) == 12
+    assert EXPERTS["linear"].flops(3, 5, 2, 1) == 12
     assert EXPERTS["linear"].num_parameters(3, 5, 2) == 8
 
 
@@ -90,9 +90,13 @@ def test_unpack_keeps_leading_axes() -> None:
 def test_an_expert_starts_as_a_torch_linear_does(name: str) -> None:
     # torch.nn.Linear draws weights and biases uniformly within 1/sqrt(inputs of the layer): deviation bound/sqrt 3
     kind = EXPERTS[name]
-    shapes = kind.shapes(25, 100, 100)
+    shapes = kind.shapes(25, 100, 25)
     parameters = kind.initialize(shapes, stream(0, "test"))
-    fan_in = {"w_in": 25, "b_in": 25, "w_out": 100 if name == "mlp" else 25, "b_out": 100 if name == "mlp" else 25}
+    fan_in = dict.fromkeys(shapes, 25)
+    if name == "conv":  # each of nine places has 25 channels
+        fan_in |= {"w_in": 225, "b_in": 225}
+    if name != "linear":
+        fan_in |= {"w_out": 100, "b_out": 100}
     assert {each: tuple(value.shape) for each, value in parameters.items()} == shapes
     for each, value in parameters.items():
         bound = 1 / math.sqrt(fan_in[each])

@@ -25,7 +25,7 @@ from moeviz.training.going_back import GoingBack
 from moeviz.training.history import Record
 from moeviz.training.knobs import Setting
 from moeviz.training.objective import OBJECTIVES
-from moeviz.training.snapshot import Snapshot, take
+from moeviz.training.snapshot import Given, Place, Snapshot, take
 from moeviz.training.step import Lesson, Numbers, Progress, stepped
 from moeviz.training.tape import LIMIT, Tape
 from moeviz.training.treating import Treated
@@ -135,7 +135,7 @@ class Training(GoingBack):
     def batch(self) -> Batch:
         """What the next step trains on."""
         x_RTD, target = self.data.batch(self.current_step)
-        size = x_RTD.shape[1] * reading.tokens_per_input(self.configs), self.model.layer.input_width
+        size = x_RTD.shape[1] * reading.units_per_input(self.configs), self.model.layer.input_width
         return Batch(x_RTD, target, batch.draws(self.configs, self.current_step, size, x_RTD))
 
     def advance(self, after: Progress) -> None:
@@ -288,14 +288,14 @@ class Training(GoingBack):
         return [(step, text, runs) for step, each in texts for text, runs in each.items()]
 
     def snapshot(
-        self, want: Sequence[str] = (), probe: tuple[float, float] | None = None, *, fresh: bool = True
+        self, want: Sequence[str] = (), probe: Place | None = None, given: Given | None = None, *, fresh: bool = True
     ) -> Snapshot:
         """The present state as numbers, with the pictures that are asked for (see moeviz.frames for their names).
 
         Without `fresh`, losses, metrics and loads may be those of the last record; pictures are always of this step.
         """
         record = self.measure(fresh)
-        return take(self, want, probe, record, self._details)
+        return take(self, want, probe, given, record, self._details)
 
     def measure(self, fresh: bool = True) -> Record:
         """Losses, metrics and loads of the present weights, measured once for each step and setting of the knobs.
