@@ -29,6 +29,10 @@ def test_cells_fill_and_one_opens_in_the_playground(stage: Stage) -> None:
         lambda: len(cells(stage)) == 4 and all(re.match(r"0\.\d\d<br>", text) for text in cells(stage)), "filled"
     )
     assert stage.query()["x"] == "num_experts:2,4"
+    page.set_viewport_size({"width": 390, "height": 844})  # on a phone the knobs come after the map that they made
+    knobs, map_ = (page.locator(each).first.bounding_box() for each in (".st-key-pick_x", ".js-plotly-plot"))
+    assert knobs and map_ and map_["y"] + map_["height"] < knobs["y"] and map_["y"] < 600
+    page.set_viewport_size({"width": 1280, "height": 720})
 
     map_ = page.locator(".js-plotly-plot .nsewdrag").first
     map_.scroll_into_view_if_needed()
