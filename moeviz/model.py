@@ -13,7 +13,7 @@ from torch import Tensor
 
 from moeviz.axes import over
 from moeviz.deciding import Question, RouterOptions, RoutingKnobs, decide
-from moeviz.dispatch import DISPATCH, every_output, mixed
+from moeviz.dispatch import DISPATCH, OneKind, every_output, mixed
 from moeviz.experts import EXPERTS, ExpertKind, Parameters, Shapes, unpack
 from moeviz.rng import stream
 from moeviz.routers import NEVER, Routing, last_taken
@@ -66,6 +66,11 @@ class MoE:
     def expert_shapes(self) -> Shapes:
         """The tensors of one expert."""
         return self.kind.shapes(self.input_width, self.hidden_width, self.output_width)
+
+    @cached_property
+    def experts(self) -> OneKind:
+        """The experts by group: row g computes the tokens x_GCD[g]."""
+        return OneKind(self.kind, self.expert_shapes)
 
     @cached_property
     def row_width(self) -> int:
@@ -173,10 +178,6 @@ class MoE:
         """The sum of what the shared experts answer to each token."""
         shared_RSP = self._divide(rows_REP[:, rows_REP.shape[1] - self.num_shared :])[1]
         return every_output(self.experts, shared_RSP, x_RTD).sum(1)
-
-    def experts(self, rows_GP: Float[Tensor, "G P"], x_GCD: Float[Tensor, "G C D"]) -> Float[Tensor, "G C O"]:
-        """Experts by group: row g computes the tokens x_GCD[g]."""
-        return self.kind.apply(unpack(rows_GP, self.expert_shapes), x_GCD)
 
     def _route(
         self, gate_rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"], knobs: RoutingKnobs
