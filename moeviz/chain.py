@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +11,8 @@ from torch.autograd.function import once_differentiable
 
 from moeviz.experts import Shapes, linear, mlp, unpack
 
-LAYERS = {mlp: ("in", "out"), linear: ("out",)}  # the kinds that are such a chain, and the names of their layers
+# The experts that are such a chain, by what computes them, and the names of their layers.
+LAYERS: dict[Callable[..., Tensor], tuple[str, ...]] = {mlp: ("in", "out"), linear: ("out",)}
 
 
 class Chain(torch.autograd.Function):
@@ -54,7 +55,8 @@ class Chain(torch.autograd.Function):
                 torch.mm(inputs[layer].mT, grad_CO, out=grad_weights[layer][group])
                 torch.sum(grad_CO, 0, out=grad_biases[layer][group])
                 if layer:
-                    grad_CO = torch.mm(grad_CO, weights[layer][group].mT).mul_(inputs[layer] > 0)
+                    grad_CO = torch.mm(grad_CO, weights[layer][group].mT)
+                    grad_CO = torch.ops.aten.threshold_backward(grad_CO, inputs[layer], 0)  # relu's
             torch.mm(grad_CO, weights[0][group].mT, out=grad_CD)
         return None, None, None, grad_GP, grad_ID
 

@@ -19,7 +19,7 @@ from moeviz.routers import Routing
 
 BLOCK = 32  # rows of one block of the sparse form: small enough to waste little, large enough for a matrix product
 WORTHWHILE = 1_000_000  # FLOPs a step: to save fewer costs more than it brings, since tokens must be sorted by expert
-LARGE = 4096  # numbers of a row from which experts are computed one by one: copies of it cost more than calls do
+LARGE = 500_000  # numbers of a row × items of an expert, on average, from which copies of rows cost more than calls
 
 Experts = Callable[[Tensor, Tensor], Tensor]  # (one row of parameters per group `[G, P]`, x_GCD) -> y_GCO
 
@@ -66,7 +66,7 @@ def sparse(
     token_I = item_I // (num_experts * num_tokens) * num_tokens + item_I % num_tokens
     count_G = routing.kept_TE.sum(-2).flatten()
 
-    compute = in_blocks if rows_REP.shape[-1] < LARGE or not len(item_I) else one_by_one
+    compute = one_by_one if rows_REP.shape[-1] * len(item_I) >= LARGE * len(count_G) else in_blocks
     y_IO = compute(experts, rows_REP.flatten(0, 1), x_RTD.flatten(0, 1).index_select(0, token_I), count_G)
     gates_I1 = routing.gates_TE.mT.flatten().index_select(0, item_I).unsqueeze(-1).to(x_RTD.dtype)
     y_TO = y_IO.new_zeros(num_runs * num_tokens, y_IO.shape[-1]).index_add_(0, token_I, gates_I1 * y_IO)
