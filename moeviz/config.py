@@ -14,18 +14,14 @@ from typing import Any
 from moeviz import rules
 from moeviz.knob import Knob, Value, knob
 from moeviz.rules import ADD_UP, ROUTER_INFO, ROUTER_NAMES, SEATED, Complaint
-from moeviz.task_info import TASK_INFO, TASK_NAMES, task_classes
+from moeviz.task_info import TASK_INFO, TASK_NAMES, task_classes, task_experts, task_levels, whole_inputs
 
 LOSS_NAMES = ("squared", "switch", "gshard", "importance", "load", "importance_load", "z", "entropy")
-EXPERT_NAMES = ("mlp", "linear")
+EXPERT_NAMES = ("mlp", "linear", "conv", "transformer")
+ROUTING_LEVELS = ("token", "context", "input")
 GATE_FORMS = ("auto", "plain", "renormalized")
 DISPATCH_NAMES = ("auto", "dense", "sparse")
 DEVICE_NAMES = ("auto", "cpu", "cuda", "mps")
-KEPT_WITHOUT_CHOICE = (
-    "task", "seed", "noise", "num_classes", "train_share", "expert", "batch_size", "learning_rate", "device",
-    "dispatch",
-)  # fmt: skip
-"""What a network without a gate has in common with its twin."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +127,15 @@ class RunConfig:
         help="Experts beside the N that compute every input, with weight 1 and without the gate (DeepSeekMoE).",
     )  # fmt: skip
     expert: str = knob(
-        "mlp", choices=EXPERT_NAMES, choice_labels=("one hidden layer (MLP)", "linear"), label="Expert kind",
-        help="What each expert is.",
+        "mlp", choices=EXPERT_NAMES, label="Expert kind",
+        choice_labels=("one hidden layer (MLP)", "linear", "convolution", "Transformer layer"),
+        help="What each expert is. The last two compute a whole input, which is several tokens.",
+    )  # fmt: skip
+    route_by: str = knob(
+        "token", choices=ROUTING_LEVELS, label="The gate sees",
+        choice_labels=("each token", "its context so far (running mean)", "the whole input (mean)"),
+        help="What the router decides by, where an input is several tokens. With the whole input it decides once for "
+        "all of them.",
     )  # fmt: skip
     hidden_width: int = knob(8, low=1, high=256, scale="log", label="Expert size", help="Hidden units in each expert.")
     batch_size: int = knob(
@@ -255,45 +258,6 @@ class RunConfig:
         return [each for each in numbers if rules.mended(vars(self) | {name: each}, RULES)[0][name] == each]
 
 
-def comparable(configs: Sequence[RunConfig]) -> list[RunConfig]:
-    """The configs, if their runs can be watched side by side; else ValueError (rule, value, remedy).
-
-    Runs of one shape always can. Others, which may have different numbers of experts, must be twins in their data.
-    """
-    configs = list(configs)
-    if not configs:
-        raise ValueError("a training needs at least one run: got none; pass [RunConfig()]")
-    different = len({config.data() for config in configs})
-    if different > 1 and len({config.bucket() for config in configs}) > 1:
-        raise ValueError(
-            "runs of several shapes must share task, seed, noise, num_classes and train_share to be watched side by "
-            f"side: got {different} different ones among {len(configs)} configs; open one group for each"
-        )
-    return configs
-
-
-def dense_twin(config: RunConfig, equal: str) -> RunConfig:
-    """A plain network on the same data: one expert, without a choice, as large as several of the run's together.
-
-    Its hidden units are those of the k experts and the shared ones (`active`), or of all N and the shared ones
-    (`total`). So its weights are as many; the gate's, and all output biases but one expert's, are apart.
-    """
-    counts = {"active": config.top_k, "total": config.num_experts}
-    if equal not in counts:
-        raise ValueError(f"a dense twin must have equal active or total parameters: got {equal!r}; pass one of the two")
-    if config.expert == "linear":
-        raise ValueError("a dense twin must have hidden units: got expert=linear, which has none; use expert=mlp")
-    width = (counts[equal] + config.num_shared_experts) * config.hidden_width
-    most = KNOBS["hidden_width"].high or 0
-    if width > most:
-        raise ValueError(
-            f"a dense twin may have at most {most} hidden units: got {width} for equal {equal} parameters; "
-            "lower hidden_width or have fewer experts"
-        )
-    kept: dict[str, Any] = {name: getattr(config, name) for name in KEPT_WITHOUT_CHOICE}
-    return RunConfig(num_experts=1, top_k=1, hidden_width=width, **kept)
-
-
 def expand(config: RunConfig, **lists: Sequence[Value]) -> list[RunConfig]:
     """Every combination of the listed knob values, the last knob varying fastest."""
     combinations = itertools.product(*lists.values())
@@ -317,4 +281,7 @@ def _knobs() -> dict[str, Knob]:
 
 
 KNOBS: dict[str, Knob] = _knobs()
-RULES: tuple[rules.Rule, ...] = (rules.only_where_used(KNOBS.values()), *rules.BETWEEN_KNOBS, task_classes)
+RULES: tuple[rules.Rule, ...] = (
+    rules.only_where_used(KNOBS.values()), *rules.BETWEEN_KNOBS, task_classes,
+    task_experts, whole_inputs, task_levels,
+)  # fmt: skip

@@ -55,9 +55,10 @@ class RoutingKnobs:
 
 @dataclass(frozen=True)
 class Question:
-    """What is at hand when a router decides: the tokens as the gate sees them, their logits, and all knobs."""
+    """What is at hand when a router decides: what the gate sees and what experts are given, logits, and all knobs."""
 
-    x_RTD: Float[Tensor, "R T D"]
+    seen_RTD: Float[Tensor, "R T D"]
+    units_RTD: Float[Tensor, "R T D2"]
     logits_RTE: Float[Tensor, "R T E"]
     noise_rows_RED: Float[Tensor, "R E D"] | None
     options: RouterOptions
@@ -71,7 +72,7 @@ def noise_size(asked: Question) -> Float[Tensor, "R T E"] | None:
     """
     if asked.knobs.noise_RTE is None or asked.noise_rows_RED is None:
         return None
-    wanted_RTE = torch.bmm(asked.x_RTD, asked.noise_rows_RED.mT)
+    wanted_RTE = torch.bmm(asked.seen_RTD, asked.noise_rows_RED.mT)
     noise = asked.knobs.noise
     times = noise.clamp(min=NO_NOISE) if isinstance(noise, Tensor) else noise
     return over(times, 2) * (torch.nn.functional.softplus(wanted_RTE) + SMALLEST_NOISE)
@@ -100,7 +101,7 @@ ARGUMENTS: dict[str, Callable[[Question], Any]] = {
     "num_kept_groups": lambda asked: asked.options.kept_groups,
     "route_scale": lambda asked: asked.options.route_scale,
     "threshold_E": lambda asked: asked.knobs.threshold_RE,
-    "token_T": lambda asked: token_ids(asked.x_RTD),
+    "token_T": lambda asked: token_ids(asked.seen_RTD),
 }
 TAKES = {
     name: tuple(argument for argument in ARGUMENTS if argument in inspect.signature(router).parameters)
@@ -119,7 +120,7 @@ def decide(router: str, asked: Question) -> Routing:
     decided = ROUTERS[router](asked.logits_RTE, **arguments)
     if isinstance(decided, SoftRouting):
         slots_RED = asked.knobs.slots_RED
-        return decided.as_routing(slot_inputs(decided, asked.x_RTD) if slots_RED is None else slots_RED)
+        return decided.as_routing(slot_inputs(decided, asked.units_RTD) if slots_RED is None else slots_RED)
     return decided  # type: ignore[no-any-return]
 
 

@@ -26,13 +26,26 @@ Experts = Callable[[Tensor, Tensor], Tensor]  # (one row of parameters per group
 
 @dataclass(frozen=True)
 class OneKind:
-    """Experts of one kind and size, called as all `Experts` are."""
+    """Experts of one kind and size, called as all `Experts` are: row g computes the units x_GCD[g]."""
 
     kind: ExpertKind
     shapes: Shapes
+    tokens_per_unit: int | None = None  # of whole inputs; None = each unit is a token
 
     def __call__(self, rows_GP: Float[Tensor, "G P"], x_GCD: Float[Tensor, "G C D"]) -> Float[Tensor, "G C O"]:
-        return self.kind.apply(unpack(rows_GP, self.shapes), x_GCD)
+        parameters = unpack(rows_GP, self.shapes)
+        if self.tokens_per_unit is None:
+            return self.kind.apply(parameters, x_GCD)
+        x_GCWD = x_GCD.unflatten(2, (self.tokens_per_unit, -1))
+        if self.kind.whole:
+            return self.kind.apply(parameters, x_GCWD).flatten(2)
+        y_GTO = self.kind.apply(parameters, x_GCWD.flatten(1, 2))
+        return y_GTO.unflatten(1, x_GCWD.shape[1:3]).flatten(2)
+
+    @property
+    def layers(self) -> tuple[str, ...] | None:
+        """The names of their layers, if they are nothing but affine layers with relu between them."""
+        return LAYERS.get(self.kind.apply) if self.tokens_per_unit is None else None
 
 
 def every_output(
@@ -92,8 +105,8 @@ def one_by_one(
 ) -> Float[Tensor, "I O"]:
     """Large experts, one after the other: each computes its own stretch of the items, and no weight is copied."""
     counts = count_G.tolist()
-    if isinstance(experts, OneKind) and experts.kind.apply in LAYERS:
-        return Chain.apply(LAYERS[experts.kind.apply], experts.shapes, counts, rows_GP, x_ID)
+    if isinstance(experts, OneKind) and experts.layers:
+        return Chain.apply(experts.layers, experts.shapes, counts, rows_GP, x_ID)
     stretches = zip(rows_GP.split(1), x_ID.split(counts), strict=True)
     return torch.cat([experts(row_1P, x_CD.unsqueeze(0)).squeeze(0) for row_1P, x_CD in stretches if len(x_CD)])
 

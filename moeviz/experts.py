@@ -1,7 +1,8 @@
 """Expert kinds: what each expert computes, and what it costs.
 
 An expert is one row of numbers plus a pure function of the named tensors in that row. The function always sees many
-experts at once, one group G for each, with the tokens that the expert computes: `x_GCD -> y_GCO`.
+experts at once, one group G for each, with the tokens that the expert computes: `x_GCD -> y_GCO`. Some kinds compute
+whole inputs of W tokens: `x_GCWD -> y_GCWO`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+SMALLEST = 1e-6  # of a token's mean square: one of zeros stays zeros
 
 Shapes = dict[str, tuple[int, ...]]
 Parameters = dict[str, Tensor]
@@ -32,8 +35,9 @@ class ExpertKind:
     """One kind of expert: its parameter shapes, its function, and its cost."""
 
     shapes: Callable[[int, int, int], Shapes]  # (input, hidden, output width) -> shapes of one expert
-    apply: Callable[[Parameters, Tensor], Tensor]  # (parameters with a leading G, x_GCD) -> y_GCO
-    flops: Callable[[int, int, int], int]  # (input, hidden, output width) -> multiply-adds × 2 for one token
+    apply: Callable[[Parameters, Tensor], Tensor]  # (parameters with a leading G, x_GCD) -> y_GCO; or x_GCWD -> y_GCWO
+    flops: Callable[[int, int, int, int], int]  # (… the same, tokens of an input) -> multiply-adds × 2 for one token
+    whole: bool = False  # whether it computes whole inputs
 
     def num_parameters(self, input_width: int, hidden_width: int, output_width: int) -> int:
         """Parameters of one expert."""
@@ -43,7 +47,7 @@ class ExpertKind:
         """Fresh parameters of one expert: uniform within ±1/√(input width of the layer), as torch.nn.Linear does."""
         parameters = {}
         for name, shape in shapes.items():
-            fan_in = shapes[name.replace("b_", "w_")][0]
+            fan_in = math.prod(shapes[name.replace("b_", "w_")][:-1])
             uniform = torch.rand(shape, generator=generator, dtype=torch.float64)
             parameters[name] = (2 * uniform - 1) / math.sqrt(fan_in)
         return parameters
@@ -80,7 +84,64 @@ def linear_shapes(input_width: int, hidden_width: int, output_width: int) -> Sha
     return {"w_out": (input_width, output_width), "b_out": (output_width,)}
 
 
+def conv(parameters: Parameters, x_GCWD: Float[Tensor, "G C W D"]) -> Float[Tensor, "G C W O"]:
+    """A small convolutional block on a square map of W places: 3 × 3 to the hidden channels, relu, then 1 × 1."""
+    around_GCWI = neighborhoods(x_GCWD)
+    hidden_GTH = affine(around_GCWI.flatten(1, 2), parameters["w_in"].flatten(1, 2), parameters["b_in"]).relu_()
+    return affine(hidden_GTH, parameters["w_out"], parameters["b_out"]).unflatten(1, x_GCWD.shape[1:3])
+
+
+def neighborhoods(x_GCWD: Float[Tensor, "G C W D"]) -> Float[Tensor, "G C W I"]:
+    """Each place's own channels and those of its eight neighbors, one after the other; outside the map all are 0."""
+    side = math.isqrt(x_GCWD.shape[2])
+    padded = torch.nn.functional.pad(x_GCWD.unflatten(2, (side, side)), (0, 0, 1, 1, 1, 1))
+    shifted = [padded[..., row : row + side, column : column + side, :] for row in range(3) for column in range(3)]
+    return torch.cat(shifted, dim=-1).flatten(2, 3)
+
+
+def conv_shapes(input_width: int, hidden_width: int, output_width: int) -> Shapes:
+    """The numbers of a 3 × 3 and of a 1 × 1 convolution."""
+    return mlp_shapes(input_width, hidden_width, output_width) | {"w_in": (9, input_width, hidden_width)}
+
+
+def transformer(parameters: Parameters, x_GCWD: Float[Tensor, "G C W D"]) -> Float[Tensor, "G C W O"]:
+    """A whole Transformer encoder layer on each sequence: attention of one head, then an MLP, each behind a norm.
+
+    The layer's input is added after the attention; its output is what the layer adds to that.
+    """
+    size = x_GCWD.shape[1:3]
+    seen_GTD = normed(x_GCWD).flatten(1, 2)
+    query_GCWD, key_GCWD, value_GCWD = (
+        torch.bmm(seen_GTD, parameters[name]).unflatten(1, size) for name in ("w_query", "w_key", "w_value")
+    )
+    share_GCWW = (query_GCWD @ key_GCWD.mT / math.sqrt(x_GCWD.shape[-1])).softmax(-1)
+    gathered_GTD = torch.bmm((share_GCWW @ value_GCWD).flatten(1, 2), parameters["w_gathered"])
+    hidden_GTD = x_GCWD.flatten(1, 2) + gathered_GTD
+    return (gathered_GTD + mlp(parameters, normed(hidden_GTD))).unflatten(1, size)
+
+
+def normed(x: Float[Tensor, "... D"]) -> Float[Tensor, "... D"]:
+    """Each token divided by its root mean square; one of zeros stays zeros."""
+    return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + SMALLEST)
+
+
+def transformer_shapes(input_width: int, hidden_width: int, output_width: int) -> Shapes:
+    """The four matrices of attention, and those of an MLP; it adds to what it is given, so both widths are one."""
+    if input_width != output_width:
+        raise ValueError(
+            f"a Transformer layer must give back what it takes: got input width {input_width}, output width "
+            f"{output_width}; give both one width, or use another kind of expert"
+        )
+    square = (input_width, input_width)
+    attention = {"w_query": square, "w_key": square, "w_value": square, "w_gathered": square}
+    return attention | mlp_shapes(input_width, hidden_width, output_width)
+
+
 EXPERTS: dict[str, ExpertKind] = {
-    "mlp": ExpertKind(mlp_shapes, mlp, lambda d, h, o: 2 * h * (d + o)),
-    "linear": ExpertKind(linear_shapes, linear, lambda d, h, o: 2 * d * o),
+    "mlp": ExpertKind(mlp_shapes, mlp, lambda d, h, o, w: 2 * h * (d + o)),
+    "linear": ExpertKind(linear_shapes, linear, lambda d, h, o, w: 2 * d * o),
+    "conv": ExpertKind(conv_shapes, conv, lambda d, h, o, w: 2 * h * (9 * d + o), whole=True),
+    "transformer": ExpertKind(
+        transformer_shapes, transformer, lambda d, h, o, w: 2 * (4 * d * d + 2 * w * d + h * (d + o)), whole=True
+    ),
 }

@@ -33,6 +33,9 @@ class MoE:
 
     Weights come in as `rows_REP`: one row of P numbers for every run and expert, its gate column first, then its own.
     The last rows are those of the shared experts: they compute every token with weight 1, and no router sees them.
+
+    What the router decides about are units: each token, by itself or by its context; or each whole input of W tokens,
+    routed by their mean, so that all of them go to the same experts.
     """
 
     router: str
@@ -44,6 +47,8 @@ class MoE:
     biased_gate: bool
     options: RouterOptions = USUAL
     num_shared: int = 0
+    tokens_per_input: int = 1
+    route_by: str = "token"
 
     @property
     def kind(self) -> ExpertKind:
@@ -69,8 +74,8 @@ class MoE:
 
     @cached_property
     def experts(self) -> OneKind:
-        """The experts by group: row g computes the tokens x_GCD[g]."""
-        return OneKind(self.kind, self.expert_shapes)
+        """The experts by group: row g computes the units x_GCD[g]."""
+        return OneKind(self.kind, self.expert_shapes, self.tokens_per_input if self.route_by == "input" else None)
 
     @cached_property
     def row_width(self) -> int:
@@ -133,12 +138,30 @@ class MoE:
     def __call__(
         self, rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"], knobs: RoutingKnobs
     ) -> tuple[Float[Tensor, "R T O"], Routing]:
-        """Output and routing for every token of every run."""
+        """Output for every token of every run, and the routing of its units."""
         gate_rows_REP, expert_rows_REP = self._divide(self.routed(rows_REP))
         routing = self._route(gate_rows_REP, x_RTD, knobs)
         execute = DISPATCH[self.dispatch] if routing.slots_ED is None else mixed
-        y_RTO = execute(self.experts, expert_rows_REP, x_RTD, routing)
+        y_RTO = self._tokens(execute(self.experts, expert_rows_REP, self.units(x_RTD), routing))
         return (y_RTO + self.shared_output(rows_REP, x_RTD) if self.num_shared else y_RTO), routing
+
+    def seen(self, x_RTD: Float[Tensor, "R T D"]) -> Float[Tensor, "R U D"]:
+        """What the gate sees of each unit: the token, the mean of its input's tokens up to it, or of all of them."""
+        if self.route_by == "token":
+            return x_RTD
+        x_RMWD = x_RTD.unflatten(1, (-1, self.tokens_per_input))
+        if self.route_by == "input":
+            return x_RMWD.mean(2)
+        count_W1 = torch.arange(1, self.tokens_per_input + 1, device=x_RTD.device, dtype=x_RTD.dtype).unsqueeze(-1)
+        return (x_RMWD.cumsum(2) / count_W1).flatten(1, 2)
+
+    def units(self, x_RTD: Float[Tensor, "R T D"]) -> Float[Tensor, "R U D2"]:
+        """What experts are given of each unit: the token, or the tokens of a whole input one after the other."""
+        return x_RTD.unflatten(1, (-1, self.tokens_per_input)).flatten(2) if self.route_by == "input" else x_RTD
+
+    def _tokens(self, y_RUO: Float[Tensor, "R U O2"]) -> Float[Tensor, "R T O"]:
+        """What experts answer to units, token by token."""
+        return y_RUO.unflatten(2, (self.tokens_per_input, -1)).flatten(1, 2) if self.route_by == "input" else y_RUO
 
     def route(self, rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"], knobs: RoutingKnobs) -> Routing:
         """The router's decision alone."""
@@ -162,7 +185,8 @@ class MoE:
         self, rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"]
     ) -> Float[Tensor, "R E T O"]:
         """What each expert would answer to each token, chosen or not."""
-        return every_output(self.experts, self._divide(self.routed(rows_REP))[1], x_RTD)
+        y_REUO = every_output(self.experts, self._divide(self.routed(rows_REP))[1], self.units(x_RTD))
+        return self._tokens(y_REUO.flatten(0, 1)).unflatten(0, y_REUO.shape[:2])
 
     def weighted_outputs(
         self, rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"], routing: Routing
@@ -177,7 +201,7 @@ class MoE:
     def shared_output(self, rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"]) -> Float[Tensor, "R T O"]:
         """The sum of what the shared experts answer to each token."""
         shared_RSP = self._divide(rows_REP[:, rows_REP.shape[1] - self.num_shared :])[1]
-        return every_output(self.experts, shared_RSP, x_RTD).sum(1)
+        return self._tokens(every_output(self.experts, shared_RSP, self.units(x_RTD)).sum(1))
 
     def _route(
         self, gate_rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"], knobs: RoutingKnobs
@@ -186,12 +210,13 @@ class MoE:
 
         Jitter is on the gate's own copy of the tokens; experts see the clean ones.
         """
-        if x_RTD.dtype in (torch.float16, torch.bfloat16):  # router arithmetic is never below float32
-            x_RTD, gate_rows_REP = x_RTD.float(), gate_rows_REP.float()
+        seen_RUD = self.seen(x_RTD)
+        if seen_RUD.dtype in (torch.float16, torch.bfloat16):  # router arithmetic is never below float32
+            seen_RUD, gate_rows_REP = seen_RUD.float(), gate_rows_REP.float()
         if knobs.jitter_RTD is not None:
-            x_RTD = x_RTD * (1 + over(knobs.jitter, 2) * knobs.jitter_RTD)
+            seen_RUD = seen_RUD * (1 + over(knobs.jitter, 2) * knobs.jitter_RTD)
         width = self.input_width
-        logits_RTE = torch.bmm(x_RTD, gate_rows_REP[..., :width].mT)
+        logits_RTE = torch.bmm(seen_RUD, gate_rows_REP[..., :width].mT)
         if self.biased_gate:
             logits_RTE = logits_RTE + gate_rows_REP[..., width].unsqueeze(-2)
         if isinstance(knobs.skew, Tensor) or knobs.skew:
@@ -199,7 +224,9 @@ class MoE:
         if knobs.killed_RE is not None:  # no −∞, which would be NaN in a loss; added, so that others stay bit-equal
             logits_RTE = logits_RTE + (knobs.killed_RE * NEVER).unsqueeze(-2)
         noise_rows_RED = gate_rows_REP[..., -width:] if self.router == "noisy_top_k" else None
-        return decide(self.router, Question(x_RTD, logits_RTE, noise_rows_RED, self.options, knobs))
+        return decide(
+            self.router, Question(seen_RUD, self.units(x_RTD), logits_RTE, noise_rows_RED, self.options, knobs)
+        )
 
     def _divide(self, rows_REP: Float[Tensor, "R E P"]) -> tuple[Float[Tensor, "R E P1"], Float[Tensor, "R E P2"]]:
         """The gate's numbers and the experts' numbers of each row."""
@@ -207,7 +234,7 @@ class MoE:
 
     def flops(self, num_experts: int, k: int) -> int:
         """Floating-point operations for one token in the sparse form: the gate for all, k experts, and the shared."""
-        each = self.kind.flops(self.input_width, self.hidden_width, self.output_width)
+        each = self.kind.flops(self.input_width, self.hidden_width, self.output_width, self.tokens_per_input)
         return 2 * self.input_width * num_experts + (k + self.num_shared) * each
 
     def num_parameters(self, num_experts: int) -> int:

@@ -15,11 +15,14 @@ class TaskInfo:
     story: str
     kind: str = "classification"  # or regression
     # map (2-D inputs) | curve (1-D) | projection (more: first two principal components) | rows (pictures, row by row)
+    # | text | pictures | pairs (each on a page of its own)
     view: str = "map"
     classes: tuple[int, int] = (2, 2)  # fewest and most; (0, 0) for regression
     own_classes: int = 2
     gate_bias: bool = False  # declared on where the regions are not cones through the origin
-    tokens_per_input: int = 1  # what the router decides about: each input, or each of so many parts of it
+    tokens_per_input: int = 1  # of how many parts each input is made
+    levels: tuple[str, ...] = ("token",)  # what the gate may see: each of these parts, …
+    experts: tuple[str, ...] = ("mlp", "linear")  # the kinds that can compute it
 
 
 TASK_INFO: dict[str, TaskInfo] = {
@@ -50,6 +53,8 @@ TASK_INFO: dict[str, TaskInfo] = {
     ),
 }  # fmt: skip
 TASK_NAMES = tuple(TASK_INFO)
+WHOLE = ("conv", "transformer")
+"""The experts that compute a whole input, of all its tokens, and not each token by itself."""
 
 
 def task_classes(values: Values) -> Complaint | None:
@@ -61,3 +66,33 @@ def task_classes(values: Values) -> Complaint | None:
     allowed = f"from {low} to {high}" if low < high else f"none or {low}" if low == 2 else "none"
     rule, got = f"must be {allowed} for task={task}", f"num_classes={classes}"
     return Complaint("num_classes", rule, got, "leave it at none", None, "this task has its own")
+
+
+def task_experts(values: Values) -> Complaint | None:
+    """A task takes experts of some kinds only: a convolution needs a picture."""
+    task, kind = values["task"], values["expert"]
+    allowed = TASK_INFO[task].experts
+    if kind in allowed:
+        return None
+    rule = f"must be one of {', '.join(allowed)} for task={task}"
+    remedy, why = f"use {allowed[0]}, or another task", "this task has no use for that kind"
+    return Complaint("expert", rule, f"expert={kind}", remedy, allowed[0], why)
+
+
+def whole_inputs(values: Values) -> Complaint | None:
+    """Experts that compute a whole input are chosen for a whole input."""
+    kind, level = values["expert"], values["route_by"]
+    if kind not in WHOLE or level == "input":
+        return None
+    rule, got = f"must be input for expert={kind}", f"route_by={level}"
+    return Complaint("route_by", rule, got, "pass input, or use expert=mlp", "input", "these experts compute it whole")
+
+
+def task_levels(values: Values) -> Complaint | None:
+    """The gate sees what the task has: no context without a sequence, and nothing that is yet to come."""
+    task, level = values["task"], values["route_by"]
+    allowed = TASK_INFO[task].levels
+    if level in allowed:
+        return None
+    rule, got = f"must be one of {', '.join(allowed)} for task={task}", f"route_by={level}"
+    return Complaint("route_by", rule, got, f"use {allowed[0]}", allowed[0], "this task has nothing else to show it")

@@ -15,12 +15,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from moeviz.deciding import RoutingKnobs
-from moeviz.experts import Parameters, Shapes, unpack
+from moeviz.experts import Parameters, Shapes, normed, unpack
 from moeviz.model import MoE
 from moeviz.rng import stream
 from moeviz.routers import Routing
-
-SMALLEST = 1e-6  # of a token's mean square: one of zeros stays zeros
 
 
 def rms_norm(x_RTD: Float[Tensor, "R T D"], gain_RD: Float[Tensor, "R D"]) -> Float[Tensor, "R T D"]:
@@ -28,7 +26,7 @@ def rms_norm(x_RTD: Float[Tensor, "R T D"], gain_RD: Float[Tensor, "R D"]) -> Fl
 
     Source: Zhang and Sennrich 2019 (arXiv 1910.07467).
     """
-    return x_RTD * torch.rsqrt(x_RTD.square().mean(-1, keepdim=True) + SMALLEST) * gain_RD.unsqueeze(-2)
+    return normed(x_RTD) * gain_RD.unsqueeze(-2)
 
 
 def attention(x_RTD: Float[Tensor, "R T D"], part: Parameters, tokens_per_input: int) -> Float[Tensor, "R T D"]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from moeviz.config import KNOBS, RunConfig, dense_twin
+from moeviz.config import KNOBS, RunConfig
 from moeviz.knob import Value
 from moeviz.regimes import REGIMES
 from moeviz.rules import ROUTER_INFO
@@ -20,6 +21,13 @@ VARIED: dict[str, tuple[Value, ...]] = {
 DENSE = {"active": "Dense, equal active", "total": "Dense, equal total"}
 """Networks of one expert, by which of their parameters are as many as the base's."""
 SIGNS = {"balance_coef": "λ", "top_k": "k", "capacity_factor": "seats", "learning_rate": "rate"}
+
+
+KEPT_WITHOUT_CHOICE = (
+    "task", "seed", "noise", "num_classes", "train_share", "expert", "batch_size", "learning_rate", "device",
+    "dispatch",
+)  # fmt: skip
+"""What a network without a gate has in common with its twin."""
 
 
 @dataclass(frozen=True)
@@ -103,3 +111,42 @@ def words(name: str, value: Value) -> str:
         return "no seat limit" if value is None else f"{SIGNS[name]} = {value:g}"
     labels = dict(zip(KNOBS[name].choices, KNOBS[name].choice_labels, strict=True))
     return labels[str(value)].partition(":")[0]
+
+
+def comparable(configs: Sequence[RunConfig]) -> list[RunConfig]:
+    """The configs, if their runs can be watched side by side; else ValueError (rule, value, remedy).
+
+    Runs of one shape always can. Others, which may have different numbers of experts, must be twins in their data.
+    """
+    configs = list(configs)
+    if not configs:
+        raise ValueError("a training needs at least one run: got none; pass [RunConfig()]")
+    different = len({config.data() for config in configs})
+    if different > 1 and len({config.bucket() for config in configs}) > 1:
+        raise ValueError(
+            "runs of several shapes must share task, seed, noise, num_classes and train_share to be watched side by "
+            f"side: got {different} different ones among {len(configs)} configs; open one group for each"
+        )
+    return configs
+
+
+def dense_twin(config: RunConfig, equal: str) -> RunConfig:
+    """A plain network on the same data: one expert, without a choice, as large as several of the run's together.
+
+    Its hidden units are those of the k experts and the shared ones (`active`), or of all N and the shared ones
+    (`total`). So its weights are as many; the gate's, and all output biases but one expert's, are apart.
+    """
+    counts = {"active": config.top_k, "total": config.num_experts}
+    if equal not in counts:
+        raise ValueError(f"a dense twin must have equal active or total parameters: got {equal!r}; pass one of the two")
+    if config.expert == "linear":
+        raise ValueError("a dense twin must have hidden units: got expert=linear, which has none; use expert=mlp")
+    width = (counts[equal] + config.num_shared_experts) * config.hidden_width
+    most = KNOBS["hidden_width"].high or 0
+    if width > most:
+        raise ValueError(
+            f"a dense twin may have at most {most} hidden units: got {width} for equal {equal} parameters; "
+            "lower hidden_width or have fewer experts"
+        )
+    kept: dict[str, Any] = {name: getattr(config, name) for name in KEPT_WITHOUT_CHOICE}
+    return RunConfig(num_experts=1, top_k=1, hidden_width=width, **kept)

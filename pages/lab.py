@@ -49,7 +49,7 @@ with right:
     show_code(
         *(f"moeviz.losses:{each}" for each in losses), "moeviz.metrics:load", "moeviz.metrics:cv",
         "moeviz.metrics:gradient_norm", "moeviz.metrics:update_share", "moeviz.training.learning:wanted_loss",
-        "moeviz.metrics:specialization", "moeviz.config:dense_twin", "moeviz.training.step:stepped",
+        "moeviz.metrics:specialization", "moeviz.twins:dense_twin", "moeviz.training.step:stepped",
     )  # fmt: skip
 with left:
     live_knobs("lab", *lab.shared_knobs(name), runs=runs)

@@ -92,7 +92,7 @@ class FakeTraining:
         self.reset()
         return self.set(learning_rate=1.0)
 
-    def snapshot(self, want=(), probe=None, *, fresh=True):
+    def snapshot(self, want=(), probe=None, given=None, *, fresh=True):
         if self.broken == "snapshot":
             raise KeyError("load")
         self.clock.now += SNAPSHOT_SECONDS if self.configs[0].hidden_width < 256 else 0.1

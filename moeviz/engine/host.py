@@ -45,7 +45,7 @@ class Host:
             "set": self._set, "reset": self._reset, "recover": self._recover,
             "play": self._play, "pause": self._pause, "step": self._step, "speed": self._speed,
             "ghost": self._ghost, "history": self._history, "treat": self._treat, "rewind": self._rewind,
-            "branch": self._branch,
+            "branch": self._branch, "give": self._give,
         }  # fmt: skip
 
     def handle(self, message: Message) -> None:
@@ -109,6 +109,12 @@ class Host:
 
     def _view(self, run: HostedRun, message: Message) -> None:
         run.look(message["viewer"], message, self._clock())
+
+    def _give(self, run: HostedRun, message: Message) -> None:
+        """A viewer's own text or picture: its frames show what the model makes of it."""
+        seat, value = run.seats.get(message["viewer"]), message["value"]
+        if seat is not None:
+            seat.given, seat.heard_at = (value if isinstance(value, str) else tuple(value)), self._clock()
 
     def _hidden(self, run: HostedRun, message: Message) -> None:
         run.hide(message["viewer"], message["value"], self._clock())

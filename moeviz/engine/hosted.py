@@ -242,7 +242,7 @@ class HostedRun:
         """The newest picture for one viewer, which pays a credit for it."""
         self.check(now)
         fresh = self._measures(now, max(MEASURE_PERIOD, MEASURED_FRAMES * crowd_period))
-        snapshot = self.training.snapshot(want=seat.want, probe=seat.probe, fresh=fresh)
+        snapshot = self.training.snapshot(want=seat.want, probe=seat.probe, given=seat.given, fresh=fresh)
         own = {
             "revision": self.revision, "scene": self.scene, "state": self.state(now), "speed": self.speed,
             "reason": self._reason(now), "steps_per_second": self._steps_per_second(now), "settled": self.settled,
@@ -264,7 +264,7 @@ class HostedRun:
         return fresh
 
     def _sight(self, seat: Seat, now: float) -> tuple[Any, ...]:
-        return self.step, self.version, self.state(now), self._reason(now), seat.want, seat.probe
+        return self.step, self.version, self.state(now), self._reason(now), seat.given, seat.want, seat.probe
 
     def _reason(self, now: float) -> str | None:
         return self.reason or (self.notice if now < self.notice_until else None)

@@ -15,6 +15,7 @@ class Seat:
     probe: tuple[float, float] | None = None
     credit: int = 0  # below 0: it was sent frames that it had not asked for
     want: tuple[str, ...] = ()
+    given: str | tuple[float, ...] | None = None  # its own text or picture, to be shown what the model makes of it
     hidden: bool = False
     sent_at: float = -math.inf
     saw: tuple[Any, ...] | None = None

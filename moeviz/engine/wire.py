@@ -27,6 +27,7 @@ MAX_CREDIT = 4
 MAX_STEPS = 50
 MAX_COORDINATE = 1e6
 MAX_ID, MAX_PLACE = 1000, 10**9
+MAX_TEXT, MAX_PIXELS = 400, 1024
 
 Message = dict[str, Any]
 
@@ -158,6 +159,23 @@ def check_place(message: Message) -> Message:
     return {"step": step}
 
 
+def check_given(message: Message) -> Message:
+    """The field value of the op give: a visitor's own text, or a picture of one number from 0 to 1 for each pixel."""
+    value = message.get("value")
+    if isinstance(value, str) and len(value) <= MAX_TEXT:
+        return {"value": value}
+    if isinstance(value, list) and len(value) <= MAX_PIXELS and all(_is_share(each) for each in value):
+        return {"value": [float(each) for each in value]}
+    raise ValueError(
+        f"value must be a text of at most {MAX_TEXT} characters, or at most {MAX_PIXELS} numbers from 0 to 1: "
+        f"got {shown(value)}; send less"
+    )
+
+
+def _is_share(value: object) -> bool:
+    return type(value) in (int, float) and 0 <= value <= 1  # type: ignore[operator]
+
+
 def _bare(message: Message) -> Message:
     return {}
 
@@ -165,7 +183,7 @@ def _bare(message: Message) -> Message:
 CLIENT_OPS: dict[str, Callable[[Message], Message]] = {
     "view": _view, "play": _bare, "pause": _bare, "step": check_steps, "reset": _bare, "speed": check_speed,
     "hidden": _hidden, "recover": _bare, "ghost": _ghost, "treat": check_treatment, "rewind": check_place,
-    "branch": _bare,
+    "branch": _bare, "give": check_given,
 }  # fmt: skip
 
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from moeviz.config import KNOBS, RunConfig, Value, comparable
+from moeviz.config import KNOBS, RunConfig, Value
 from moeviz.training import diverging, knobs, treating
 from moeviz.training.core import Training
 from moeviz.training.ghost import Ghosts
-from moeviz.training.snapshot import Snapshot, take_together
+from moeviz.training.snapshot import Given, Place, Snapshot, take_together
 from moeviz.training.tape import LIMIT, told
+from moeviz.twins import comparable
 
 if TYPE_CHECKING:
     import pandas
@@ -215,9 +216,9 @@ class Buckets:
         return pandas.concat(tables).sort_values(["run", "step"]).reset_index(drop=True)
 
     def snapshot(
-        self, want: Sequence[str] = (), probe: tuple[float, float] | None = None, *, fresh: bool = True
+        self, want: Sequence[str] = (), probe: Place | None = None, given: Given | None = None, *, fresh: bool = True
     ) -> Snapshot:
         """The present state of all runs; pictures that not all of them have are left out."""
-        parts = [part.snapshot(want, probe, fresh=fresh) for part in self.parts]
+        parts = [part.snapshot(want, probe, given, fresh=fresh) for part in self.parts]
         shot = take_together(parts, np.concatenate(self.runs))
         return Snapshot(shot.header | {"tape": self.tape}, shot.arrays)

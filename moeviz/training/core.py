@@ -25,7 +25,7 @@ from moeviz.training.going_back import GoingBack
 from moeviz.training.history import Record
 from moeviz.training.knobs import Setting
 from moeviz.training.objective import OBJECTIVES
-from moeviz.training.snapshot import Snapshot, take
+from moeviz.training.snapshot import Given, Place, Snapshot, take
 from moeviz.training.step import Lesson, Numbers, Progress, stepped
 from moeviz.training.tape import LIMIT, Tape
 from moeviz.training.treating import Treated
@@ -135,7 +135,7 @@ class Training(GoingBack):
     def batch(self) -> Batch:
         """What the next step trains on."""
         x_RTD, target = self.data.batch(self.current_step)
-        size = x_RTD.shape[1] * reading.tokens_per_input(self.configs), self.model.layer.input_width
+        size = x_RTD.shape[1] * reading.units_per_input(self.configs), self.model.layer.input_width
         return Batch(x_RTD, target, batch.draws(self.configs, self.current_step, size, x_RTD))
 
     def advance(self, after: Progress) -> None:
@@ -271,26 +271,31 @@ class Training(GoingBack):
 
     @property
     def history(self) -> pandas.DataFrame:
-        """One row per run and recorded step; `attrs` tells the device and the dispatch (or both, in order) that ran."""
+        """One row per run and recorded step; `attrs` tells the device and the dispatch (or both, in order) that ran.
+
+        Every tenth step is recorded (`record_every`). A long run keeps at most 1,024 of them: the newest 128, and of
+        those before every second, then every fourth, and so on, so that they still span all of it.
+        """
         frame = history.table(self.records)
         ran = dict.fromkeys(record.dispatch for record in self.records)
         frame.attrs = {"dispatch": ", ".join(ran), "device": str(self.device)}
         return frame
 
     @property
-    def marks(self) -> list[tuple[int, str]]:
-        """What was turned, and at which step, for the time charts."""
-        return [(turn.step, label) for turn in self.turns for label in turn.labels.values()]
+    def marks(self) -> list[tuple[int, str, list[int]]]:
+        """What was turned, at which step and in which runs, for the time charts."""
+        texts = [(turn.step, each) for turn in self.turns for each in turn.labels.values()]
+        return [(step, text, runs) for step, each in texts for text, runs in each.items()]
 
     def snapshot(
-        self, want: Sequence[str] = (), probe: tuple[float, float] | None = None, *, fresh: bool = True
+        self, want: Sequence[str] = (), probe: Place | None = None, given: Given | None = None, *, fresh: bool = True
     ) -> Snapshot:
         """The present state as numbers, with the pictures that are asked for (see moeviz.frames for their names).
 
         Without `fresh`, losses, metrics and loads may be those of the last record; pictures are always of this step.
         """
         record = self.measure(fresh)
-        return take(self, want, probe, record, self._details)
+        return take(self, want, probe, given, record, self._details)
 
     def measure(self, fresh: bool = True) -> Record:
         """Losses, metrics and loads of the present weights, measured once for each step and setting of the knobs.
@@ -308,7 +313,7 @@ class Training(GoingBack):
 
     def _record(self) -> None:
         """Add the present state to the history; remember it as good unless its loss is far above the best."""
-        self.records.append(self.measure())
+        self.records = history.bounded([*self.records, self.measure()], self.record_every)
         self.diverged = not bool(self.records[-1].trains.all())
         if self._is_good(self.records[-1]):
             self._good = self._checkpoint()

@@ -35,7 +35,7 @@ def measure(training: Training) -> tuple[Record, dict[str, np.ndarray]]:
     else:  # in one pass, which costs half
         y_RTO, routing = _forward(training, data.measured)
         y_train, y_test = y_RTO.split([data.measured_train.count, data.measured_test.count], dim=1)
-        num_trained = y_train.shape[1] * reading.tokens_per_input(training.configs)
+        num_trained = y_train.shape[1] * reading.units_per_input(training.configs)
         trained, tested = routing.tokens(slice(num_trained)), routing.tokens(slice(num_trained, None))
     on_train, on_test = (y_train, data.measured_train.target), (y_test, data.measured_test.target)
     k = training.routing_knobs.k
@@ -62,14 +62,14 @@ def measure(training: Training) -> tuple[Record, dict[str, np.ndarray]]:
 
 
 def segments(training: Training, order_M: Tensor | None = None) -> Tensor:
-    """The true segment of each token that is measured on the test set `[R, T]`: that of the input which it is part of.
+    """The true segment of each unit that is routed of the test set `[R, T]`: that of the input which it is part of.
 
     Args:   order_M: deals the inputs' segments anew.
     """
     segment_RM = training.data.measured_test.segment_RT
     if order_M is not None:
         segment_RM = segment_RM[:, order_M]
-    return segment_RM.repeat_interleave(reading.tokens_per_input(training.configs), dim=-1)
+    return segment_RM.repeat_interleave(reading.units_per_input(training.configs), dim=-1)
 
 
 def _more_numbers(training: Training, tested: Routing, load_RE: Tensor) -> dict[str, Tensor]:
@@ -98,7 +98,7 @@ def _forward(training: Training, tokens: Tokens) -> tuple[Tensor, Routing]:
 def _record(training: Training, measured: dict[str, np.ndarray]) -> Record:
     """What was measured, and since when each expert has been idle."""
     idle_since_RE, dead_RE = history.idle(training.records, training.current_step, measured["load_RE"], training.ids_RE)
-    num_tokens = training.data.measured_test.count * reading.tokens_per_input(training.configs)
+    num_tokens = training.data.measured_test.count * reading.units_per_input(training.configs)
     by_chance = [reading.random_drop(c, reading.measuring_factor(c), num_tokens) for c in training.configs]
     return Record(
         step=training.current_step,

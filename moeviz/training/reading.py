@@ -32,8 +32,13 @@ def model(configs: Sequence[RunConfig], task: TaskData, device: torch.device) ->
 
 
 def tokens_per_input(configs: Sequence[RunConfig]) -> int:
-    """W: how many tokens the router sees of each input."""
+    """W: of how many tokens each input is made."""
     return TASK_INFO[configs[0].task].tokens_per_input
+
+
+def units_per_input(configs: Sequence[RunConfig]) -> int:
+    """How often the router decides about an input: for each of its tokens, or once for all."""
+    return 1 if configs[0].route_by == "input" else tokens_per_input(configs)
 
 
 def _layer(configs: Sequence[RunConfig], input_width: int, output_width: int, device: torch.device) -> MoE:
@@ -41,12 +46,15 @@ def _layer(configs: Sequence[RunConfig], input_width: int, output_width: int, de
     sizes = (input_width, first.hidden_width, output_width)
     num_tokens = first.batch_size * tokens_per_input(configs) * len(configs)
     largest_k = max(config.top_k for config in configs)
-    flops = EXPERTS[first.expert].flops(*sizes)
+    flops = EXPERTS[first.expert].flops(*sizes, tokens_per_input(configs))
     how = dispatch.resolve(first.dispatch, device, num_tokens, first.num_experts, largest_k, flops)
     options = RouterOptions(
         first.batch_prioritized, first.second_policy, first.expert_groups, first.kept_groups, first.route_scale
     )
-    return MoE(first.router, first.expert, how, *sizes, first.biased_gate, options, first.num_shared_experts)
+    return MoE(
+        first.router, first.expert, how, *sizes, first.biased_gate, options, first.num_shared_experts,
+        tokens_per_input(configs), first.route_by,
+    )  # fmt: skip
 
 
 def knob(configs: Sequence[RunConfig], name: str, like: Tensor) -> PerRun:
@@ -76,7 +84,7 @@ def training_knobs(configs: Sequence[RunConfig], like: Tensor, num_tokens: int |
     """
     first = configs[0]
     if num_tokens is None:
-        num_tokens = first.batch_size * tokens_per_input(configs) // first.token_groups
+        num_tokens = first.batch_size * units_per_input(configs) // first.token_groups
     return RoutingKnobs(
         k=knob(configs, "top_k", like),
         renormalize=knob(configs, "renormalized", like),
@@ -94,7 +102,7 @@ def measuring_knobs(configs: Sequence[RunConfig], num_inputs: int, like: Tensor)
     return RoutingKnobs(
         k=knob(configs, "top_k", like),
         renormalize=knob(configs, "renormalized", like),
-        capacity=_places(configs, factors, num_inputs * tokens_per_input(configs), like),
+        capacity=_places(configs, factors, num_inputs * units_per_input(configs), like),
         skew=knob(configs, "gate_skew", like),
     )
 

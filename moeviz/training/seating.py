@@ -46,7 +46,7 @@ def seating(training: Training) -> dict[str, np.ndarray]:
 def seated(training: Training) -> tuple[Routing, list[int | None]]:
     """The routing of the few tokens, with what the router draws for a first step, and each run's places per expert."""
     configs, rows_REP = training.configs, training.rows_REP
-    x_RMD = training.data.train.first(FEW // reading.tokens_per_input(configs)).x_RTD
+    x_RMD = training.data.train.first(FEW // reading.units_per_input(configs)).x_RTD
     knobs = reading.training_knobs(configs, rows_REP, num_tokens=FEW)
     size = (FEW, training.model.layer.input_width)
     drawn = batch.Batch(x_RMD, x_RMD, batch.draws(configs, 0, size, x_RMD)).knobs(knobs, training.bias_RE)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +25,14 @@ if TYPE_CHECKING:
     from moeviz.training.core import Training
 
 
+Place = tuple[float, float]
+Given = str | tuple[float, ...]
 OF_THE_PROBE = {"journey": journey, "rows": rows}  # pictures of the token at the probe; all others are of the whole run
 PICTURES = pictures.PICTURES | {"seating": seating, "trails": trails, "skill": skill}
+OF_THE_GIVEN: dict[
+    str, Callable[[Training, Given], pictures.Arrays]
+] = {}  # what a model makes of a visitor's own text or picture
+PROBED = (*pictures.PLANE, "rows")  # the views in which a probe points at a token
 OF_ALL = {"marks", "probe"}  # lists of a header that do not have one entry for each run
 PER_RUN = (
     "task_loss", "train_metric", "test_loss", "test_metric", "cv_load", "specialization", "dropped_share",
@@ -53,7 +60,8 @@ class Snapshot:
 def take(
     training: Training,
     want: Sequence[str],
-    probe: tuple[float, float] | None,
+    probe: Place | None,
+    given: Given | None,
     record: Record,
     details: dict[str, np.ndarray],
 ) -> Snapshot:
@@ -61,20 +69,22 @@ def take(
 
     Those that make no sense for the task are left out: a 1-D task has no maps to draw.
     """
-    known = (*PICTURES, *OF_THE_PROBE)
+    known = (*PICTURES, *OF_THE_PROBE, *OF_THE_GIVEN)
     unknown = sorted(set(want) - set(known))
     if unknown:
         raise ValueError(f"a picture must be one of {', '.join(known)}: got {', '.join(unknown)}")
-    probe_xy, probe_arrays = pictures.probe(training, probe)
+    view = TASK_INFO[training.configs[0].task].view
+    probe_xy, probe_arrays = pictures.probe(training, probe) if view in PROBED else ([0.0, 0.0], {})
     by_expert = {name: value for name, value in details.items() if value.ndim == 2}
     by_expert |= {"load": record.load_RE, "mean_prob": record.mean_prob_RE}
     arrays = {name: value.astype("f4") for name, value in by_expert.items()} | probe_arrays
-    view = TASK_INFO[training.configs[0].task].view
     for name in want:
         if view not in pictures.NEEDS.get(name, (view,)):
             continue
         if name in OF_THE_PROBE:
             arrays |= OF_THE_PROBE[name](training, probe)
+        elif name in OF_THE_GIVEN:
+            arrays |= OF_THE_GIVEN[name](training, given) if given is not None else {}
         else:
             arrays |= PICTURES[name](training)
     if len(training.configs) > 1:
@@ -142,6 +152,7 @@ def take_together(parts: Sequence[Snapshot], run_R: np.ndarray) -> Snapshot:
     order_R = np.argsort(run_R)
     arrays = arrays_together([part.arrays for part in parts], order_R, "history_step")
     header = _header_together([part.header for part in parts], order_R)
+    header["marks"] = _marks_together([part.header for part in parts], run_R)
     if "history_step" in arrays:
         diverging.end_curves(arrays, header["diverged_at"])
     return Snapshot(header, arrays)
@@ -160,7 +171,17 @@ def _header_together(headers: Sequence[dict[str, Any]], order_R: np.ndarray) -> 
         "seconds": round(sum(header["seconds"] for header in headers), 4),
         "reason": diverging.reason(together["diverged_why"]),
         "dispatch": ", ".join(dict.fromkeys(header["dispatch"] for header in headers)),
-        "marks": sorted({tuple(mark): mark for header in headers for mark in header["marks"]}.values()),
         "limited": any(header["limited"] for header in headers),
         "batch_dependent": any(header["batch_dependent"] for header in headers),
     }  # fmt: skip
+
+
+def _marks_together(headers: Sequence[dict[str, Any]], run_R: np.ndarray) -> list[list[Any]]:
+    """The marks of all parts, each with the places of its runs."""
+    found: dict[tuple[int, str], list[int]] = {}
+    places = iter(run_R.tolist())
+    for header in headers:
+        own = list(itertools.islice(places, header["num_runs"]))
+        for step, text, runs in header["marks"]:
+            found.setdefault((step, text), []).extend(own[run] for run in runs)
+    return [[step, text, sorted(runs)] for (step, text), runs in sorted(found.items())]
