@@ -22,12 +22,12 @@ Call = Callable[[], object]
 
 
 def ours(
-    num_experts: int, *, k: int = K, tokens: int = TOKENS, dispatch: str = "sparse", collapsed: bool = False
+    num_experts: int, *, k: int = K, tokens: int | None = None, dispatch: str = "sparse", collapsed: bool = False
 ) -> Call:
     """Our layer, router and all. Collapsed: every token has the same k experts."""
     model = MoE("top_k", "mlp", dispatch, WIDTH, HIDDEN, WIDTH, biased_gate=False)
     rows_REP = model.fresh_rows([0], num_experts).float().requires_grad_()
-    x_RTD = random(1, tokens, WIDTH).requires_grad_()
+    x_RTD = random(1, tokens or TOKENS, WIDTH).requires_grad_()
     killed_RE = torch.arange(num_experts).unsqueeze(0) >= k if collapsed else None
     knobs = RoutingKnobs(k=k, renormalize=True, killed_RE=killed_RE)
     return lambda: torch.autograd.grad(model(rows_REP, x_RTD, knobs)[0].sum(), (rows_REP, x_RTD))
@@ -65,19 +65,19 @@ def random(*shape: int) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
 
 
-def compare(name: str, one: Call, other: Call, rounds: int = ROUNDS, per: float = 1.0) -> Result:
+def compare(name: str, one: Call, other: Call, rounds: int | None = None, per: float = 1.0) -> Result:
     """One side against the other, whose time is divided by how much more it computes."""
-    ones_s, others_s = side_by_side(one, other, rounds)
+    ones_s, others_s = side_by_side(one, other, rounds or ROUNDS)
     return result(name, UNIT, [s * 1e3 for s in ones_s], [s * 1e3 / per for s in others_s])
 
 
-def growth(name: str, dispatch: str, rounds: int) -> Result:
+def growth(name: str, dispatch: str, rounds: int | None = None) -> Result:
     """64 experts against 8 of the same form: 1 / ratio is how much time grows with them."""
     return compare(name, ours(64, dispatch=dispatch), ours(8, dispatch=dispatch), rounds)
 
 
 BENCHMARKS: dict[str, Callable[[], Result]] = {
-    "sparse_growth_8_64": lambda: growth("sparse_growth_8_64", "sparse", ROUNDS),
+    "sparse_growth_8_64": lambda: growth("sparse_growth_8_64", "sparse"),
     "dense_growth_8_64": lambda: growth("dense_growth_8_64", "dense", 1),  # half a minute for a factor of about 8
     "sparse_k_1_2": lambda: compare("sparse_k_1_2", ours(64, k=2), ours(64, k=1)),
     "sparse_k_1_4": lambda: compare("sparse_k_1_4", ours(64, k=4), ours(64, k=1)),
