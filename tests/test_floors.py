@@ -25,7 +25,7 @@ ROOMS: list[tuple[int, tuple[str, ...], str]] = [
     (2, ("moeviz.tasks",), "torch jaxtyping numpy pandas sklearn"),
     (2, ("moeviz.routers",), "torch jaxtyping"),
     (2, ("moeviz.experts",), "torch jaxtyping"),
-    (3, ("moeviz.dispatch",), "torch jaxtyping"),
+    (3, ("moeviz.dispatch", "moeviz.chain"), "torch jaxtyping"),
     (3, ("moeviz.deciding",), "torch jaxtyping"),
     (3, ("moeviz.losses", "moeviz.metrics"), "torch jaxtyping"),
     (4, ("moeviz.model", "moeviz.transformer"), "torch jaxtyping"),
