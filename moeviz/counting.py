@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from moeviz.knob import Knob, knob
+from moeviz.knob import knob, knobs_of
 
 FORMS = {
     "sparse": "sparse: k of N", "dense": "all N on every token", "active": "plain network, equal active",
@@ -48,10 +48,7 @@ class Layer:
             )
 
 
-LAYER_KNOBS: dict[str, Knob] = {
-    each.name: Knob(name=each.name, kind=int, default=each.default, **each.metadata)
-    for each in dataclasses.fields(Layer)
-}
+LAYER_KNOBS = knobs_of(Layer)
 
 
 @dataclass(frozen=True)

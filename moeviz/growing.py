@@ -10,9 +10,7 @@ from moeviz.config import RunConfig
 from moeviz.sweeping import Result
 from moeviz.twins import dense_twin
 
-BASE = RunConfig(
-    task="linear_clusters", expert="mlp", hidden_width=16, top_k=1, balance_coef=3.0, learning_rate=0.01
-)
+BASE = RunConfig(task="linear_clusters", expert="mlp", hidden_width=16, top_k=1, balance_coef=3.0, learning_rate=0.01)
 SIZES = (1, 2, 4, 8, 16)
 SEEDS, STEPS = 3, 600
 ROWS = {"experts": "N experts, k = 1", "network": "one network, N times as wide"}

@@ -5,10 +5,9 @@ Shapes are those of the released configurations, or of the paper where it has a 
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
-from moeviz.knob import Knob, knob
+from moeviz.knob import knob, knobs_of
 
 
 def _count(default: int, high: int, label: str, help: str, low: int = 0) -> int:
@@ -51,10 +50,7 @@ class Shapes:
     tables: int = knob(2, low=1, high=2, label="Tables of words", help="One for in and out together, or two.")
 
 
-SHAPE_KNOBS: dict[str, Knob] = {
-    each.name: Knob(name=each.name, kind=int, default=each.default, **each.metadata)
-    for each in dataclasses.fields(Shapes)
-}
+SHAPE_KNOBS = knobs_of(Shapes)
 
 
 @dataclass(frozen=True)
@@ -76,7 +72,7 @@ class Published:
 ROUNDED = "What is left is rounding, and norms, which are not counted."
 
 PUBLISHED: dict[str, Published] = {
-    "mixtral_8x7b": Published("Mixtral 8x7B", Shapes(), 46.7, 12.9, "arXiv 2401.04088; Mistral's announcement", ROUNDED),
+    "mixtral_8x7b": Published("Mixtral 8x7B", Shapes(), 46.7, 12.9, "arXiv 2401.04088, and Mistral's news", ROUNDED),
     "mixtral_8x22b": Published(
         "Mixtral 8x22B",
         Shapes(width=6144, hidden_width=16384, moe_layers=56, attention_blocks=56, num_heads=48, vocabulary=32768),

@@ -86,7 +86,9 @@ def test_each_group_is_a_network_of_torch_layers(name: str, outputs: int) -> Non
         with pytest.raises(ValueError, match="must give back what it takes: got input width 4, output width 2"):
             kind.shapes(WIDTH, HIDDEN, outputs)
         return
-    parameters = unpack(random(GROUPS, kind.num_parameters(WIDTH, HIDDEN, outputs)), kind.shapes(WIDTH, HIDDEN, outputs))
+    parameters = unpack(
+        random(GROUPS, kind.num_parameters(WIDTH, HIDDEN, outputs)), kind.shapes(WIDTH, HIDDEN, outputs)
+    )
     x = given(name)
     y = kind.apply(parameters, x)
     for group in range(GROUPS):
@@ -157,7 +159,9 @@ def test_torch_counts_the_same_cost(name: str) -> None:
 def test_an_expert_that_computes_whole_inputs_never_looks_into_another() -> None:
     for name in WHOLE:
         kind, x = EXPERTS[name], given(name)
-        parameters = unpack(random(GROUPS, kind.num_parameters(WIDTH, HIDDEN, WIDTH)), kind.shapes(WIDTH, HIDDEN, WIDTH))
+        parameters = unpack(
+            random(GROUPS, kind.num_parameters(WIDTH, HIDDEN, WIDTH)), kind.shapes(WIDTH, HIDDEN, WIDTH)
+        )
         other = x.clone()
         other[1, 2, 4] += 1  # the middle of one map: its neighbors are all other places
         moved = (kind.apply(parameters, x) != kind.apply(parameters, other)).any(-1)

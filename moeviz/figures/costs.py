@@ -40,15 +40,17 @@ def cost_figure(
     """
     figure = go.Figure()
     names = list(dict.fromkeys(each.name for each in [*lines, *points]))
+    with_points = {each.name for each in points}  # once in the legend is enough
     for each in lines:
         figure.add_scatter(
-            x=each.x, y=each.y, name=f"{each.name}, counted", mode="lines",
+            x=each.x, y=each.y, name=each.name, mode="lines", legendgroup=each.name,
+            showlegend=each.name not in with_points,
             line={"width": LINE, "color": ink, "dash": DASHES[names.index(each.name) % len(DASHES)]},
             hovertemplate=f"{each.name}, counted: %{{y:.4~g}} at %{{x}}<extra></extra>",
         )  # fmt: skip
     for each in points:
         figure.add_scatter(
-            x=each.x, y=each.y, name=f"{each.name}, measured", mode="markers",
+            x=each.x, y=each.y, name=each.name, mode="markers", legendgroup=each.name,
             marker=_marker(names.index(each.name), ink), error_y=_spread(each, ink),
             hovertemplate=f"{each.name}, measured: %{{y:.4~g}} at %{{x}}<extra></extra>",
         )  # fmt: skip
@@ -59,7 +61,8 @@ def cost_figure(
         )  # fmt: skip
     figure.update_layout(
         plain_layout("", ink, HEIGHT), showlegend=True, legend=ABOVE | {"font": {"size": FONT_SIZE, "color": ink}},
-        xaxis=plain_axis(x_title, ink) | {"rangemode": "tozero"}, yaxis=plain_axis(y_title, ink) | {"rangemode": "tozero"},
+        xaxis=plain_axis(x_title, ink) | {"rangemode": "tozero"},
+        yaxis=plain_axis(y_title, ink) | {"rangemode": "tozero"},
     )  # fmt: skip
     return figure
 

@@ -76,7 +76,9 @@ def _numbers(model: Published, shapes: Shapes) -> None:
 def _formula(shapes: Shapes, num_experts: int) -> str:
     """The sum with its numbers: layers · experts · one expert + all else."""
     found = parts(shapes, num_experts)
-    others = " + ".join(f"{_billions(count / BILLION)} {part}" for part, count in found.items() if count and part != "experts")
+    others = " + ".join(
+        f"{_billions(count / BILLION)} {part}" for part, count in found.items() if count and part != "experts"
+    )
     return (
         f"{shapes.moe_layers} layers × {num_experts} experts × {shapes.matrices} · {shapes.width:,} · "
         f"{shapes.hidden_width:,} = {_billions(found['experts'] / BILLION)}; + {others}"

@@ -38,7 +38,7 @@ def sizes(group: str, knobs: Mapping[str, Knob], usual: Mapping[str, int], prefi
 
 
 def boxes(group: str, knobs: Mapping[str, Knob], found: Sizes, names: Sequence[str], across: int) -> None:
-    """A slider for each size with a logarithmic scale and for k, a box for each other one; so many beside each other."""
+    """A slider for each size with a logarithmic scale, a box for each other one; so many beside each other."""
     for first in range(0, len(names), across):
         for column, name in zip(st.columns(across), names[first : first + across], strict=False):
             with column:
