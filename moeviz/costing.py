@@ -125,8 +125,8 @@ def sentences(layer: Layer, seconds: Seconds) -> list[str]:
     even, same = seconds.get(Case(layer, "sparse")), seconds.get(Case(layer, "sparse", collapsed=True))
     if even is not None and same is not None:
         found.append(
-            f"A collapsed router, which sends all tokens to the same {layer.top_k}: {same.median * 1e3:.1f} ms instead "
-            f"of {even.median * 1e3:.1f}."
+            f"A collapsed router, which sends all tokens to the same {layer.top_k} experts: "
+            f"{same.median * 1e3:.1f} ms instead of {even.median * 1e3:.1f}."
         )
     return [each for each in found if each]
 
@@ -137,7 +137,7 @@ def _about_experts(layer: Layer, seconds: Seconds) -> str:
         return ""
     most, pays = layers[-1], pays_at(layer, "num_experts", seconds)
     ours, full = _both(layer, "num_experts", most, seconds) or (1.0, 1.0)
-    said = f"at N = {most.num_experts} all experts on every token take {full / ours:.1f} times as long."
+    said = f"at N = {most.num_experts} the dense form takes {full / ours:.1f} times as long."
     if pays is None:
         return f"**With k = {layer.top_k}, sparse does not pay here:** {said}"
     return f"**With k = {layer.top_k}, sparse pays from N = {pays} on:** {said}"

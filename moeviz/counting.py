@@ -12,10 +12,7 @@ from dataclasses import dataclass
 
 from moeviz.knob import knob, knobs_of
 
-FORMS = {
-    "sparse": "sparse: k of N", "dense": "all N on every token", "active": "plain network, equal active",
-    "total": "plain network, equal total",
-}  # fmt: skip
+FORMS = {"sparse": "sparse", "dense": "dense", "active": "plain, equal active", "total": "plain, equal total"}
 """The same layer in two forms; and, for reference, networks without experts that have k or N times the hidden units."""
 NETWORKS = ("active", "total")
 PASSES = 3  # a step is a forward pass, and a backward pass of twice the products: for the inputs and for the weights
@@ -115,7 +112,7 @@ def along(layer: Layer, name: str) -> list[Layer]:
         "num_tokens": (max(own // 8, int(LAYER_KNOBS[name].low or 0)), own),
     }  # fmt: skip
     low, high = ends[name]
-    values = {2**power for power in range(13) if low <= 2**power <= high} | {own}
+    values = {2**power for power in range(13) if low <= 2**power <= high} | {low, own, high}
     return [dataclasses.replace(layer, **{name: value}) for value in sorted(values)]
 
 

@@ -31,7 +31,7 @@ class Mark:
 def configs(row: str, size: int) -> list[RunConfig]:
     """The runs of one size, one for each seed; of one expert, both rows have the same."""
     runs = [BASE.with_(num_experts=size, seed=seed) for seed in range(SEEDS)]
-    return runs if row == "experts" else [dense_twin(each, "total") for each in runs]
+    return runs if row == "experts" or size == 1 else [dense_twin(each, "total") for each in runs]
 
 
 def all_configs() -> list[RunConfig]:

@@ -6,12 +6,13 @@ Shapes are those of the released configurations, or of the paper where it has a 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from moeviz.knob import knob, knobs_of
 
 
-def _count(default: int, high: int, label: str, help: str, low: int = 0) -> int:
-    return knob(default, low=low, high=high, label=label, help=help)  # type: ignore[no-any-return]
+def _count(default: int, high: int, label: str, help: str, low: int = 0) -> Any:
+    return knob(default, low=low, high=high, label=label, help=help)
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Shapes:
     top_k: int = _count(2, 65536, "Active experts (k)", "That work on each token.", 1)
     num_shared: int = _count(0, 64, "Shared experts", "That work on every token, of the same size as the others.")
     width: int = _count(4096, 65536, "Width (D)", "Numbers of one token between the layers.", 1)
-    hidden_width: int = _count(14336, 262144, "Hidden units of an expert (H)", "Between its matrices.", 1)
+    hidden_width: int = _count(14336, 262144, "Hidden units (H)", "Of each expert, between its matrices.", 1)
     matrices: int = knob(
         3, low=2, high=3, label="Matrices of an expert", help="Two, or three where one half gates the other (SwiGLU)."
     )
@@ -163,11 +164,11 @@ def parts(shapes: Shapes, num_experts: int) -> dict[str, int]:
     """Parameters by part, of a model in which so many experts of each layer are counted; without norms and biases."""
     return {
         "experts": shapes.moe_layers * num_experts * expert(shapes),
-        "shared experts": shapes.moe_layers * shapes.num_shared * expert(shapes),
-        "layers without experts": shapes.dense_layers * shapes.matrices * shapes.width * shapes.dense_width,
+        "shared": shapes.moe_layers * shapes.num_shared * expert(shapes),
+        "dense layers": shapes.dense_layers * shapes.matrices * shapes.width * shapes.dense_width,
         "attention": shapes.attention_blocks * attention(shapes),
         "gates": shapes.moe_layers * shapes.width * shapes.num_experts,
-        "tables of words": shapes.tables * shapes.vocabulary * shapes.width,
+        "words": shapes.tables * shapes.vocabulary * shapes.width,
     }
 
 

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from functools import lru_cache
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -24,7 +24,7 @@ from moeviz.rng import stream
 
 ROUNDS = 15
 SECONDS = 40.0  # after which no further case is measured
-COLLAPSED = 1e6  # a skew of the gate under which all tokens choose the same k experts
+GAP = 20.0  # between the scores of one expert and the next under which all tokens choose the same k
 
 
 def layer_of(case: Case) -> MoE:
@@ -41,17 +41,23 @@ def forward(case: Case, on: torch.device) -> tuple[Callable[[], Tensor], list[Te
     The gate is fresh, so that its load is about even, unless the case is a collapsed one.
     """
     layer, moe = case.layer, layer_of(case)
-    rows_REP = _rows(moe, 1 if case.form in NETWORKS else layer.num_experts).to(on, copy=True).requires_grad_()
-    x_RTD = torch.randn(1, layer.num_tokens, layer.width, generator=stream(0, "timing")).to(on).requires_grad_()
-    knobs = RoutingKnobs(k=layer.top_k, renormalize=layer.top_k > 1, skew=COLLAPSED if case.collapsed else 0.0)
+    rows_REP = _rows(moe, 1 if case.form in NETWORKS else layer.num_experts, on)
+    x_RTD = _tokens(layer.num_tokens, layer.width, on)
+    skew = GAP / 2 * (layer.num_experts - 1) if case.collapsed else 0.0
+    knobs = RoutingKnobs(k=layer.top_k, renormalize=layer.top_k > 1, skew=skew)
     if case.form in NETWORKS:
         return lambda: moe.experts(rows_REP[:, 0, moe.gate_width :], x_RTD), [rows_REP, x_RTD]
     return lambda: moe(rows_REP, x_RTD, knobs)[0], [rows_REP, x_RTD]
 
 
-@lru_cache(maxsize=16)
-def _rows(moe: MoE, num_experts: int) -> Tensor:
-    return moe.fresh_rows([0], num_experts).float()
+@cache
+def _rows(moe: MoE, num_experts: int, on: torch.device) -> Tensor:
+    return moe.fresh_rows([0], num_experts).float().to(on).requires_grad_()
+
+
+@cache
+def _tokens(num_tokens: int, width: int, on: torch.device) -> Tensor:
+    return torch.randn(1, num_tokens, width, generator=stream(0, "timing")).to(on).requires_grad_()
 
 
 def kept_numbers(case: Case, on: torch.device) -> int:
@@ -75,18 +81,17 @@ def step_seconds(case: Case, on: torch.device) -> float:
     """Seconds of one forward and backward pass, without an optimizer."""
     once, inputs = forward(case, on)
     slopes = torch.ones(1, case.layer.num_tokens, case.layer.width, device=on)
-    _wait_for(on)
-    started = time.perf_counter()
+    started = _now(on)
     torch.autograd.grad(once(), inputs, slopes)
-    _wait_for(on)
-    return time.perf_counter() - started
+    return _now(on) - started
 
 
-def _wait_for(on: torch.device) -> None:
-    if on.type == "cuda":
-        torch.cuda.synchronize(on)
-    elif on.type == "mps":
-        torch.mps.synchronize()
+def _now(on: torch.device) -> float:
+    """Seconds of this process's own work on a processor, which others do not slow; else the time when all is done."""
+    if on.type == "cpu":
+        return time.process_time()
+    torch.cuda.synchronize(on) if on.type == "cuda" else torch.mps.synchronize()
+    return time.perf_counter()
 
 
 def measure(layer: Layer, seconds: float, write: Callable[[dict[str, object]], None]) -> None:

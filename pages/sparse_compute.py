@@ -9,6 +9,10 @@ from moeviz.ui.code import show_code
 from moeviz.ui.growth import growth
 
 st.markdown("##### Sparse compute: why it is cheap. Only k of N experts work on each token, so N may grow.")
+st.markdown(
+    "**Sparse:** each expert computes only the tokens that chose it. **Dense:** all N compute every token, and weights "
+    "of 0 remove what was not chosen; the result is the same. **Plain:** one network without a gate."
+)
 layer = costs.chosen()
 costs.button(layer)
 costs.show(layer)

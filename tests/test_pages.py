@@ -33,7 +33,7 @@ from tests.mending import nearest
 ROOT = Path(__file__).resolve().parents[1]
 SHELL = ROOT / "moeviz" / "ui" / "shell.py"
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
-WITH_RUN = [name for name in PAGES if name not in ("sweep", "article")]  # pages with a live run
+WITH_RUN = [name for name in PAGES if name not in ("sweep", "article", "sparse_compute")]  # pages with a live run
 NOT_ON_A_PAGE = {"device", "dispatch"}  # nothing to see
 KINDS = ("slider", "select_slider", "selectbox", "toggle", "number_input")
 MARKS = re.escape(

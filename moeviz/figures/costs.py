@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,8 +12,9 @@ from moeviz.figures.curves import FONT_SIZE, GHOST_COLOR, INK_COLOR
 from moeviz.figures.maps import SYMBOLS, plain_axis, plain_layout
 from moeviz.figures.palette import DASHES
 
-HEIGHT, BARS_HEIGHT = 380, 230
+HEIGHT, BARS_HEIGHT = 380, 260
 MARKER, LINE = 10, 2
+ROOM = 1.5  # beyond the ends of a logarithmic axis
 SHADES = (1.0, 0.7, 0.5, 0.35, 0.22, 0.12)  # of the parts of a bar
 PATTERNS = ("", "/", "", "x", "", ".")
 ABOVE = {"orientation": "h", "x": 0, "y": 1.03, "yanchor": "bottom"}
@@ -55,9 +57,10 @@ def cost_figure(
             hovertemplate=f"{each.name}, measured: %{{y:.4~g}} at %{{x}}<extra></extra>",
         )  # fmt: skip
     if mark is not None:
+        right = mark[0] > max(x for each in lines for x in each.x) / 2
         figure.add_vline(
             x=mark[0], line={"width": LINE, "dash": "dot", "color": GHOST_COLOR}, annotation_text=mark[1],
-            annotation_font={"size": FONT_SIZE, "color": ink}, annotation_position="top right",
+            annotation_font={"size": FONT_SIZE, "color": ink}, annotation_position="top left" if right else "top right",
         )  # fmt: skip
     figure.update_layout(
         plain_layout("", ink, HEIGHT), showlegend=True, legend=ABOVE | {"font": {"size": FONT_SIZE, "color": ink}},
@@ -85,7 +88,7 @@ def quality_figure(
         )  # fmt: skip
     figure.update_layout(
         plain_layout("", ink, HEIGHT), showlegend=True, legend=ABOVE | {"font": {"size": FONT_SIZE, "color": ink}},
-        xaxis=plain_axis(x_title, ink) | {"type": "log", "dtick": "D2", "exponentformat": "none"},
+        xaxis=plain_axis(x_title, ink) | _logarithmic([x for each in rows for x in each.x]),
         yaxis=plain_axis(y_title, ink),
     )  # fmt: skip
     return figure
@@ -99,6 +102,8 @@ def parts_figure(bars: Mapping[str, Mapping[str, float]], x_title: str, *, ink: 
     figure = go.Figure()
     names = list(bars)
     for place, part in enumerate(next(iter(bars.values()))):
+        if not any(bars[name][part] for name in names):
+            continue
         figure.add_bar(
             y=names, x=[bars[name][part] for name in names], name=part, orientation="h", opacity=SHADES[place],
             marker={"color": ink, "line": {"width": 1, "color": ink}, "pattern": {"shape": PATTERNS[place]}},
@@ -110,6 +115,14 @@ def parts_figure(bars: Mapping[str, Mapping[str, float]], x_title: str, *, ink: 
         xaxis=plain_axis(x_title, ink), yaxis=plain_axis("", ink) | {"autorange": "reversed"},
     )  # fmt: skip
     return figure
+
+
+def _logarithmic(numbers: Sequence[float]) -> dict[str, object]:
+    """A logarithmic axis around these numbers, with room for what is written beside them; ticks at 1, 2, 5, 10, …"""
+    low, high = min(numbers) / ROOM, max(numbers) * ROOM
+    ticks = [digit * 10**power for power in range(13) for digit in (1, 2, 5) if low <= digit * 10**power <= high]
+    text = [f"{each:,}" for each in ticks]
+    return {"type": "log", "range": [math.log10(low), math.log10(high)], "tickvals": ticks, "ticktext": text}
 
 
 def _marker(row: int, ink: str) -> dict[str, object]:

@@ -17,13 +17,14 @@ FIRST = "mixtral_8x7b"
 MAIN = ("num_experts", "top_k", "num_shared", "width", "hidden_width", "moe_layers", "vocabulary")
 ACROSS = 4
 BILLION = 1e9
+OWN = ("model", SHAPE_KNOBS, "model_")
 
 
 def calculator() -> None:
     """A model's shapes in boxes, its parameters from them, and the published figures beside."""
     name = _model()
     model = PUBLISHED[name]
-    found = sizes("model", SHAPE_KNOBS, asdict(model.shapes), "model_")
+    found = sizes(*OWN[:2], asdict(model.shapes), OWN[2])
     boxes("model", SHAPE_KNOBS, found, MAIN, len(MAIN))
     with st.expander("Attention, layers without experts, tables", key="more_shapes", on_change="rerun") as more:
         if more.open:
@@ -48,7 +49,7 @@ def _model() -> str:
         asked = FIRST
     st.session_state.calculator_model = asked
     name = st.selectbox(
-        "Model", list(PUBLISHED), key="calculator_model", on_change=forget, args=["model", SHAPE_KNOBS],
+        "Model", list(PUBLISHED), key="calculator_model", on_change=forget, args=OWN,
         format_func=lambda each: PUBLISHED[each].label,
     )  # fmt: skip
     if name != FIRST or "model" in st.query_params:
@@ -62,7 +63,7 @@ def _numbers(model: Published, shapes: Shapes) -> None:
     columns = st.columns(2)
     sums = (("All parameters", total(shapes), model.total), ("Used by one token", active(shapes), model.active))
     for column, (title, count, figure) in zip(columns, sums, strict=True):
-        beside = "" if figure is None else f" · {model.label} is published with {_billions(figure)}"
+        beside = "" if figure is None else f" · {model.label} is published with {_published(figure)}"
         differs = f" ({count / BILLION / figure - 1:+.1%})" if same and figure else ""
         column.markdown(f"**{title}: {_billions(count / BILLION)}**{beside}{differs}")
         experts = shapes.num_experts if title.startswith("All") else shapes.top_k
@@ -70,7 +71,7 @@ def _numbers(model: Published, shapes: Shapes) -> None:
     if same:
         st.caption(f"Source of the figures: {model.source}. {model.why}")
     else:
-        st.button("Back to its own shapes", on_click=forget, args=["model", SHAPE_KNOBS], key="own_shapes")
+        st.button("Back to its own shapes", on_click=forget, args=OWN, key="own_shapes")
 
 
 def _formula(shapes: Shapes, num_experts: int) -> str:
@@ -83,6 +84,11 @@ def _formula(shapes: Shapes, num_experts: int) -> str:
         f"{shapes.moe_layers} layers × {num_experts} experts × {shapes.matrices} · {shapes.width:,} · "
         f"{shapes.hidden_width:,} = {_billions(found['experts'] / BILLION)}; + {others}"
     )
+
+
+def _published(figure: float) -> str:
+    """As its makers write it."""
+    return f"{figure:g} B" if figure >= 1 else f"{figure * 1000:g} M"
 
 
 def _billions(number: float) -> str:

@@ -12,6 +12,7 @@ from moeviz.counting import (
     CHARTS,
     FORMS,
     LAYER_KNOBS,
+    NETWORKS,
     Case,
     Layer,
     active_parameters,
@@ -27,7 +28,7 @@ from moeviz.ui.swept import STILL, ink
 
 POLL = 1.0
 MOST_KEPT = 8  # measurements that the server remembers, for all visitors
-COLLAPSED = "sparse, all tokens on the same k"
+COLLAPSED = "sparse, collapsed"
 TITLES = {"num_experts": "More experts, same k", "top_k": "More active experts, same N", "num_tokens": "More tokens"}
 FORMULA = (
     r"$3 \cdot 2n\,(N D + k \cdot 2 D H) = 3 \cdot 2 \cdot %(num_tokens)s\,(%(num_experts)s \cdot %(width)s + "
@@ -114,11 +115,13 @@ def _say(layer: Layer, found: Measurement | None, seconds: Seconds) -> None:
         st.caption(f"Measuring: round {int(found.rounds) + 1} over all sizes, each form in turn.")
     said = sentences(layer, seconds)
     if said:
+        rounds = max(1, int(found.rounds))
+        times = "1 round" if rounds == 1 else f"medians of {rounds} rounds, bars from the first to the third quarter"
         st.markdown(" ".join(said))
         st.caption(
             f"Measured on this machine ({found.machine}), forward and backward pass of the layer with its gate, "
-            f"without an optimizer: medians of {max(1, int(found.rounds))} rounds, bars from the first to the third "
-            "quarter. Lines: counted operations at the speed of the plain network of equal active parameters."
+            f"without an optimizer: {times}; on a CPU, the time that it works for this alone. Lines: counted "
+            "operations at the speed of the plain network of equal active parameters."
         )
 
 
@@ -189,7 +192,8 @@ def _table(layer: Layer, seconds: Seconds, really_kept: dict[Case, int]) -> None
     if any(case in seconds for case in cases.values()):
         times = [seconds.get(case) for case in cases.values()]
         rows["Time of a step, measured"] = ["" if each is None else f"{each.median * 1e3:.1f} ms" for each in times]
-    head = ["", *(name.replace("k of N", f"{layer.top_k} of {layer.num_experts}") for name in FORMS.values())]
+    head = ["", f"sparse: {layer.top_k} of {layer.num_experts}", f"dense: all {layer.num_experts}"]
+    head += [f"{FORMS[form]} parameters" for form in NETWORKS]
     lines = [head, ["---", *["---:"] * len(FORMS)], *([name, *row] for name, row in rows.items())]
     with st.container(key="cost_table"):
         st.markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))

@@ -45,8 +45,11 @@ def boxes(group: str, knobs: Mapping[str, Knob], found: Sizes, names: Sequence[s
                 _box(knobs[name], f"size_{group}_{name}", found)
 
 
-def forget(group: str, knobs: Mapping[str, Knob]) -> None:
-    """A callback: what was chosen counts no more."""
+def forget(group: str, knobs: Mapping[str, Knob], prefix: str = "") -> None:
+    """A callback: what was chosen counts no more, and the address names none of it."""
+    for name in knobs:
+        if prefix + name in st.query_params:
+            del st.query_params[prefix + name]
     for key in (f"sizes_{group}", *(f"size_{group}_{name}" for name in knobs)):
         st.session_state.pop(key, None)
 
