@@ -153,6 +153,7 @@ def test_the_first_turn_before_the_end_cuts_the_tape_and_leaves_a_ghost() -> Non
     assert training.snapshot().balance_coef == [9.0, 9.0] and training.marks[-1] == (40, "λ 2→9", [0, 1])
 
 
+@pytest.mark.slow
 def test_runs_of_several_shapes_have_a_ghost_as_recorded() -> None:
     runs = MAKE["buckets"]()
     assert isinstance(runs, Buckets)
