@@ -101,12 +101,12 @@ def _panel(sweep: Started, scale: Scale, picture: str, fixed: dict[str, Value], 
     about = f"{scale.label} against {across.label} and {upward.label}{f', {title}' if title else ''}"
     if picture == "Lines":
         figure = maps.sweep_lines(
-            across, upward, scale, found.mean_YX, found.spread_YX, title=title, ink=_ink()
+            across, upward, scale, found.mean_YX, found.spread_YX, title=title, ink=ink()
         )  # fmt: skip
         st.plotly_chart(figure, key=key, alt=f"Lines of {about}. The numbers stand in the table.", config=STILL)
         return
     figure = maps.phase_map(
-        across, upward, scale, found.mean_YX, found.spread_YX, found.note_YX, title=title, ink=_ink(),
+        across, upward, scale, found.mean_YX, found.spread_YX, found.note_YX, title=title, ink=ink(),
         marked=_marked(sweep, fixed),
     )  # fmt: skip
     st.plotly_chart(
@@ -129,7 +129,7 @@ def _all_runs(sweep: Started) -> None:
         for config, result in pairs
     ]  # fmt: skip
     scales = [_scale(sweep, each, ends(sweep.job.results, each)) for each in ON_AXES]
-    figure = maps.parallel_axes([_axis(sweep, name) for name in names], scales, rows, ink=_ink())
+    figure = maps.parallel_axes([_axis(sweep, name) for name in names], scales, rows, ink=ink())
     st.plotly_chart(
         figure, key="parallel", config=STILL,
         alt="Every run as a line over its knobs and its measures. The numbers stand in the table.",
@@ -232,7 +232,8 @@ def _json(sweep: Started) -> str:
 STILL = {"displayModeBar": False, "scrollZoom": False}
 
 
-def _ink() -> str:
+def ink() -> str:
+    """The text color of the theme."""
     return INK.get(str(st.context.theme.type), INK["light"])
 
 
