@@ -27,6 +27,7 @@ class TaskInfo:
     page: str = ""  # the only page that shows it, if it has one of its own
     segments: tuple[str, ...] = ()  # what the hidden kinds are called, if they have names
     parts: tuple[int, ...] = ()  # where each input is a picture and its names: tokens of the picture, then of each name
+    width: int = 16  # of the hidden state, where a Transformer is around the layer
 
 
 TASK_INFO: dict[str, TaskInfo] = {
@@ -53,13 +54,14 @@ TASK_INFO: dict[str, TaskInfo] = {
     "digit_rows": TaskInfo(
         "Digit rows",
         "A Transformer reads digits: each of 8 rows is a token, joined by attention. A batch counts digits.",
-        view="rows", classes=(10, 10), own_classes=10, tokens_per_input=8,
+        view="rows", classes=(10, 10), own_classes=10, tokens_per_input=8, levels=("token", "input"),
+        experts=("mlp", "linear", "transformer"),
     ),
     "pairs": TaskInfo(
         "Pictures and words",
         "Emoji and their names in five languages: which belong together? A batch counts emoji.",
         "retrieval", "pairs", (0, 0), tokens_per_input=36,
-        measured=200, page="image_text",
+        measured=200, page="image_text", width=32,
         segments=("picture", "English", "German", "Spanish", "Russian", "Chinese"), parts=(16, 4, 4, 4, 4, 4),
     ),
 }  # fmt: skip

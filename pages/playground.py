@@ -45,7 +45,9 @@ with right:  # first, so that the picture comes before the rest of the page is w
         questions_about("playground")
         code = (*notes.router_code([config.router]), notes.CODE[config.balance_loss])
         block = ("moeviz.transformer:Transformer", "moeviz.transformer:attention") if task.tokens_per_input > 1 else ()
-        show_code(*code, "moeviz.dispatch:sparse", "moeviz.dispatch:dense", *block)
+        seen = () if config.route_by == "token" else ("moeviz.model:seen",)
+        expert = f"moeviz.experts:{config.expert}"
+        show_code(*code, *seen, expert, "moeviz.dispatch:sparse", "moeviz.dispatch:dense", *block)
 
 with left:
     live_knobs("playground", "num_experts", "top_k", "balance_coef")
@@ -64,6 +66,6 @@ with left:
         if more.open:  # what nobody sees would only slow the page down
             with more:
                 knobs(config, "seed", "task", "router", *router_knobs(config), "balance_loss", "learning_rate", "noise")
-                knobs(config, "expert", "num_shared_experts", "hidden_width", "gate_bias", "gate_skew", "batch_size")
-                knobs(config, "num_classes", "train_share")
+                knobs(config, "expert", "route_by", "num_shared_experts", "hidden_width", "gate_bias", "gate_skew")
+                knobs(config, "batch_size", "num_classes", "train_share")
                 settings()

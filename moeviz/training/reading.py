@@ -23,9 +23,6 @@ from moeviz.training.step import Numbers
 from moeviz.transformer import Model, Transformer
 from moeviz.two_modalities import TwoModalities
 
-BLOCK_WIDTH = 16  # of a Transformer's hidden state
-PAIR_WIDTH = 32  # ... where it sees pictures and words
-
 
 def model(configs: Sequence[RunConfig], task: TaskData, device: torch.device) -> Model:
     """The model of these runs, which agree in all that decides its shape: the layer, or where an input is several
@@ -33,12 +30,10 @@ def model(configs: Sequence[RunConfig], task: TaskData, device: torch.device) ->
     input_width, tokens = task.train.x_TD.shape[-1], tokens_per_input(configs)
     if tokens == 1:
         return _layer(configs, input_width, task.num_outputs, device)
-    info = TASK_INFO[configs[0].task]
-    if info.parts:
-        layer = _layer(configs, PAIR_WIDTH, PAIR_WIDTH, device)
-        sizes = (input_width, task.num_outputs, tokens)
-        return TwoModalities(layer, *sizes, info.parts, PIXELS, BUCKETS)
-    layer = _layer(configs, BLOCK_WIDTH, BLOCK_WIDTH, device)
+    width = TASK_INFO[configs[0].task].width
+    layer = _layer(configs, width, width, device)
+    if parts := TASK_INFO[configs[0].task].parts:
+        return TwoModalities(layer, input_width, task.num_outputs, tokens, parts, PIXELS, BUCKETS)
     return Transformer(layer, input_width, task.num_outputs, tokens)
 
 
