@@ -96,8 +96,8 @@ class TwoModalities(Transformer):
         return (math.sqrt(SHARPNESS) * both_RMPS).flatten(2)
 
     def flops(self, num_experts: int, k: int) -> int:
-        """Floating-point operations for one token in the sparse form, a token of a picture and of a name on average."""
-        width, tokens, patches = self.layer.input_width, self.tokens_per_input, self.parts[0]
+        """Floating-point operations for one token in the sparse form, on average over pictures and names."""
+        width, tokens = self.layer.input_width, self.tokens_per_input
         embed = self.picture_width * width // tokens
         joined = sum(2 * part * part * width for part in self.parts) // tokens
         head = -(-width * self.output_width // tokens)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from moeviz.config import TASK_INFO, RunConfig
@@ -39,7 +39,7 @@ class Catalog:
     """All pictures, by number, with their names in each language."""
 
     pictures_MSSC: np.ndarray  # u1[items, 16, 16, 3]
-    names: tuple[tuple[str, ...], ...]  # one for each language
+    names: tuple[tuple[str, ...], ...]  # of each item, one for each language
     inputs_MD: Float[Tensor, "M D"]  # patches of ink, then the letter groups of every word
 
 
@@ -47,7 +47,7 @@ def pairs(config: RunConfig) -> TaskData:
     """1,391 emoji of 16 by 16 colored pixels, each with its names in five languages: which belong together?
 
     An input is a picture and its five names: the ink of 16 patches, then 4 words of each name, as numbers of their
-    letter groups. Target: the number of the emoji. Test emoji are never seen in training. Noise is added to every pixel.
+    letter groups. Target: the number of the emoji. Test emoji are never seen in training. Noise is on every pixel.
     """
     found = catalog()
     count, parts = len(found.names), TASK_INFO["pairs"].parts
@@ -63,10 +63,9 @@ def catalog() -> Catalog:
     signs, names = _named()
     pictures_MSSC = _drawn(signs)
     seen_M = np.flatnonzero(pictures_MSSC.min((1, 2, 3)) < 255)  # the font does not have all of them
-    pictures_MSSC, names = pictures_MSSC[seen_M], tuple(names[item] for item in seen_M)
-    words_ML = [[word_numbers(name) for name in each] for each in names]
-    inputs_MD = torch.cat([patches(pictures_MSSC), torch.tensor(words_ML, dtype=torch.float64).flatten(1)], dim=1)
-    return Catalog(pictures_MSSC, names, inputs_MD)
+    pictures_MSSC, kept = pictures_MSSC[seen_M], tuple(names[item] for item in seen_M)
+    words_MLWG = torch.tensor([[word_numbers(name) for name in each] for each in kept], dtype=torch.float64)
+    return Catalog(pictures_MSSC, kept, torch.cat([patches(pictures_MSSC), words_MLWG.flatten(1)], dim=1))
 
 
 def patches(pictures_MSSC: np.ndarray) -> Float[Tensor, "M D"]:

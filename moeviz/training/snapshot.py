@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 Place = tuple[float, float]
 Given = str | tuple[float, ...]
-OF_THE_PROBE = {"journey": journey, "rows": rows, "pairs": pairs}  # pictures of the token at the probe; all others are of the whole run
+# pictures of the token, or item, at the probe; all others are of the whole run
+OF_THE_PROBE = {"journey": journey, "rows": rows, "pairs": pairs}
 PICTURES = pictures.PICTURES | {"seating": seating, "trails": trails, "skill": skill, "items": items}
 # what a model makes of a visitor's own text or picture
 OF_THE_GIVEN: dict[str, Callable[[Training, Given], pictures.Arrays]] = {"found": found}

@@ -42,7 +42,7 @@ def dense_beside() -> bool:
     st.session_state.setdefault("dense_beside", st.query_params.get("dense") == "active")
     on = st.toggle(
         "Dense network too", key="dense_beside",
-        help="One expert as large as those that work on each token: the same work, without a choice. It takes its turns "
+        help="One expert as large as those that work on each token: the same work, without a choice. It takes turns "
         "with the twins, so all train more slowly.",
     )  # fmt: skip
     if on:
