@@ -255,14 +255,27 @@ def test_seats_and_draws_are_counted_in_inputs() -> None:
     assert seats.seating_kept.shape == (1, 16, 4) and seats.seating_places.tolist() == [[8]]  # ⌈2 · 16 / 4⌉
 
 
-@pytest.mark.parametrize("config", [LAYERS, LAYERS.with_(router="expert_choice"), ROWS.with_(capacity_factor=0.5)])
+@pytest.mark.parametrize("config", [LAYERS.with_(capacity_factor=0.5), LAYERS.with_(router="expert_choice")])
 def test_dense_and_sparse_train_alike(config: RunConfig) -> None:
     ends = []
     for dispatch in ("dense", "sparse"):
         training = Training([config.with_(dispatch=dispatch)], dtype=DOUBLE)
-        training.step(6)
+        training.step(4)
         ends.append(training.rows_REP)
     assert (ends[0] - ends[1]).abs().max() < 1e-9
+
+
+def test_the_dispatch_is_decided_by_all_the_work_that_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    # two runs of 16 inputs of 8 tokens; 2·(4·16² + 2·8·16 + 2·6·16) operations for one of them
+    asked: list[tuple[Any, ...]] = []
+
+    def resolve(*values: Any) -> str:
+        asked.append(values)
+        return "dense"
+
+    monkeypatch.setattr("moeviz.training.reading.dispatch.resolve", resolve)
+    Training([LAYERS, LAYERS.with_(seed=1)])
+    assert asked == [("auto", torch.device("cpu"), 2 * 16 * 8, 4, 1, 2944)]
 
 
 # ---- dense twins ---------------------------------------------------------------------------------------------------

@@ -231,7 +231,11 @@ def test_a_transformers_code_is_shown_where_it_runs(engine):
     app = visit(task="digit_rows", expert="transformer")
     app.session_state["show_code"] = True
     said = [each.value for each in healthy(app.run()).caption]
-    for name in ("`Transformer` in `moeviz.transformer`", "`transformer` in `moeviz.experts`", "`seen` in `moeviz.model`"):
+    for name in (
+        "`Transformer` in `moeviz.transformer`",
+        "`transformer` in `moeviz.experts`",
+        "`seen` in `moeviz.model`",
+    ):
         assert any(each.startswith(name) for each in said), name
 
 
