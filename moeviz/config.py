@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from moeviz import rules
-from moeviz.knob import Knob, Value, knob
+from moeviz.knob import Knob, Value, knob, knobs_of
 from moeviz.rules import ADD_UP, ROUTER_INFO, ROUTER_NAMES, SEATED, Complaint
 from moeviz.task_info import TASK_INFO, TASK_NAMES, task_classes, task_experts, task_levels, whole_inputs
 
@@ -271,17 +271,7 @@ def _check_names(changes: Mapping[str, Value]) -> None:
         raise ValueError(f"a knob must be one of {', '.join(KNOBS)}: got {', '.join(unknown)}; check the spelling")
 
 
-def _knobs() -> dict[str, Knob]:
-    kinds = {"int": int, "float": float, "bool": bool, "str": str}
-    found = {}
-    for each in dataclasses.fields(RunConfig):
-        kind = kinds[str(each.type).split(" ")[0]]
-        default: Any = each.default
-        found[each.name] = Knob(name=each.name, kind=kind, default=default, **each.metadata)
-    return found
-
-
-KNOBS: dict[str, Knob] = _knobs()
+KNOBS: dict[str, Knob] = knobs_of(RunConfig)
 RULES: tuple[rules.Rule, ...] = (
     rules.only_where_used(KNOBS.values()), *rules.BETWEEN_KNOBS, task_classes,
     task_experts, whole_inputs, task_levels,

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from moeviz.axes import over
 from moeviz.deciding import Question, RouterOptions, RoutingKnobs, decide
-from moeviz.dispatch import DISPATCH, every_output, mixed
+from moeviz.dispatch import DISPATCH, OneKind, every_output, mixed
 from moeviz.experts import EXPERTS, ExpertKind, Parameters, Shapes, unpack
 from moeviz.rng import stream
 from moeviz.routers import NEVER, Routing, last_taken
@@ -78,6 +78,11 @@ class MoE:
     def expert_shapes(self) -> Shapes:
         """The tensors of one expert."""
         return self.kind.shapes(self.input_width, self.hidden_width, self.output_width)
+
+    @cached_property
+    def experts(self) -> OneKind:
+        """The experts by group: row g computes the units x_GCD[g]."""
+        return OneKind(self.kind, self.expert_shapes, self.tokens_per_input if self.route_by == "input" else None)
 
     @cached_property
     def row_width(self) -> int:
@@ -204,17 +209,6 @@ class MoE:
         """The sum of what the shared experts answer to each token."""
         shared_RSP = self._divide(rows_REP[:, rows_REP.shape[1] - self.num_shared :])[1]
         return self._tokens(every_output(self.experts, shared_RSP, self.units(x_RTD)).sum(1))
-
-    def experts(self, rows_GP: Float[Tensor, "G P"], x_GCD: Float[Tensor, "G C D"]) -> Float[Tensor, "G C O"]:
-        """Experts by group: row g computes the units x_GCD[g]."""
-        parameters = unpack(rows_GP, self.expert_shapes)
-        if self.route_by != "input":
-            return self.kind.apply(parameters, x_GCD)
-        x_GCWD = x_GCD.unflatten(2, (self.tokens_per_input, -1))
-        if self.kind.whole:
-            return self.kind.apply(parameters, x_GCWD).flatten(2)
-        y_GTO = self.kind.apply(parameters, x_GCWD.flatten(1, 2))
-        return y_GTO.unflatten(1, x_GCWD.shape[1:3]).flatten(2)
 
     def _route(
         self, gate_rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"], knobs: RoutingKnobs

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from moeviz.axes import PerRun
 from moeviz.config import EXPERT_NAMES, ROUTING_LEVELS, TASK_INFO, RunConfig
+from moeviz.dispatch import LARGE
 from moeviz.experts import unpack
 from moeviz.losses import LOSSES
 from moeviz.model import MoE, RoutingKnobs
@@ -88,7 +89,9 @@ def by_definition(model: MoE, rows_REP: Tensor, x_RTD: Tensor, routing: Routing)
 
 @pytest.mark.parametrize("router", ROUTER_NAMES)
 @pytest.mark.parametrize(("expert", "level"), ALLOWED)
-def test_dense_and_sparse_are_the_definition(expert: str, level: str, router: str) -> None:
+def test_dense_and_sparse_are_the_definition(
+    expert: str, level: str, router: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = layer(router, expert, level, num_shared=1)
     rows_REP = model.fresh_rows(range(RUNS), EXPERT_COUNT)
     rows_REP = (rows_REP + 0.1 * drawn(*rows_REP.shape, seed=9)).requires_grad_()
@@ -101,7 +104,8 @@ def test_dense_and_sparse_are_the_definition(expert: str, level: str, router: st
         assert (routing.chosen_TE & ~routing.kept_TE).any() and routing.kept_TE.any()
     expected_RTD = by_definition(model, rows_REP, x_RTD, routing)
     gradients = torch.autograd.grad((expected_RTD * weight_RTD).sum(), (rows_REP, x_RTD))
-    for dispatch in ("dense", "sparse"):
+    for dispatch, large in (("dense", LARGE), ("sparse", LARGE), ("sparse", 1)):  # the last: experts one by one
+        monkeypatch.setattr("moeviz.dispatch.LARGE", large)
         y_RTD, _ = replace(model, dispatch=dispatch)(rows_REP, x_RTD, knobs)
         assert torch.allclose(y_RTD, expected_RTD, rtol=1e-10, atol=1e-12)
         found = torch.autograd.grad((y_RTD * weight_RTD).sum(), (rows_REP, x_RTD))
