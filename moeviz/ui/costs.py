@@ -203,6 +203,11 @@ def _table(layer: Layer, seconds: Seconds, really_kept: dict[Case, int]) -> None
         f"{active_parameters(layer, 'sparse'):,}, but all {parameters(layer, 'sparse'):,} stay in memory, since the "
         "next token may choose any expert."
     )
+    if really_kept:
+        st.caption(
+            "In the sparse form autograd keeps a little more than backward needs: it also keeps the weighted outputs "
+            "which it adds up, and where experts are small, copies of their weights and padding."
+        )
     numbers = asdict(layer) | {"flops": f"{flops(layer, 'sparse'):,}".replace(",", "{,}")}
     st.caption(
         f"Operations of a sparse step: {FORMULA % numbers}. A backward pass takes two products for each of the forward "
