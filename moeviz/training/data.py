@@ -9,12 +9,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from moeviz.config import RunConfig
+from moeviz.config import TASK_INFO, RunConfig
 from moeviz.rng import stream
 from moeviz.tasks import TASKS, Split
 
 BLOCK = 64  # steps whose tokens are drawn at once
-MEASURED = 1024  # at most this many train and as many test tokens are measured
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,7 @@ class Tokens:
     """Tokens of R runs: inputs, targets and true segments."""
 
     x_RTD: Float[Tensor, "R T D"]
-    target: Int[Tensor, "R T"] | Float[Tensor, "R T O"]
+    target: Int[Tensor, "R T"] | Float[Tensor, "R T O"] | Int[Tensor, "R T W"]
     segment_RT: Int[Tensor, "R T"]
 
     @property
@@ -49,7 +48,8 @@ class Data:
         self.tasks = [tasks[config.data()] for config in configs]
         self.train = _stack([task.train for task in self.tasks], device, dtype)
         self.test = _stack([task.test for task in self.tasks], device, dtype)
-        self.measured_train, self.measured_test = self.train.first(MEASURED), self.test.first(MEASURED)
+        measured = TASK_INFO[configs[0].task].measured
+        self.measured_train, self.measured_test = self.train.first(measured), self.test.first(measured)
         self.measured = self.measured_train.then(self.measured_test)
         self._seeds = [config.seed for config in configs]
         self._batch_size = configs[0].batch_size
