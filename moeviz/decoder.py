@@ -1,8 +1,8 @@
 """A small language model: a decoder-only Transformer whose feed-forward layers are mixtures of experts.
 
-As Switch and GShard do, every block is causal attention and then the mixture-of-experts layer. An expert's row holds its
-numbers in all layers, one layer after the other, so that expert A is one row, one letter and one color throughout (its
-parts in different layers learn apart). The model's own numbers come in rows behind those of the experts.
+As Switch and GShard do, every block is causal attention and then the mixture-of-experts layer. An expert's row holds
+its numbers in all layers, one layer after the other, so that expert A is one row, one letter and one color throughout
+(its parts in different layers learn apart; the bias of DeepSeek's router is one number for all of them). The model's own numbers come in rows behind those of the experts.
 """
 
 from __future__ import annotations
@@ -49,7 +49,10 @@ class Decoder:
     def own_shapes(self) -> Shapes:
         """The tensors that are not the layers': embeddings, of each block the norms and attention, and the head."""
         width, square = self.layer.input_width, (self.layer.input_width, self.layer.input_width)
-        shapes: Shapes = {"embed_character": (self.vocabulary, width), "embed_place": (self.layer.tokens_per_input, width)}
+        shapes: Shapes = {
+            "embed_character": (self.vocabulary, width),
+            "embed_place": (self.layer.tokens_per_input, width),
+        }
         for block in range(self.num_layers):
             shapes |= {f"gain_attention_{block}": (width,), f"gain_layer_{block}": (width,)}
             shapes |= {f"w_{name}_{block}": square for name in ("query", "key", "value", "gathered")}
@@ -85,7 +88,10 @@ class Decoder:
         layers = range(self.num_layers)
         rows = [
             torch.cat([make(seed, FAR * layer + number) for layer in layers])
-            for make, count in ((self.layer.initialize, num_experts), (self.layer.initialize_shared, self.layer.num_shared))
+            for make, count in (
+                (self.layer.initialize, num_experts),
+                (self.layer.initialize_shared, self.layer.num_shared),
+            )
             for number in range(count)
         ]
         own_B = self._fresh_own(seed)
@@ -201,11 +207,28 @@ def causal_attention(
     Source: Vaswani et al. 2017, eq. 1 and section 3.2.2, with the mask of section 3.2.3 (arXiv 1706.03762).
     """
     query, key, value = (
-        torch.bmm(x_RTD, part[f"w_{name}_{block}"]).unflatten(2, (num_heads, -1)).unflatten(1, (-1, width)).transpose(2, 3)
+        torch.bmm(x_RTD, part[f"w_{name}_{block}"])
+        .unflatten(2, (num_heads, -1))
+        .unflatten(1, (-1, width))
+        .transpose(2, 3)
         for name in ("query", "key", "value")
     )  # each [R, M, heads, W, D / heads]
-    gathered = torch.nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+    gathered = torch.nn.functional.scaled_dot_product_attention(
+        query, key, value, attn_mask=nearness(x_RTD, num_heads, width)
+    )
     return torch.bmm(gathered.transpose(2, 3).flatten(3).flatten(1, 2), part[f"w_gathered_{block}"])
+
+
+def nearness(like: Float[Tensor, "R T D"], num_heads: int, width: int) -> Float[Tensor, "heads W W"]:
+    """What is added to attention's scores: −slope · distance, and −∞ for what is yet to come.
+
+    The slopes 1, 1/4, 1/16, … let the first head look at its nearest neighbors from the start, and the last far back.
+    Source: ALiBi, Press et al. 2021 (arXiv 2108.12409), with slopes that begin at 1.
+    """
+    place_W = torch.arange(width, device=like.device, dtype=like.dtype)
+    distance_WW = place_W[:, None] - place_W
+    slope_H11 = 0.25 ** torch.arange(num_heads, device=like.device, dtype=like.dtype)[:, None, None]
+    return (-slope_H11 * distance_WW).masked_fill(distance_WW < 0, -torch.inf)
 
 
 Model = MoE | Transformer | Decoder

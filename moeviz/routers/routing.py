@@ -50,9 +50,7 @@ class Routing:
         """Several layers' decisions, one after the other along the token axis; all have the same tables."""
         tables = {name: [vars(part)[name] for part in parts] for name in vars(parts[0]) if name.endswith("_TE")}
         tables.pop("position_TE", None)  # worked out again when asked for
-        joined: dict[str, Any] = {
-            name: torch.cat(each, dim=-2) for name, each in tables.items() if each[0] is not None
-        }
+        joined: dict[str, Any] = {name: torch.cat(each, dim=-2) for name, each in tables.items() if each[0] is not None}
         return replace(parts[0], **joined)
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Routing:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from moeviz.config import TASK_INFO, RunConfig
@@ -27,7 +27,6 @@ LATIN = "".join(map(chr, range(32, 127))) + "\n" + "ÄÖÜäöüß" + "’–"
 CYRILLIC = "".join(map(chr, range(0x410, 0x450))) + "Ёё"
 GREEK = "".join(chr(code) for code in range(0x386, 0x3CF) if chr(code).isalpha())
 ALPHABET = UNKNOWN + LATIN + CYRILLIC + GREEK
-CLASSES = ("lower case", "upper case", "digit", "space", "punctuation", "other script")
 FILES = ("argparse", "calendar", "cmd", "configparser", "datetime", "difflib", "fractions", "inspect", "statistics")
 NAMES = ("territories", "languages", "scripts", "variants", "currency_names")  # of a locale, each a code with its name
 
@@ -40,7 +39,9 @@ def languages(config: RunConfig) -> TaskData:
     """
     width = TASK_INFO[config.task].tokens_per_input
     parts = [_windows(config, kind, width) for kind in KINDS]
-    train, test = (_mixed(config, name, [part[place] for part in parts]) for place, name in enumerate(("train", "test")))
+    train, test = (
+        _mixed(config, name, [part[place] for part in parts]) for place, name in enumerate(("train", "test"))
+    )
     return TaskData(train, test, num_outputs=len(ALPHABET), num_segments=len(KINDS), extent=1.0)
 
 
@@ -50,7 +51,7 @@ def ids(text: str) -> Int[Tensor, " T"]:
 
 
 def character_class(character: str) -> int:
-    """Which of `CLASSES` a character belongs to."""
+    """Which of moeviz.task_info.CHARACTER_CLASSES a character belongs to."""
     if character.isspace():
         return 3
     if character.isdigit():
@@ -78,14 +79,13 @@ def _windows(config: RunConfig, kind: str, width: int) -> tuple[Int[Tensor, "M W
 
 
 def _mixed(config: RunConfig, name: str, windows: list[Int[Tensor, "M W1"]]) -> Split:
-    """Windows of all kinds in random order; noise falls on what is read, not on what comes next."""
-    text_MW = torch.cat(windows)
-    segment_M = torch.arange(len(windows)).repeat_interleave(len(windows[0]))
+    """Windows of all kinds in turn; noise falls on what is read, not on what comes next."""
+    text_MW = torch.stack(windows, dim=1).flatten(0, 1)
+    segment_M = torch.arange(len(windows)).repeat(len(windows[0]))
     seen_MW, next_MW = text_MW[:, :-1].double(), text_MW[:, 1:]
     strays_MW = uniform(config, f"noise/{name}", *seen_MW.shape) < config.noise
     other_MW = (uniform(config, f"others/{name}", *seen_MW.shape) * len(ALPHABET)).floor()
-    order_M = torch.randperm(len(segment_M), generator=stream(config.seed, f"data/order/{name}"))
-    return Split(seen_MW.where(~strays_MW, other_MW), next_MW, segment_M).pick(order_M)
+    return Split(seen_MW.where(~strays_MW, other_MW), next_MW, segment_M)
 
 
 # ---- sources -------------------------------------------------------------------------------------------------------
@@ -142,6 +142,7 @@ def names(locale: str) -> Callable[[], str]:
     return read
 
 
+# as moeviz.task_info names them
 KINDS: dict[str, Callable[[], str]] = {
     "English prose": english, "Python code": python, "sums": sums, "German names": names("de"),
     "Russian names": names("ru"), "Greek names": names("el"),

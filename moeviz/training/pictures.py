@@ -292,6 +292,7 @@ PLANE = ("map", "curve", "projection")  # views where a token is a point
 NEEDS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(MAPS, ("map",)), **dict.fromkeys(("points", "choices", "batch", "journey", "skill"), PLANE),
     "curve": ("curve",), "rows": ("rows",),
+    **dict.fromkeys(("text", "text_tables", "samples", "own_text"), ("text",)),
 }  # fmt: skip
 PICTURES: dict[str, Callable[[Training], Arrays]] = {
     "first_choice": first_choice, "confidence": confidence, "prediction": prediction, "gate": gate,
