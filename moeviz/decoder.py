@@ -2,7 +2,8 @@
 
 As Switch and GShard do, every block is causal attention and then the mixture-of-experts layer. An expert's row holds
 its numbers in all layers, one layer after the other, so that expert A is one row, one letter and one color throughout
-(its parts in different layers learn apart; the bias of DeepSeek's router is one number for all of them). The model's own numbers come in rows behind those of the experts.
+(its parts in different layers learn apart; the bias of DeepSeek's router is one number for all of them). The model's
+own numbers come in rows behind those of the experts.
 """
 
 from __future__ import annotations
@@ -139,6 +140,12 @@ class Decoder:
         scores_RTO = torch.bmm(rms_norm(hidden_RTD, part["gain_out"]), part["w_out"]) + part["b_out"].unsqueeze(-2)
         return scores_RTO.unflatten(1, x_RMW.shape[1:]), routing
 
+    def tokens(self, rows_REP: Float[Tensor, "R A P"], x_RMW: Float[Tensor, "R M W"]) -> Float[Tensor, "R T D"]:
+        """What router and experts of the first layer are given."""
+        part = self.own(rows_REP)
+        hidden_RTD = embedded(x_RMW, part["embed_character"], part["embed_place"])
+        return rms_norm(self._attended(part, 0, hidden_RTD, x_RMW.shape[-1]), part["gain_layer_0"])
+
     def route(self, rows_REP: Float[Tensor, "R A P"], x_RMW: Float[Tensor, "R M W"], knobs: RoutingKnobs) -> Routing:
         """The routing of all layers alone."""
         return self._read(rows_REP, x_RMW, knobs)[1]
@@ -153,13 +160,19 @@ class Decoder:
         rows_of_layer = self.layer_rows(rows_REP).split(self.layer.row_width, dim=-1)
         routings = []
         for block, layer_rows_REP in enumerate(rows_of_layer):
-            seen_RTD = rms_norm(hidden_RTD, part[f"gain_attention_{block}"])
-            hidden_RTD = hidden_RTD + causal_attention(seen_RTD, part, block, width, self.num_heads)
+            hidden_RTD = self._attended(part, block, hidden_RTD, width)
             given_RTD = rms_norm(hidden_RTD, part[f"gain_layer_{block}"])
             y_RTD, routing = layer(layer_rows_REP, given_RTD, self._of_layer(knobs, block))
             hidden_RTD = hidden_RTD + y_RTD
             routings.append(routing)
         return hidden_RTD, Routing.joined(routings)
+
+    def _attended(
+        self, part: Parameters, block: int, hidden_RTD: Float[Tensor, "R T D"], width: int
+    ) -> Float[Tensor, "R T D"]:
+        """A block's tokens in front of its layer."""
+        seen_RTD = rms_norm(hidden_RTD, part[f"gain_attention_{block}"])
+        return hidden_RTD + causal_attention(seen_RTD, part, block, width, self.num_heads)
 
     def _of_layer(self, knobs: RoutingKnobs, block: int) -> RoutingKnobs:
         """The knobs with what is drawn for the tokens of one layer."""

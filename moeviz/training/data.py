@@ -62,8 +62,9 @@ class Data:
     def baselines(self) -> Float[Tensor, "R 2"]:
         """Of runs on text, the loss of the unigram and of the bigram of the train text, on the measured test text."""
         train, test = self.train, self.measured_test
-        runs = zip(train.x_RTD.long(), train.target, test.x_RTD.long(), test.target, strict=True)
-        return torch.stack([ngram_losses(*(each.flatten() for each in run), self.tasks[0].num_outputs) for run in runs])
+        texts = (train.x_RTD.long(), train.target, test.x_RTD.long(), test.target)
+        size, runs = self.tasks[0].num_outputs, zip(*(each.flatten(1) for each in texts), strict=True)
+        return torch.stack([ngram_losses(*run, size=size) for run in runs])
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """Inputs and targets that step number `step` trains on, drawn from the train set with replacement."""

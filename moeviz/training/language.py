@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -85,7 +84,7 @@ def samples(training: Training) -> Arrays:
 
 def written(training: Training, prompt_RMW: Float[Tensor, "R M W"], count: int) -> Float[Tensor, "R M W2"]:
     """The prompts, continued by so many characters, each drawn from the model's own probabilities."""
-    knobs = alone(training, prompt_RMW.shape[1])
+    knobs = alone(training, prompt_RMW)
     drawn = [
         torch.rand(*prompt_RMW.shape[1:2], count, generator=stream(config.seed, "samples", training.current_step))
         for config in training.configs
@@ -106,7 +105,7 @@ def own_text(training: Training, given: str | tuple[float, ...]) -> Arrays:
     width, letters = reading.tokens_per_input(training.configs), ids(given)
     windows_MW = torch.nn.functional.pad(letters, (0, -len(letters) % width)).unflatten(0, (-1, width))
     windows_RMW = windows_MW.expand(len(training.configs), -1, -1).to(training.rows_REP)
-    routing = training.model.route(training.rows_REP, windows_RMW, alone(training, windows_RMW.shape[1]))
+    routing = training.model.route(training.rows_REP, windows_RMW, alone(training, windows_RMW))
     expert, prob = (
         _by_place(training, table, windows_RMW).flatten(2, 3)[:, :, : len(given)]
         for table in (metrics.first_choice(routing), routing.probs_TE)
@@ -115,9 +114,9 @@ def own_text(training: Training, given: str | tuple[float, ...]) -> Arrays:
     return {"own_char": code, "own_expert": _bytes(expert), "own_prob": _bytes((prob * 255).round())}
 
 
-def alone(training: Training, num_windows: int) -> RoutingKnobs:
+def alone(training: Training, x_RMW: Float[Tensor, "R M W"]) -> RoutingKnobs:
     """Each character is routed by itself: no queue, nothing drawn."""
-    return replace(training.routing_knobs_for(num_windows), capacity=None)
+    return training.model.alone(training.rows_REP, x_RMW, training.routing_knobs_for(x_RMW.shape[1]))
 
 
 # ---- tables and bytes ----------------------------------------------------------------------------------------------
