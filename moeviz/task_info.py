@@ -24,6 +24,7 @@ class TaskInfo:
     levels: tuple[str, ...] = ("token",)  # what the gate may see: each of these parts, …
     experts: tuple[str, ...] = ("mlp", "linear")  # the kinds that can compute it
     measured: int = 1024  # at most so many train and as many test inputs are measured
+    page: str = ""  # the only page that shows it, if it has one of its own
     segments: tuple[str, ...] = ()  # what the hidden kinds are called, if they have names
     causal: bool = False  # whether what comes later must not decide about what came before
 
@@ -56,7 +57,7 @@ TASK_INFO: dict[str, TaskInfo] = {
     ),
     "languages": TaskInfo(
         "Languages", "A decoder reads six kinds of text, character by character, and guesses the next one.",
-        view="text", classes=(0, 0), tokens_per_input=64, levels=("token", "context"), measured=36, causal=True,
+        view="text", classes=(0, 0), tokens_per_input=64, levels=("token", "context"), measured=36, causal=True, page="language",
         segments=("English prose", "Python code", "sums", "German names", "Russian names", "Greek names"),
     ),
 }  # fmt: skip

@@ -63,8 +63,8 @@ class Data:
         """Of runs on text, the loss of the unigram and of the bigram of the train text, on the measured test text."""
         train, test = self.train, self.measured_test
         texts = (train.x_RTD.long(), train.target, test.x_RTD.long(), test.target)
-        size, runs = self.tasks[0].num_outputs, zip(*(each.flatten(1) for each in texts), strict=True)
-        return torch.stack([ngram_losses(*run, size=size) for run in runs])
+        size, flat = self.tasks[0].num_outputs, [each.flatten(1) for each in texts]
+        return torch.stack([ngram_losses(*(each[run] for each in flat), size) for run in range(len(train.x_RTD))])
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """Inputs and targets that step number `step` trains on, drawn from the train set with replacement."""
