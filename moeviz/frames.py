@@ -18,8 +18,8 @@ choice depends on its batch: seats are limited, experts choose, tokens are mixed
 random; maps, curves and the probe then show the preference for a token by itself: nobody queues or is skipped, and
 where tokens are compared or mixed, it is with the test tokens).
 Header, about the task: `task`, `kind`, `view` map | curve | projection | rows | text, `extent`, `metric_name`, `lo`,
-`hi` (values that regression pictures are shaded between), `num_runs` R, `num_experts` N (of the run that has most; in arrays
-the experts that another does not have are NaN or 0), `num_shared` experts beside them, `num_outputs` O.
+`hi` (values that regression pictures are shaded between), `num_runs` R, `num_experts` N (of the run that has most; in
+arrays the experts that another does not have are NaN or 0), `num_shared` experts beside them, `num_outputs` O.
 Header, a list with one entry per run: `experts` (its own N), `router`, `balance_loss`, `top_k`, `balance_coef`,
 `renormalized` (a token's weights add up to 1), `weights` and `choice` (how these come about, and who decides: see
 moeviz.rules), `task_loss`, `balance_loss_value` (raw), `train_metric`, `test_loss`, `test_metric`, `cv_load`,

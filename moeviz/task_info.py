@@ -13,7 +13,7 @@ class TaskInfo:
 
     label: str
     story: str
-    kind: str = "classification"  # or regression
+    kind: str = "classification"  # or regression, or text (the next character of every place)
     # map (2-D inputs) | curve (1-D) | projection (more: first two principal components) | rows (pictures, row by row)
     # | text | pictures | pairs (each on a page of its own)
     view: str = "map"
@@ -56,8 +56,8 @@ TASK_INFO: dict[str, TaskInfo] = {
         view="rows", classes=(10, 10), own_classes=10, tokens_per_input=8,
     ),
     "languages": TaskInfo(
-        "Languages", "A decoder reads six kinds of text, character by character, and guesses the next one.",
-        view="text", classes=(0, 0), tokens_per_input=64, levels=("token", "context"), measured=36, causal=True, page="language",
+        "Languages", "A decoder reads six kinds of text, character by character, and guesses the next one.", "text",
+        "text", (0, 0), tokens_per_input=64, levels=("token", "context"), measured=36, causal=True, page="language",
         segments=("English prose", "Python code", "sums", "German names", "Russian names", "Greek names"),
     ),
 }  # fmt: skip

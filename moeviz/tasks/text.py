@@ -67,7 +67,7 @@ PLACES = {character: place for place, character in enumerate(ALPHABET)}
 CLASS_OF = tuple(character_class(character) for character in ALPHABET)
 
 
-def _windows(config: RunConfig, kind: str, width: int) -> tuple[Int[Tensor, "M W1"], Int[Tensor, "M W1"]]:
+def _windows(config: RunConfig, kind: str, width: int) -> tuple[Int[Tensor, "M W1"], Int[Tensor, "M2 W1"]]:
     """Train and test windows of one kind, each one character longer than an input."""
     text_T = _read(kind)
     train_T, test_T = text_T.tensor_split([round(config.train_share * len(text_T))])

@@ -62,9 +62,10 @@ class Data:
     def baselines(self) -> Float[Tensor, "R 2"]:
         """Of runs on text, the loss of the unigram and of the bigram of the train text, on the measured test text."""
         train, test = self.train, self.measured_test
-        texts = (train.x_RTD.long(), train.target, test.x_RTD.long(), test.target)
-        size, flat = self.tasks[0].num_outputs, [each.flatten(1) for each in texts]
-        return torch.stack([ngram_losses(*(each[run] for each in flat), size) for run in range(len(train.x_RTD))])
+        size, fields = self.tasks[0].num_outputs, (train.x_RTD.long(), train.target, test.x_RTD.long(), test.target)
+        before_RT, next_RT, test_before_RU, test_next_RU = (each.flatten(1) for each in fields)
+        runs = zip(before_RT, next_RT, test_before_RU, test_next_RU, strict=True)
+        return torch.stack([ngram_losses(a_T, b_T, c_U, d_U, size) for a_T, b_T, c_U, d_U in runs])
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """Inputs and targets that step number `step` trains on, drawn from the train set with replacement."""

@@ -29,4 +29,7 @@ def r_squared(y_RTO: Float[Tensor, "R T O"], target_RTO: Float[Tensor, "R T O"])
     return 1 - squared_error(y_RTO, target_RTO) / spread_R
 
 
-OBJECTIVES = {"classification": (cross_entropy, accuracy, "accuracy"), "regression": (squared_error, r_squared, "R²")}
+OBJECTIVES = {
+    "classification": (cross_entropy, accuracy, "accuracy"), "regression": (squared_error, r_squared, "R²"),
+    "text": (cross_entropy, accuracy, "accuracy"),
+}  # fmt: skip
