@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from moeviz import metrics
@@ -32,17 +32,25 @@ def text(training: Training) -> Arrays:
 
     Where characters act on each other, these windows are among all that are measured.
     """
-    tokens, shown = training.data.measured_test, training.data.tasks[0].num_segments
-    windows_RMW = tokens.x_RTD if reading.crowded(training.configs) else tokens.x_RTD[:, :shown]
+    tokens, index_S = training.data.measured_test, shown(training)
+    among_all = reading.crowded(training.configs)
+    windows_RMW = tokens.x_RTD if among_all else tokens.x_RTD[:, index_S]
     routing = training.model.route(training.rows_REP, windows_RMW, training.routing_knobs_for(windows_RMW.shape[1]))
     expert, kept, prob = (
-        _by_place(training, table, windows_RMW)[:, :, :shown]
+        _by_place(training, table, windows_RMW)[:, :, index_S if among_all else slice(None)]
         for table in (metrics.server(routing), routing.kept_TE.any(-1), routing.probs_TE)
     )
     return {
-        "text_char": _codes(tokens.x_RTD[:, :shown]), "text_segment": _bytes(tokens.segment_RT[:, :shown]),
+        "text_char": _codes(tokens.x_RTD[:, index_S]), "text_segment": _bytes(tokens.segment_RT[:, index_S]),
         "text_expert": _bytes(expert), "text_kept": _bytes(kept), "text_prob": _bytes((prob * 255).round()),
     }  # fmt: skip
+
+
+def shown(training: Training) -> Int[Tensor, " S"]:
+    """Which of the measured windows are drawn: one of each kind, from everywhere in the queue of all."""
+    kinds, count = training.data.tasks[0].num_segments, training.data.measured_test.count
+    kind_S = torch.arange(kinds, device=training.device)
+    return kind_S + kind_S * (count // kinds) // kinds * kinds  # the kinds take turns
 
 
 def text_tables(training: Training) -> Arrays:
@@ -77,8 +85,7 @@ def repeats(layered: Routing, x_RMW: Float[Tensor, "R M W"]) -> Float[Tensor, "R
 
 def samples(training: Training) -> Arrays:
     """What the model writes after the first characters of each shown window, drawn anew at every step."""
-    shown = training.data.tasks[0].num_segments
-    prompt_RMW = training.data.measured_test.x_RTD[:, :shown, :PROMPT]
+    prompt_RMW = training.data.measured_test.x_RTD[:, shown(training), :PROMPT]
     return {"sample_char": _codes(written(training, prompt_RMW, WRITTEN)), "sample_prompt": _one(training, PROMPT)}
 
 

@@ -16,16 +16,21 @@ BOTH = ("experts", "dense network")
 SEEN = {"token": "each character", "context": "its context so far"}  # what the gate sees
 
 
-STORY = (
-    "**Look:** each character stands above the expert that reads it. While the gate sees *each character*, experts "
-    "share out kinds of characters: digits here, spaces there. When it sees *its context so far*, the mean of all it "
-    "has read in this window, they take over whole kinds of text. Nobody tells the model which text is which. "
-    "Does it pay? After 300 steps, over three seeds, the model whose gate sees each character needs 0.05 to 0.10 bits "
-    "per character less than the dense network of equal active parameters; with the context it needs as many, within "
-    "0.02: a clear division of labor is not yet a better guess. **Try next:** switch what the gate sees · type a word that no text here has · λ to 0: who falls idle? · Switch, "
-    "then seats down to 0.5 under More: whose characters are dropped (✕)? **Text:** prose and code from Python’s own "
-    "documentation and library (PSF License), names from Unicode CLDR through Babel (BSD), sums made here."
-)
+STORY = """
+**Look:** each character stands above the expert that reads it. While the gate sees *each character*, experts share out
+kinds of characters: digits here, spaces there. When it sees *its context so far*, the mean of all it has read in this
+window, they take over whole kinds of text. Nobody tells the model which text is which.
+
+**Does it pay?** After 300 steps, over three seeds, the model whose gate sees each character needs 0.05 to 0.10 bits per
+character less than the dense network of equal active parameters. With the context it needs as many, within 0.02: a
+clear division of labor is not yet a better guess.
+
+**Try next:** switch what the gate sees · type a word that no text here has · λ to 0: who falls idle? · Switch, then
+seats down to 0.5 under More: whose characters are dropped (✕)?
+
+**Text:** prose and code from Python’s own documentation and library (PSF License), names from Unicode CLDR through
+Babel (BSD), sums made here.
+"""
 
 
 def starts() -> None:
