@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from moeviz.axes import over
@@ -50,6 +51,14 @@ class MoE:
     num_shared: int = 0
     tokens_per_input: int = 1
     route_by: str = "token"
+    num_layers: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        if self.kind.whole and self.route_by != "input":
+            raise ValueError(
+                f"experts that compute whole inputs must be chosen for whole inputs: got expert={self.expert}, "
+                f"route_by={self.route_by}; pass route_by=input, or use expert=mlp"
+            )
 
     @property
     def kind(self) -> ExpertKind:
@@ -83,6 +92,11 @@ class MoE:
         """P: how many numbers one row has, padding included."""
         numbers = self.gate_width + sum(math.prod(shape) for shape in self.expert_shapes.values())
         return numbers + -numbers % ALIGN
+
+    @property
+    def is_gate_P(self) -> Bool[Tensor, " P"]:
+        """Which of a row's numbers are the gate's."""
+        return torch.arange(self.row_width) < self.gate_width
 
     @property
     def layer(self) -> MoE:
@@ -160,9 +174,9 @@ class MoE:
         """What experts are given of each unit: the token, or the tokens of a whole input one after the other."""
         return x_RTD.unflatten(1, (-1, self.tokens_per_input)).flatten(2) if self.route_by == "input" else x_RTD
 
-    def _tokens(self, y_RUO: Float[Tensor, "R U O2"]) -> Float[Tensor, "R T O"]:
+    def _tokens(self, y_RUO: Float[Tensor, "*R U O2"]) -> Float[Tensor, "*R T O"]:
         """What experts answer to units, token by token."""
-        return y_RUO.unflatten(2, (self.tokens_per_input, -1)).flatten(1, 2) if self.route_by == "input" else y_RUO
+        return y_RUO.unflatten(-1, (self.tokens_per_input, -1)).flatten(-3, -2) if self.route_by == "input" else y_RUO
 
     def route(self, rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"], knobs: RoutingKnobs) -> Routing:
         """The router's decision alone."""
@@ -186,8 +200,7 @@ class MoE:
         self, rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"]
     ) -> Float[Tensor, "R E T O"]:
         """What each expert would answer to each token, chosen or not."""
-        y_REUO = every_output(self.experts, self._divide(self.routed(rows_REP))[1], self.units(x_RTD))
-        return self._tokens(y_REUO.flatten(0, 1)).unflatten(0, y_REUO.shape[:2])
+        return self._tokens(every_output(self.experts, self._divide(self.routed(rows_REP))[1], self.units(x_RTD)))
 
     def weighted_outputs(
         self, rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"], routing: Routing
@@ -197,7 +210,8 @@ class MoE:
             return self.expert_outputs(rows_REP, x_RTD)
         rows_GP = self._divide(self.routed(rows_REP))[1].flatten(0, 1)
         y_G1O = self.experts(rows_GP, routing.slots_ED.flatten(0, 1).unsqueeze(-2))
-        return y_G1O.unflatten(0, routing.slots_ED.shape[:2]).expand(-1, -1, x_RTD.shape[1], -1)
+        y_RE1O = y_G1O.unflatten(0, routing.slots_ED.shape[:2])
+        return self._tokens(y_RE1O.expand(-1, -1, routing.gates_TE.shape[1], -1))
 
     def shared_output(self, rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"]) -> Float[Tensor, "R T O"]:
         """The sum of what the shared experts answer to each token."""
@@ -237,7 +251,10 @@ class MoE:
     def flops(self, num_experts: int, k: int) -> int:
         """Floating-point operations for one token in the sparse form: the gate for all, k experts, and the shared."""
         each = self.kind.flops(self.input_width, self.hidden_width, self.output_width, self.tokens_per_input)
-        return 2 * self.input_width * num_experts + (k + self.num_shared) * each
+        gate = 2 * self.input_width * num_experts
+        if self.route_by == "input":
+            gate = -(-gate // self.tokens_per_input)  # once for all tokens of an input, rounded up
+        return gate + (k + self.num_shared) * each
 
     def num_parameters(self, num_experts: int) -> int:
         """All parameters of the layer."""
