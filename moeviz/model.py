@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from moeviz.axes import over
@@ -49,6 +50,7 @@ class MoE:
     num_shared: int = 0
     tokens_per_input: int = 1
     route_by: str = "token"
+    num_layers: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         if self.kind.whole and self.route_by != "input":
@@ -89,6 +91,11 @@ class MoE:
         """P: how many numbers one row has, padding included."""
         numbers = self.gate_width + sum(math.prod(shape) for shape in self.expert_shapes.values())
         return numbers + -numbers % ALIGN
+
+    @property
+    def is_gate_P(self) -> Bool[Tensor, " P"]:
+        """Which of a row's numbers are the gate's."""
+        return torch.arange(self.row_width) < self.gate_width
 
     @property
     def layer(self) -> MoE:

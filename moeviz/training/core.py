@@ -135,7 +135,8 @@ class Training(GoingBack):
     def batch(self) -> Batch:
         """What the next step trains on."""
         x_RTD, target = self.data.batch(self.current_step)
-        size = x_RTD.shape[1] * reading.units_per_input(self.configs), self.model.layer.input_width
+        num_tokens = x_RTD.shape[1] * reading.units_per_input(self.configs) * self.model.num_layers
+        size = num_tokens, self.model.layer.input_width
         return Batch(x_RTD, target, batch.draws(self.configs, self.current_step, size, x_RTD))
 
     def advance(self, after: Progress) -> None:

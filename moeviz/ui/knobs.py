@@ -117,7 +117,8 @@ def _widget(knob: Knob, config: RunConfig, only: Collection[str] = ()) -> None:
         st.toggle(knob.label, help=knob.help, key=key)
     elif knob.choices:
         labels = dict(zip(knob.choices, knob.choice_labels, strict=False)) or {n: i.label for n, i in TASK_INFO.items()}
-        choices = [choice for choice in of_task(config, knob.name) if choice in (only or knob.choices)]
+        wanted = only or [each for each in knob.choices if each not in TASK_INFO or not TASK_INFO[each].page]
+        choices = [choice for choice in of_task(config, knob.name) if choice in wanted]
         _keep_value(key, choices)
         st.selectbox(
             knob.label, choices, help=knob.help, key=key, format_func=lambda choice: labels.get(choice, choice)
