@@ -52,7 +52,8 @@ row by row from the upper left:
                    curve_winner u1[R,G]
     rows           row_pixels u1[R,24,64] (test digits, ink × 255); row_target, row_answer u1[R,24]; in one batch of all
                    that are measured: row_expert u1[R,24,8] (the kept expert with the largest weight; none kept: the
-                   first choice); row_kept u1[R,24,8] (1 = any choice kept); row_weight f4[R,8,N] (of the probe's digit)
+                   first choice); row_kept u1[R,24,8] (1 = any choice kept); row_weight f4[R,8,N] (of the probe's
+                   digit); where the router decides about whole digits, the eight rows of each are alike
     history        history_step f4[S]; history_<column of Training.history> f4[R,S]; history_balance_coef,
                    history_dropped_share, history_random_drop (NaN without a limit), history_unserved_share f4[R,S] (NaN
                    once a run has diverged beside others); history_load f4[R,M,S] by expert id, NaN

@@ -27,6 +27,7 @@ class TaskInfo:
     page: str = ""  # the only page that shows it, if it has one of its own
     segments: tuple[str, ...] = ()  # what the hidden kinds are called, if they have names
     causal: bool = False  # whether what comes later must not decide about what came before
+    width: int = 16  # of the hidden state, where a Transformer is around the layer
 
 
 TASK_INFO: dict[str, TaskInfo] = {
@@ -53,11 +54,13 @@ TASK_INFO: dict[str, TaskInfo] = {
     "digit_rows": TaskInfo(
         "Digit rows",
         "A Transformer reads digits: each of 8 rows is a token, joined by attention. A batch counts digits.",
-        view="rows", classes=(10, 10), own_classes=10, tokens_per_input=8,
+        view="rows", classes=(10, 10), own_classes=10, tokens_per_input=8, levels=("token", "input"),
+        experts=("mlp", "linear", "transformer"),
     ),
     "languages": TaskInfo(
         "Languages", "A decoder reads six kinds of text, character by character, and guesses the next one.", "text",
         "text", (0, 0), tokens_per_input=64, levels=("token", "context"), measured=36, causal=True, page="language",
+        width=64,
         segments=("English prose", "Python code", "sums", "German names", "Russian names", "Greek names"),
     ),
 }  # fmt: skip

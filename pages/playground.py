@@ -45,7 +45,9 @@ with right:  # first, so that the picture comes before the rest of the page is w
         questions_about("playground")
         code = (*notes.router_code([config.router]), notes.CODE[config.balance_loss])
         block = ("moeviz.transformer:Transformer", "moeviz.transformer:attention") if task.tokens_per_input > 1 else ()
-        show_code(*code, "moeviz.dispatch:sparse", "moeviz.dispatch:dense", *block)
+        seen = () if config.route_by == "token" else ("moeviz.model:seen",)
+        expert = f"moeviz.experts:{config.expert}"
+        show_code(*code, *seen, expert, "moeviz.dispatch:sparse", "moeviz.dispatch:dense", *block)
 
 with left:
     live_knobs("playground", "num_experts", "top_k", "balance_coef")

@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SHELL = ROOT / "moeviz" / "ui" / "shell.py"
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
 SHARED_TASKS = [name for name, info in TASK_INFO.items() if not info.page]  # the others have a page of their own
-WITH_RUN = [name for name in PAGES if name not in ("sweep", "article")]  # pages with a live run
+WITH_RUN = [name for name in PAGES if name not in ("sweep", "article", "sparse_compute")]  # pages with a live run
 NOT_ON_A_PAGE = {"device", "dispatch"}  # nothing to see
 KINDS = ("slider", "select_slider", "selectbox", "toggle", "number_input")
 MARKS = re.escape(
@@ -229,9 +229,32 @@ def test_the_journey_follows_one_token_so_a_task_of_many_is_another_there(engine
 
 def test_a_transformers_code_is_shown_where_it_runs(engine):
     assert not any("transformer" in each.value for each in visit().caption)
-    app = visit(task="digit_rows")
+    app = visit(task="digit_rows", expert="transformer")
     app.session_state["show_code"] = True
-    assert any("moeviz.transformer" in each.value for each in healthy(app.run()).caption)
+    said = [each.value for each in healthy(app.run()).caption]
+    shown = ("`Transformer` in `moeviz.transformer`", "`transformer` in `moeviz.experts`", "`seen` in `moeviz.model`")
+    for name in shown:
+        assert any(each.startswith(name) for each in said), name
+
+
+def test_experts_and_levels_are_those_that_the_task_has_a_use_for(engine):
+    app = visit()
+    app.session_state["more"] = True
+    healthy(app.run())
+    assert widget(app, "expert").options == ["one hidden layer (MLP)", "linear"]
+    assert "knob_route_by" not in {each.key for each in app.selectbox}  # an input is one token
+    widget(app, "task").set_value("digit_rows")
+    healthy(app.run())
+    assert widget(app, "expert").options == ["one hidden layer (MLP)", "linear", "Transformer layer"]
+    assert widget(app, "route_by").options == ["each token", "the whole input (mean)"]
+    widget(app, "expert").set_value("transformer")
+    healthy(app.run())
+    assert (config(app).expert, config(app).route_by) == ("transformer", "input")  # which it computes whole
+    assert widget(app, "route_by").value == "input"
+    assert address(app) == {"task": "digit_rows", "expert": "transformer", "route_by": "input"}
+    widget(app, "task").set_value("clusters")
+    healthy(app.run())
+    assert config(app) == RunConfig() and widget(app, "expert").value == "mlp"
 
 
 @pytest.mark.parametrize(

@@ -218,16 +218,17 @@ def charted(training: Training) -> list[history.Record]:
 
 def probe(training: Training, place: tuple[float, float] | None) -> tuple[list[float], Arrays]:
     """Where the probe is (in view coordinates) and what the layer does with the token there."""
-    xy, x_R1D, routing = routed_probe(training, training.rows_REP, place)
+    xy, x_RTD, routing = routed_probe(training, training.rows_REP, place)
     layer, rows_REP = training.model.layer, training.model.layer_rows(training.rows_REP)
-    experts_RE1O = layer.weighted_outputs(rows_REP, x_R1D, routing)
-    y_R1O = (routing.gates_TE.mT.unsqueeze(-1) * experts_RE1O).sum(1)
+    experts_RETO = layer.weighted_outputs(rows_REP, x_RTD, routing)
+    y_RTO = (routing.gates_TE.mT.unsqueeze(-1) * experts_RETO).sum(1)
     if layer.num_shared:
-        y_R1O = y_R1O + layer.shared_output(rows_REP, x_R1D)
+        y_RTO = y_RTO + layer.shared_output(rows_REP, x_RTD)
+    at = int(xy[1]) if x_RTD.shape[1] > 1 else 0  # the row, of an input that is routed as a whole
     return xy, {
         "probe_prob": _floats(routing.probs_TE[:, 0]), "probe_weight": _floats(routing.gates_TE[:, 0]),
-        "probe_chosen": routing.chosen_TE[:, 0].to(torch.uint8).cpu().numpy(), "probe_output": _floats(y_R1O[:, 0]),
-        "probe_expert_output": _floats(experts_RE1O[:, :, 0]),
+        "probe_chosen": routing.chosen_TE[:, 0].to(torch.uint8).cpu().numpy(), "probe_output": _floats(y_RTO[:, at]),
+        "probe_expert_output": _floats(experts_RETO[:, :, at]),
     }  # fmt: skip
 
 
@@ -243,12 +244,13 @@ def routed_probe(
 def _token_at(training: Training, place: tuple[float, float] | None) -> tuple[list[float], Tensor]:
     """The token at a place of the picture: any point of a map or a line, else the nearest shown test token.
 
-    Where inputs are shown row by row it is one row, as router and experts get it: after attention, normed.
+    Where inputs are shown row by row it is one row, as router and experts get it: after attention, normed; or all rows
+    of the input, where it is routed as a whole.
     """
     shape = TASK_INFO[training.configs[0].task].view
     if shape == "rows":
         digit, row = rows.row_at(training, place)
-        return [float(digit), float(row)], rows.token_at(training, digit, row)
+        return [float(digit), float(row)], rows.unit_at(training, digit, row)
     if place is None:
         first = training.data.test.first(1)
         place = tuple(view(training, first.x_RTD, first.target)[0, 0].tolist())

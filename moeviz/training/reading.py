@@ -19,20 +19,19 @@ from moeviz.tasks import TaskData
 from moeviz.training.step import Numbers
 from moeviz.transformer import Transformer
 
-BLOCK_WIDTH = 16  # of a Transformer's hidden state
-DECODER_WIDTH, DECODER_LAYERS, DECODER_HEADS = 64, 2, 4  # of a language model
+DECODER_LAYERS, DECODER_HEADS = 2, 4  # of a language model
 
 
 def model(configs: Sequence[RunConfig], task: TaskData, device: torch.device) -> Model:
     """The model of these runs, which agree in all that decides its shape: the layer; where an input is several tokens
     a Transformer around it; for text a decoder."""
     input_width, tokens = task.train.x_TD.shape[-1], tokens_per_input(configs)
-    if TASK_INFO[configs[0].task].view == "text":
-        layer = _layer(configs, DECODER_WIDTH, DECODER_WIDTH, device)
-        return Decoder(layer, DECODER_LAYERS, DECODER_HEADS, task.num_outputs)
     if tokens == 1:
         return _layer(configs, input_width, task.num_outputs, device)
-    layer = _layer(configs, BLOCK_WIDTH, BLOCK_WIDTH, device)
+    info = TASK_INFO[configs[0].task]
+    layer = _layer(configs, info.width, info.width, device)
+    if info.view == "text":
+        return Decoder(layer, DECODER_LAYERS, DECODER_HEADS, task.num_outputs)
     return Transformer(layer, input_width, task.num_outputs, tokens)
 
 

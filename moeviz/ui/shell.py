@@ -20,6 +20,7 @@ st.navigation(
         st.Page(PAGES / "playground.py", title="Playground", url_path="playground"),
         st.Page(PAGES / "lab.py", title="Balance lab", url_path="lab"),
         st.Page(PAGES / "routers.py", title="Routers", url_path="routers"),
+        st.Page(PAGES / "sparse_compute.py", title="Sparse compute", url_path="sparse_compute"),
         st.Page(PAGES / "methods.py", title="Ways to balance", url_path="methods"),
         st.Page(PAGES / "language.py", title="Language", url_path="language"),
         st.Page(PAGES / "article.py", title="The article, checked", url_path="article"),
