@@ -2,16 +2,18 @@
 
 import streamlit as st
 
+from moeviz.presets import LEARNS_PAIRS
 from moeviz.ui import pairs
 from moeviz.ui.address import config_to_address
 from moeviz.ui.code import show_code
 from moeviz.ui.knobs import knobs, show_present, turned
 from moeviz.ui.live import stage
+from moeviz.ui.opening import opens_as
 from moeviz.ui.panel import live_knobs
 from moeviz.ui.settings import setting
 from moeviz.ui.visitor import live_run
 
-config = turned(pairs.opened())
+config = turned(opens_as("image_text", LEARNS_PAIRS))
 left, right = st.columns([1, 4.4], gap="medium")
 with left:
     st.markdown("##### One mixture of experts, two kinds of input: who serves pictures, who serves words?")

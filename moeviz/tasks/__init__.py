@@ -9,6 +9,7 @@ from moeviz.tasks.linear import linear_clusters
 from moeviz.tasks.pairs import pairs
 from moeviz.tasks.points import checkerboard, circle, clusters, clusters_unequal, gauss, moons, spiral, xor
 from moeviz.tasks.surfaces import bumps, piecewise, plane
+from moeviz.tasks.text import languages
 
 __all__ = ["TASKS", "Split", "TaskData"]
 
@@ -28,4 +29,5 @@ TASKS: dict[str, Callable[[RunConfig], TaskData]] = {
     "linear_clusters": linear_clusters,
     "digit_rows": digit_rows,
     "pairs": pairs,
+    "languages": languages,
 }

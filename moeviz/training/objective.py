@@ -11,10 +11,10 @@ from moeviz.config import TASK_INFO
 NEAREST = 5  # so many of the nearest are looked at
 
 
-def cross_entropy(y_RTO: Float[Tensor, "R T O"], target_RT: Int[Tensor, "R T"]) -> Float[Tensor, " R"]:
+def cross_entropy(y_RTO: Float[Tensor, "R ... O"], target_RT: Int[Tensor, "R ..."]) -> Float[Tensor, " R"]:
     """Mean over tokens of −log softmax(y)[target]; log(number of classes) when nothing is known."""
-    loss_I = torch.nn.functional.cross_entropy(y_RTO.flatten(0, 1), target_RT.flatten(), reduction="none")
-    return loss_I.view_as(target_RT).mean(-1)
+    loss_I = torch.nn.functional.cross_entropy(y_RTO.flatten(0, -2), target_RT.flatten(), reduction="none")
+    return loss_I.view(len(target_RT), -1).mean(-1)
 
 
 def squared_error(y_RTO: Float[Tensor, "R T O"], target_RTO: Float[Tensor, "R T O"]) -> Float[Tensor, " R"]:
@@ -22,9 +22,9 @@ def squared_error(y_RTO: Float[Tensor, "R T O"], target_RTO: Float[Tensor, "R T 
     return (y_RTO - target_RTO).square().mean((-1, -2))
 
 
-def accuracy(y_RTO: Float[Tensor, "R T O"], target_RT: Int[Tensor, "R T"]) -> Float[Tensor, " R"]:
+def accuracy(y_RTO: Float[Tensor, "R ... O"], target_RT: Int[Tensor, "R ..."]) -> Float[Tensor, " R"]:
     """Share of tokens whose largest output is the target class."""
-    return (y_RTO.argmax(-1) == target_RT).to(y_RTO.dtype).mean(-1)
+    return (y_RTO.argmax(-1) == target_RT).to(y_RTO.dtype).flatten(1).mean(-1)
 
 
 def r_squared(y_RTO: Float[Tensor, "R T O"], target_RTO: Float[Tensor, "R T O"]) -> Float[Tensor, " R"]:
@@ -66,5 +66,6 @@ def scores(y_RMO: Float[Tensor, "R M O"]) -> Float[Tensor, "R L M M"]:
 
 OBJECTIVES = {
     "classification": (cross_entropy, accuracy, "accuracy"), "regression": (squared_error, r_squared, "R²"),
+    "text": (cross_entropy, accuracy, "accuracy"),
     "retrieval": (contrastive, found, "found among the nearest five"),
 }  # fmt: skip

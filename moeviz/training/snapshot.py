@@ -13,11 +13,10 @@ import torch
 
 from moeviz.config import TASK_INFO
 from moeviz.rules import ROUTER_INFO
-from moeviz.training import diverging, pictures, reading, treating
+from moeviz.training import diverging, language, pairing, pictures, reading, treating
 from moeviz.training.history import Record
 from moeviz.training.journey import journey
 from moeviz.training.learning import skill, trails
-from moeviz.training.pairing import found, items, pairs
 from moeviz.training.rows import rows
 from moeviz.training.seating import seating
 from moeviz.training.side_by_side import arrays_together
@@ -29,10 +28,13 @@ if TYPE_CHECKING:
 Place = tuple[float, float]
 Given = str | tuple[float, ...]
 # pictures of the token, or item, at the probe; all others are of the whole run
-OF_THE_PROBE = {"journey": journey, "rows": rows, "pairs": pairs}
-PICTURES = pictures.PICTURES | {"seating": seating, "trails": trails, "skill": skill, "items": items}
-# what a model makes of a visitor's own text or picture
-OF_THE_GIVEN: dict[str, Callable[[Training, Given], pictures.Arrays]] = {"found": found}
+OF_THE_PROBE = {"journey": journey, "rows": rows, "pairs": pairing.pairs}
+PICTURES = pictures.PICTURES | language.PICTURES | {
+    "seating": seating, "trails": trails, "skill": skill, "items": pairing.items,
+}  # fmt: skip
+OF_THE_GIVEN: dict[str, Callable[[Training, Given], pictures.Arrays]] = {  # of a visitor's own text or picture
+    "own_text": language.own_text, "found": pairing.found,
+}  # fmt: skip
 PROBED = (*pictures.PLANE, "rows")  # the views in which a probe points at a token
 OF_ALL = {"marks", "probe"}  # lists of a header that do not have one entry for each run
 PER_RUN = (

@@ -8,10 +8,7 @@ import streamlit as st
 
 from moeviz.config import RunConfig
 from moeviz.figures import curves, side_by_side
-from moeviz.presets import LEARNS_PAIRS
 from moeviz.twins import DENSE, dense_twin
-from moeviz.ui.address import config_from_address
-from moeviz.ui.knobs import show
 
 STORY = (
     "**Look:** each patch of the picture and each word goes to one of the same experts. Nothing tells them which is "
@@ -21,20 +18,6 @@ STORY = (
     "its Chinese name · type a word of your own, in any of the languages · λ down to 0.01: who is left? "
     "**Pictures:** OpenMoji, CC BY-SA 4.0. **Names:** Unicode CLDR, through the package emoji."
 )
-
-
-def opened() -> RunConfig:
-    """The config of this page, which shows one task: what the address says of it, else as the page opens."""
-    is_new = "config" not in st.session_state
-    for name, value in LEARNS_PAIRS.to_url().items() if is_new else ():
-        if name not in st.query_params:
-            st.query_params[name] = value
-    config = config_from_address("image_text")
-    if config.task != LEARNS_PAIRS.task or config.balance_loss != LEARNS_PAIRS.balance_loss:
-        st.session_state.lent = "image_text", config, LEARNS_PAIRS
-        config = LEARNS_PAIRS
-        show(config)
-    return config
 
 
 def dense_beside() -> bool:
@@ -54,6 +37,7 @@ def dense_beside() -> bool:
 
 def runs(config: RunConfig, dense: bool) -> list[RunConfig]:
     """Twins that differ in λ: 0, and the page's own; and the dense network of equal active parameters."""
+    config = config.with_(balance_loss="entropy")
     twins = [config.with_(balance_coef=0.0), config]
     return [*twins, dense_twin(config, "active")] if dense else twins
 
