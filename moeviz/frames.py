@@ -18,8 +18,8 @@ choice depends on its batch: seats are limited, experts choose, tokens are mixed
 random; maps, curves and the probe then show the preference for a token by itself: nobody queues or is skipped, and
 where tokens are compared or mixed, it is with the test tokens).
 Header, about the task: `task`, `kind`, `view` map | curve | projection | rows | text | pairs, `extent`, `metric_name`,
-`lo`, `hi` (values that regression pictures are shaded between), `num_runs` R, `num_experts` N (of the run that has most; in
-arrays the experts that another does not have are NaN or 0), `num_shared` experts beside them, `num_outputs` O.
+`lo`, `hi` (values that regression pictures are shaded between), `num_runs` R, `num_experts` N (of the run that has
+most; in arrays the experts that another does not have are NaN or 0), `num_shared` experts beside them, `num_outputs` O.
 Header, a list with one entry per run: `experts` (its own N), `router`, `balance_loss`, `top_k`, `balance_coef`,
 `renormalized` (a token's weights add up to 1), `weights` and `choice` (how these come about, and who decides: see
 moeviz.rules), `task_loss`, `balance_loss_value` (raw), `train_metric`, `test_loss`, `test_metric`, `cv_load`,
@@ -85,8 +85,8 @@ row by row from the upper left:
                    UTF-8: for each item and language its name and the four tokens of this
     pairs          of the same items, with P = the picture and L names: pair_share f4[R,N,P] (of a part's tokens, by
                    first choice); pair_owner u1[R,N] (0 nobody's expert, 1 of pictures, 2 of words, 3 of both);
-                   pair_expert u1[R,M,36] (who serves each token); pair_item i2[R,1] (the item at the probe, x); pair_picture
-                   i2[R,L,5] and pair_picture_score f4[R,L,5] (the pictures nearest to its name, and cosines);
+                   pair_expert u1[R,M,36] (who serves each token); pair_item i2[R,1] (the item at the probe, x);
+                   pair_picture i2[R,L,5] and pair_picture_score f4[R,L,5] (the pictures nearest to its name, and cosines);
                    pair_name, pair_name_score [R,L,5] (the names nearest to its picture)
     found          of the visitor's own word: found_words u1[B] (JSON, its tokens); found_expert u1[R,4]; found_picture
                    i2[R,5]; found_score f4[R,5]
