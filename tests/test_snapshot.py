@@ -26,7 +26,7 @@ from moeviz.training.history import (
     table,
     thin,
 )
-from moeviz.training.snapshot import OF_THE_PROBE, PICTURES
+from moeviz.training.snapshot import OF_THE_GIVEN, OF_THE_PROBE, PICTURES
 
 HEADER = set(
     "step reason task router kind view extent num_runs num_experts num_outputs ids top_k balance_coef renormalized"
@@ -76,7 +76,9 @@ def test_every_task_fills_the_header_and_the_frame(task: str) -> None:
     # a picture that would make no sense is left out
     of_views = {"winner": "map", "curve_x": "curve", "row_pixels": "rows"}
     assert {name: name in snapshot.arrays for name in of_views} == {name: view == of for name, of in of_views.items()}
-    assert ("point_xy" in snapshot.arrays) == ("journey_x" in snapshot.arrays) == (view != "rows")
+    assert (
+        ("point_xy" in snapshot.arrays) == ("journey_x" in snapshot.arrays) == (view in ("map", "curve", "projection"))
+    )
     assert set(snapshot.header) >= HEADER
     json.dumps(snapshot.header, allow_nan=False)
     assert (snapshot.view, snapshot.kind, snapshot.num_runs, snapshot.num_experts) == (view, TASK_INFO[task].kind, 2, 8)
@@ -107,7 +109,7 @@ def test_a_snapshot_names_what_it_does_not_hold() -> None:
         _ = training.snapshot().winner
     with pytest.raises(ValueError, match=r"a picture must be one of first_choice, .*: got map"):
         training.snapshot(want=("map",))
-    assert {*PICTURES, *OF_THE_PROBE} == set(PICTURE_NAMES)
+    assert {*PICTURES, *OF_THE_PROBE, *OF_THE_GIVEN} == set(PICTURE_NAMES)
 
 
 # ---- pictures --------------------------------------------------------------------------------------------------
