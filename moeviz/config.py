@@ -14,7 +14,15 @@ from typing import Any
 from moeviz import rules
 from moeviz.knob import Knob, Value, knob, knobs_of
 from moeviz.rules import ADD_UP, ROUTER_INFO, ROUTER_NAMES, SEATED, Complaint
-from moeviz.task_info import TASK_INFO, TASK_NAMES, task_classes, task_experts, task_levels, whole_inputs
+from moeviz.task_info import (
+    TASK_INFO,
+    TASK_NAMES,
+    only_what_came_before,
+    task_classes,
+    task_experts,
+    task_levels,
+    whole_inputs,
+)
 
 LOSS_NAMES = ("squared", "switch", "gshard", "importance", "load", "importance_load", "z", "entropy")
 EXPERT_NAMES = ("mlp", "linear", "conv", "transformer")
@@ -273,6 +281,6 @@ def _check_names(changes: Mapping[str, Value]) -> None:
 
 KNOBS: dict[str, Knob] = knobs_of(RunConfig)
 RULES: tuple[rules.Rule, ...] = (
-    rules.only_where_used(KNOBS.values()), *rules.BETWEEN_KNOBS, task_classes,
+    only_what_came_before, rules.only_where_used(KNOBS.values()), *rules.BETWEEN_KNOBS, task_classes,
     task_experts, whole_inputs, task_levels,
 )  # fmt: skip

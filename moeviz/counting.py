@@ -29,7 +29,7 @@ class Layer:
     top_k: int = knob(
         2, low=1, high=MOST_EXPERTS, label="Active experts (k)", help="How many of them work on each token."
     )
-    width: int = knob(64, low=8, high=256, scale="log", label="Width (D)", help="Numbers of one token, in and out.")
+    width: int = knob(128, low=8, high=256, scale="log", label="Width (D)", help="Numbers of one token, in and out.")
     hidden_width: int = knob(
         256, low=8, high=512, scale="log", label="Hidden units (H)", help="Of each expert, between its two matrices."
     )

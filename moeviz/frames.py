@@ -17,9 +17,9 @@ paused | diverged, `speed` slow | watch | fast, `reason` (a sentence, or null), 
 choice depends on its batch: seats are limited, experts choose, tokens are mixed, or a second choice is skipped at
 random; maps, curves and the probe then show the preference for a token by itself: nobody queues or is skipped, and
 where tokens are compared or mixed, it is with the test tokens).
-Header, about the task: `task`, `kind`, `view` map | curve | projection | rows, `extent`, `metric_name`, `lo` and `hi`
-(values that regression pictures are shaded between), `num_runs` R, `num_experts` N (of the run that has most; in arrays
-the experts that another does not have are NaN or 0), `num_shared` experts beside them, `num_outputs` O.
+Header, about the task: `task`, `kind`, `view` map | curve | projection | rows | text, `extent`, `metric_name`, `lo`,
+`hi` (values that regression pictures are shaded between), `num_runs` R, `num_experts` N (of the run that has most; in
+arrays the experts that another does not have are NaN or 0), `num_shared` experts beside them, `num_outputs` O.
 Header, a list with one entry per run: `experts` (its own N), `router`, `balance_loss`, `top_k`, `balance_coef`,
 `renormalized` (a token's weights add up to 1), `weights` and `choice` (how these come about, and who decides: see
 moeviz.rules), `task_loss`, `balance_loss_value` (raw), `train_metric`, `test_loss`, `test_metric`, `cv_load`,
@@ -87,6 +87,20 @@ row by row from the upper left:
                    no limit); seating_load, seating_importance f4[R,N]; seating_loss f4[R,L] (raw, in
                    the order of moeviz.rules.BALANCED_VALUES); seating_dropped f4[R,2] (share of choices; and by a gate
                    that chooses at random; NaN without a limit); seating_unserved f4[R,1] (share of tokens)
+    text           of one test window of W characters of each of S kinds of text, by layer L: text_char i4[R,S,W] (code
+                   points; U+FFFD = not in the alphabet); text_segment u1[R,S]; text_expert u1[R,L,S,W] (the kept expert
+                   with the largest weight; none kept: the first choice); text_kept u1[R,L,S,W] (1 = any choice kept);
+                   text_prob u1[R,L,S,W,N] (gate probability × 255)
+    text_tables    of the measured test text, by layer: text_kind_share f4[R,L,N,S], text_class_share f4[R,L,N,6] (of
+                   each kind of text, or of character, the share by first choice; see CHARACTER_CLASSES in
+                   moeviz.task_info); text_match f4[R,L,2] (normalized mutual information of expert and kind of text, of
+                   expert and kind of character); text_repeat f4[R,L,2] (share of neighbors with one first choice; by
+                   chance); text_load f4[R,L,N]; text_baseline f4[R,2] (loss of the unigram, of the bigram)
+    samples        sample_char i4[R,S,G] (prompts, continued by the model); sample_prompt i4[R,1] (their length)
+    own_text       of a visitor's text, T characters: own_char i4[R,T]; own_expert u1[R,L,T]; own_prob u1[R,L,T,N]
+                   (× 255)
+Where a model has several layers, `load`, `mean_prob` and all else of each expert are means over them; so are `cv_load`,
+`specialization`, `cv_importance`, `max_violation` and `load_entropy`, each measured layer by layer.
 """
 
 from __future__ import annotations
@@ -103,7 +117,7 @@ MAGIC = b"MOE1"
 DTYPES: dict[str, np.dtype[Any]] = {name: np.dtype(f"<{name}") for name in ("u1", "i2", "i4", "f4")}
 PICTURES = (
     "first_choice", "confidence", "prediction", "gate", "expert_output", "choices", "points", "batch", "groups",
-    "curve", "history", "journey", "rows", "seating", "trails", "skill",
+    "curve", "history", "journey", "rows", "seating", "trails", "skill", "text", "text_tables", "samples", "own_text",
 )  # fmt: skip
 """What a client may ask for; each name adds its own arrays to the ones that every frame carries."""
 

@@ -6,12 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from moeviz.axes import over
+from moeviz.chain import divide
 from moeviz.deciding import Question, RouterOptions, RoutingKnobs, decide
 from moeviz.dispatch import DISPATCH, OneKind, every_output, mixed
 from moeviz.experts import EXPERTS, ExpertKind, Parameters, Shapes, unpack
@@ -49,6 +51,7 @@ class MoE:
     num_shared: int = 0
     tokens_per_input: int = 1
     route_by: str = "token"
+    num_layers: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         if self.kind.whole and self.route_by != "input":
@@ -89,6 +92,11 @@ class MoE:
         """P: how many numbers one row has, padding included."""
         numbers = self.gate_width + sum(math.prod(shape) for shape in self.expert_shapes.values())
         return numbers + -numbers % ALIGN
+
+    @property
+    def is_gate_P(self) -> Bool[Tensor, " P"]:
+        """Which of a row's numbers are the gate's."""
+        return torch.arange(self.row_width) < self.gate_width
 
     @property
     def layer(self) -> MoE:
@@ -237,7 +245,8 @@ class MoE:
 
     def _divide(self, rows_REP: Float[Tensor, "R E P"]) -> tuple[Float[Tensor, "R E P1"], Float[Tensor, "R E P2"]]:
         """The gate's numbers and the experts' numbers of each row."""
-        return rows_REP.split([self.gate_width, rows_REP.shape[-1] - self.gate_width], dim=-1)
+        gate_rows_REP, expert_rows_REP = divide(rows_REP, self.gate_width)
+        return gate_rows_REP, expert_rows_REP
 
     def flops(self, num_experts: int, k: int) -> int:
         """Floating-point operations for one token in the sparse form: the gate for all, k experts, and the shared."""

@@ -9,9 +9,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from moeviz.deciding import RoutingKnobs
@@ -54,6 +55,7 @@ class Transformer:
     input_width: int
     output_width: int
     tokens_per_input: int
+    num_layers: ClassVar[int] = 1
 
     @property
     def dispatch(self) -> str:
@@ -81,6 +83,11 @@ class Transformer:
     def num_own_rows(self) -> int:
         """How many rows they take, each as wide as an expert's."""
         return -(-self.num_own // self.layer.row_width)  # rounded up
+
+    @property
+    def is_gate_P(self) -> Bool[Tensor, " P"]:
+        """Which of a row's numbers are the gate's."""
+        return self.layer.is_gate_P
 
     # ---- parameters -----------------------------------------------------------------------------------------------
 
@@ -173,6 +180,3 @@ class Transformer:
     def num_active_parameters(self, num_experts: int, k: int) -> int:
         """Parameters that one token uses: those of the layer, and all of the block around it."""
         return self.layer.num_active_parameters(num_experts, k) + self.num_own
-
-
-Model = MoE | Transformer

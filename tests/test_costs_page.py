@@ -71,9 +71,9 @@ def charts(app: AppTest) -> dict[str, Any]:
 
 def test_counts_are_there_at_once_and_times_at_a_button(pretended: type[PretendedMeasurement]) -> None:
     app = healthy(visit())
-    assert "| Parameters, all in memory | 530,432 |" in said(app) and "pays" not in said(app)
-    # 3 · 2 · 1024 · (16·64 + 2·2·64·256)
-    assert "408{,}944{,}640" in said(app)
+    assert "| Parameters, all in memory | 1,056,768 |" in said(app) and "pays" not in said(app)
+    # 3 · 2 · 1024 · (16·128 + 2·2·128·256)
+    assert "817{,}889{,}280" in said(app)
     assert {trace["mode"] for trace in charts(app)["N"]["data"]} == {"lines"}
     healthy(app.button(key="measure").click().run())
     assert "**With k = 2, sparse pays from N = 2 on:** at N = 64 the dense form takes 5.3 times as long." in said(app)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from moeviz.axes import PerRun
 from moeviz.config import EXPERT_NAMES, ROUTING_LEVELS, TASK_INFO, RunConfig
+from moeviz.dispatch import LARGE
 from moeviz.experts import unpack
 from moeviz.losses import LOSSES
 from moeviz.model import MoE, RoutingKnobs
@@ -88,7 +89,9 @@ def by_definition(model: MoE, rows_REP: Tensor, x_RTD: Tensor, routing: Routing)
 
 @pytest.mark.parametrize("router", ROUTER_NAMES)
 @pytest.mark.parametrize(("expert", "level"), ALLOWED)
-def test_dense_and_sparse_are_the_definition(expert: str, level: str, router: str) -> None:
+def test_dense_and_sparse_are_the_definition(
+    expert: str, level: str, router: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = layer(router, expert, level, num_shared=1)
     rows_REP = model.fresh_rows(range(RUNS), EXPERT_COUNT)
     rows_REP = (rows_REP + 0.1 * drawn(*rows_REP.shape, seed=9)).requires_grad_()
@@ -101,7 +104,8 @@ def test_dense_and_sparse_are_the_definition(expert: str, level: str, router: st
         assert (routing.chosen_TE & ~routing.kept_TE).any() and routing.kept_TE.any()
     expected_RTD = by_definition(model, rows_REP, x_RTD, routing)
     gradients = torch.autograd.grad((expected_RTD * weight_RTD).sum(), (rows_REP, x_RTD))
-    for dispatch in ("dense", "sparse"):
+    for dispatch, large in (("dense", LARGE), ("sparse", LARGE), ("sparse", 1)):  # the last: experts one by one
+        monkeypatch.setattr("moeviz.dispatch.LARGE", large)
         y_RTD, _ = replace(model, dispatch=dispatch)(rows_REP, x_RTD, knobs)
         assert torch.allclose(y_RTD, expected_RTD, rtol=1e-10, atol=1e-12)
         found = torch.autograd.grad((y_RTD * weight_RTD).sum(), (rows_REP, x_RTD))
@@ -255,14 +259,27 @@ def test_seats_and_draws_are_counted_in_inputs() -> None:
     assert seats.seating_kept.shape == (1, 16, 4) and seats.seating_places.tolist() == [[8]]  # ⌈2 · 16 / 4⌉
 
 
-@pytest.mark.parametrize("config", [LAYERS, LAYERS.with_(router="expert_choice"), ROWS.with_(capacity_factor=0.5)])
+@pytest.mark.parametrize("config", [LAYERS.with_(capacity_factor=0.5), LAYERS.with_(router="expert_choice")])
 def test_dense_and_sparse_train_alike(config: RunConfig) -> None:
     ends = []
     for dispatch in ("dense", "sparse"):
         training = Training([config.with_(dispatch=dispatch)], dtype=DOUBLE)
-        training.step(6)
+        training.step(4)
         ends.append(training.rows_REP)
     assert (ends[0] - ends[1]).abs().max() < 1e-9
+
+
+def test_the_dispatch_is_decided_by_all_the_work_that_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    # two runs of 16 inputs of 8 tokens; 2·(4·16² + 2·8·16 + 2·6·16) operations for one of them
+    asked: list[tuple[Any, ...]] = []
+
+    def resolve(*values: Any) -> str:
+        asked.append(values)
+        return "dense"
+
+    monkeypatch.setattr("moeviz.training.reading.dispatch.resolve", resolve)
+    Training([LAYERS, LAYERS.with_(seed=1)])
+    assert asked == [("auto", torch.device("cpu"), 2 * 16 * 8, 4, 1, 2944)]
 
 
 # ---- dense twins ---------------------------------------------------------------------------------------------------

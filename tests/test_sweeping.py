@@ -121,6 +121,12 @@ def test_few_runs_are_cut_so_that_no_core_idles_and_long_ones_so_that_little_is_
     assert [len(piece) for piece in cut(twelve, 1_000_000, num_workers=1)] == [FEWEST] * 3
 
 
+def test_a_transformer_layer_takes_as_long_as_an_mlp_that_multiplies_as_much() -> None:
+    # attention's four matrices of 16 by 16 are 1024 weights, as many as 32 hidden units have
+    rows = RunConfig(task="digit_rows", route_by="input")
+    assert seconds([rows.with_(expert="transformer")], 9) == seconds([rows.with_(hidden_width=8 + 32)], 9)
+
+
 # ---- each run is the run alone --------------------------------------------------------------------------------------
 
 NUMBERS = ("test_metric", "test_loss", "cv_load", "specialization")

@@ -8,6 +8,7 @@ from moeviz.tasks.images import digit_rows, digits
 from moeviz.tasks.linear import linear_clusters
 from moeviz.tasks.points import checkerboard, circle, clusters, clusters_unequal, gauss, moons, spiral, xor
 from moeviz.tasks.surfaces import bumps, piecewise, plane
+from moeviz.tasks.text import languages
 
 __all__ = ["TASKS", "Split", "TaskData"]
 
@@ -26,4 +27,5 @@ TASKS: dict[str, Callable[[RunConfig], TaskData]] = {
     "digits": digits,
     "linear_clusters": linear_clusters,
     "digit_rows": digit_rows,
+    "languages": languages,
 }

@@ -47,13 +47,9 @@ class Training(GoingBack):
     """
 
     def __init__(
-        self,
-        configs: Sequence[RunConfig],
-        *,
-        dtype: torch.dtype = torch.float32,
-        record_every: int = 10,
+        self, configs: Sequence[RunConfig], *, dtype: torch.dtype = torch.float32, record_every: int = 10,
         tape_limit: int = LIMIT,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.configs = tuple(configs)
         knobs.check_one_shape(self.configs)
         self.device = devices.resolve(self.configs[0].device)
@@ -135,7 +131,8 @@ class Training(GoingBack):
     def batch(self) -> Batch:
         """What the next step trains on."""
         x_RTD, target = self.data.batch(self.current_step)
-        size = x_RTD.shape[1] * reading.units_per_input(self.configs), self.model.layer.input_width
+        num_units = x_RTD.shape[1] * reading.units_per_input(self.configs) * self.model.num_layers
+        size = num_units, self.model.layer.input_width
         return Batch(x_RTD, target, batch.draws(self.configs, self.current_step, size, x_RTD))
 
     def advance(self, after: Progress) -> None:

@@ -7,10 +7,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 
-def cross_entropy(y_RTO: Float[Tensor, "R T O"], target_RT: Int[Tensor, "R T"]) -> Float[Tensor, " R"]:
+def cross_entropy(y_RTO: Float[Tensor, "R ... O"], target_RT: Int[Tensor, "R ..."]) -> Float[Tensor, " R"]:
     """Mean over tokens of −log softmax(y)[target]; log(number of classes) when nothing is known."""
-    loss_I = torch.nn.functional.cross_entropy(y_RTO.flatten(0, 1), target_RT.flatten(), reduction="none")
-    return loss_I.view_as(target_RT).mean(-1)
+    loss_I = torch.nn.functional.cross_entropy(y_RTO.flatten(0, -2), target_RT.flatten(), reduction="none")
+    return loss_I.view(len(target_RT), -1).mean(-1)
 
 
 def squared_error(y_RTO: Float[Tensor, "R T O"], target_RTO: Float[Tensor, "R T O"]) -> Float[Tensor, " R"]:
@@ -18,9 +18,9 @@ def squared_error(y_RTO: Float[Tensor, "R T O"], target_RTO: Float[Tensor, "R T 
     return (y_RTO - target_RTO).square().mean((-1, -2))
 
 
-def accuracy(y_RTO: Float[Tensor, "R T O"], target_RT: Int[Tensor, "R T"]) -> Float[Tensor, " R"]:
+def accuracy(y_RTO: Float[Tensor, "R ... O"], target_RT: Int[Tensor, "R ..."]) -> Float[Tensor, " R"]:
     """Share of tokens whose largest output is the target class."""
-    return (y_RTO.argmax(-1) == target_RT).to(y_RTO.dtype).mean(-1)
+    return (y_RTO.argmax(-1) == target_RT).to(y_RTO.dtype).flatten(1).mean(-1)
 
 
 def r_squared(y_RTO: Float[Tensor, "R T O"], target_RTO: Float[Tensor, "R T O"]) -> Float[Tensor, " R"]:
@@ -29,4 +29,7 @@ def r_squared(y_RTO: Float[Tensor, "R T O"], target_RTO: Float[Tensor, "R T O"])
     return 1 - squared_error(y_RTO, target_RTO) / spread_R
 
 
-OBJECTIVES = {"classification": (cross_entropy, accuracy, "accuracy"), "regression": (squared_error, r_squared, "R²")}
+OBJECTIVES = {
+    "classification": (cross_entropy, accuracy, "accuracy"), "regression": (squared_error, r_squared, "R²"),
+    "text": (cross_entropy, accuracy, "accuracy"),
+}  # fmt: skip

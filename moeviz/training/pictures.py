@@ -19,7 +19,7 @@ from moeviz.rules import ROUTER_INFO
 from moeviz.tasks import TASKS, TaskData
 from moeviz.training import history, rows
 from moeviz.training.data import Tokens
-from moeviz.training.evaluation import segments
+from moeviz.training.evaluation import match, segments
 
 if TYPE_CHECKING:
     from moeviz.training.core import Training
@@ -175,7 +175,8 @@ def groups(training: Training) -> Arrays:
     joint_RES = metrics.joint_share(routing, segments(training), count)
     generators = (stream(training.configs[0].seed, "shuffle", each) for each in range(SHUFFLES))
     orders = [torch.randperm(tokens.count, generator=each).to(training.device) for each in generators]
-    by_chance = [metrics.specialization(routing, segments(training, order_T), count) for order_T in orders]
+    layers = training.model.num_layers
+    by_chance = [match(routing, segments(training, order_T), count, layers) for order_T in orders]
     return {
         "group_share": _floats(joint_RES / joint_RES.sum(-2, keepdim=True).clamp(min=1e-12)),
         "group_baseline": _floats(torch.stack(by_chance).mean(0)),
@@ -293,6 +294,7 @@ PLANE = ("map", "curve", "projection")  # views where a token is a point
 NEEDS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(MAPS, ("map",)), **dict.fromkeys(("points", "choices", "batch", "journey", "skill"), PLANE),
     "curve": ("curve",), "rows": ("rows",),
+    **dict.fromkeys(("text", "text_tables", "samples", "own_text"), ("text",)),
 }  # fmt: skip
 PICTURES: dict[str, Callable[[Training], Arrays]] = {
     "first_choice": first_choice, "confidence": confidence, "prediction": prediction, "gate": gate,

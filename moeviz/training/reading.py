@@ -11,22 +11,27 @@ from torch import Tensor
 from moeviz import dispatch, metrics, routers
 from moeviz.axes import PerRun, side_by_side
 from moeviz.config import TASK_INFO, RunConfig
+from moeviz.decoder import Decoder, Model
 from moeviz.experts import EXPERTS
 from moeviz.model import MoE, RouterOptions, RoutingKnobs
 from moeviz.rules import ROUTER_INFO
 from moeviz.tasks import TaskData
 from moeviz.training.step import Numbers
-from moeviz.transformer import Model, Transformer
+from moeviz.transformer import Transformer
+
+DECODER_LAYERS, DECODER_HEADS = 2, 4  # of a language model
 
 
 def model(configs: Sequence[RunConfig], task: TaskData, device: torch.device) -> Model:
-    """The model of these runs, which agree in all that decides its shape: the layer, or where an input is several
-    tokens a Transformer around it."""
+    """The model of these runs, which agree in all that decides its shape: the layer; where an input is several tokens
+    a Transformer around it; for text a decoder."""
     input_width, tokens = task.train.x_TD.shape[-1], tokens_per_input(configs)
     if tokens == 1:
         return _layer(configs, input_width, task.num_outputs, device)
-    width = TASK_INFO[configs[0].task].width
-    layer = _layer(configs, width, width, device)
+    info = TASK_INFO[configs[0].task]
+    layer = _layer(configs, info.width, info.width, device)
+    if info.view == "text":
+        return Decoder(layer, DECODER_LAYERS, DECODER_HEADS, task.num_outputs)
     return Transformer(layer, input_width, task.num_outputs, tokens)
 
 

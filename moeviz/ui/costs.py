@@ -121,7 +121,8 @@ def _say(layer: Layer, found: Measurement | None, seconds: Seconds) -> None:
         st.caption(
             f"Measured on this machine ({found.machine}), forward and backward pass of the layer with its gate, "
             f"without an optimizer: {times}; on a CPU, the time that it works for this alone. Lines: counted "
-            "operations at the speed of the plain network of equal active parameters."
+            "operations at the speed of the plain network of equal active parameters; what lies above its line is "
+            "other work than products: memory, the gate, sorting."
         )
 
 
@@ -203,6 +204,11 @@ def _table(layer: Layer, seconds: Seconds, really_kept: dict[Case, int]) -> None
         f"{active_parameters(layer, 'sparse'):,}, but all {parameters(layer, 'sparse'):,} stay in memory, since the "
         "next token may choose any expert."
     )
+    if really_kept:
+        st.caption(
+            "In the sparse form autograd keeps a little more than backward needs: it also keeps the weighted outputs "
+            "which it adds up, and where experts are small, copies of their weights and padding."
+        )
     numbers = asdict(layer) | {"flops": f"{flops(layer, 'sparse'):,}".replace(",", "{,}")}
     st.caption(
         f"Operations of a sparse step: {FORMULA % numbers}. A backward pass takes two products for each of the forward "

@@ -56,8 +56,8 @@ def knobs(config: RunConfig, *names: str, captions: bool = False, only: Collecti
 
 def of_task(config: RunConfig, name: str) -> tuple[str, ...]:
     """The choices of a knob that the task leaves."""
-    info = TASK_INFO[config.task]
-    return {"expert": info.experts, "route_by": info.levels}.get(name, KNOBS[name].choices)
+    info, shared = TASK_INFO[config.task], tuple(task for task, each in TASK_INFO.items() if not each.page)
+    return {"expert": info.experts, "route_by": info.levels, "task": shared}.get(name, KNOBS[name].choices)
 
 
 def router_knobs(config: RunConfig) -> list[str]:

@@ -7,6 +7,7 @@ import { decodeFrame } from './frame.js';
 import { Journey } from './journey.js';
 import { Keys } from './keys.js';
 import { Lab } from './lab.js';
+import { Language } from './language.js';
 import { build, placeBelow } from './layout.js';
 import { Calm } from './numbers.js';
 import { Measured } from './measured.js';
@@ -25,7 +26,7 @@ import { Twins } from './twins.js';
 
 const greeted = new Set(); // tokens of runs that this page has met
 const warmed = new Set(); // ... and of those that were asked for their first steps
-const LAYOUTS = { playground: Playground, twins: Twins, journey: Journey, routers: Routers, methods: Methods, lab: Lab };
+const LAYOUTS = { playground: Playground, twins: Twins, journey: Journey, routers: Routers, methods: Methods, lab: Lab, language: Language };
 const DRAWN_FROM = { curve: ['curve'], projection: ['choices'], rows: ['rows'] }; // a map: what its picture wants
 const EVERYTHING = ['rows', 'points', 'choices', 'groups', 'history', ...Object.values(PICTURES).flatMap(({ want }) => want)];
 const AT_ONCE = 50; // steps that a run can be asked for in one message
