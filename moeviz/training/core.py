@@ -131,9 +131,9 @@ class Training(GoingBack):
     def batch(self) -> Batch:
         """What the next step trains on."""
         x_RTD, target = self.data.batch(self.current_step)
-        num_units = x_RTD.shape[1] * reading.units_per_input(self.configs) * self.model.num_layers
-        size = num_units, self.model.layer.input_width
-        return Batch(x_RTD, target, batch.draws(self.configs, self.current_step, size, x_RTD))
+        units = x_RTD.shape[1] * reading.units_per_input(self.configs) * self.model.num_layers
+        drawn = batch.draws(self.configs, self.current_step, (units, self.model.layer.input_width), x_RTD)
+        return Batch(x_RTD, target, drawn)
 
     def advance(self, after: Progress) -> None:
         """Take over what a step has made of `progress`."""
@@ -289,8 +289,7 @@ class Training(GoingBack):
 
         Without `fresh`, losses, metrics and loads may be those of the last record; pictures are always of this step.
         """
-        record = self.measure(fresh)
-        return take(self, want, probe, given, record, self._details)
+        return take(self, want, probe, given, self.measure(fresh), self._details)
 
     def measure(self, fresh: bool = True) -> Record:
         """Losses, metrics and loads of the present weights, measured once for each step and setting of the knobs.
