@@ -23,11 +23,11 @@ class TaskInfo:
     tokens_per_input: int = 1  # of how many parts each input is made
     levels: tuple[str, ...] = ("token",)  # what the gate may see: each of these parts, …
     experts: tuple[str, ...] = ("mlp", "linear")  # the kinds that can compute it
-    width: int = 16  # of the hidden state, where a Transformer is around the layer
     measured: int = 1024  # at most so many train and as many test inputs are measured
     page: str = ""  # the only page that shows it, if it has one of its own
     segments: tuple[str, ...] = ()  # what the hidden kinds are called, if they have names
     causal: bool = False  # whether what comes later must not decide about what came before
+    width: int = 16  # of the hidden state, where a Transformer is around the layer
 
 
 TASK_INFO: dict[str, TaskInfo] = {
@@ -59,8 +59,8 @@ TASK_INFO: dict[str, TaskInfo] = {
     ),
     "languages": TaskInfo(
         "Languages", "A decoder reads six kinds of text, character by character, and guesses the next one.", "text",
-        "text", (0, 0), tokens_per_input=64, levels=("token", "context"), width=64, measured=36, causal=True,
-        page="language",
+        "text", (0, 0), tokens_per_input=64, levels=("token", "context"), measured=36, causal=True, page="language",
+        width=64,
         segments=("English prose", "Python code", "sums", "German names", "Russian names", "Greek names"),
     ),
 }  # fmt: skip

@@ -17,7 +17,7 @@ from moeviz.ui.visitor import live_run
 
 config = turned(opens_as("language", LEARNS_TEXT))
 left, right = st.columns([1, 3.6], gap="medium")
-with left:
+with left, st.container(key="first_knobs"):
     st.markdown("##### Do experts specialize? A language model learns to guess the next character.")
     language.gate_sees(config)
     language.starts()

@@ -47,13 +47,9 @@ class Training(GoingBack):
     """
 
     def __init__(
-        self,
-        configs: Sequence[RunConfig],
-        *,
-        dtype: torch.dtype = torch.float32,
-        record_every: int = 10,
+        self, configs: Sequence[RunConfig], *, dtype: torch.dtype = torch.float32, record_every: int = 10,
         tape_limit: int = LIMIT,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.configs = tuple(configs)
         knobs.check_one_shape(self.configs)
         self.device = devices.resolve(self.configs[0].device)
@@ -135,9 +131,9 @@ class Training(GoingBack):
     def batch(self) -> Batch:
         """What the next step trains on."""
         x_RTD, target = self.data.batch(self.current_step)
-        num_tokens = x_RTD.shape[1] * reading.units_per_input(self.configs) * self.model.num_layers
-        size = num_tokens, self.model.layer.input_width
-        return Batch(x_RTD, target, batch.draws(self.configs, self.current_step, size, x_RTD))
+        units = x_RTD.shape[1] * reading.units_per_input(self.configs) * self.model.num_layers
+        drawn = batch.draws(self.configs, self.current_step, (units, self.model.layer.input_width), x_RTD)
+        return Batch(x_RTD, target, drawn)
 
     def advance(self, after: Progress) -> None:
         """Take over what a step has made of `progress`."""
@@ -295,8 +291,7 @@ class Training(GoingBack):
 
         Without `fresh`, losses, metrics and loads may be those of the last record; pictures are always of this step.
         """
-        record = self.measure(fresh)
-        return take(self, want, probe, given, record, self._details)
+        return take(self, want, probe, given, self.measure(fresh), self._details)
 
     def measure(self, fresh: bool = True) -> Record:
         """Losses, metrics and loads of the present weights, measured once for each step and setting of the knobs.

@@ -26,13 +26,12 @@ def model(configs: Sequence[RunConfig], task: TaskData, device: torch.device) ->
     """The model of these runs, which agree in all that decides its shape: the layer; where an input is several tokens
     a Transformer around it; for text a decoder."""
     input_width, tokens = task.train.x_TD.shape[-1], tokens_per_input(configs)
-    width = TASK_INFO[configs[0].task].width
-    if TASK_INFO[configs[0].task].view == "text":
-        layer = _layer(configs, width, width, device)
-        return Decoder(layer, DECODER_LAYERS, DECODER_HEADS, task.num_outputs)
     if tokens == 1:
         return _layer(configs, input_width, task.num_outputs, device)
-    layer = _layer(configs, width, width, device)
+    info = TASK_INFO[configs[0].task]
+    layer = _layer(configs, info.width, info.width, device)
+    if info.view == "text":
+        return Decoder(layer, DECODER_LAYERS, DECODER_HEADS, task.num_outputs)
     return Transformer(layer, input_width, task.num_outputs, tokens)
 
 

@@ -121,7 +121,8 @@ def _say(layer: Layer, found: Measurement | None, seconds: Seconds) -> None:
         st.caption(
             f"Measured on this machine ({found.machine}), forward and backward pass of the layer with its gate, "
             f"without an optimizer: {times}; on a CPU, the time that it works for this alone. Lines: counted "
-            "operations at the speed of the plain network of equal active parameters."
+            "operations at the speed of the plain network of equal active parameters; what lies above its line is "
+            "other work than products: memory, the gate, sorting."
         )
 
 

@@ -56,8 +56,8 @@ def knobs(config: RunConfig, *names: str, captions: bool = False, only: Collecti
 
 def of_task(config: RunConfig, name: str) -> tuple[str, ...]:
     """The choices of a knob that the task leaves."""
-    info = TASK_INFO[config.task]
-    return {"expert": info.experts, "route_by": info.levels}.get(name, KNOBS[name].choices)
+    info, shared = TASK_INFO[config.task], tuple(task for task, each in TASK_INFO.items() if not each.page)
+    return {"expert": info.experts, "route_by": info.levels, "task": shared}.get(name, KNOBS[name].choices)
 
 
 def router_knobs(config: RunConfig) -> list[str]:
@@ -117,8 +117,7 @@ def _widget(knob: Knob, config: RunConfig, only: Collection[str] = ()) -> None:
         st.toggle(knob.label, help=knob.help, key=key)
     elif knob.choices:
         labels = dict(zip(knob.choices, knob.choice_labels, strict=False)) or {n: i.label for n, i in TASK_INFO.items()}
-        wanted = only or [each for each in knob.choices if each not in TASK_INFO or not TASK_INFO[each].page]
-        choices = [choice for choice in of_task(config, knob.name) if choice in wanted]
+        choices = [choice for choice in of_task(config, knob.name) if choice in (only or knob.choices)]
         _keep_value(key, choices)
         st.selectbox(
             knob.label, choices, help=knob.help, key=key, format_func=lambda choice: labels.get(choice, choice)
