@@ -270,8 +270,7 @@ class Training(GoingBack):
     def history(self) -> pandas.DataFrame:
         """One row per run and recorded step; `attrs` tells the device and the dispatch (or both, in order) that ran.
 
-        Every tenth step is recorded (`record_every`). A long run keeps at most 1,024 of them: the newest 128, and of
-        those before every second, then every fourth, and so on, so that they still span all of it.
+        Of a long run at most 1,024 steps are kept: the newest 128, and of all before every second, then fourth, and on.
         """
         frame = history.table(self.records)
         ran = dict.fromkeys(record.dispatch for record in self.records)
@@ -281,8 +280,7 @@ class Training(GoingBack):
     @property
     def marks(self) -> list[tuple[int, str, list[int]]]:
         """What was turned, at which step and in which runs, for the time charts."""
-        texts = [(turn.step, each) for turn in self.turns for each in turn.labels.values()]
-        return [(step, text, runs) for step, each in texts for text, runs in each.items()]
+        return [(turn.step, *said) for turn in self.turns for each in turn.labels.values() for said in each.items()]
 
     def snapshot(
         self, want: Sequence[str] = (), probe: Place | None = None, given: Given | None = None, *, fresh: bool = True
