@@ -13,7 +13,6 @@ import torch
 from moeviz import device as devices
 from moeviz.config import TASK_INFO, RunConfig, Value
 from moeviz.experts import Parameters
-from moeviz.losses import LOSSES
 from moeviz.model import RoutingKnobs
 from moeviz.training import batch, history, knobs, population, reading, treating
 from moeviz.training.adam import Adam
@@ -218,7 +217,7 @@ class Training(GoingBack):
         self._measured = None
         self.model = reading.model(self.configs, self.data.tasks[0], self.device)
         self.dispatch = self.model.dispatch
-        self.balance_loss = LOSSES[self.configs[0].balance_loss]
+        self.balance_loss = reading.balance_loss(self.configs[0].balance_loss, self.configs[0].task)
         like = torch.zeros((), device=self.device, dtype=self.dtype)
         self._numbers = reading.numbers(self.configs, like)
         if any(self.treated):
