@@ -86,8 +86,8 @@ row by row from the upper left:
     pairs          of the same items, with P = the picture and L names: pair_share f4[R,N,P] (of a part's tokens, by
                    first choice); pair_owner u1[R,N] (0 nobody's expert, 1 of pictures, 2 of words, 3 of both);
                    pair_expert u1[R,M,36] (who serves each token); pair_item i2[R,1] (the item at the probe, x);
-                   pair_picture i2[R,L,5], pair_picture_score f4[R,L,5] (the pictures nearest to its name, and cosines);
-                   pair_name, pair_name_score [R,L,5] (the names nearest to its picture)
+                   pair_picture i2[R,L,5] and pair_picture_score f4[R,L,5] (the pictures nearest to its name, and
+                   cosines); pair_name, pair_name_score [R,L,5] (the names nearest to its picture)
     found          of the visitor's own word: found_words u1[B] (JSON, its tokens); found_expert u1[R,4]; found_picture
                    i2[R,5]; found_score f4[R,5]
     seating        of the first train tokens, T of them, as a batch of their own in training: seating_prob,

@@ -193,7 +193,7 @@ def _table(layer: Layer, seconds: Seconds, really_kept: dict[Case, int]) -> None
     if any(case in seconds for case in cases.values()):
         times = [seconds.get(case) for case in cases.values()]
         rows["Time of a step, measured"] = ["" if each is None else f"{each.median * 1e3:.1f} ms" for each in times]
-    head = ["", f"sparse: {layer.top_k} of {layer.num_experts}", f"dense: all {layer.num_experts}"]
+    head = ["Count", f"sparse: {layer.top_k} of {layer.num_experts}", f"dense: all {layer.num_experts}"]
     head += [f"{FORMS[form]} parameters" for form in NETWORKS]
     lines = [head, ["---", *["---:"] * len(FORMS)], *([name, *row] for name, row in rows.items())]
     with st.container(key="cost_table"):

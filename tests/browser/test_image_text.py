@@ -1,4 +1,4 @@
-"""The page Image and text: unseen emoji, who serves them, and what is found for a name, a picture and one's own word."""
+"""The page Image and text: unseen emoji, who serves them, and what is found for a name, a picture and a word."""
 
 from __future__ import annotations
 
