@@ -23,6 +23,9 @@ class TaskInfo:
     tokens_per_input: int = 1  # of how many parts each input is made
     levels: tuple[str, ...] = ("token",)  # what the gate may see: each of these parts, …
     experts: tuple[str, ...] = ("mlp", "linear")  # the kinds that can compute it
+    width: int = 16  # of the hidden state, where a Transformer is around the layer
+    class_names: tuple[str, ...] = ()  # where a number does not say it
+    segment_names: tuple[str, ...] = ()
 
 
 TASK_INFO: dict[str, TaskInfo] = {
@@ -50,6 +53,13 @@ TASK_INFO: dict[str, TaskInfo] = {
         "Digit rows",
         "A Transformer reads digits: each of 8 rows is a token, joined by attention. A batch counts digits.",
         view="rows", classes=(10, 10), own_classes=10, tokens_per_input=8,
+    ),
+    "pictures": TaskInfo(
+        "Pictures", "Handwritten digits, textures and photographs of 16×16 pixels, cut into 16 patches.",
+        view="pictures", classes=(16, 16), own_classes=16, tokens_per_input=16, levels=("token", "input"),
+        experts=("mlp", "linear", "conv", "transformer"), width=32,
+        class_names=(*"0123456789", "brick", "grass", "gravel", "temple", "flower", "cat"),
+        segment_names=("digits", "textures", "photographs"),
     ),
 }  # fmt: skip
 TASK_NAMES = tuple(TASK_INFO)

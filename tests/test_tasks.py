@@ -188,9 +188,9 @@ def test_digits_are_read_without_importing_scikit_learn() -> None:
 
 
 def test_missing_scikit_learn_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
-    from moeviz.tasks.images import _pixels_and_labels
+    from moeviz.tasks.images import pixels_and_labels
 
-    _pixels_and_labels.cache_clear()
+    pixels_and_labels.cache_clear()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(
         ValueError, match=r"task=digits needs the package scikit-learn: it is not installed; .* another task"

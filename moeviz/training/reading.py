@@ -18,8 +18,6 @@ from moeviz.tasks import TaskData
 from moeviz.training.step import Numbers
 from moeviz.transformer import Model, Transformer
 
-BLOCK_WIDTH = 16  # of a Transformer's hidden state
-
 
 def model(configs: Sequence[RunConfig], task: TaskData, device: torch.device) -> Model:
     """The model of these runs, which agree in all that decides its shape: the layer, or where an input is several
@@ -27,7 +25,8 @@ def model(configs: Sequence[RunConfig], task: TaskData, device: torch.device) ->
     input_width, tokens = task.train.x_TD.shape[-1], tokens_per_input(configs)
     if tokens == 1:
         return _layer(configs, input_width, task.num_outputs, device)
-    layer = _layer(configs, BLOCK_WIDTH, BLOCK_WIDTH, device)
+    width = TASK_INFO[configs[0].task].width
+    layer = _layer(configs, width, width, device)
     return Transformer(layer, input_width, task.num_outputs, tokens)
 
 

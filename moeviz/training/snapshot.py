@@ -12,7 +12,7 @@ import torch
 
 from moeviz.config import TASK_INFO
 from moeviz.rules import ROUTER_INFO
-from moeviz.training import diverging, pictures, reading, treating
+from moeviz.training import diverging, gallery, pictures, reading, treating
 from moeviz.training.history import Record
 from moeviz.training.journey import journey
 from moeviz.training.learning import skill, trails
@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 Place = tuple[float, float]
 Given = str | tuple[float, ...]
 OF_THE_PROBE = {"journey": journey, "rows": rows}  # pictures of the token at the probe; all others are of the whole run
-PICTURES = pictures.PICTURES | {"seating": seating, "trails": trails, "skill": skill}
-OF_THE_GIVEN: dict[
-    str, Callable[[Training, Given], pictures.Arrays]
-] = {}  # what a model makes of a visitor's own text or picture
+PICTURES = pictures.PICTURES | {
+    "seating": seating, "trails": trails, "skill": skill, "gallery": gallery.gallery, "liked": gallery.liked,
+}  # fmt: skip
+# what a model makes of a visitor's own text or picture
+OF_THE_GIVEN: dict[str, Callable[[Training, Given], pictures.Arrays]] = {"drawn": gallery.drawn}
 PROBED = (*pictures.PLANE, "rows")  # the views in which a probe points at a token
 OF_ALL = {"marks", "probe"}  # lists of a header that do not have one entry for each run
 PER_RUN = (
@@ -105,6 +106,7 @@ def _header(training: Training, record: Record) -> dict[str, Any]:
         "experts": [config.num_experts for config in configs],
         "ids": training.ids_RE.tolist(), "top_k": [config.top_k for config in configs],
         "balance_coef": [config.balance_coef for config in configs],
+        "route_by": [config.route_by for config in configs],
         "renormalized": [config.renormalized for config in configs],
         "weights": [config.weights for config in configs],
         "choice": [ROUTER_INFO[config.router].choice for config in configs],
