@@ -2,15 +2,17 @@
 # make app HOST=0.0.0.0 PORT=8600   ... for a class: prints the address to type and to scan
 # make test         everything but the slow tests        make test-slow   the slow ones
 # make check        lint and types only                  make bench       speed, measured side by side
+# make measure      speed of the pages in a browser, and of a crowd of visitors; says figures, judges none
 
 PYTHON ?= python3
 HOST = localhost
 PORT = 8501
 SIDE_BY_SIDE = -n 2 --dist worksteal
-MEASURED = tests/load tests/test_stage_speed.py
+# many runs trained long: the shapes of their tensors, which the other tests check, are not checked at every call
+UNCHECKED = -o addopts="--strict-markers --strict-config -ra"
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: app test test-slow check bench
+.PHONY: app test test-slow check bench measure
 
 # Streamlit's welcome is hidden: it would ask a server outside for this computer's public address, and ours is better.
 app: .venv/installed-app
@@ -19,12 +21,15 @@ app: .venv/installed-app
 		--logger.hideWelcomeMessage true
 
 test: check
-	.venv/bin/python -m pytest -m "not slow" $(SIDE_BY_SIDE)
+	.venv/bin/python -m pytest -m "not slow and not measured" $(SIDE_BY_SIDE)
 
-# what is measured runs by itself, after all else
+# the crowd has the computer to itself, after all else
 test-slow: .venv/installed-dev
-	.venv/bin/python -m pytest -m slow $(SIDE_BY_SIDE) $(patsubst %,--ignore=%,$(MEASURED))
-	.venv/bin/python -m pytest -m slow $(MEASURED)
+	.venv/bin/python -m pytest -m slow $(UNCHECKED) $(SIDE_BY_SIDE) --ignore=tests/load
+	.venv/bin/python -m pytest -m slow $(UNCHECKED) tests/load
+
+measure: .venv/installed-dev
+	.venv/bin/python -m pytest -m measured $(UNCHECKED) -s
 
 check: .venv/installed-dev
 	.venv/bin/python -m ruff check .

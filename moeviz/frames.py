@@ -11,18 +11,20 @@ the start of the frame, so that a browser reads `new Float32Array(buffer, offset
 Header, per frame: `step`, knob `revision`, `scene` (rises when the points must be asked for again), `state` running |
 paused | diverged, `speed` slow | watch | fast, `reason` (a sentence, or null), `steps_per_second`, `seconds` trained,
 `settled` (it paused by itself), `ghost` (what is drawn gray, in words, or null), `dispatch`, `device`,
-`marks` [[step, "λ 0→10"], [step, "C killed"], …], `tape` {`steps`: those that can be shown again, `end`: the last
-step reached, `megabytes` of the recorded states, `limit` of these}, `probe` [x, y] (view rows: number of the
-digit, and of its row), `limited` (seats are), `batch_dependent` (a token's choice depends on its batch: seats are
-limited, experts choose, tokens are mixed, or a second choice is skipped at random; maps, curves and the probe then show
-the preference for a token by itself: nobody queues or is skipped, and where tokens are compared or mixed, it is with
-the test tokens).
-Header, about the task: `task`, `kind`, `view` map | curve | projection | rows | text | pictures | pairs, `extent`, `metric_name`, `lo` and `hi`
+`marks` [[step, "λ 0→10", [run, …]], [step, "C killed", [run, …]], …], `tape` {`steps`: those that can be shown again,
+`end`: the last step reached, `megabytes` of the recorded states, `limit` of these, `rows` that a history has at most},
+`probe` [x, y] (view rows: number of the digit, and of its row), `limited` (seats are), `batch_dependent` (a token's
+choice depends on its batch: seats are limited, experts choose, tokens are mixed, or a second choice is skipped at
+random; maps, curves and the probe then show the preference for a token by itself: nobody queues or is skipped, and
+where tokens are compared or mixed, it is with the test tokens).
+Header, about the task: `task`, `kind`, `view` map | curve | projection | rows | text | pictures | pairs, `extent`,
+`metric_name`, `lo` and `hi`
 (values that regression pictures are shaded between), `num_runs` R, `num_experts` N (of the run that has most; in arrays
 the experts that another does not have are NaN or 0), `num_shared` experts beside them, `num_outputs` O.
 Header, a list with one entry per run: `experts` (its own N), `router`, `balance_loss`, `top_k`, `balance_coef`,
-`route_by` (what the gate sees: token | context | input), `renormalized` (a token's weights add up to 1), `weights` and `choice` (how these come about, and who decides: see
-moeviz.rules), `task_loss`, `balance_loss_value` (raw), `train_metric`, `test_loss`, `test_metric`, `cv_load`,
+`route_by` (what the gate sees: token | context | input), `renormalized` (a token's weights add up to 1), `weights`
+and `choice` (how these come about, and who decides: see moeviz.rules),
+`task_loss`, `balance_loss_value` (raw), `train_metric`, `test_loss`, `test_metric`, `cv_load`,
 `specialization`, `dropped_share` (of choices), `random_drop` (what a gate that chooses at random drops on average; null
 without a limit), `unserved_share` (of tokens, without any expert), `cv_importance` (of the weights' sums),
 `gate_gradient` (norm, of the last step), `max_violation`, `load_entropy`, `logit_size`, `num_parameters`,
@@ -59,7 +61,8 @@ row by row from the upper left:
                    while it does not exist; deaths f4[R,M,8] by expert id: steps since which it was idle each time
                    that it died, oldest first, at most the newest 8, also after it came back (0 = never chosen until
                    then; NaN = it died less often); of a ghost: ghost_step f4[S]; ghost_task_loss,
-                   ghost_balance_loss, ghost_test_metric f4[R,S]
+                   ghost_balance_loss, ghost_test_metric, ghost_cv_load, ghost_dead_experts,
+                   ghost_specialization f4[R,S]
     trails         at the steps of the history, by expert id: history_mean_prob, history_importance f4[R,M,S] (share of
                    all weights); NaN while it does not exist
     skill          skill_loss f4[R,N] (task loss of each expert's own answers to the measured test tokens, each

@@ -24,8 +24,8 @@ SIGNS = {"balance_coef": "λ", "top_k": "k", "capacity_factor": "seats", "learni
 
 
 KEPT_WITHOUT_CHOICE = (
-    "task", "seed", "noise", "num_classes", "train_share", "expert", "batch_size", "learning_rate", "device",
-    "dispatch",
+    "task", "seed", "noise", "num_classes", "train_share", "expert", "route_by", "batch_size", "learning_rate",
+    "device", "dispatch",
 )  # fmt: skip
 """What a network without a gate has in common with its twin."""
 

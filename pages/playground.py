@@ -64,6 +64,6 @@ with left:
         if more.open:  # what nobody sees would only slow the page down
             with more:
                 knobs(config, "seed", "task", "router", *router_knobs(config), "balance_loss", "learning_rate", "noise")
-                knobs(config, "expert", "num_shared_experts", "hidden_width", "gate_bias", "gate_skew", "batch_size")
-                knobs(config, "num_classes", "train_share")
+                knobs(config, "expert", "route_by", "num_shared_experts", "hidden_width", "gate_bias", "gate_skew")
+                knobs(config, "batch_size", "num_classes", "train_share")
                 settings()

@@ -77,8 +77,16 @@ def test_a_knob_is_turned_for_all_or_for_each() -> None:
     several.step(5)
     shot = several.snapshot(("history",))
     assert shot.load.shape == (4, 4) and shot.history_load.shape[:2] == (4, 8)
-    marks = shot.header["marks"]
-    assert [10, "N 8→4"] in marks and any(text.startswith("λ ") for _, text in marks)
+    several.treat(0, "freeze", run=3)
+    at_10 = [
+        [10, "N 8→4", [0, 1, 2, 3]],
+        [10, "λ 1→0", [0]],
+        [10, "λ 0→1", [1]],
+        [10, "λ 0→2", [2]],
+        [10, "λ 0→3", [3]],
+    ]
+    marks = several.snapshot().header["marks"]
+    assert all(mark in marks for mark in at_10) and marks[-1] == [15, "A frozen", [3]]  # each run's own, by its number
 
 
 @pytest.mark.parametrize(

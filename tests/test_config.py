@@ -349,10 +349,12 @@ def test_a_bucket_ignores_exactly_the_knobs_that_may_differ_between_its_runs() -
         "train_share": 0.8, "eval_capacity_factor": 2.0, "batch_prioritized": True, "gate_jitter": 0.1,
         "second_policy": "all", "token_groups": 4, "bias_rate": 0.1, "expert_groups": 4, "kept_groups": 2,
         "route_scale": 2.0, "num_shared_experts": 1, "router": "mixtral", "gate_skew": 1.0, "router_noise": 2.0,
+        "route_by": "input",
     }  # fmt: skip
     assert set(others) == set(KNOBS)
     for name, value in others.items():
-        config, _ = RunConfig().nearest(router=(KNOBS[name].routers or ("top_k",))[0])
+        task = "digit_rows" if name == "route_by" else "clusters"
+        config, _ = RunConfig().nearest(task=task, router=(KNOBS[name].routers or ("top_k",))[0])
         if name == "kept_groups":
             config = config.with_(expert_groups=4)
         assert (config.with_(**{name: value}).bucket() == config.bucket()) == (name in per_run), name

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from moeviz.figures import curves, load_figure, loss_figure, metric_figure, palette
+from moeviz.training.ghost import CURVES
 
 STEPS = [0.0, 10.0, 20.0]
 TASK = [[0.7, 0.5, 0.4], [0.7, 0.6, 0.5]]
@@ -131,15 +132,37 @@ def test_every_death_in_a_history_is_marked_where_it_happened():
 
 
 def test_knob_marks_are_labeled_lines():
-    figure = metric_figure(FRAME_HISTORY, marks=[(10, "λ 0→10")])
+    figure = metric_figure(FRAME_HISTORY, marks=[(10, "λ 0→10", [0])])
     assert [shape.x0 for shape in figure.layout.shapes] == [10]
     assert "λ 0→10" in [note.text for note in figure.layout.annotations]
+
+
+def test_a_mark_is_drawn_where_its_run_is():
+    history = {"history_step": [0, 90], "history_load": [[[1.0, 0.5], [0.0, 0.5]]] * 2}
+    shapes = [len(load_figure(history, run=run, marks=[(10, "A frozen", [1])]).layout.shapes) for run in (0, 1)]
+    assert shapes == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("figure", "columns"),
+    [
+        (loss_figure, {"task_loss", "balance_loss"}), (metric_figure, {"test_metric"}),
+        (curves.uneven_figure, {"cv_load"}), (curves.dead_figure, {"dead_experts"}),
+        (curves.match_figure, {"specialization"}),
+    ],
+)  # fmt: skip
+def test_live_curves_of_twins_have_a_gray_line_for_each(figure, columns):
+    gray = [trace.meta for trace in figure(runs=3).data if trace.meta["x"] == "ghost_step"]
+    assert {(each["y"], each["run"]) for each in gray} == {(f"ghost_{c}", run) for c in columns for run in range(3)}
+    assert columns <= set(CURVES)  # a frame brings them
+    named = figure(runs=2, names=("a", "b"))  # whose legend takes the room in which gray is named
+    assert not [trace for trace in named.data if trace.meta["x"] == "ghost_step"]
 
 
 def test_marks_of_one_step_share_a_label_and_neighbors_stand_in_rows_of_their_own():
     bare, figure = (
         loss_figure(FRAME_HISTORY),
-        loss_figure(FRAME_HISTORY, marks=[(10, "N 12→4"), (10, "k 5→4"), (11, "λ 0→1")]),
+        loss_figure(FRAME_HISTORY, marks=[(10, "N 12→4", [0]), (10, "k 5→4", [0]), (11, "λ 0→1", [0])]),
     )
     labels = {note.text: note for note in figure.layout.annotations if "→" in note.text}
     assert list(labels) == ["N 12→4, k 5→4", "λ 0→1"] and [each.x for each in labels.values()] == [10, 11]

@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from moeviz.axes import PerRun
 from moeviz.config import DISPATCH_NAMES, EXPERT_NAMES, LOSS_NAMES
 from moeviz.losses import LOSSES
 from moeviz.model import MoE, RoutingKnobs
 from moeviz.routers import Routing
+from moeviz.task_info import WHOLE
 from moeviz.training.objective import accuracy, cross_entropy, r_squared, squared_error
 
 RUNS, EXPERT_COUNT, TOKENS, WIDTH, HIDDEN, OUTPUTS = 2, 4, 6, 3, 2, 3
@@ -19,9 +21,13 @@ Loss = Callable[[Tensor, Routing, PerRun], Tensor]  # output, routing, k -> one 
 EXECUTED = [name for name in DISPATCH_NAMES if name != "auto"]
 
 
-def layer(expert: str = "mlp", dispatch: str = "dense", biased: bool = False, **sizes: int) -> MoE:
-    size: dict[str, Any] = {"input_width": WIDTH, "hidden_width": HIDDEN, "output_width": OUTPUTS, **sizes}
-    return MoE("top_k", expert, dispatch, biased_gate=biased, **size)
+PLACES = 4  # of an input, for experts that compute it whole
+
+
+def layer(expert: str = "mlp", dispatch: str = "dense", biased: bool = False, **sizes: Any) -> MoE:
+    size: dict[str, Any] = {"input_width": WIDTH, "hidden_width": HIDDEN, "output_width": OUTPUTS}
+    whole = {"tokens_per_input": PLACES, "route_by": "input"} if expert in WHOLE else {}
+    return MoE("top_k", expert, dispatch, biased_gate=biased, **(size | whole | sizes))
 
 
 def fresh(model: MoE, num_experts: int = EXPERT_COUNT) -> Tensor:
@@ -29,18 +35,30 @@ def fresh(model: MoE, num_experts: int = EXPERT_COUNT) -> Tensor:
     return torch.stack([torch.stack([model.initialize(seed, i) for i in range(num_experts)]) for seed in range(RUNS)])
 
 
-def tokens() -> Tensor:
-    return torch.randn(RUNS, TOKENS, WIDTH, dtype=torch.float64, generator=torch.Generator().manual_seed(7))
+def tokens(each: int = 1) -> Tensor:
+    """Six units of each run, of so many tokens."""
+    generator = torch.Generator().manual_seed(7)
+    return torch.randn(RUNS, each * TOKENS, WIDTH, dtype=torch.float64, generator=generator)
+
+
+class Bends(TorchFunctionMode):
+    """While it is on: how near to the bend of a relu any number came."""
+
+    nearest = torch.inf
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function is Tensor.relu_:
+            self.nearest = min(self.nearest, args[0].abs().min().item())
+        return function(*args, **(kwargs or {}))
 
 
 def far_from_kinks(model: MoE, rows_REP: Tensor, x_RTD: Tensor, knobs: RoutingKnobs) -> bool:
     """No two experts tie for a token, and no hidden unit is near the bend of its relu: finite differences are valid."""
+    with Bends() as bends:
+        model.expert_outputs(rows_REP, x_RTD)
+    assert (bends.nearest < torch.inf) == (model.expert != "linear")
     gaps = model.route(rows_REP, x_RTD, knobs).logits_TE.sort(-1).values.diff(dim=-1)
-    part = model.parameters(rows_REP)
-    if model.expert == "linear":
-        return bool(gaps.min() > 1e-4)
-    hidden = torch.einsum("rtd,redh->reth", x_RTD, part["w_in"]) + part["b_in"].unsqueeze(-2)
-    return bool(gaps.min() > 1e-4) and bool(hidden.abs().min() > 1e-4)
+    return bool(gaps.min() > 1e-4) and bends.nearest > 1e-4
 
 
 # ---- one token by hand -----------------------------------------------------------------------------------------
@@ -91,7 +109,7 @@ def by_differences(model: MoE, rows_EP: Tensor, x_TD: Tensor, knobs: RoutingKnob
 
 def check(model: MoE, run_knobs: Sequence[RoutingKnobs], loss: Loss) -> None:
     """Every number of every row of two runs, each with its own knobs, to 1e-6 of the largest gradient."""
-    rows_REP, x_RTD = fresh(model).requires_grad_(), tokens()
+    rows_REP, x_RTD = fresh(model).requires_grad_(), tokens(model.tokens_per_input)
     numbers: list[tuple[Any, ...]] = [(knobs.k, knobs.renormalize, knobs.capacity) for knobs in run_knobs]
     k, renormalize, capacity = (torch.tensor(column) for column in zip(*numbers, strict=True))
     together = RoutingKnobs(k, renormalize, capacity)
@@ -104,7 +122,7 @@ def check(model: MoE, run_knobs: Sequence[RoutingKnobs], loss: Loss) -> None:
 
 
 def cross_entropy_loss(y_RTO: Tensor, _: Routing, __: PerRun) -> Tensor:
-    return cross_entropy(y_RTO, (torch.arange(TOKENS) % OUTPUTS).expand(len(y_RTO), -1))
+    return cross_entropy(y_RTO, (torch.arange(y_RTO.shape[1]) % OUTPUTS).expand(len(y_RTO), -1))
 
 
 def squared_error_loss(y_RTO: Tensor, _: Routing, __: PerRun) -> Tensor:

@@ -1,7 +1,7 @@
 """Snapshots and history: names, shapes and numbers, checked against an independent forward pass."""
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,19 @@ from moeviz.config import TASK_INFO, RunConfig
 from moeviz.frames import DTYPES, pack
 from moeviz.frames import PICTURES as PICTURE_NAMES
 from moeviz.training import Training
-from moeviz.training.history import MOST_DEATHS, Record, by_id, deaths, deaths_by_id, idle, table, thin
+from moeviz.training.diverging import noticed_at
+from moeviz.training.history import (
+    MOST,
+    MOST_DEATHS,
+    Record,
+    bounded,
+    by_id,
+    deaths,
+    deaths_by_id,
+    idle,
+    table,
+    thin,
+)
 from moeviz.training.snapshot import OF_THE_PROBE, PICTURES
 
 HEADER = set(
@@ -79,7 +91,7 @@ def test_the_header_tells_knobs_and_measures_of_each_run() -> None:
     training.set(noise=0.1)
     header, record = training.snapshot().header, training.measure()
     assert (header["step"], header["top_k"], header["balance_coef"]) == (12, [2, 1], [0.0, 2.0])
-    assert (header["renormalized"], header["marks"]) == ([True, False], [[12, "Data noise 0→0.1"]])
+    assert (header["renormalized"], header["marks"]) == ([True, False], [[12, "Data noise 0→0.1", [0, 1]]])
     assert header["ids"] == [list(range(8))] * 2
     for name in ("task_loss", "train_metric", "test_metric", "cv_load", "specialization"):
         assert header[name] == pytest.approx(getattr(record, name).tolist())
@@ -391,6 +403,20 @@ def test_thin_keeps_first_and_last() -> None:
     assert (len(steps), len(set(steps)), steps[0], steps[-1]) == (240, 240, 0, 999)
     assert max(np.diff(steps)) <= 5  # 999/239 is 4.2
     assert thin(records[:240], 240) == records[:240]
+
+
+def test_a_history_is_bounded_and_spans_the_whole_run() -> None:
+    found: list[Record] = []
+    for step in range(0, 50_000, 10):
+        stopped = replace(record(step, [1.0], [0], []), trains=np.array([float(step < 1990)]))
+        found = bounded([*found, stopped], every=10)
+        assert len(found) <= MOST == 1024 and found[0].step == 0
+    steps = [each.step for each in found]
+    assert steps[-128:] == list(range(48_720, 50_000, 10))
+    assert max(np.diff(steps)) == 160  # 10 · 2^4: 50,000 / 80 is more than half of 1,024, 50,000 / 160 is less
+    assert noticed_at(found, 0) == 1990  # no multiple of 160
+    shown = np.diff([each.step for each in thin(found)])
+    assert len(shown) > 200 and max(shown) <= 320  # as evenly as it was kept, though the newest stand closer
 
 
 def test_history_picture_and_table_show_the_records() -> None:

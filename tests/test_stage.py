@@ -377,6 +377,21 @@ def test_a_dragged_slider_is_one_mark_where_it_began():
     assert [each[1] for each in mark_labels([[100, "N 12→4"], [100, "k 5→4"]])] == ["N 12→4, k 5→4"]
 
 
+def test_a_mark_of_one_twin_stands_in_its_own_charts_and_is_named_where_all_are_drawn():
+    marks = [[10, "A frozen", [1]], [20, "k 2→1", [0, 1, 2]], [30, "λ 0→10", [0, 2]]]
+    found = javascript(f"""
+        const {{ marksOf }} = await import('$/marks.js');
+        const of = (runs) => marksOf({json.dumps(marks)}, runs, ['a', 'b', 'c']);
+        console.log(JSON.stringify([of([0]), of([1]), of([0, 1, 2])]));""")
+    assert found == [
+        [[20, "k 2→1"], [30, "λ 0→10"]],
+        [[10, "A frozen"], [20, "k 2→1"]],
+        [[10, "b: A frozen"], [20, "k 2→1"], [30, "a, c: λ 0→10"]],
+    ]
+    dragged = [[100, "a: λ 0→1"], [104, "b: λ 5→1"], [108, "a: λ 1→10"]]  # two sliders, each its own
+    assert [each[1] for each in mark_labels(dragged, width=600)] == ["a: λ 0→10", "b: λ 5→1"]
+
+
 @pytest.mark.parametrize("count", [3, 6, 20])
 def test_no_label_of_a_change_vanishes_or_covers_another(count):
     marks = [[20 * index, f"{'λNk'[index % 3]} {index}→{index + 1}"] for index in range(count)]

@@ -11,7 +11,7 @@ import torch
 
 from moeviz.config import RunConfig
 from moeviz.frames import PICTURES
-from moeviz.training import Buckets, Snapshot, Training, opened
+from moeviz.training import Buckets, Snapshot, Training, history, opened
 from moeviz.training.tape import LIMIT, MOST, Tape
 from moeviz.twins import dense_twin
 
@@ -107,7 +107,31 @@ def test_experts_that_came_and_went_come_and_go_again() -> None:
     assert training.current_step == 0 and training.ids_RE.tolist() == [list(range(6))]
     training.step(40)
     assert torch.equal(training.rows_REP, wanted) and training.ids_RE.tolist() == ids
-    assert [label for _, label in training.marks] == ["k 2→1", "N 6→9", "N 9→5"]
+    assert [label for _, label, _ in training.marks] == ["k 2→1", "N 6→9", "N 9→5"]
+
+
+def test_a_long_run_goes_back_as_if_all_of_its_history_were_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = SMALL.with_(num_experts=8, learning_rate=0.03, dispatch="sparse")
+    whole = Training([config])
+    whole.step(260)
+    monkeypatch.setattr(history, "MOST", 16)
+    monkeypatch.setattr(history, "NEWEST", 4)
+    training, shots = Training([config]), {}
+    for step in range(0, 261, 10):
+        training.step(10 if step else 0)
+        shots[step] = training.snapshot()
+        assert len(training.records) <= 16
+    kept = [each.step for each in training.records]
+    assert kept[-4:] == [230, 240, 250, 260] and kept[0] == 0 and max(np.diff(kept)) == 40
+    rows = whole.history[whole.history["step"].isin(kept)].reset_index(drop=True)
+    assert training.history.equals(rows) and whole.records[-1].deaths == training.records[-1].deaths != {}
+    for start, end in ((240, 260), (130, 260)):  # 120 is still in the history, 130 and 110 are not
+        training.rewind(start)
+        for step in range(start, end + 1, 10):
+            assert not differences(training.snapshot(), shots[step], TIMES), step
+            training.step(10 if step < end else 0)
+        assert torch.equal(training.rows_REP, whole.rows_REP)
+        assert training.records[-1].deaths == whole.records[-1].deaths
 
 
 def test_the_first_turn_before_the_end_cuts_the_tape_and_leaves_a_ghost() -> None:
@@ -126,9 +150,10 @@ def test_the_first_turn_before_the_end_cuts_the_tape_and_leaves_a_ghost() -> Non
     assert arrays["ghost_step"].tolist() == list(range(40, 131, 10))
     assert np.array_equal(arrays["ghost_load"], shots[70].load)
     assert np.array_equal(arrays["ghost_test_metric"], shots[130].history_test_metric[:, 4:])
-    assert training.snapshot().balance_coef == [9.0, 9.0] and training.marks[-1] == (40, "λ 2→9")
+    assert training.snapshot().balance_coef == [9.0, 9.0] and training.marks[-1] == (40, "λ 2→9", [0, 1])
 
 
+@pytest.mark.slow
 def test_runs_of_several_shapes_have_a_ghost_as_recorded() -> None:
     runs = MAKE["buckets"]()
     assert isinstance(runs, Buckets)

@@ -45,7 +45,7 @@ def test_a_killed_expert_gets_no_token_and_no_gradient(router: str, dispatch: st
     assert not shot.batch_chosen[..., 2].any() and not shot.seating_chosen[..., 2].any()
     assert shot.probe_prob[0].sum() == pytest.approx(1) and shot.load[0].sum() == pytest.approx(1)
     assert shot.treated == [[None, None, "killed", None, None, None]]
-    assert shot.marks == [[15, "C killed"]]
+    assert shot.marks == [[15, "C killed", [0]]]
 
 
 @pytest.mark.parametrize("balance_loss", LOSS_NAMES)
@@ -156,7 +156,7 @@ def test_a_frozen_experts_weights_stay_and_its_gate_learns(dispatch: str, task: 
     training.treat(1, "free")
     training.step(5)
     assert not torch.equal(own(training, 1), own(training, 1, before))
-    assert training.marks == [(15, "B frozen"), (35, "B free")]
+    assert training.marks == [(15, "B frozen", [0]), (35, "B free", [0])]
 
 
 # ---- nobody else can tell ------------------------------------------------------------------------------------------
@@ -191,6 +191,7 @@ def test_one_of_several_runs_is_treated() -> None:
     plain.step(20)
     assert torch.equal(treated.rows_REP[[0, 2]], plain.rows_REP[[0, 2]])
     assert treated.snapshot().load[:, 0].tolist()[1] == 0 != plain.snapshot().load[1, 0]
+    assert treated.marks == [(15, "A killed", [1])]
 
 
 # ---- what else the run does ----------------------------------------------------------------------------------------
@@ -214,7 +215,8 @@ def test_killed_experts_leave_first_and_those_who_get_their_ids_are_free() -> No
     training.treat(0, "kill")
     training.treat(4, "freeze")
     training.set(num_experts=5)
-    assert training.ids_RE.tolist() == [[1, 2, 3, 4, 5]] and sorted(training.marks) == [(15, "E frozen"), (15, "N 6→5")]
+    assert training.ids_RE.tolist() == [[1, 2, 3, 4, 5]]
+    assert sorted(training.marks) == [(15, "E frozen", [0]), (15, "N 6→5", [0])]
     training.step()
     training.set(num_experts=7)
     assert training.snapshot().treated[0][:5] == [None, None, None, None, "frozen"]  # A, B, C, D, E: A came anew
@@ -225,7 +227,7 @@ def test_what_is_undone_at_the_same_step_leaves_no_mark() -> None:
     training.treat(0, "kill")
     training.set(balance_coef=2.0)
     training.treat(0, "free")
-    assert training.marks == [(15, "λ 1→2")]
+    assert training.marks == [(15, "λ 1→2", [0])]
 
 
 def test_buckets_treat_the_runs_that_have_the_expert() -> None:

@@ -2,7 +2,7 @@
 
 A template's trace names in `meta` the arrays it draws: `{"x": "history_step", "y": "history_task_loss", "run": 0}`.
 `"times"` names an array to multiply by, `"z"` the matrix of a heatmap; `"ink": True` asks for the theme's text color.
-A ghost is the run without its last change, or the run before: gray, of one run, and there only while a frame brings it.
+A ghost is the run without its last change, or the run before: gray, and there only while a frame brings it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def loss_figure(
     """The raw balance loss in its own strip, and below it what training minimizes: task loss + λ · balance loss.
 
     Args:   history: see `History`; None makes the live template.  runs: how many runs to draw.  names: one per run.
-            marks: knob changes as (step, text), drawn as labeled vertical lines.
+            marks: knob changes as `Training.marks`, drawn as labeled vertical lines where their runs are.
     Units:  losses have none; x is the number of training steps.
     """
     figure = go.Figure(layout=_layout(y_title="", marks=True, heading=HEADING))
@@ -58,9 +58,9 @@ def loss_figure(
         figure.add_scatter(**task)
         if runs == 1:
             figure.add_scatter(**penalty)
-    if runs == 1 and history is None:
-        figure.add_scatter(yaxis="y2", **_ghost("balance_loss", "balance loss, before λ"))
-        figure.add_scatter(**_ghost("task_loss", "task loss"))
+    for run in _with_ghosts(history, runs, names):
+        figure.add_scatter(yaxis="y2", **_ghost("balance_loss", run, "balance loss, before λ"))
+        figure.add_scatter(**_ghost("task_loss", run, "task loss"))
     strip = _axis("") | {"domain": [0.8, 1.0], "nticks": 2, "rangemode": "tozero", "anchor": "x"}
     figure.update_layout(yaxis={"domain": [0.0, 0.52], "rangemode": "tozero", "nticks": 3}, yaxis2=strip)
     minimized = STACKED if runs == 1 else "task loss"
@@ -91,8 +91,8 @@ def metric_figure(
         figure.add_scatter(**test)
         if runs == 1:  # of several, the lines would be too many to tell apart
             figure.add_scatter(**train)
-    if runs == 1 and history is None:
-        figure.add_scatter(**_ghost("test_metric", "test"))
+    for run in _with_ghosts(history, runs, names):
+        figure.add_scatter(**_ghost("test_metric", run, "test"))
     figure.update_layout(showlegend=runs == 1 or bool(names), legend=LEGEND_ABOVE)
     figure.update_layout(meta=figure.layout.meta | {"y_title_from": "metric_name", "ghost_beside": BESIDE_LEGEND})
     return filled(figure, history, marks)
@@ -106,7 +106,7 @@ def uneven_figure(
     Args:   as `loss_figure`.
     Units:  CV = standard deviation / mean; 0 = even.
     """
-    figure = _lines("history_cv_load", "CV of load (0 = even)", runs, names)
+    figure = _lines("cv_load", "CV of load (0 = even)", history, runs, names)
     figure.update_yaxes(rangemode="tozero")
     return filled(figure, history, marks)
 
@@ -175,7 +175,7 @@ def dead_figure(
     Args:   as `loss_figure`.
     Units:  experts that no test token chose in three measurements on end.
     """
-    figure = _lines("history_dead_experts", "dead experts (†)", runs, names)
+    figure = _lines("dead_experts", "dead experts (†)", history, runs, names)
     figure.update_yaxes(rangemode="tozero", autorangeoptions={"include": [0, FEW_DEAD]}, nticks=FEW_DEAD + 1)
     return filled(figure, history, marks)
 
@@ -188,7 +188,7 @@ def match_figure(
     Args:   as `loss_figure`.
     Units:  normalized mutual information, 0 to 1.
     """
-    return filled(_lines("history_specialization", "match with true groups (0-1)", runs, names), history, marks)
+    return filled(_lines("specialization", "match with true groups (0-1)", history, runs, names), history, marks)
 
 
 def metric_title(metric_name: str) -> str:
@@ -213,18 +213,26 @@ def _line(array: str, run: int, name: str, times: str | None = None) -> dict[str
     }  # fmt: skip
 
 
-def _ghost(column: str, name: str) -> dict[str, Any]:
-    line = _line(f"ghost_{column}", 0, f"gray: {name}")
+def _ghost(column: str, run: int, name: str) -> dict[str, Any]:
+    line = _line(f"ghost_{column}", run, f"gray: {name}")
     line["line"] = line["line"] | {"color": GHOST_COLOR}
-    return line | {"meta": {"x": "ghost_step", "y": f"ghost_{column}", "run": 0}, "showlegend": False}
+    return line | {"meta": {"x": "ghost_step", "y": f"ghost_{column}", "run": run}, "showlegend": False}
 
 
-def _lines(array: str, y_title: str, runs: int, names: Sequence[str]) -> go.Figure:
-    """One array over time, a line for each run, with a legend where several have names."""
+def _with_ghosts(history: History | None, runs: int, names: Sequence[str]) -> range:
+    """The runs beside which a ghost may be drawn: in live charts, if no legend takes the room where it is named."""
+    return range(runs if history is None and not names else 0)
+
+
+def _lines(column: str, y_title: str, history: History | None, runs: int, names: Sequence[str]) -> go.Figure:
+    """One column of a history over time, a line for each run, with a legend where several have names."""
     figure = go.Figure(layout=_layout(y_title=y_title, marks=True, heading=LEGEND))
     for run in range(runs):
-        figure.add_scatter(**_line(array, run, names[run] if run < len(names) else y_title))
+        figure.add_scatter(**_line(f"history_{column}", run, names[run] if run < len(names) else y_title))
+    for run in _with_ghosts(history, runs, names):
+        figure.add_scatter(**_ghost(column, run, y_title))
     figure.update_layout(showlegend=len(names) > 1, legend=LEGEND_ABOVE)
+    figure.update_layout(meta=figure.layout.meta | {"ghost_beside": 0})
     return figure
 
 

@@ -45,10 +45,11 @@ def filled(figure: go.Figure, history: History | None, marks: Sequence[Sequence[
             _fill(trace, found)
         last = max(found["history_step"], default=0)
         figure.update_xaxes(range=[0, max(last, FEWEST_STEPS)])
-    about = figure.layout.meta
+    about, drawn = figure.layout.meta, {trace.meta["run"] for trace in figure.data}
     by_step: dict[Any, list[str]] = {}
-    for step, text in marks:
-        by_step.setdefault(step, []).append(text)
+    for step, text, runs in marks:
+        if drawn & set(runs):
+            by_step.setdefault(step, []).append(text)
     for index, (step, texts) in enumerate(by_step.items()):  # rows in turn, so that neighbors do not meet
         figure.add_vline(x=step, **about["mark"])
         shift = about["mark_offset"] + index % MARK_ROWS * MARK_ROW_HEIGHT

@@ -9,12 +9,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from moeviz.config import RunConfig
+from moeviz.config import TASK_INFO, RunConfig
 from moeviz.rng import stream
 from moeviz.tasks import TASKS, Split
 
 BLOCK = 64  # steps whose tokens are drawn at once
-MEASURED = 1024  # at most this many train and as many test tokens are measured
+MEASURED = 1024  # at most this many train and as many test inputs are measured,
+MEASURED_TOKENS = 8192  # and fewer where these would be more tokens
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class Data:
         self.tasks = [tasks[config.data()] for config in configs]
         self.train = _stack([task.train for task in self.tasks], device, dtype)
         self.test = _stack([task.test for task in self.tasks], device, dtype)
-        self.measured_train, self.measured_test = self.train.first(MEASURED), self.test.first(MEASURED)
+        most = min(MEASURED, MEASURED_TOKENS // TASK_INFO[configs[0].task].tokens_per_input)
+        self.measured_train, self.measured_test = self.train.first(most), self.test.first(most)
         self.measured = self.measured_train.then(self.measured_test)
         self._seeds = [config.seed for config in configs]
         self._batch_size = configs[0].batch_size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from moeviz.training.side_by_side import arrays_together
 if TYPE_CHECKING:
     from moeviz.training.core import Training
 
-CURVES = ("task_loss", "balance_loss", "test_metric")
+CURVES = ("task_loss", "balance_loss", "test_metric", "cv_load", "dead_experts", "specialization")
 LASTS = 500  # steps that a twin trains on: long enough to see what the change did
 
 
@@ -44,7 +45,7 @@ class Ghost:
 
     def words(self, other: Training) -> str:
         """What it is, for a reader of the run's charts: "without λ 0→10"."""
-        changes = ", ".join(knobs.changes(self.training.setting, other.setting).values())
+        changes = ", ".join(itertools.chain(*knobs.changes(self.training.setting, other.setting).values()))
         if self.kind == "recorded":
             return "as it was recorded"
         if self.kind == "twin":
@@ -68,10 +69,11 @@ class Ghost:
         return found
 
     def _record_at(self, step: int) -> Record | None:
-        """Its last record up to this step, unless that is long ago."""
+        """Its last record up to this step, unless it had ended by then."""
         records = self.training.records
-        last = records[max(history.up_to(records, step), 1) - 1]  # the first is of step 0
-        return last if last.step > step - self.training.record_every else None
+        if step >= records[-1].step + self.training.record_every:
+            return None
+        return records[max(history.up_to(records, step), 1) - 1]  # the first is of step 0
 
 
 @dataclass(frozen=True)

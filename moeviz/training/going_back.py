@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from moeviz.config import KNOBS, RunConfig
-from moeviz.training import diverging, knobs
+from moeviz.training import diverging, history, knobs
 from moeviz.training.data import Data
 from moeviz.training.history import Record
 from moeviz.training.step import Progress
@@ -107,7 +107,8 @@ class GoingBack:
             good["current_step"] == self.current_step and good["ids_RE"] is self.ids_RE
         )  # then it is copied already
         state = good | {"seconds": self.seconds, "step_seconds": self.step_seconds} if is_good else self._checkpoint()
-        return Frame(self.current_step, state, len(self.records), tuple(self.turns), measured, is_good)
+        newest = tuple(self.records[-history.WINDOW :])
+        return Frame(self.current_step, state, newest, tuple(self.turns), measured, is_good)
 
     def rewind(self, step: int) -> None:
         """Show the newest recorded state up to this step again; forward works too, since the tape stays as it is.
@@ -117,8 +118,8 @@ class GoingBack:
         self._show(*self.tape.wind(self.frame(), self.records, step))
 
     def _show(self, frame: Frame, records: list[Record]) -> None:
-        """Be as a moment of the tape, whose history is the first part of these records."""
-        records = records[: frame.num_records]
+        """Be as a moment of the tape, whose history is the first part of these records, some of which may be gone."""
+        records = [*records[: history.up_to(records, frame.newest[0].step - 1)], *frame.newest]
         good = self.tape.good_before(frame.step) or frame.state
         self._load(frame.state | {"records": records, "turns": frame.turns, "_good": good})
         self._measured, self._details = frame.measured

@@ -21,6 +21,8 @@ SHOWN = 240  # at most this many points in a time chart
 CHARTED = (*COLUMNS, "balance_coef", "dropped_share", "random_drop", "unserved_share")
 WINDOW = 3  # an expert is dead when no test token chose it in this many records on end
 MOST_DEATHS = 8  # of one expert that are remembered, the newest
+MOST = 1024  # records that are kept of a run, however long it trains: 3 MB, or 20 MB of six twins with 32 experts
+NEWEST = 128  # of them, the last ones, which say who is idle, what is good and what has settled: all are kept
 Deaths = Mapping[tuple[int, int], tuple[int, ...]]  # (run, expert id) -> steps at which it fell idle and died of it
 
 
@@ -148,8 +150,26 @@ def table(records: Sequence[Record]) -> pandas.DataFrame:
     return pandas.DataFrame(rows, columns=["run", "step", *COLUMNS])
 
 
+def bounded(records: list[Record], every: int) -> list[Record]:
+    """The records; once they are more than `MOST`, only every second (then fourth, …) of all but the newest.
+
+    They still span the whole run, and all at which a run was seen to have diverged are among them.
+
+    Args:   every: steps between two records.
+    """
+    if len(records) <= MOST:
+        return records
+    old, newest = records[:-NEWEST], records[-NEWEST:]
+    while old[-1].step > every * (MOST // 2):
+        every *= 2
+    stopped = [each.step for before, each in itertools.pairwise(old) if (each.trains != before.trains).any()]
+    return [each for each in old if each.step % every == 0 or each.step in stopped] + newest
+
+
 def thin(records: Sequence[Record], most: int = SHOWN) -> list[Record]:
-    """At most `most` records, as a time chart shows them: evenly spread, the first and the last among them."""
+    """At most `most` records, as a time chart shows them: evenly spread in steps, the first and the last included."""
     if len(records) <= most:
         return list(records)
-    return [records[index] for index in np.linspace(0, len(records) - 1, most).round().astype(int)]
+    steps = [record.step for record in records]
+    wanted = np.interp(np.linspace(steps[0], steps[-1], most), steps, np.arange(len(records)))
+    return [records[index] for index in np.unique(wanted.round().astype(int))]

@@ -8,7 +8,7 @@ from typing import Any
 
 from moeviz.config import KNOBS, RunConfig, Value
 from moeviz.training import treating
-from moeviz.training.treating import Treated
+from moeviz.training.treating import Labels, Treated
 
 DEFAULT_RATE = RunConfig().learning_rate
 SHORT_NAMES = {
@@ -30,11 +30,11 @@ class Setting:
 
 @dataclass(frozen=True)
 class Turn:
-    """All that was turned at one step: from which setting, and what has changed since, as labels by knob or expert."""
+    """All that was turned at one step: from which setting, and what has changed since."""
 
     step: int
     before: Setting
-    labels: dict[str, str]
+    labels: Labels
 
 
 def check_one_shape(configs: Sequence[RunConfig]) -> None:
@@ -97,18 +97,19 @@ def too_high(configs: Sequence[RunConfig]) -> str:
     return f"the learning rate ({rate:g})"
 
 
-def labels(before: Sequence[RunConfig], after: Sequence[RunConfig]) -> dict[str, str]:
-    """What changed, by knob, as marks for the time charts: "λ 0→10"."""
-    found = {}
+def labels(before: Sequence[RunConfig], after: Sequence[RunConfig]) -> Labels:
+    """What changed, by knob, as marks for the time charts: "λ 0→10" of the runs in which it did."""
+    found: Labels = {}
     for name in KNOBS:
-        pairs = [(getattr(old, name), getattr(new, name)) for old, new in zip(before, after, strict=True)]
-        if any(old != new for old, new in pairs):
-            changes = dict.fromkeys(f"{_short(old)}→{_short(new)}" for old, new in pairs)
-            found[name] = f"{SHORT_NAMES.get(name, KNOBS[name].label)} {', '.join(changes)}"
+        for run, configs in enumerate(zip(before, after, strict=True)):
+            old, new = (getattr(config, name) for config in configs)
+            if old != new:
+                text = f"{SHORT_NAMES.get(name, KNOBS[name].label)} {_short(old)}→{_short(new)}"
+                found.setdefault(name, {}).setdefault(text, []).append(run)
     return found
 
 
-def changes(before: Setting, after: Setting) -> dict[str, str]:
+def changes(before: Setting, after: Setting) -> Labels:
     """What changed, by knob or treated expert."""
     sizes = [[config.num_experts for config in each.configs] for each in (before, after)]
     return labels(before.configs, after.configs) | treating.labels(before.treated, after.treated, sizes[0] == sizes[1])

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 WITHOUT_RUNS = {"curve_x", "curve_target"}  # arrays whose first axis is not the runs'
-OVER_TIME = ("history_", "ghost_task_loss", "ghost_balance_loss", "ghost_test_metric")  # their last axis is steps
+NOW = {"ghost_load"}
+OVER_TIME = ("history_", "ghost_")  # the last axis of all others whose names begin so is steps
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -23,7 +24,7 @@ def arrays_together(parts: Sequence[Arrays], order_R: np.ndarray, steps_name: st
         if name == steps_name or name in WITHOUT_RUNS:
             found[name] = steps_S if name == steps_name else parts[0][name]
             continue
-        over_time = name.startswith(OVER_TIME)
+        over_time = name.startswith(OVER_TIME) and name not in NOW
         values = [_at(part[name], part[steps_name], steps_S) if over_time else part[name] for part in parts]
         found[name] = np.concatenate(_padded(values))[order_R]
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -153,6 +154,7 @@ def take_together(parts: Sequence[Snapshot], run_R: np.ndarray) -> Snapshot:
     order_R = np.argsort(run_R)
     arrays = arrays_together([part.arrays for part in parts], order_R, "history_step")
     header = _header_together([part.header for part in parts], order_R)
+    header["marks"] = _marks_together([part.header for part in parts], run_R)
     if "history_step" in arrays:
         diverging.end_curves(arrays, header["diverged_at"])
     return Snapshot(header, arrays)
@@ -171,7 +173,17 @@ def _header_together(headers: Sequence[dict[str, Any]], order_R: np.ndarray) -> 
         "seconds": round(sum(header["seconds"] for header in headers), 4),
         "reason": diverging.reason(together["diverged_why"]),
         "dispatch": ", ".join(dict.fromkeys(header["dispatch"] for header in headers)),
-        "marks": sorted({tuple(mark): mark for header in headers for mark in header["marks"]}.values()),
         "limited": any(header["limited"] for header in headers),
         "batch_dependent": any(header["batch_dependent"] for header in headers),
     }  # fmt: skip
+
+
+def _marks_together(headers: Sequence[dict[str, Any]], run_R: np.ndarray) -> list[list[Any]]:
+    """The marks of all parts, each with the places of its runs."""
+    found: dict[tuple[int, str], list[int]] = {}
+    places = iter(run_R.tolist())
+    for header in headers:
+        own = list(itertools.islice(places, header["num_runs"]))
+        for step, text, runs in header["marks"]:
+            found.setdefault((step, text), []).extend(own[run] for run in runs)
+    return [[step, text, sorted(runs)] for (step, text), runs in sorted(found.items())]

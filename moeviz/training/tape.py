@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from moeviz.training import history
 from moeviz.training.history import Record
 from moeviz.training.knobs import Setting, Turn
 
@@ -24,7 +25,7 @@ class Frame:
 
     step: int
     state: dict[str, Any]  # what `Training.checkpoint` returned
-    num_records: int  # of the history, so far
+    newest: tuple[Record, ...]  # of the history, so far: as many as say who is dead
     turns: tuple[Turn, ...]
     measured: tuple[Record | None, dict[str, Any]]
     is_good: bool
@@ -154,7 +155,8 @@ class Tape:
 
 def told(steps: list[int], end: int, nbytes: int, limit: int) -> dict[str, Any]:
     """A tape as frames tell of it."""
-    return {"steps": steps, "end": end, "megabytes": round(nbytes / 2**20, 2), "limit": round(limit / 2**20, 2)}
+    sizes = {"megabytes": round(nbytes / 2**20, 2), "limit": round(limit / 2**20, 2), "rows": history.MOST}
+    return {"steps": steps, "end": end, **sizes}
 
 
 def alike(before: Setting, after: Setting) -> bool:

@@ -16,6 +16,7 @@ from moeviz.rules import ROUTER_INFO, TREATMENTS
 from moeviz.transformer import Model
 
 Treated = tuple[Mapping[int, str], ...]  # for each run: expert id -> killed or frozen; free experts are not listed
+Labels = dict[str, dict[str, list[int]]]  # by knob or expert: what is written of a change -> the runs in which it is so
 
 
 def treated(
@@ -103,15 +104,16 @@ def where(now: Treated, ids_RE: np.ndarray, how: str) -> np.ndarray:
     return np.array([[each == how for each in own] for own in by_place(now, ids_RE)])
 
 
-def labels(before: Treated, after: Treated, same_number: bool = True) -> dict[str, str]:
-    """What changed, by expert, as marks for the time charts: "C killed".
+def labels(before: Treated, after: Treated, same_number: bool = True) -> Labels:
+    """What changed, by expert, as marks for the time charts: "C killed" in the runs where it was.
 
     Args:   same_number: of experts; else who is no longer listed may have left, which is no treatment.
     """
-    found = {}
+    found: Labels = {}
     for expert_id in sorted({expert_id for own in (*before, *after) for expert_id in own}):
-        pairs = [(old.get(expert_id), new.get(expert_id)) for old, new in zip(before, after, strict=True)]
-        changes = dict.fromkeys(new or "free" for old, new in pairs if old != new and (new or same_number))
-        if changes:
-            found[f"treat {expert_id}"] = f"{letter(expert_id)} {', '.join(changes)}"
+        for run, each in enumerate(zip(before, after, strict=True)):
+            old, new = (own.get(expert_id) for own in each)
+            if old != new and (new or same_number):
+                texts = found.setdefault(f"treat {expert_id}", {})
+                texts.setdefault(f"{letter(expert_id)} {new or 'free'}", []).append(run)
     return found

@@ -163,8 +163,9 @@ def stops(knob: Knob, config: RunConfig, present: Value) -> list[Any]:
     usual = knob.default if isinstance(knob.default, float) and knob.default else 1.0
     first = max(low, min(0.01, usual / 10) if knob.scale == "log0" else 0)
     inside = {stop for stop in [*stops, high] if first <= stop <= high} | ({0.0} if knob.scale == "log0" else set())
-    numbers = sorted(inside | ({present} if present is not None else set()))
-    return [None, *numbers] if knob.optional else numbers
+    if present is not None:  # two stops that read the same would be taken for one
+        inside = {stop for stop in inside if _number_label(stop) != _number_label(present)} | {present}
+    return [None, *sorted(inside)] if knob.optional else sorted(inside)
 
 
 def _words(knob: Knob, value: Value) -> str:

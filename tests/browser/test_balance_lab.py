@@ -106,6 +106,7 @@ def test_the_scatter_is_at_load_and_mean_gate(stage, shows):
     soon(check)
 
 
+@pytest.mark.slow
 def test_three_experts_are_a_point_over_the_balance_loss(stage):
     open_lab(stage, "simplex", step=0)
     stage.press("three")  # its button: N = 3
@@ -246,6 +247,7 @@ def check_gray(stage: Stage) -> None:
     assert "as it was recorded" in stage.part(where).inner_text()
 
 
+@pytest.mark.slow
 def test_twins_come_and_go_while_they_train(stage):
     stage.open("/lab")
     stage.until("stage.step > 5")
@@ -264,6 +266,7 @@ def test_arrow_keys_walk_the_questions(stage):
     assert stage.page.locator(".mv-section:visible").count() == 1
 
 
+@pytest.mark.slow
 def test_only_the_open_question_is_asked_for(stage):
     asked: list[str] = []
 

@@ -69,6 +69,7 @@ async (image, side) => {
 """
 
 
+@pytest.mark.slow
 def test_the_qr_code_of_the_link_is_that_of_its_address(stage):
     stage.open("/playground?play=0&seed=3&probe=1,0.5")
     stage.page.get_by_role("button", name="Link", exact=True).click()

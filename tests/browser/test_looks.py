@@ -92,6 +92,7 @@ def inked(stage: Stage, box: Any) -> float:
     return float(np.mean((np.array(image) < 250).any(-1)))
 
 
+@pytest.mark.slow
 def test_sliders_can_be_seen_and_used_in_forced_colors(browser, server):
     with stage_in(browser, server, forced_colors="active") as stage:
         stage.open()

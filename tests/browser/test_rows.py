@@ -68,6 +68,7 @@ def test_a_clicked_row_is_the_probe(stage, preset):
     check_probe(stage.numbers(), run.snapshot(probe=(19, row - 1)))
 
 
+@pytest.mark.slow
 def test_a_probe_goes_from_digit_to_digit_row_by_row(stage):
     opened(stage, "switch_rows")
     stage.part("field").focus()
@@ -83,6 +84,7 @@ def test_a_probe_goes_from_digit_to_digit_row_by_row(stage):
         stage.until("part('field').getAttribute('aria-label').includes(value)", words)
 
 
+@pytest.mark.slow
 def test_a_saved_picture_shows_the_rows(stage, browser, server, tmp_path):
     opened(stage, "switch_rows")
     page = tmp_path / "saved.html"
@@ -93,6 +95,7 @@ def test_a_saved_picture_shows_the_rows(stage, browser, server, tmp_path):
         assert alone.numbers() == stage.numbers() and alone.hues("canvas") == stage.hues("canvas")
 
 
+@pytest.mark.slow
 def test_slow_motion_asks_for_no_places_of_tokens(stage):
     opened(stage, "switch_rows")
     stage.part("speeds").get_by_text("Slow", exact=True).click()

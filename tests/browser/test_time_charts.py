@@ -114,6 +114,7 @@ def test_gray_is_named_in_every_chart_as_long_as_it_is_drawn(stage):
         assert gray_in(stage, "metric") == (1, ["without λ 0→100"])
 
 
+@pytest.mark.slow
 def test_the_ghost_may_be_the_run_before_or_nothing(stage):
     stage.open().train_to(40)
     choose_ghost(stage, "the run before")

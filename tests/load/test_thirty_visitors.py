@@ -1,6 +1,6 @@
 """A class: many visitors at once, each with a run and sliders of its own, over real sockets against the real server.
 
-Run with `pytest tests/load -m slow -s`; it prints figures and asserts only that everybody is served.
+Run with `pytest tests/load -s`; it prints figures and asserts only that everybody is served.
 MOEVIZ_VISITORS and MOEVIZ_SECONDS measure another crowd. The visitors themselves share the computer with the server.
 """
 
@@ -22,15 +22,18 @@ from tests.browser.driving import Server, SmallServer, eventually
 from tests.load.crowd import Seen, Visitor
 from tests.measuring import Report, cpu_seconds, percentile, weigh
 
-pytestmark = pytest.mark.slow
 AT_ONCE = 5  # so many arrive together
 SETTLING = 6.0  # seconds after the last arrival: workers are warm, and all pictures have come once
 IDLE_FREE = 2.0
 WARM = 20.0  # seconds that the first class stays, so that its runs record states too
 KEPT = 60  # MB that all workers, or the server, may hold more than after an earlier class of the same size
-CROWDS = [(30, 60.0), (60, 20.0)]
+CROWDS: list[Any] = [
+    pytest.param(30, 20.0, marks=pytest.mark.slow), pytest.param(30, 60.0, marks=pytest.mark.measured),
+    pytest.param(60, 20.0, marks=pytest.mark.measured),
+]  # fmt: skip
 if "MOEVIZ_VISITORS" in os.environ:
-    CROWDS = [(int(os.environ["MOEVIZ_VISITORS"]), float(os.environ.get("MOEVIZ_SECONDS", "60")))]
+    own = int(os.environ["MOEVIZ_VISITORS"]), float(os.environ.get("MOEVIZ_SECONDS", "60"))
+    CROWDS = [pytest.param(*own, marks=pytest.mark.measured)]
 HEAVY = "num_experts=32&hidden_width=64"
 
 
@@ -137,6 +140,7 @@ def report_rates(report: Report, who: str, windows: list[Seen]) -> None:
     report(f"{who}: slider to frame, 95th percentile", percentile(latencies, 0.95), "ms")
 
 
+@pytest.mark.slow
 def test_a_visitor_with_32_experts_does_not_starve_the_others(tmp_path: Path, report: Report) -> None:
     """Twice each way in turn, so that a busy computer slows both."""
 

@@ -1,7 +1,7 @@
 // Time charts: plotly figures from moeviz/figures whose traces name the frame's history arrays; filled a few times a second.
 
 import { nameGhost } from './ghost.js';
-import { addMarks } from './marks.js';
+import { addMarks, marksOf } from './marks.js';
 import { hue, letter } from './palette.js';
 import { rewound } from './rewind.js';
 import { chartWords } from './words.js';
@@ -31,9 +31,9 @@ function loadPlotly() {
 }
 
 export class Charts {
-  // `onSeen` hears that a chart came into view or left it.
-  constructor(onSeen) {
-    this.onSeen = onSeen;
+  // `onSeen` hears that a chart came into view or left it; `titles` returns the names of the runs.
+  constructor(onSeen, titles = () => []) {
+    Object.assign(this, { onSeen, titles });
     this.hosts = new Map(); // name -> { host, template, visible }
     this.observer = new IntersectionObserver((entries) => this.seen(entries)); // asking the layout at every frame would be slow
     this.askedAt = -Infinity;
@@ -77,7 +77,7 @@ export class Charts {
   }
 
   behind(header) {
-    return this.visible.some((name) => this.drawn.get(name) !== stamp(header));
+    return this.visible.some((name) => this.drawn.get(name) !== this.stamp(header));
   }
 
   // True when a history should be asked for now.
@@ -100,18 +100,23 @@ export class Charts {
         if (run !== this.began || !chart) return;
         const { host, template } = chart;
         const began = performance.now();
-        const { data, layout } = fill(template, header, arrays, theme, host);
+        const { data, layout } = fill(template, header, arrays, theme, host, this.titles());
         await plotly.react(host, data, layout, CONFIG);
         if (host.clientHeight !== host._fullLayout.height) await plotly.Plots.resize(host);
         if (run !== this.began) return;
         if (this.drawn.has(name)) spent += performance.now() - began; // the first time takes long, but only once
-        this.drawn.set(name, stamp(header));
+        this.drawn.set(name, this.stamp(header));
         host.classList.remove('mv-stale');
       }
       this.pause = Math.max(UPDATE_PAUSE, SHARE * spent); // a slow computer draws them less often
     } finally {
       this.busy = false;
     }
+  }
+
+  // What a drawing shows: another one is due once it differs.
+  stamp({ scene, step, revision, marks, ghost }) {
+    return [scene, step, revision, marks.length, ghost, ...this.titles()].join();
   }
 
   close() {
@@ -123,9 +128,7 @@ export class Charts {
 
 const nextRefresh = () => new Promise((resolve) => { setTimeout(() => requestAnimationFrame(resolve)); });
 
-const stamp = (header) => [header.scene, header.step, header.revision, header.marks.length, header.ghost].join();
-
-function fill(template, header, arrays, theme, host) {
+function fill(template, header, arrays, theme, host, titles) {
   const layout = structuredClone(template.layout);
   const data = template.data.map((trace) => filledTrace(trace, arrays, theme, header));
   layout.font = { ...layout.font, color: theme.text, family: theme.font };
@@ -133,7 +136,7 @@ function fill(template, header, arrays, theme, host) {
   if (heat) nameStrips(layout, heat, header);
   const steps = arrays.history_step.data;
   layout.xaxis.range = [0, Math.max(steps[steps.length - 1] ?? 0, FEWEST_STEPS)];
-  if (layout.yaxis2) fitStrip(layout.yaxis2, data.find((trace) => trace.yaxis === 'y2').y);
+  if (layout.yaxis2) fitStrip(layout.yaxis2, data.filter(({ yaxis }) => yaxis === 'y2').flatMap(({ y }) => [...y]));
   if (layout.meta?.y_title_from) layout.yaxis.title.text = metricTitle(header[layout.meta.y_title_from]);
   const hidden = data.some(({ meta, visible }) => meta.times && visible === false); // a heading must not promise what is not drawn
   for (const note of layout.annotations ?? []) if (hidden && note.name === 'minimized') note.text = 'task loss';
@@ -141,7 +144,7 @@ function fill(template, header, arrays, theme, host) {
   layout.annotations = layout.annotations ?? [];
   if (heat) layout.annotations.push(...daggers(layout, arrays.deaths, heat.meta.run));
   let room = nameGhost(layout, data, header.ghost, host, theme);
-  room += addMarks(layout, header.marks, host, theme);
+  room += addMarks(layout, marksOf(header.marks, [...new Set(data.map(({ meta }) => meta.run))], titles), host, theme);
   layout.margin.t += room;
   host.parentElement.style.setProperty('--mv-marks', `${room}px`); // the chart grows by it
   host.parentElement.style.setProperty('--mv-strips', heat?.y.length ?? 0); // and with every strip, so that each is named

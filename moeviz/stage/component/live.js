@@ -85,7 +85,7 @@ export class Stage {
     });
     this.rewind = this.find('scrub') && !data.saved ? new Rewind(this.find, send) : null;
     this.layout = new LAYOUTS[data.layout](this);
-    this.charts = new Charts(() => this.askSoon());
+    this.charts = new Charts(() => this.askSoon(), () => this.component.data.titles ?? []);
     this.panels = new Panels(() => this.redraw());
     this.measured = new Measured(this.find);
     this.keys = data.saved ? null : new Keys(this);

@@ -7,6 +7,15 @@ const GAP = 4; // pixels from a line to its label
 const AXIS_ROOM = 64; // pixels beside a chart that has not been drawn yet
 const pen = new OffscreenCanvas(1, 1).getContext('2d');
 
+// The marks of a chart that draws these runs: one that only some of them have says whose it is.
+export function marksOf(marks, runs, titles) {
+  return marks.flatMap(([step, text, own]) => {
+    const here = runs.filter((run) => own.includes(run));
+    if (!here.length) return [];
+    return [[step, here.length === runs.length ? text : `${here.map((run) => titles[run]).join(', ')}: ${text}`]];
+  });
+}
+
 // Adds lines and labels to a layout whose `meta` says how they look, and returns the pixels that the labels need above the plot.
 export function addMarks(layout, marks, host, theme) {
   const { mark, mark_label: style, mark_rows: rows, mark_row_height: rowHeight, mark_offset: offset } = layout.meta;

@@ -61,5 +61,5 @@ export class Rewind {
 // What is shown, what happens next, and what is kept in memory.
 function words({ step, tape }) {
   return `Step ${count(step)} of ${count(tape.end)}, as recorded. Play repeats it; a turned knob begins a new run here, and the recorded one stays gray. `
-    + `Memory: ${tape.megabytes.toFixed(1)} of at most ${tape.limit.toFixed(0)} MB.`;
+    + `Memory: ${tape.megabytes.toFixed(1)} of at most ${tape.limit.toFixed(0)} MB of states, and at most ${count(tape.rows)} points of each curve.`;
 }
