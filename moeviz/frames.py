@@ -18,13 +18,12 @@ choice depends on its batch: seats are limited, experts choose, tokens are mixed
 random; maps, curves and the probe then show the preference for a token by itself: nobody queues or is skipped, and
 where tokens are compared or mixed, it is with the test tokens).
 Header, about the task: `task`, `kind`, `view` map | curve | projection | rows | text | pictures | pairs, `extent`,
-`metric_name`, `lo` and `hi`
-(values that regression pictures are shaded between), `num_runs` R, `num_experts` N (of the run that has most; in arrays
-the experts that another does not have are NaN or 0), `num_shared` experts beside them, `num_outputs` O.
+`metric_name`, `lo` and `hi` (values that regression pictures are shaded between), `num_runs` R, `num_experts` N (of the
+run that has most; in arrays the experts that another does not have are NaN or 0), `num_shared` experts beside them,
+`num_outputs` O.
 Header, a list with one entry per run: `experts` (its own N), `router`, `balance_loss`, `top_k`, `balance_coef`,
 `route_by` (what the gate sees: token | context | input), `renormalized` (a token's weights add up to 1), `weights`
-and `choice` (how these come about, and who decides: see moeviz.rules),
-`task_loss`, `balance_loss_value` (raw), `train_metric`, `test_loss`, `test_metric`, `cv_load`,
+and `choice` (how these come about, and who decides: see moeviz.rules), `task_loss`, `balance_loss_value` (raw), `train_metric`, `test_loss`, `test_metric`, `cv_load`,
 `specialization`, `dropped_share` (of choices), `random_drop` (what a gate that chooses at random drops on average; null
 without a limit), `unserved_share` (of tokens, without any expert), `cv_importance` (of the weights' sums),
 `gate_gradient` (norm, of the last step), `max_violation`, `load_entropy`, `logit_size`, `num_parameters`,
@@ -92,8 +91,8 @@ row by row from the upper left:
                    255); gallery_target, gallery_answer u1[R,P]; gallery_expert u1[R,P,16] (who serves each patch, as
                    row_expert; patches row by row)
     liked          of the measured test pictures: class_share f4[R,N,O] (share of each class's patches, or of its
-                   pictures, that each expert serves by first choice; 0 = no such picture); liked_pixels u1[R,N,6,256]
-                   and liked_prob f4[R,N,6] (the pictures with each expert's largest gate probability, the mean over
+                   pictures, that each expert serves by first choice; 0 = no such picture); liked_pixels u1[R,N,5,256]
+                   and liked_prob f4[R,N,5] (the pictures with each expert's largest gate probability, the mean over
                    their patches); domain_metric f4[R,S] (accuracy for each true group)
     drawn          of the picture that the viewer gave: drawn_pixels u1[R,256] (fitted into the frame); drawn_class
                    f4[R,O] (probabilities); drawn_prob, drawn_weight f4[R,N] (mean over its patches); drawn_expert

@@ -2,7 +2,7 @@
 
     digits       scikit-learn's: 1,797 digits of 43 writers (E. Alpaydin and C. Kaynak 1998; UCI, CC BY 4.0)
     textures     scikit-image's brick, grass and gravel: 512 by 512 pixels each (from ambientCG and textures.com; CC0)
-    photographs  scikit-learn's china.jpg and flower.jpg, a temple by danielbuechele and a flower by vultilion (CC BY 2.0),
+    photographs  scikit-learn's china.jpg and flower.jpg, a temple by danielbuechele and a flower by vultilion (CC BY 2.0)
                  and scikit-image's chelsea.png, a cat by Stéfan van der Walt (CC0)
 
 All are read from the files that the two packages install; nothing is downloaded.
@@ -30,16 +30,19 @@ INKED = 0.1  # pixels above it are ink, and not the soft edge of a stroke
 PLAIN = 0.01  # a tile whose pixels differ less (standard deviation) is left out: nobody could tell a sky from a wall
 DIGITS, TEXTURES, PHOTOGRAPHS = range(3)
 FILES = {
-    "brick": (TEXTURES, "skimage", "data/brick.png"), "grass": (TEXTURES, "skimage", "data/grass.png"),
-    "gravel": (TEXTURES, "skimage", "data/gravel.png"), "temple": (PHOTOGRAPHS, "sklearn", "datasets/images/china.jpg"),
-    "flower": (PHOTOGRAPHS, "sklearn", "datasets/images/flower.jpg"), "cat": (PHOTOGRAPHS, "skimage", "data/chelsea.png"),
-}  # fmt: skip
+    "brick": (TEXTURES, "skimage", "data/brick.png"),
+    "grass": (TEXTURES, "skimage", "data/grass.png"),
+    "gravel": (TEXTURES, "skimage", "data/gravel.png"),
+    "temple": (PHOTOGRAPHS, "sklearn", "datasets/images/china.jpg"),
+    "flower": (PHOTOGRAPHS, "sklearn", "datasets/images/flower.jpg"),
+    "cat": (PHOTOGRAPHS, "skimage", "data/chelsea.png"),
+}
 
 
 def pictures(config: RunConfig) -> TaskData:
     """Digits, textures and photographs of 16 by 16 pixels, from −1 (white) to 1 (black), patch by patch.
 
-    Segment: the domain. Textures and photographs are cut into tiles that do not overlap, so no pixel is in two pictures.
+    Segment: the domain. Textures and photographs are cut into tiles side by side, so that no pixel is in two pictures.
     """
     clean_TD, target_T, segment_T = _all()
     tokens = Split(clean_TD + config.noise * normal(config, "noise", *clean_TD.shape), target_T, segment_T)
@@ -97,7 +100,7 @@ def tiles(image_YX: Float[Tensor, "Y X"]) -> Float[Tensor, "T 16 16"]:
 
 
 def fitted(image_YX: Float[Tensor, "16 16"]) -> Float[Tensor, "16 16"]:
-    """A drawing as the digits are: its ink fills the height (or, if it is wide, the width), and stands in the middle."""
+    """A drawing as the digits are: its ink fills the height (if it is wide, the width), and stands in the middle."""
     inked_YX = image_YX > INKED
     if not inked_YX.any():
         return image_YX

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from moeviz.training.core import Training
 
 OF_EACH_CLASS = 2  # test pictures that are drawn
-LIKED = 6  # pictures that each expert likes most
+LIKED = 5  # pictures that each expert likes most
 
 Arrays = dict[str, np.ndarray]
 

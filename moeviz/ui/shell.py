@@ -21,6 +21,7 @@ st.navigation(
         st.Page(PAGES / "lab.py", title="Balance lab", url_path="lab"),
         st.Page(PAGES / "routers.py", title="Routers", url_path="routers"),
         st.Page(PAGES / "methods.py", title="Ways to balance", url_path="methods"),
+        st.Page(PAGES / "vision.py", title="Vision", url_path="vision"),
         st.Page(PAGES / "article.py", title="The article, checked", url_path="article"),
         st.Page(PAGES / "questions.py", title="Ask a question", url_path="questions"),
         st.Page(PAGES / "sweep.py", title="Sweep", url_path="sweep"),

@@ -38,7 +38,7 @@ export class Serves {
   build(ids, level, shown, key) {
     this.key = key;
     const what = level === 'input' ? 'pictures' : 'patches';
-    const head = [`% of its ${what}`, ...this.names, 'likes most'];
+    const head = [`% of ${what}`, ...this.names, 'likes most'];
     this.host.innerHTML = `<thead><tr>${head.map((name) => `<th scope="col">${name}</th>`).join('')}</tr></thead><tbody></tbody>`;
     this.rows = ids.map((id) => {
       const row = this.host.tBodies[0].insertRow();

@@ -33,7 +33,7 @@ export const vision = () => `
     </section>
   </div>
   <section>
-    <h3 class="mv-heading">Which expert serves what <span class="mv-key" data-part="table-key"></span></h3>
+    <h3 class="mv-heading">Which expert serves what <span class="mv-key">each column adds up to 100 %</span></h3>
     <div class="mv-scroll" tabindex="0" role="region" aria-label="Experts, what they serve, and the pictures that each likes most"><table class="mv-groups mv-serves" data-part="serves"></table></div>
   </section>
   <section>
