@@ -23,7 +23,8 @@ run that has most; in arrays the experts that another does not have are NaN or 0
 `num_outputs` O.
 Header, a list with one entry per run: `experts` (its own N), `router`, `balance_loss`, `top_k`, `balance_coef`,
 `route_by` (what the gate sees: token | context | input), `renormalized` (a token's weights add up to 1), `weights`
-and `choice` (how these come about, and who decides: see moeviz.rules), `task_loss`, `balance_loss_value` (raw), `train_metric`, `test_loss`, `test_metric`, `cv_load`,
+and `choice` (how these come about, and who decides: see moeviz.rules), `task_loss`, `balance_loss_value` (raw),
+`train_metric`, `test_loss`, `test_metric`, `cv_load`,
 `specialization`, `dropped_share` (of choices), `random_drop` (what a gate that chooses at random drops on average; null
 without a limit), `unserved_share` (of tokens, without any expert), `cv_importance` (of the weights' sums),
 `gate_gradient` (norm, of the last step), `max_violation`, `load_entropy`, `logit_size`, `num_parameters`,

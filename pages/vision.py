@@ -28,15 +28,16 @@ with knobs, st.container(key="knob_row"):
     live_knobs("vision", *vision.TURNED, runs=lambda turned: vision.trained(way, turned))
 if token:
     names = tuple(runs(way))
-    charts = {"metric": side_by_side(curves.metric_figure, names), "match": side_by_side(curves.match_figure, names)}
+    figures = {"metric": curves.metric_figure, "match": curves.match_figure}
+    charts = {name: side_by_side(figure, names) for name, figure in figures.items()}
     stage(
         token, "vision", charts=charts, titles=names, classes=TASK.class_names, groups=TASK.segment_names,
         story=WAYS[way].story,
     )  # fmt: skip
 st.markdown(
-    "**Look:** which experts serve digits only? A gate that sees the whole picture learns domains; one that sees single "
-    "patches learns strokes and grays, and its match with the domains is lower. **Try next:** draw a digit that two "
-    "experts quarrel about · draw a brick wall · λ = 0: who is left? · 12 experts: do digits get finer ones?"
+    "**Look:** which experts serve digits only? A gate that sees the whole picture learns domains; one that sees "
+    "single patches learns strokes and grays, so its match with the domains is lower. **Try next:** draw a digit that "
+    "two experts quarrel about · draw a brick wall · λ = 0: who is left? · N = 12: do digits get finer experts?"
 )
 st.caption(
     "Real pictures, read from installed packages: digits and two photographs (temple by danielbuechele, flower by "

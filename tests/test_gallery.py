@@ -40,7 +40,9 @@ def test_a_convolution_routed_by_the_picture_is_what_torch_computes(trained: dic
     normed = lambda x, gain: functional.rms_norm(x, x.shape[-1:], own[gain], eps=1e-6)  # noqa: E731
     token_MWD = x_MD.unflatten(1, (16, 16)) @ own["w_embed"] + own["position"]
     seen = normed(token_MWD, "gain_attention")
-    gathered = functional.scaled_dot_product_attention(seen @ own["w_query"], seen @ own["w_key"], seen @ own["w_value"])
+    gathered = functional.scaled_dot_product_attention(
+        seen @ own["w_query"], seen @ own["w_key"], seen @ own["w_value"]
+    )
     token_MWD = token_MWD + gathered @ own["w_gathered"]
     given = normed(token_MWD, "gain_layer")
     probs_ME = (given.mean(1) @ part["gate_w"].mT).softmax(-1)
@@ -88,7 +90,9 @@ def test_who_serves_what_and_likes_what(way: str, trained: dict[str, Training]) 
     probs = routing.probs_TE[run].view(test.count, units, 4).numpy()
     counts = np.zeros((4, 16))
     right = np.zeros((3, 2))
-    for picture, (target, domain) in enumerate(zip(test.target[run].tolist(), test.segment_RT[run].tolist(), strict=True)):
+    for picture, (target, domain) in enumerate(
+        zip(test.target[run].tolist(), test.segment_RT[run].tolist(), strict=True)
+    ):
         right[domain] += [int(y_RMO[run, picture].argmax()) == target, 1]
         for unit in probs[picture]:
             counts[unit.argmax(), target] += 1

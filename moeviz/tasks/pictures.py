@@ -2,8 +2,8 @@
 
     digits       scikit-learn's: 1,797 digits of 43 writers (E. Alpaydin and C. Kaynak 1998; UCI, CC BY 4.0)
     textures     scikit-image's brick, grass and gravel: 512 by 512 pixels each (from ambientCG and textures.com; CC0)
-    photographs  scikit-learn's china.jpg and flower.jpg, a temple by danielbuechele and a flower by vultilion (CC BY 2.0)
-                 and scikit-image's chelsea.png, a cat by Stéfan van der Walt (CC0)
+    photographs  scikit-learn's china.jpg and flower.jpg, a temple by danielbuechele and a flower by vultilion
+                 (CC BY 2.0), and scikit-image's chelsea.png, a cat by Stéfan van der Walt (CC0)
 
 All are read from the files that the two packages install; nothing is downloaded.
 """

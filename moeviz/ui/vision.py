@@ -10,8 +10,8 @@ from moeviz.ui.notices import plain
 from moeviz.vision import BASE, WAYS, runs
 
 USUAL = "conv"  # what the page opens with
-OPENS = {"num_experts": BASE.num_experts, "balance_coef": BASE.balance_coef}
-TURNED = (*OPENS, "seed")  # the knobs of this page
+OPENS = {"num_experts": BASE.num_experts, "balance_coef": BASE.balance_coef, "seed": BASE.seed}
+TURNED = tuple(OPENS)  # the knobs of this page
 
 
 def way() -> str:
@@ -25,7 +25,7 @@ def way() -> str:
         "Experts", list(WAYS), key="choose_experts", required=True, on_change=_keep,
         format_func=lambda name: WAYS[name].label, label_visibility="collapsed",
     )  # fmt: skip
-    st.query_params["experts"] = found
+    st.query_params["experts"] = str(found)
     return str(found)
 
 

@@ -2,14 +2,15 @@
 // with the pictures they like, and the run beside its twins: the other routing, and the dense network of equal active parameters.
 
 import { Bars } from './bars.js';
-import { setText, percent, outdated, roundedShares, Throttle, Calm, count as spaced } from './numbers.js';
+import { Calm, count as spaced, outdated, percent, roundedShares, setText, Throttle } from './numbers.js';
 import { Pad } from './pad.js';
-import { background, hue, letter } from './palette.js';
+import { background, letter } from './palette.js';
 import { drawPatches, whole } from './patches.js';
 import { Serves } from './serves.js';
 
 const SENT = 80; // ms between drawings that are sent
-const TEXTS = 250; // ms between changes of tables
+const TABLES = 1000; // ms between changes of the tables, for which all test pictures are computed,
+const TEXTS = 250; // and of what is said about the drawing
 const SMALL = 64; // pixels of a test picture,
 const LARGE = 160; // and of the drawing
 const TOP = 3; // classes that are named for the drawing
@@ -18,7 +19,7 @@ const DENSE = 'dense'; // the run of this name has no gate
 export class Vision {
   constructor(stage) {
     const { find } = stage;
-    Object.assign(this, { stage, find, always: true, drawn: false, texts: new Throttle(TEXTS), said: new Throttle(TEXTS), given: null });
+    Object.assign(this, { stage, find, always: true, drawn: false, texts: new Throttle(TABLES), said: new Throttle(TEXTS), given: null });
     this.sending = new Calm(SENT);
     this.pad = new Pad(find('pad'), (cells) => this.give(cells));
     this.bars = new Bars(find('drawn-bars'), 'Gate probability of the drawing, by expert');
@@ -38,7 +39,7 @@ export class Vision {
   }
 
   forget() {
-    this.seen = this.served = this.given = null;
+    this.served = this.given = null;
     this.drawn = false;
   }
 

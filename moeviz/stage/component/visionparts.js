@@ -1,13 +1,11 @@
 // The skeleton of page Vision: test pictures with their experts, a pad to draw on, what the model makes of the drawing, who serves
 // what, and how the three runs compare.
 
-const ACCURACY = 'Test pictures, each with the model’s answer below it';
-
 export const vision = () => `
   <p class="mv-lead" data-part="lead"></p>
   <div class="mv-vision">
     <section>
-      <h3 class="mv-heading">${ACCURACY} <span class="mv-key"><b class="mv-wrong">x</b> = wrong</span></h3>
+      <h3 class="mv-heading">Test pictures, each with the model’s answer below it <span class="mv-key"><b class="mv-wrong">x</b> = wrong</span></h3>
       <p class="mv-note" data-part="gallery-note"></p>
       <div class="mv-gallery" role="group" aria-label="Test pictures; press one to put it on the pad" data-part="gallery"></div>
       <p class="mv-waiting mv-flat" data-part="waiting">Waiting for the first picture of the run…</p>
