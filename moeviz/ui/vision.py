@@ -23,7 +23,7 @@ def way() -> str:
     st.session_state.choose_experts = asked
     found = st.segmented_control(
         "Experts", list(WAYS), key="choose_experts", required=True, on_change=_keep,
-        format_func=lambda name: WAYS[name].label, label_visibility="collapsed",
+        format_func=lambda name: WAYS[name].label, label_visibility="collapsed", wrap=True,
     )  # fmt: skip
     st.query_params["experts"] = str(found)
     return str(found)
