@@ -10,8 +10,8 @@ const twin = (run) => `
     <section data-part="shares-${run}"><h3 class="mv-heading">Whose tokens go to which expert, %</h3>
       <div class="mv-scroll" tabindex="0" role="region" aria-label="Share of each part's tokens by expert"><table class="mv-groups" data-part="table-${run}"></table></div>
       <p class="mv-owners" data-part="owners-${run}"></p></section>
-    <section><h3 class="mv-heading">Who serves the chosen emoji: each patch, each word</h3>
-      <div class="mv-tokens"><div class="mv-route" role="img" data-part="route-${run}"></div><ul class="mv-words" data-part="words-${run}"></ul></div></section>
+    <section data-part="served-${run}"><h3 class="mv-heading">Who serves the chosen emoji: each patch, each word</h3>
+      <div class="mv-served"><div class="mv-route" role="img" data-part="route-${run}"></div><ul class="mv-words" data-part="words-${run}"></ul></div></section>
     <section><h3 class="mv-heading">Pictures found for its <span data-part="language-${run}"></span> name</h3>
       <ol class="mv-found" data-part="pictures-${run}"></ol></section>
     <section><h3 class="mv-heading">Names found for its picture</h3><ul class="mv-names" data-part="names-${run}"></ul></section>
