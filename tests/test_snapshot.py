@@ -26,7 +26,7 @@ from moeviz.training.history import (
     table,
     thin,
 )
-from moeviz.training.snapshot import OF_THE_PROBE, PICTURES
+from moeviz.training.snapshot import OF_THE_GIVEN, OF_THE_PROBE, PICTURES
 
 HEADER = set(
     "step reason task router kind view extent num_runs num_experts num_outputs ids top_k balance_coef renormalized"
@@ -70,13 +70,13 @@ def cells(extent: float, side: int) -> np.ndarray:
 
 @pytest.mark.parametrize("task", TASK_INFO)
 def test_every_task_fills_the_header_and_the_frame(task: str) -> None:
-    training = trained(10, task=task)
+    training = trained(10, task=task, batch_size=64 if TASK_INFO[task].tokens_per_input < 64 else 8)
     view = TASK_INFO[task].view
     snapshot = training.snapshot(want=PICTURE_NAMES)
     # a picture that would make no sense is left out
-    of_views = {"winner": "map", "curve_x": "curve", "row_pixels": "rows"}
+    of_views = {"winner": "map", "curve_x": "curve", "row_pixels": "rows", "text_char": "text"}
     assert {name: name in snapshot.arrays for name in of_views} == {name: view == of for name, of in of_views.items()}
-    assert ("point_xy" in snapshot.arrays) == ("journey_x" in snapshot.arrays) == (view != "rows")
+    assert ("point_xy" in snapshot.arrays) == ("journey_x" in snapshot.arrays) == (view not in ("rows", "text"))
     assert set(snapshot.header) >= HEADER
     json.dumps(snapshot.header, allow_nan=False)
     assert (snapshot.view, snapshot.kind, snapshot.num_runs, snapshot.num_experts) == (view, TASK_INFO[task].kind, 2, 8)
@@ -107,7 +107,7 @@ def test_a_snapshot_names_what_it_does_not_hold() -> None:
         _ = training.snapshot().winner
     with pytest.raises(ValueError, match=r"a picture must be one of first_choice, .*: got map"):
         training.snapshot(want=("map",))
-    assert {*PICTURES, *OF_THE_PROBE} == set(PICTURE_NAMES)
+    assert {*PICTURES, *OF_THE_PROBE, *OF_THE_GIVEN} == set(PICTURE_NAMES)
 
 
 # ---- pictures --------------------------------------------------------------------------------------------------

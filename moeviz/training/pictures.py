@@ -293,7 +293,7 @@ PLANE = ("map", "curve", "projection")  # views where a token is a point
 # the views without which a picture makes no sense
 NEEDS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(MAPS, ("map",)), **dict.fromkeys(("points", "choices", "batch", "journey", "skill"), PLANE),
-    "curve": ("curve",), "rows": ("rows",),
+    "curve": ("curve",), "rows": ("rows",), "seating": (*PLANE, "rows"),
     **dict.fromkeys(("text", "text_tables", "samples", "own_text"), ("text",)),
 }  # fmt: skip
 PICTURES: dict[str, Callable[[Training], Arrays]] = {
