@@ -149,8 +149,8 @@ def _about_growth(layer: Layer, name: str, seconds: Seconds) -> str:
         return ""
     low, high = layers[0], layers[-1]
     times = seconds[Case(high, "sparse")].median / seconds[Case(low, "sparse")].median
-    what = {"top_k": "k", "num_tokens": "n"}[name]
-    return f"{getattr(high, name) / getattr(low, name):g} times the {what}: {times:.1f} times the sparse time."
+    what = {"top_k": "active experts", "num_tokens": "tokens"}[name]
+    return f"Sparse, {getattr(high, name) / getattr(low, name):g} times as many {what} take {times:.1f} times as long."
 
 
 def _case(written: dict[str, object]) -> Case:

@@ -17,9 +17,9 @@ paused | diverged, `speed` slow | watch | fast, `reason` (a sentence, or null), 
 choice depends on its batch: seats are limited, experts choose, tokens are mixed, or a second choice is skipped at
 random; maps, curves and the probe then show the preference for a token by itself: nobody queues or is skipped, and
 where tokens are compared or mixed, it is with the test tokens).
-Header, about the task: `task`, `kind`, `view` map | curve | projection | rows | text, `extent`, `metric_name`, `lo`,
-`hi` (values that regression pictures are shaded between), `num_runs` R, `num_experts` N (of the run that has most; in
-arrays the experts that another does not have are NaN or 0), `num_shared` experts beside them, `num_outputs` O.
+Header, about the task: `task`, `kind`, `view` map | curve | projection | rows | text | pairs, `extent`, `metric_name`,
+`lo`, `hi` (values that regression pictures are shaded between), `num_runs` R, `num_experts` N (of the run that has
+most; in arrays the experts that another does not have are NaN or 0), `num_shared` experts beside them, `num_outputs` O.
 Header, a list with one entry per run: `experts` (its own N), `router`, `balance_loss`, `top_k`, `balance_coef`,
 `renormalized` (a token's weights add up to 1), `weights` and `choice` (how these come about, and who decides: see
 moeviz.rules), `task_loss`, `balance_loss_value` (raw), `train_metric`, `test_loss`, `test_metric`, `cv_load`,
@@ -81,6 +81,15 @@ row by row from the upper left:
                    f4[R,4] (the token's id, the table's length, its place there, the expert there); soft
                    journey_mixture f4[R,N,D] (what an expert computes), journey_mixed_size f4[R,N] (logsumexp of its
                    scores over the tokens of its mixture)
+    items          of a task of pictures and words, M test items: item_picture u1[M,16,16,3]; item_words u1[B], JSON in
+                   UTF-8: for each item and language its name and the four tokens of this
+    pairs          of the same items, with P = the picture and L names: pair_share f4[R,N,P] (of a part's tokens, by
+                   first choice); pair_owner u1[R,N] (0 nobody's expert, 1 of pictures, 2 of words, 3 of both);
+                   pair_expert u1[R,M,36] (who serves each token); pair_item i2[R,1] (the item at the probe, x);
+                   pair_picture i2[R,L,5] and pair_picture_score f4[R,L,5] (the pictures nearest to its name, and
+                   cosines); pair_name, pair_name_score [R,L,5] (the names nearest to its picture)
+    found          of the visitor's own word: found_words u1[B] (JSON, its tokens); found_expert u1[R,4]; found_picture
+                   i2[R,5]; found_score f4[R,5]
     seating        of the first train tokens, T of them, as a batch of their own in training: seating_prob,
                    seating_weight f4[R,T,N]; seating_chosen, seating_kept u1[R,T,N]; seating_position i2[R,T,N] (in the
                    expert's queue from 0; −1 = not in it: not chosen, or skipped at random); seating_places i4[R,1] (T =
@@ -118,6 +127,7 @@ DTYPES: dict[str, np.dtype[Any]] = {name: np.dtype(f"<{name}") for name in ("u1"
 PICTURES = (
     "first_choice", "confidence", "prediction", "gate", "expert_output", "choices", "points", "batch", "groups",
     "curve", "history", "journey", "rows", "seating", "trails", "skill", "text", "text_tables", "samples", "own_text",
+    "items", "pairs", "found",
 )  # fmt: skip
 """What a client may ask for; each name adds its own arrays to the ones that every frame carries."""
 

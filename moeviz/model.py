@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from moeviz.axes import over
+from moeviz.chain import divide
 from moeviz.deciding import Question, RouterOptions, RoutingKnobs, decide
 from moeviz.dispatch import DISPATCH, OneKind, every_output, mixed
 from moeviz.experts import EXPERTS, ExpertKind, Parameters, Shapes, unpack
@@ -244,7 +245,8 @@ class MoE:
 
     def _divide(self, rows_REP: Float[Tensor, "R E P"]) -> tuple[Float[Tensor, "R E P1"], Float[Tensor, "R E P2"]]:
         """The gate's numbers and the experts' numbers of each row."""
-        return rows_REP.split([self.gate_width, rows_REP.shape[-1] - self.gate_width], dim=-1)
+        gate_rows_REP, expert_rows_REP = divide(rows_REP, self.gate_width)
+        return gate_rows_REP, expert_rows_REP
 
     def flops(self, num_experts: int, k: int) -> int:
         """Floating-point operations for one token in the sparse form: the gate for all, k experts, and the shared."""

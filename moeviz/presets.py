@@ -33,6 +33,11 @@ LANGUAGE: dict[str, Preset] = {
     ),
 }  # fmt: skip
 """Those of the page Language, by the paper whose router they use."""
+LEARNS_PAIRS = RunConfig(
+    task="pairs", num_experts=6, top_k=1, hidden_width=32, batch_size=64, learning_rate=0.005, train_share=0.85,
+    balance_loss="entropy", balance_coef=0.5,
+)  # fmt: skip
+"""How the page Image and text opens."""
 PRESETS: dict[str, Preset] = {
     "idle": Preset("Idle experts", "Without a balance loss, at least one expert soon gets no work (†).", RunConfig()),
     "healthy": Preset(

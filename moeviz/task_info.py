@@ -13,7 +13,7 @@ class TaskInfo:
 
     label: str
     story: str
-    kind: str = "classification"  # or regression, or text (the next character of every place)
+    kind: str = "classification"  # or regression, retrieval, or text (the next character of every place)
     # map (2-D inputs) | curve (1-D) | projection (more: first two principal components) | rows (pictures, row by row)
     # | text | pictures | pairs (each on a page of its own)
     view: str = "map"
@@ -26,6 +26,7 @@ class TaskInfo:
     measured: int = 1024  # at most so many train and as many test inputs are measured
     page: str = ""  # the only page that shows it, if it has one of its own
     segments: tuple[str, ...] = ()  # what the hidden kinds are called, if they have names
+    parts: tuple[int, ...] = ()  # where each input is a picture and its names: tokens of the picture, then of each name
     causal: bool = False  # whether what comes later must not decide about what came before
     width: int = 16  # of the hidden state, where a Transformer is around the layer
 
@@ -56,6 +57,13 @@ TASK_INFO: dict[str, TaskInfo] = {
         "A Transformer reads digits: each of 8 rows is a token, joined by attention. A batch counts digits.",
         view="rows", classes=(10, 10), own_classes=10, tokens_per_input=8, levels=("token", "input"),
         experts=("mlp", "linear", "transformer"),
+    ),
+    "pairs": TaskInfo(
+        "Pictures and words",
+        "Emoji and their names in five languages: which belong together? A batch counts emoji.",
+        "retrieval", "pairs", (0, 0), tokens_per_input=36,
+        measured=200, page="image_text", width=32,
+        segments=("picture", "English", "German", "Spanish", "Russian", "Chinese"), parts=(16, 4, 4, 4, 4, 4),
     ),
     "languages": TaskInfo(
         "Languages", "A decoder reads six kinds of text, character by character, and guesses the next one.", "text",

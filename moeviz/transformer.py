@@ -104,9 +104,13 @@ class Transformer:
         parts = []
         for name, shape in self.own_shapes.items():
             uniform = torch.rand(shape, generator=generator, dtype=torch.float64)
-            start = (2 * uniform - 1) / math.sqrt(shape[0])
+            start = (2 * uniform - 1) / math.sqrt(self.added_up(name, shape))
             parts.append({"gain": torch.ones_like(uniform), "b": 0 * uniform}.get(name.split("_")[0], start).flatten())
         return torch.cat(parts)
+
+    def added_up(self, name: str, shape: tuple[int, ...]) -> int:
+        """How many of a tensor's numbers are added up in one number that it makes."""
+        return shape[0]
 
     def layer_rows(self, rows_REP: Float[Tensor, "R A P"]) -> Float[Tensor, "R A1 P"]:
         """The rows that are the layer's: experts and shared experts."""

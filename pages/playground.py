@@ -37,6 +37,11 @@ with right:  # first, so that the picture comes before the rest of the page is w
             "A λ that is turned acts on a gate that is already trained; Reset to see it from the start. "
             "The address starts a run with these knobs and this seed from step 0."
         )
+        if "swept" in st.query_params:
+            st.info(
+                "This run is from a sweep, where it trained beside others. Alone it may part from that one by rounding:"
+                " the same start and data, but now and then another choice."
+            )
         st.markdown(
             "**Try next:** drag N down while it runs: who leaves? · choose “Sure” above the map: where does the gate "
             "hesitate? · choose “Slow” and watch a batch travel to its experts."

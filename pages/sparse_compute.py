@@ -33,5 +33,5 @@ questions_about("sparse")
 show_code(
     "moeviz.counting:flops", "moeviz.counting:kept", "moeviz.counting:parameters", "moeviz.dispatch:sparse",
     "moeviz.dispatch:dense", "moeviz.timing:forward", "moeviz.timing:step_seconds", "moeviz.timing:kept_numbers",
-    "moeviz.published:parts", "moeviz.published:attention",
+    "moeviz.growing:configs", "moeviz.published:parts", "moeviz.published:attention",
 )  # fmt: skip

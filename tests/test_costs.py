@@ -117,7 +117,7 @@ def test_times_in_words() -> None:
     assert pays_at(Layer(), "top_k", times) == 8  # 9 ms against 16; 17 at k = 16
     said = sentences(Layer(), times)
     assert said[0] == "**With k = 2, sparse pays from N = 4 on:** at N = 64 the dense form takes 21.3 times as long."
-    assert said[1] == "16 times the k: 8.5 times the sparse time."  # 17 / 2
+    assert said[1] == "Sparse, 16 times as many active experts take 8.5 times as long."  # 17 / 2
     assert sentences(Layer(), {}) == []
 
 

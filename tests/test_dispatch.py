@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from moeviz import dispatch
-from moeviz.chain import LAYERS, Chain
+from moeviz.chain import LAYERS, Chain, Divide, like_rows
 from moeviz.config import DISPATCH_NAMES
 from moeviz.dispatch import DISPATCH, OneKind, blocks, dense, every_output, resolve, sparse
 from moeviz.experts import EXPERTS, unpack
@@ -239,3 +239,16 @@ def test_auto_is_decided_by_configs_and_device(
     name: str, device: str, num_tokens: int, num_experts: int, largest_k: int, flops: int, expected: str
 ) -> None:
     assert resolve(name, torch.device(device), num_tokens, num_experts, largest_k, flops) == expected
+
+
+def test_a_gradient_with_room_for_the_gate_is_not_copied_and_any_other_is() -> None:
+    rows_REP = random(2, 3, 5, seed=0).requires_grad_()
+    _, others_REP = Divide.apply(rows_REP, 2)
+    roomy_GP = like_rows(others_REP.flatten(0, 1)).fill_(7)
+    assert roomy_GP.shape == (6, 3) and roomy_GP.stride() == (5, 1)
+    weight_REP = random(2, 3, 2, seed=1)
+    for gradient_REP, kept in ((roomy_GP.view(2, 3, 3), True), (roomy_GP.clone().view(2, 3, 3), False)):
+        outputs = Divide.apply(rows_REP, 2)
+        (whole_REP,) = torch.autograd.grad(outputs, rows_REP, (weight_REP, gradient_REP))
+        assert torch.equal(whole_REP, torch.cat([weight_REP, torch.full((2, 3, 3), 7.0, dtype=torch.float64)], -1))
+        assert (whole_REP.data_ptr() == roomy_GP.untyped_storage().data_ptr()) is kept

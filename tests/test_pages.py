@@ -443,7 +443,7 @@ def test_every_knob_has_a_widget_with_its_label_help_and_value(engine):
     for knob in KNOBS.values():
         if knob.name in NOT_ON_A_PAGE:
             continue
-        app = apps[router_of(knob.name)]
+        app = visit(task="digit_rows") if knob.name == "route_by" else apps[router_of(knob.name)]
         shown = widget(app, knob.name)
         assert (shown.label, shown.help) == (knob.label, knob.help)
         assert shown.value == getattr(config(app), knob.name)
@@ -558,7 +558,8 @@ FIXED: dict[str, Any] = {
 
 def test_every_knob_on_the_page_is_turned_below():
     on_page = {name: knob.live for name, knob in KNOBS.items() if name not in NOT_ON_A_PAGE}
-    assert on_page == dict.fromkeys(LIVE, True) | dict.fromkeys(FIXED, False)
+    elsewhere = {"route_by": False}  # where a task has several levels, as the digits row by row have
+    assert on_page == dict.fromkeys(LIVE, True) | dict.fromkeys(FIXED, False) | elsewhere
 
 
 @pytest.mark.parametrize("name", LIVE)
@@ -625,7 +626,8 @@ def test_a_preset_sets_every_knob_and_the_address(engine, name):
     healthy(next(button for button in app.button if button.label == preset.label).click().run())
     assert config(app) == preset.config and engine.asked[-1] == ("reset", (preset.config,))
     assert address(app) == preset.config.to_url() | {"play": "0"}
-    for knob in set(KNOBS) - NOT_ON_A_PAGE:
+    one_level = {"route_by"} if len(TASK_INFO[preset.config.task].levels) == 1 else set()  # nothing to choose
+    for knob in set(KNOBS) - NOT_ON_A_PAGE - one_level:
         if KNOBS[knob].used_by(preset.config.router) and not widget(app, knob).disabled:
             assert widget(app, knob).value == getattr(preset.config, knob)
     healthy(app.run())  # and stays: no widget brings an old value back

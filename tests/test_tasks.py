@@ -21,7 +21,7 @@ LAW = settings(deadline=None, derandomize=True, max_examples=10)
 SEGMENTS = {
     "clusters": 8, "clusters_unequal": 8, "spiral": 8, "xor": 4, "circle": 2, "gauss": 2, "moons": 4,
     "checkerboard": 16, "plane": 1, "bumps": 6, "piecewise": 4, "digits": 10, "linear_clusters": 8,
-    "digit_rows": 10, "languages": 6,
+    "digit_rows": 10, "pairs": 6, "languages": 6,
 }  # fmt: skip
 MULTI_CLASS = [(name, classes) for name in TASK_NAMES for classes in range(2, TASK_INFO[name].classes[1] + 1)
                if TASK_INFO[name].classes[0] == 2]  # fmt: skip

@@ -34,13 +34,14 @@ def mixture_of_experts(num_experts: int) -> torch.nn.Module:
 
 
 def mixtral(num_experts: int) -> torch.nn.Module:
-    """The block of `transformers`, with the numbers of a fresh layer in it."""
+    """The block of `transformers`, computed as its whole models do, with the numbers of a fresh layer in it."""
     from transformers.models.mixtral.configuration_mixtral import MixtralConfig
     from transformers.models.mixtral.modeling_mixtral import MixtralSparseMoeBlock
 
     config = MixtralConfig(
         hidden_size=WIDTH, intermediate_size=HIDDEN, num_local_experts=num_experts, num_experts_per_tok=K
     )
+    config._experts_implementation = "grouped_mm"  # what a model takes where it can; far faster than a block's own
     block = MixtralSparseMoeBlock(config)
     for each in block.parameters():
         torch.nn.init.normal_(each, std=WIDTH**-0.5)

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from moeviz.figures.curves import FONT_SIZE, GHOST_COLOR, INK_COLOR
-from moeviz.figures.maps import SYMBOLS, plain_axis, plain_layout
+from moeviz.figures.maps import plain_axis, plain_layout
 from moeviz.figures.palette import DASHES
 
 HEIGHT, BARS_HEIGHT = 380, 260
-MARKER, LINE = 10, 2
+MARKER, LINE = 11, 2
+SYMBOLS = ("circle", "square-open", "triangle-up", "diamond-open", "x")
 ROOM = 1.5  # beyond the ends of a logarithmic axis
 SHADES = (1.0, 0.7, 0.5, 0.35, 0.22, 0.12)  # of the parts of a bar
 PATTERNS = ("", "/", "", "x", "", ".")
@@ -81,7 +82,7 @@ def quality_figure(
     for row, (each, texts) in enumerate(zip(rows, labels, strict=True)):
         figure.add_scatter(
             x=each.x, y=each.y, name=each.name, mode="lines+markers+text", text=texts,
-            textposition=("top left", "bottom right")[row % 2], textfont={"size": FONT_SIZE, "color": ink},
+            textposition=_beside(row, len(each.x)), textfont={"size": FONT_SIZE, "color": ink},
             line={"width": LINE, "color": ink, "dash": DASHES[row % len(DASHES)]}, marker=_marker(row, ink),
             error_y=_spread(each, ink), cliponaxis=False,
             hovertemplate=f"{each.name}, %{{text}}: %{{y:.3f}} at %{{x:,}}<extra></extra>",
@@ -117,6 +118,11 @@ def parts_figure(bars: Mapping[str, Mapping[str, float]], x_title: str, *, ink: 
     return figure
 
 
+def _beside(row: int, count: int) -> list[str]:
+    """Where labels stand: of the first row above the line, of the second one beneath it."""
+    return ["bottom right"] * count if row else [*["top left"] * (count - 1), "top right"]
+
+
 def _logarithmic(numbers: Sequence[float]) -> dict[str, object]:
     """A logarithmic axis around these numbers, with room for what is written beside them; ticks at 1, 2, 5, 10, …"""
     low, high = min(numbers) / ROOM, max(numbers) * ROOM
@@ -126,7 +132,7 @@ def _logarithmic(numbers: Sequence[float]) -> dict[str, object]:
 
 
 def _marker(row: int, ink: str) -> dict[str, object]:
-    return {"size": MARKER, "symbol": SYMBOLS[row % len(SYMBOLS)], "color": ink}
+    return {"size": MARKER, "symbol": SYMBOLS[row % len(SYMBOLS)], "color": ink, "line": {"width": LINE, "color": ink}}
 
 
 def _spread(each: Points, ink: str) -> dict[str, object]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from moeviz import metrics
+from moeviz.config import TASK_INFO
 from moeviz.deciding import mean_over_groups
 from moeviz.routers import Routing
 from moeviz.training import history, reading
@@ -71,6 +72,9 @@ def segments(training: Training, order_M: Tensor | None = None) -> Tensor:
     Args:   order_M: deals the inputs' segments anew.
     """
     segment_RM = training.data.measured_test.segment_RT
+    if parts := TASK_INFO[training.configs[0].task].parts:  # of a picture and its names each part is one
+        segment_W = torch.arange(len(parts)).repeat_interleave(torch.tensor(parts)).to(segment_RM.device)
+        return segment_W.repeat(segment_RM.shape[1]).expand(len(segment_RM), -1)
     if order_M is not None:
         segment_RM = segment_RM[:, order_M]
     segment_RT = segment_RM.repeat_interleave(reading.units_per_input(training.configs), dim=-1)

@@ -295,6 +295,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(MAPS, ("map",)), **dict.fromkeys(("points", "choices", "batch", "journey", "skill"), PLANE),
     "curve": ("curve",), "rows": ("rows",), "seating": (*PLANE, "rows"),
     **dict.fromkeys(("text", "text_tables", "samples", "own_text"), ("text",)),
+    **dict.fromkeys(("items", "pairs", "found"), ("pairs",)),
 }  # fmt: skip
 PICTURES: dict[str, Callable[[Training], Arrays]] = {
     "first_choice": first_choice, "confidence": confidence, "prediction": prediction, "gate": gate,

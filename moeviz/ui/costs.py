@@ -121,7 +121,8 @@ def _say(layer: Layer, found: Measurement | None, seconds: Seconds) -> None:
         st.caption(
             f"Measured on this machine ({found.machine}), forward and backward pass of the layer with its gate, "
             f"without an optimizer: {times}; on a CPU, the time that it works for this alone. Lines: counted "
-            "operations at the speed of the plain network of equal active parameters."
+            "operations at the speed of the plain network of equal active parameters; what lies above its line is "
+            "other work than products: memory, the gate, sorting."
         )
 
 
@@ -192,7 +193,7 @@ def _table(layer: Layer, seconds: Seconds, really_kept: dict[Case, int]) -> None
     if any(case in seconds for case in cases.values()):
         times = [seconds.get(case) for case in cases.values()]
         rows["Time of a step, measured"] = ["" if each is None else f"{each.median * 1e3:.1f} ms" for each in times]
-    head = ["", f"sparse: {layer.top_k} of {layer.num_experts}", f"dense: all {layer.num_experts}"]
+    head = ["Count", f"sparse: {layer.top_k} of {layer.num_experts}", f"dense: all {layer.num_experts}"]
     head += [f"{FORMS[form]} parameters" for form in NETWORKS]
     lines = [head, ["---", *["---:"] * len(FORMS)], *([name, *row] for name, row in rows.items())]
     with st.container(key="cost_table"):

@@ -46,7 +46,8 @@ def stage(
 
     Args:   layout: `playground` (one map, probe, load, charts), `twins` (maps side by side), `journey` (the way of one
             token), `routers` (a few tokens through two routers), `methods` (runs as rows of curves), `lab` (twins,
-            and one question about them at a time) or `language` (text in the colors of its experts).
+            and one question about them at a time), `language` (text in the colors of its experts) or `pairs` (pictures
+            and words).
             charts: the functions of `moeviz.figures` that make the templates.  titles: one for each run.
             probe: where the probe starts, in view coordinates.  view: of the task, map | curve | projection | rows.
             story: said above the picture, in place of the first three steps.

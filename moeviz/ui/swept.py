@@ -205,7 +205,7 @@ def _cell(sweep: Started, name: str) -> None:
 
 
 def _link(config: RunConfig) -> str:
-    return f"playground?{urlencode(config.to_url())}"
+    return f"playground?{urlencode(config.to_url() | {'swept': '1'})}"  # which makes that page say where it is from
 
 
 def _downloads(sweep: Started) -> None:

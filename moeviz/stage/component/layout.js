@@ -1,10 +1,11 @@
 // The stage's skeleton in its layouts: `playground` (one run, everything about it), `twins` (runs side by side), `journey` (one
 // token's way from input to loss), `routers` (a few tokens through two routers), `methods` (runs as rows of curves), `lab` (twins,
-// and one question about them at a time) and `language` (text in the colors of its experts).
+// and one question about them at a time), `language` (text in the colors of its experts) and `pairs` (pictures and words).
 
 import { lab } from './labparts.js';
 import { language } from './languageparts.js';
 import { LOAD_NOTE } from './load.js';
+import { pairs } from './pairsparts.js';
 import { PANELS } from './panels.js';
 import { REWOUND, SCRUBBER } from './rewind.js';
 
@@ -170,7 +171,7 @@ const methods = (count) => `${TOOLBAR}
   <div class="mv-methods">${Array.from({ length: count }, (_, run) => method(run)).join('')}</div>
   <p class="mv-legend"><span>Each curve runs from step 0 to now, on one scale for all rows.</span><span class="mv-key"><i class="mv-gray"></i> without balancing</span></p>`;
 
-const SKELETONS = { playground: () => PLAYGROUND, twins, journey: () => JOURNEY, routers, methods, language: () => `${TOOLBAR}${language()}`, lab: (count) => `${WITH_REWIND}${lab(count, KEYS)}` };
+const SKELETONS = { playground: () => PLAYGROUND, twins, journey: () => JOURNEY, routers, methods, language: () => `${TOOLBAR}${language()}`, pairs: (count) => `${TOOLBAR}${pairs(count)}`, lab: (count) => `${WITH_REWIND}${lab(count, KEYS)}` };
 
 // Fills `root` and returns `find(part)`.
 export function build(root, data) {

@@ -12,6 +12,7 @@ import { build, placeBelow } from './layout.js';
 import { Calm } from './numbers.js';
 import { Measured } from './measured.js';
 import { Methods } from './methods.js';
+import { Pairs } from './pairs.js';
 import { Panels } from './panels.js';
 import { PICTURES } from './pictures.js';
 import { Playground } from './playground.js';
@@ -26,7 +27,7 @@ import { Twins } from './twins.js';
 
 const greeted = new Set(); // tokens of runs that this page has met
 const warmed = new Set(); // ... and of those that were asked for their first steps
-const LAYOUTS = { playground: Playground, twins: Twins, journey: Journey, routers: Routers, methods: Methods, lab: Lab, language: Language };
+const LAYOUTS = { playground: Playground, twins: Twins, journey: Journey, routers: Routers, methods: Methods, lab: Lab, language: Language, pairs: Pairs };
 const DRAWN_FROM = { curve: ['curve'], projection: ['choices'], rows: ['rows'] }; // a map: what its picture wants
 const EVERYTHING = ['rows', 'points', 'choices', 'groups', 'history', ...Object.values(PICTURES).flatMap(({ want }) => want)];
 const AT_ONCE = 50; // steps that a run can be asked for in one message
