@@ -26,6 +26,7 @@ from moeviz.training.history import (
     table,
     thin,
 )
+from moeviz.training.pictures import PLANE
 from moeviz.training.snapshot import OF_THE_GIVEN, OF_THE_PROBE, PICTURES
 
 HEADER = set(
@@ -76,7 +77,7 @@ def test_every_task_fills_the_header_and_the_frame(task: str) -> None:
     # a picture that would make no sense is left out
     of_views = {"winner": "map", "curve_x": "curve", "row_pixels": "rows", "text_char": "text"}
     assert {name: name in snapshot.arrays for name in of_views} == {name: view == of for name, of in of_views.items()}
-    assert ("point_xy" in snapshot.arrays) == ("journey_x" in snapshot.arrays) == (view not in ("rows", "text"))
+    assert ("point_xy" in snapshot.arrays) == ("journey_x" in snapshot.arrays) == (view in PLANE)
     assert set(snapshot.header) >= HEADER
     json.dumps(snapshot.header, allow_nan=False)
     assert (snapshot.view, snapshot.kind, snapshot.num_runs, snapshot.num_experts) == (view, TASK_INFO[task].kind, 2, 8)
