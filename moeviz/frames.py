@@ -17,12 +17,14 @@ paused | diverged, `speed` slow | watch | fast, `reason` (a sentence, or null), 
 choice depends on its batch: seats are limited, experts choose, tokens are mixed, or a second choice is skipped at
 random; maps, curves and the probe then show the preference for a token by itself: nobody queues or is skipped, and
 where tokens are compared or mixed, it is with the test tokens).
-Header, about the task: `task`, `kind`, `view` map | curve | projection | rows | text | pairs, `extent`, `metric_name`,
-`lo`, `hi` (values that regression pictures are shaded between), `num_runs` R, `num_experts` N (of the run that has
-most; in arrays the experts that another does not have are NaN or 0), `num_shared` experts beside them, `num_outputs` O.
+Header, about the task: `task`, `kind`, `view` map | curve | projection | rows | text | pictures | pairs, `extent`,
+`metric_name`, `lo` and `hi` (values that regression pictures are shaded between), `num_runs` R, `num_experts` N (of the
+run that has most; in arrays the experts that another does not have are NaN or 0), `num_shared` experts beside them,
+`num_outputs` O.
 Header, a list with one entry per run: `experts` (its own N), `router`, `balance_loss`, `top_k`, `balance_coef`,
-`renormalized` (a token's weights add up to 1), `weights` and `choice` (how these come about, and who decides: see
-moeviz.rules), `task_loss`, `balance_loss_value` (raw), `train_metric`, `test_loss`, `test_metric`, `cv_load`,
+`route_by` (what the gate sees: token | context | input), `renormalized` (a token's weights add up to 1), `weights`
+and `choice` (how these come about, and who decides: see moeviz.rules), `task_loss`, `balance_loss_value` (raw),
+`train_metric`, `test_loss`, `test_metric`, `cv_load`,
 `specialization`, `dropped_share` (of choices), `random_drop` (what a gate that chooses at random drops on average; null
 without a limit), `unserved_share` (of tokens, without any expert), `cv_importance` (of the weights' sums),
 `gate_gradient` (norm, of the last step), `max_violation`, `load_entropy`, `logit_size`, `num_parameters`,
@@ -108,6 +110,16 @@ row by row from the upper left:
     samples        sample_char i4[R,S,G] (prompts, continued by the model); sample_prompt i4[R,1] (their length)
     own_text       of a visitor's text, T characters: own_char i4[R,T]; own_expert u1[R,L,T]; own_prob u1[R,L,T,N]
                    (× 255)
+    gallery        view pictures, of P test pictures, two of each class: gallery_pixels u1[R,P,256] (row by row, ink ×
+                   255); gallery_target, gallery_answer u1[R,P]; gallery_expert u1[R,P,16] (who serves each patch, as
+                   row_expert; patches row by row)
+    liked          of the measured test pictures: class_share f4[R,N,O] (share of each class's patches, or of its
+                   pictures, that each expert serves by first choice; 0 = no such picture); liked_pixels u1[R,N,5,256]
+                   and liked_prob f4[R,N,5] (the pictures with each expert's largest gate probability, the mean over
+                   their patches); domain_metric f4[R,S] (accuracy for each true group)
+    drawn          of the picture that the viewer gave: drawn_pixels u1[R,256] (fitted into the frame); drawn_class
+                   f4[R,O] (probabilities); drawn_prob, drawn_weight f4[R,N] (mean over its patches); drawn_expert
+                   u1[R,16] (who serves each patch)
 Where a model has several layers, `load`, `mean_prob` and all else of each expert are means over them; so are `cv_load`,
 `specialization`, `cv_importance`, `max_violation` and `load_entropy`, each measured layer by layer.
 """
@@ -127,7 +139,7 @@ DTYPES: dict[str, np.dtype[Any]] = {name: np.dtype(f"<{name}") for name in ("u1"
 PICTURES = (
     "first_choice", "confidence", "prediction", "gate", "expert_output", "choices", "points", "batch", "groups",
     "curve", "history", "journey", "rows", "seating", "trails", "skill", "text", "text_tables", "samples", "own_text",
-    "items", "pairs", "found",
+    "items", "pairs", "found", "gallery", "liked", "drawn",
 )  # fmt: skip
 """What a client may ask for; each name adds its own arrays to the ones that every frame carries."""
 

@@ -26,6 +26,7 @@ class TaskInfo:
     measured: int = 1024  # at most so many train and as many test inputs are measured
     page: str = ""  # the only page that shows it, if it has one of its own
     segments: tuple[str, ...] = ()  # what the hidden kinds are called, if they have names
+    class_names: tuple[str, ...] = ()  # where a number does not say it
     parts: tuple[int, ...] = ()  # where each input is a picture and its names: tokens of the picture, then of each name
     causal: bool = False  # whether what comes later must not decide about what came before
     width: int = 16  # of the hidden state, where a Transformer is around the layer
@@ -70,6 +71,13 @@ TASK_INFO: dict[str, TaskInfo] = {
         "text", (0, 0), tokens_per_input=64, levels=("token", "context"), measured=36, causal=True, page="language",
         width=64,
         segments=("English prose", "Python code", "sums", "German names", "Russian names", "Greek names"),
+    ),
+    "pictures": TaskInfo(
+        "Pictures", "Handwritten digits, textures and photographs of 16×16 pixels, cut into 16 patches.",
+        view="pictures", classes=(16, 16), own_classes=16, tokens_per_input=16, levels=("token", "input"),
+        experts=("mlp", "linear", "conv", "transformer"), measured=512, page="vision", width=32,
+        class_names=(*"0123456789", "brick", "grass", "gravel", "temple", "flower", "cat"),
+        segments=("digits", "textures", "photographs"),
     ),
 }  # fmt: skip
 TASK_NAMES = tuple(TASK_INFO)

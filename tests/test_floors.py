@@ -19,6 +19,7 @@ ROOMS: list[tuple[int, tuple[str, ...], str]] = [
     (1, ("moeviz.axes", "moeviz.rng", "moeviz.device"), "torch jaxtyping"),
     (1, ("moeviz.presets", "moeviz.questions", "moeviz.regimes", "moeviz.twins"), ""),
     (1, ("moeviz.methods",), ""),
+    (2, ("moeviz.vision",), ""),
     (1, ("moeviz.router_notes",), ""),
     (1, ("moeviz.network",), ""),
     (1, ("moeviz.claims",), ""),

@@ -21,7 +21,7 @@ LAW = settings(deadline=None, derandomize=True, max_examples=10)
 SEGMENTS = {
     "clusters": 8, "clusters_unequal": 8, "spiral": 8, "xor": 4, "circle": 2, "gauss": 2, "moons": 4,
     "checkerboard": 16, "plane": 1, "bumps": 6, "piecewise": 4, "digits": 10, "linear_clusters": 8,
-    "digit_rows": 10, "pairs": 6, "languages": 6,
+    "digit_rows": 10, "pairs": 6, "languages": 6, "pictures": 3,
 }  # fmt: skip
 MULTI_CLASS = [(name, classes) for name in TASK_NAMES for classes in range(2, TASK_INFO[name].classes[1] + 1)
                if TASK_INFO[name].classes[0] == 2]  # fmt: skip
@@ -190,9 +190,9 @@ def test_digits_are_read_without_importing_scikit_learn() -> None:
 
 
 def test_missing_scikit_learn_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
-    from moeviz.tasks.images import _pixels_and_labels
+    from moeviz.tasks.images import pixels_and_labels
 
-    _pixels_and_labels.cache_clear()
+    pixels_and_labels.cache_clear()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(
         ValueError, match=r"task=digits needs the package scikit-learn: it is not installed; .* another task"

@@ -23,6 +23,7 @@ LOADER_HTML = f"""\
 <link rel="stylesheet" href="./stage/lab.css">
 <link rel="stylesheet" href="./stage/language.css">
 <link rel="stylesheet" href="./stage/pairs.css">
+<link rel="stylesheet" href="./stage/vision.css">
 {_PRELOADS}
 <div class="mv-stage" data-state="connecting" style="min-height: 22rem">
   <p style="font-size: 1.125rem">Loading the live picture…</p>

@@ -18,7 +18,7 @@ def digits(config: RunConfig) -> TaskData:
 
     Segment: the digit, which is also the class. Noise is added to every pixel.
     """
-    clean_TD, _ = _pixels_and_labels()
+    clean_TD, _ = pixels_and_labels()
     classes = num_classes(config)
     return task_data(config, _images(config), num_outputs=classes, num_segments=classes, extent=1.05, clean_TD=clean_TD)
 
@@ -34,23 +34,32 @@ def digit_rows(config: RunConfig) -> TaskData:
 
 def _images(config: RunConfig) -> Split:
     """All digits, with noise on every pixel."""
-    clean_TD, target_T = _pixels_and_labels()
+    clean_TD, target_T = pixels_and_labels()
     return Split(clean_TD + config.noise * normal(config, "noise", *clean_TD.shape), target_T, target_T)
 
 
 @functools.cache
-def _pixels_and_labels() -> tuple[Float[Tensor, "T 64"], Int[Tensor, " T"]]:
+def pixels_and_labels() -> tuple[Float[Tensor, "T 64"], Int[Tensor, " T"]]:
     """Read the digits once; importing scikit-learn itself would cost over a second more."""
-    table = np.loadtxt(_digits_file(), delimiter=",")
+    table = np.loadtxt(package_file("sklearn", "datasets/data/digits.csv.gz", "digits"), delimiter=",")
     return torch.from_numpy(table[:, :-1] / 16), torch.from_numpy(table[:, -1].astype(np.int64))
 
 
-def _digits_file() -> Path:
-    spec = importlib.util.find_spec("sklearn")  # finds the package without importing it
-    remedy = "install it with `pip install scikit-learn`, or choose another task"
+PACKAGES = {"sklearn": "scikit-learn", "skimage": "scikit-image"}  # what is imported, and what is installed
+
+
+def package_file(package: str, place: str, task: str) -> Path:
+    """A data file that an installed package carries, found without importing it; ValueError if it is not there."""
+    spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
-        raise ValueError(f"task=digits needs the package scikit-learn: it is not installed; {remedy}")
-    path = Path(spec.origin).parent / "datasets" / "data" / "digits.csv.gz"
+        raise ValueError(missing(task, PACKAGES[package], "it is not installed"))
+    path = Path(spec.origin).parent / place
     if not path.is_file():
-        raise ValueError(f"task=digits needs scikit-learn's digits.csv.gz: {path} does not exist; re{remedy}")
+        raise ValueError(missing(task, PACKAGES[package], f"{path} does not exist", again=True))
     return path
+
+
+def missing(task: str, package: str, what: str, again: bool = False) -> str:
+    """What is missing for a task, and the remedy."""
+    remedy = f"{'re' if again else ''}install it with `pip install {package}`, or choose another task"
+    return f"task={task} needs the package {package}: {what}; {remedy}"

@@ -13,7 +13,7 @@ import torch
 
 from moeviz.config import TASK_INFO
 from moeviz.rules import ROUTER_INFO
-from moeviz.training import diverging, language, pairing, pictures, reading, treating
+from moeviz.training import diverging, gallery, language, pairing, pictures, reading, treating
 from moeviz.training.history import Record
 from moeviz.training.journey import journey
 from moeviz.training.learning import skill, trails
@@ -30,10 +30,11 @@ Given = str | tuple[float, ...]
 # pictures of the token, or item, at the probe; all others are of the whole run
 OF_THE_PROBE = {"journey": journey, "rows": rows, "pairs": pairing.pairs}
 PICTURES = pictures.PICTURES | language.PICTURES | {
-    "seating": seating, "trails": trails, "skill": skill, "items": pairing.items,
+    "seating": seating, "trails": trails, "skill": skill, "items": pairing.items, "gallery": gallery.gallery,
+    "liked": gallery.liked,
 }  # fmt: skip
 OF_THE_GIVEN: dict[str, Callable[[Training, Given], pictures.Arrays]] = {  # of a visitor's own text or picture
-    "own_text": language.own_text, "found": pairing.found,
+    "own_text": language.own_text, "found": pairing.found, "drawn": gallery.drawn,
 }  # fmt: skip
 PROBED = (*pictures.PLANE, "rows")  # the views in which a probe points at a token
 OF_ALL = {"marks", "probe"}  # lists of a header that do not have one entry for each run
@@ -109,6 +110,7 @@ def _header(training: Training, record: Record) -> dict[str, Any]:
         "experts": [config.num_experts for config in configs],
         "ids": training.ids_RE.tolist(), "top_k": [config.top_k for config in configs],
         "balance_coef": [config.balance_coef for config in configs],
+        "route_by": [config.route_by for config in configs],
         "renormalized": [config.renormalized for config in configs],
         "weights": [config.weights for config in configs],
         "choice": [ROUTER_INFO[config.router].choice for config in configs],

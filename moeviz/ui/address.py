@@ -18,7 +18,7 @@ from moeviz.ui.visitor import Visit
 
 OTHERS = {  # parameters that are not knobs
     "play", "probe", "present", "left", "right", "draws", "strength", "vary", "values", "dense", "section",
-    "x", "y", "each", "seeds", "steps", "measure", "swept", "embed", "embed_options", "lang",
+    "experts", "x", "y", "each", "seeds", "steps", "measure", "swept", "embed", "embed_options", "lang",
 }  # fmt: skip
 OPENS = {"journey": ("top_k",), "routers": SEATS}  # knobs that a page opens with values of its own
 MANY = 5  # unknown parameters that a notice names

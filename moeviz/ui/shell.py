@@ -23,6 +23,7 @@ st.navigation(
         st.Page(PAGES / "sparse_compute.py", title="Sparse compute", url_path="sparse_compute"),
         st.Page(PAGES / "methods.py", title="Ways to balance", url_path="methods"),
         st.Page(PAGES / "language.py", title="Language", url_path="language"),
+        st.Page(PAGES / "vision.py", title="Vision", url_path="vision"),
         st.Page(PAGES / "image_text.py", title="Image and text", url_path="image_text"),
         st.Page(PAGES / "article.py", title="The article, checked", url_path="article"),
         st.Page(PAGES / "questions.py", title="Ask a question", url_path="questions"),

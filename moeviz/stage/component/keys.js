@@ -1,6 +1,6 @@
 // Keys for who stands in front of a class: play, step, reset, presets, present, hide. The page can switch them off.
 
-const TEXT = 'input:not([type=range], [type=checkbox], [type=radio]), textarea, select, [contenteditable], [role=combobox], [role=listbox]';
+const TEXT = 'input:not([type=range], [type=checkbox], [type=radio]), textarea, select, [contenteditable], [role=combobox], [role=listbox], .mv-pad';
 const PRESSED = 'button, a, summary, [role=tab], [type=checkbox], [type=radio]'; // Space presses these by itself
 const ARROWS = 'input, .mv-field, [role=tab], [role=listitem], [role=slider]'; // these mean something by the arrow keys themselves
 

@@ -24,10 +24,14 @@ import { drawStopped } from './stopped.js';
 import { readTheme, reducedMotion } from './theme.js';
 import { Tokens } from './tokens.js';
 import { Twins } from './twins.js';
+import { Vision } from './vision.js';
 
 const greeted = new Set(); // tokens of runs that this page has met
 const warmed = new Set(); // ... and of those that were asked for their first steps
-const LAYOUTS = { playground: Playground, twins: Twins, journey: Journey, routers: Routers, methods: Methods, lab: Lab, language: Language, pairs: Pairs };
+const LAYOUTS = {
+  playground: Playground, twins: Twins, journey: Journey, routers: Routers, methods: Methods, lab: Lab, language: Language,
+  vision: Vision, pairs: Pairs,
+};
 const DRAWN_FROM = { curve: ['curve'], projection: ['choices'], rows: ['rows'] }; // a map: what its picture wants
 const EVERYTHING = ['rows', 'points', 'choices', 'groups', 'history', ...Object.values(PICTURES).flatMap(({ want }) => want)];
 const AT_ONCE = 50; // steps that a run can be asked for in one message

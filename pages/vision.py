@@ -1,0 +1,50 @@
+"""Do experts specialize on pictures? Digits, textures and photographs, and a drawing of the visitor's own."""
+
+import streamlit as st
+
+from moeviz.config import TASK_INFO
+from moeviz.figures import curves, side_by_side
+from moeviz.ui import vision
+from moeviz.ui.address import config_from_address, config_to_address
+from moeviz.ui.code import show_code
+from moeviz.ui.knobs import turned
+from moeviz.ui.live import stage
+from moeviz.ui.opening import opens_with
+from moeviz.ui.panel import live_knobs
+from moeviz.ui.visitor import live_run
+from moeviz.vision import WAYS, runs
+
+TASK = TASK_INFO["pictures"]
+
+st.markdown("##### Who looks at what? Experts share out digits, textures and photographs; nobody tells them how.")
+opens_with("vision", **vision.OPENS)
+config = turned(config_from_address("vision"))
+boxes, knobs = st.columns([1.2, 1], gap="medium")
+with boxes:
+    way = vision.way()
+token = live_run("vision", vision.trained(way, config))
+config_to_address(config)
+with knobs, st.container(key="knob_row"):
+    live_knobs("vision", *vision.TURNED, runs=lambda turned: vision.trained(way, turned))
+if token:
+    names = tuple(runs(way))
+    figures = {"metric": curves.metric_figure, "match": curves.match_figure}
+    charts = {name: side_by_side(figure, names) for name, figure in figures.items()}
+    stage(
+        token, "vision", charts=charts, titles=names, names={"classes": TASK.class_names, "groups": TASK.segments},
+        story=WAYS[way].story,
+    )  # fmt: skip
+st.markdown(
+    "**Look:** which experts serve digits only? A gate that sees the whole picture learns domains; one that sees "
+    "single patches learns strokes and grays, so its match with the domains is lower. **Try next:** draw a digit that "
+    "two experts quarrel about · draw a brick wall · λ = 0: who is left? · N = 12: do digits get finer experts?"
+)
+st.caption(
+    "Real pictures, read from installed packages: digits and two photographs (temple by danielbuechele, flower by "
+    "vultilion, CC BY 2.0) from scikit-learn, textures and the cat (CC0) from scikit-image; 16 by 16 pixels each, "
+    "four fifths to train on, the rest to test."
+)
+show_code(
+    "moeviz.tasks.pictures:pictures", "moeviz.tasks.pictures:patches", "moeviz.experts:conv", "moeviz.experts:mlp",
+    "moeviz.experts:transformer", "moeviz.model:MoE", "moeviz.transformer:Transformer", "moeviz.metrics:specialization",
+)  # fmt: skip
