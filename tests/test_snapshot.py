@@ -26,6 +26,7 @@ from moeviz.training.history import (
     table,
     thin,
 )
+from moeviz.training.pictures import PLANE
 from moeviz.training.snapshot import OF_THE_GIVEN, OF_THE_PROBE, PICTURES
 
 HEADER = set(
@@ -70,15 +71,13 @@ def cells(extent: float, side: int) -> np.ndarray:
 
 @pytest.mark.parametrize("task", TASK_INFO)
 def test_every_task_fills_the_header_and_the_frame(task: str) -> None:
-    training = trained(10, task=task)
+    training = trained(10, task=task, batch_size=64 if TASK_INFO[task].tokens_per_input < 64 else 8)
     view = TASK_INFO[task].view
     snapshot = training.snapshot(want=PICTURE_NAMES)
     # a picture that would make no sense is left out
-    of_views = {"winner": "map", "curve_x": "curve", "row_pixels": "rows"}
+    of_views = {"winner": "map", "curve_x": "curve", "row_pixels": "rows", "text_char": "text"}
     assert {name: name in snapshot.arrays for name in of_views} == {name: view == of for name, of in of_views.items()}
-    assert (
-        ("point_xy" in snapshot.arrays) == ("journey_x" in snapshot.arrays) == (view in ("map", "curve", "projection"))
-    )
+    assert ("point_xy" in snapshot.arrays) == ("journey_x" in snapshot.arrays) == (view in PLANE)
     assert set(snapshot.header) >= HEADER
     json.dumps(snapshot.header, allow_nan=False)
     assert (snapshot.view, snapshot.kind, snapshot.num_runs, snapshot.num_experts) == (view, TASK_INFO[task].kind, 2, 8)

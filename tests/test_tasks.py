@@ -109,7 +109,7 @@ def test_the_share_moves_tokens_between_the_sets_but_makes_no_new_ones(name: str
     assert rows(few.train.x_TD) == rows(many.train.x_TD)[: len(few.train.x_TD)]
 
 
-@every_task
+@every_cut_task
 @LAW
 @given(seed=SEEDS)
 def test_no_token_is_in_both_sets(name: str, seed: int) -> None:
@@ -133,7 +133,7 @@ def test_a_draw_depends_on_the_seed_and_on_nothing_else(name: str, seed: int) ->
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@every_task
+@every_cut_task
 @LAW
 @given(seed=SEEDS)
 def test_noise_only_displaces(name: str, seed: int) -> None:

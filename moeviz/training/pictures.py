@@ -293,7 +293,8 @@ PLANE = ("map", "curve", "projection")  # views where a token is a point
 # the views without which a picture makes no sense
 NEEDS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(MAPS, ("map",)), **dict.fromkeys(("points", "choices", "batch", "journey", "skill"), PLANE),
-    "curve": ("curve",), "rows": ("rows",), **dict.fromkeys(("gallery", "liked", "drawn"), ("pictures",)),
+    "curve": ("curve",), "rows": ("rows",), "seating": (*PLANE, "rows", "pictures", "pairs"),
+    **dict.fromkeys(("gallery", "liked", "drawn"), ("pictures",)),
     **dict.fromkeys(("text", "text_tables", "samples", "own_text"), ("text",)),
     **dict.fromkeys(("items", "pairs", "found"), ("pairs",)),
 }  # fmt: skip

@@ -64,7 +64,10 @@ def dense_beside() -> bool:
         help="One expert as large as those that work on each character: the same work, without a choice. Takes turns "
         "with the experts, so both train at half the speed.",
     )  # fmt: skip
-    st.query_params["dense"] = "active" if on else ""
+    if on:
+        st.query_params["dense"] = "active"
+    else:
+        st.query_params.pop("dense", None)
     return bool(on)
 
 

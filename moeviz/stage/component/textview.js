@@ -39,6 +39,7 @@ export class TextView {
       if (part.shown === shown) return;
       part.shown = shown;
       part.cell.classList.toggle('mv-starts', starts);
+      part.cell.classList.toggle('mv-nobody', id < 0);
       part.band.style.background = id < 0 ? '' : background(id);
       setText(part.band, starts ? (id < 0 ? '✕' : letter(id)) : '');
     });
