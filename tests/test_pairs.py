@@ -130,8 +130,7 @@ def test_the_contrastive_loss_of_two_pairs() -> None:
 
 
 def test_what_is_found_among_the_nearest_five() -> None:
-    # seven items; each picture scores i·j with name j: the right name of picture 6 is first, of picture 2 fifth, and
-    # five others are nearer than the right ones of pictures 0 (all equal: none is nearer) and 1.
+    # seven items; picture i scores i·j with name j
     y = embedded([[float(i)] for i in range(7)], [[float(j)] for j in range(7)])
     # picture i finds names i+1..6 nearer: 6 − i < 5 from i = 2 on; picture 0 finds none nearer. So 6 of 7, both ways.
     assert float(found(y, torch.arange(7)[None])) == pytest.approx(6 / 7)

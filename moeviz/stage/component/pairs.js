@@ -105,7 +105,7 @@ export class Pairs {
       this.drawFound(this.find(`pictures-${run}`), part(of('pair_picture'), this.language), part(of('pair_picture_score'), this.language), item);
       this.drawNames(run, item, of('pair_name'), of('pair_name_score'));
       const alone = ids.length === 1; // a network of one expert has nothing to share out
-      this.find(`shares-${run}`).hidden = alone;
+      for (const name of ['shares', 'served']) this.find(`${name}-${run}`).hidden = alone;
       if (!alone) this.drawShares(run, ids, of('pair_share'), of('pair_owner'));
       if (arrays.found_picture && this.own) this.drawOwn(run, ids, arrays);
     }
@@ -157,7 +157,7 @@ export class Pairs {
     const host = this.find(`table-${run}`);
     if (host.dataset.key !== ids.join()) {
       host.dataset.key = ids.join();
-      host.innerHTML = `<thead><tr><th></th>${parts.map((name) => `<th scope="col">${name}</th>`).join('')}<th scope="col">own expert of</th></tr></thead><tbody>${
+      host.innerHTML = `<thead><tr><th></th>${parts.map((name) => `<th scope="col">${name}</th>`).join('')}<th scope="col">mostly</th></tr></thead><tbody>${
         ids.map((id) => `<tr><th scope="row"><i></i>${letter(id)}</th>${'<td></td>'.repeat(parts.length)}<th></th></tr>`).join('')}</tbody>`;
       ids.forEach((id, expert) => { host.tBodies[0].rows[expert].querySelector('i').style.background = background(id); });
     }
@@ -168,7 +168,7 @@ export class Pairs {
         cells[1 + at].style.setProperty('--mv-share', value);
         setText(cells[1 + at], percent(value));
       });
-      setText(cells[1 + parts.length], owners[expert] === NOBODY ? 'little work' : OWNERS[owners[expert]]);
+      setText(cells[1 + parts.length], owners[expert] === NOBODY ? '–' : OWNERS[owners[expert]]);
     });
     const owned = (whose) => ids.filter((_, expert) => OWNERS[owners[expert]] === whose).map(letter).join(', ') || 'none';
     setText(this.find(`owners-${run}`), `Own experts of pictures: ${owned('pictures')}. Of words: ${owned('words')}.`);
