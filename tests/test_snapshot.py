@@ -74,9 +74,9 @@ def test_every_task_fills_the_header_and_the_frame(task: str) -> None:
     view = TASK_INFO[task].view
     snapshot = training.snapshot(want=PICTURE_NAMES)
     # a picture that would make no sense is left out
-    of_views = {"winner": "map", "curve_x": "curve", "row_pixels": "rows"}
+    of_views = {"winner": "map", "curve_x": "curve", "row_pixels": "rows", "gallery_pixels": "pictures"}
     assert {name: name in snapshot.arrays for name in of_views} == {name: view == of for name, of in of_views.items()}
-    assert ("point_xy" in snapshot.arrays) == ("journey_x" in snapshot.arrays) == (view != "rows")
+    assert ("point_xy" in snapshot.arrays) == ("journey_x" in snapshot.arrays) == (view in PLANE)
     assert set(snapshot.header) >= HEADER
     json.dumps(snapshot.header, allow_nan=False)
     assert (snapshot.view, snapshot.kind, snapshot.num_runs, snapshot.num_experts) == (view, TASK_INFO[task].kind, 2, 8)
@@ -107,7 +107,7 @@ def test_a_snapshot_names_what_it_does_not_hold() -> None:
         _ = training.snapshot().winner
     with pytest.raises(ValueError, match=r"a picture must be one of first_choice, .*: got map"):
         training.snapshot(want=("map",))
-    assert {*PICTURES, *OF_THE_PROBE} == set(PICTURE_NAMES)
+    assert {*PICTURES, *OF_THE_PROBE, *OF_THE_GIVEN} == set(PICTURE_NAMES)
 
 
 # ---- pictures --------------------------------------------------------------------------------------------------
