@@ -12,9 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from moeviz import rules
-from moeviz.knob import Knob, Value, knob
+from moeviz.knob import Knob, Value, knob, knobs_of
 from moeviz.rules import ADD_UP, ROUTER_INFO, ROUTER_NAMES, SEATED, Complaint
-from moeviz.task_info import TASK_INFO, TASK_NAMES, task_classes, task_experts, task_levels, whole_inputs
+from moeviz.task_info import (
+    TASK_INFO,
+    TASK_NAMES,
+    only_what_came_before,
+    task_classes,
+    task_experts,
+    task_levels,
+    whole_inputs,
+)
 
 LOSS_NAMES = ("squared", "switch", "gshard", "importance", "load", "importance_load", "z", "entropy")
 EXPERT_NAMES = ("mlp", "linear", "conv", "transformer")
@@ -129,7 +137,8 @@ class RunConfig:
     expert: str = knob(
         "mlp", choices=EXPERT_NAMES, label="Expert kind",
         choice_labels=("one hidden layer (MLP)", "linear", "convolution", "Transformer layer"),
-        help="What each expert is. The last two compute a whole input, which is several tokens.",
+        help="What each expert is. Where an input is several tokens, a convolution or a Transformer layer computes all "
+        "of them together, so the gate then sees the whole input.",
     )  # fmt: skip
     route_by: str = knob(
         "token", choices=ROUTING_LEVELS, label="The gate sees",
@@ -270,18 +279,8 @@ def _check_names(changes: Mapping[str, Value]) -> None:
         raise ValueError(f"a knob must be one of {', '.join(KNOBS)}: got {', '.join(unknown)}; check the spelling")
 
 
-def _knobs() -> dict[str, Knob]:
-    kinds = {"int": int, "float": float, "bool": bool, "str": str}
-    found = {}
-    for each in dataclasses.fields(RunConfig):
-        kind = kinds[str(each.type).split(" ")[0]]
-        default: Any = each.default
-        found[each.name] = Knob(name=each.name, kind=kind, default=default, **each.metadata)
-    return found
-
-
-KNOBS: dict[str, Knob] = _knobs()
+KNOBS: dict[str, Knob] = knobs_of(RunConfig)
 RULES: tuple[rules.Rule, ...] = (
-    rules.only_where_used(KNOBS.values()), *rules.BETWEEN_KNOBS, task_classes,
+    only_what_came_before, rules.only_where_used(KNOBS.values()), *rules.BETWEEN_KNOBS, task_classes,
     task_experts, whole_inputs, task_levels,
 )  # fmt: skip

@@ -93,7 +93,10 @@ def conv(parameters: Parameters, x_GCWD: Float[Tensor, "G C W D"]) -> Float[Tens
 
 def neighborhoods(x_GCWD: Float[Tensor, "G C W D"]) -> Float[Tensor, "G C W I"]:
     """Each place's own channels and those of its eight neighbors, one after the other; outside the map all are 0."""
-    side = math.isqrt(x_GCWD.shape[2])
+    places = x_GCWD.shape[2]
+    side = math.isqrt(places)
+    if side * side != places:
+        raise ValueError(f"a map must be square: got {places} places; cut inputs into 4, 9, 16, … parts")
     padded = torch.nn.functional.pad(x_GCWD.unflatten(2, (side, side)), (0, 0, 1, 1, 1, 1))
     shifted = [padded[..., row : row + side, column : column + side, :] for row in range(3) for column in range(3)]
     return torch.cat(shifted, dim=-1).flatten(2, 3)

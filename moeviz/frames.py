@@ -17,8 +17,8 @@ paused | diverged, `speed` slow | watch | fast, `reason` (a sentence, or null), 
 choice depends on its batch: seats are limited, experts choose, tokens are mixed, or a second choice is skipped at
 random; maps, curves and the probe then show the preference for a token by itself: nobody queues or is skipped, and
 where tokens are compared or mixed, it is with the test tokens).
-Header, about the task: `task`, `kind`, `view` map | curve | projection | rows | text | pictures | pairs, `extent`,
-`metric_name`, `lo` and `hi` (values that regression pictures are shaded between), `num_runs` R, `num_experts` N (of the
+Header, about the task: `task`, `kind`, `view` map | curve | projection | rows | text | pairs | pictures, `extent`,
+`metric_name`, `lo`, `hi` (values that regression pictures are shaded between), `num_runs` R, `num_experts` N (of the
 run that has most; in arrays the experts that another does not have are NaN or 0), `num_shared` experts beside them,
 `num_outputs` O.
 Header, a list with one entry per run: `experts` (its own N), `router`, `balance_loss`, `top_k`, `balance_coef`,
@@ -54,7 +54,8 @@ row by row from the upper left:
                    curve_winner u1[R,G]
     rows           row_pixels u1[R,24,64] (test digits, ink × 255); row_target, row_answer u1[R,24]; in one batch of all
                    that are measured: row_expert u1[R,24,8] (the kept expert with the largest weight; none kept: the
-                   first choice); row_kept u1[R,24,8] (1 = any choice kept); row_weight f4[R,8,N] (of the probe's digit)
+                   first choice); row_kept u1[R,24,8] (1 = any choice kept); row_weight f4[R,8,N] (of the probe's
+                   digit); where the router decides about whole digits, the eight rows of each are alike
     history        history_step f4[S]; history_<column of Training.history> f4[R,S]; history_balance_coef,
                    history_dropped_share, history_random_drop (NaN without a limit), history_unserved_share f4[R,S] (NaN
                    once a run has diverged beside others); history_load f4[R,M,S] by expert id, NaN
@@ -82,12 +83,33 @@ row by row from the upper left:
                    f4[R,4] (the token's id, the table's length, its place there, the expert there); soft
                    journey_mixture f4[R,N,D] (what an expert computes), journey_mixed_size f4[R,N] (logsumexp of its
                    scores over the tokens of its mixture)
+    items          of a task of pictures and words, M test items: item_picture u1[M,16,16,3]; item_words u1[B], JSON in
+                   UTF-8: for each item and language its name and the four tokens of this
+    pairs          of the same items, with P = the picture and L names: pair_share f4[R,N,P] (of a part's tokens, by
+                   first choice); pair_owner u1[R,N] (0 nobody's expert, 1 of pictures, 2 of words, 3 of both);
+                   pair_expert u1[R,M,36] (who serves each token); pair_item i2[R,1] (the item at the probe, x);
+                   pair_picture i2[R,L,5] and pair_picture_score f4[R,L,5] (the pictures nearest to its name, and
+                   cosines); pair_name, pair_name_score [R,L,5] (the names nearest to its picture)
+    found          of the visitor's own word: found_words u1[B] (JSON, its tokens); found_expert u1[R,4]; found_picture
+                   i2[R,5]; found_score f4[R,5]
     seating        of the first train tokens, T of them, as a batch of their own in training: seating_prob,
                    seating_weight f4[R,T,N]; seating_chosen, seating_kept u1[R,T,N]; seating_position i2[R,T,N] (in the
                    expert's queue from 0; −1 = not in it: not chosen, or skipped at random); seating_places i4[R,1] (T =
                    no limit); seating_load, seating_importance f4[R,N]; seating_loss f4[R,L] (raw, in
                    the order of moeviz.rules.BALANCED_VALUES); seating_dropped f4[R,2] (share of choices; and by a gate
                    that chooses at random; NaN without a limit); seating_unserved f4[R,1] (share of tokens)
+    text           of one test window of W characters of each of S kinds of text, by layer L: text_char i4[R,S,W] (code
+                   points; U+FFFD = not in the alphabet); text_segment u1[R,S]; text_expert u1[R,L,S,W] (the kept expert
+                   with the largest weight; none kept: the first choice); text_kept u1[R,L,S,W] (1 = any choice kept);
+                   text_prob u1[R,L,S,W,N] (gate probability × 255)
+    text_tables    of the measured test text, by layer: text_kind_share f4[R,L,N,S], text_class_share f4[R,L,N,6] (of
+                   each kind of text, or of character, the share by first choice; see CHARACTER_CLASSES in
+                   moeviz.task_info); text_match f4[R,L,2] (normalized mutual information of expert and kind of text, of
+                   expert and kind of character); text_repeat f4[R,L,2] (share of neighbors with one first choice; by
+                   chance); text_load f4[R,L,N]; text_baseline f4[R,2] (loss of the unigram, of the bigram)
+    samples        sample_char i4[R,S,G] (prompts, continued by the model); sample_prompt i4[R,1] (their length)
+    own_text       of a visitor's text, T characters: own_char i4[R,T]; own_expert u1[R,L,T]; own_prob u1[R,L,T,N]
+                   (× 255)
     gallery        view pictures, of P test pictures, two of each class: gallery_pixels u1[R,P,256] (row by row, ink ×
                    255); gallery_target, gallery_answer u1[R,P]; gallery_expert u1[R,P,16] (who serves each patch, as
                    row_expert; patches row by row)
@@ -98,6 +120,8 @@ row by row from the upper left:
     drawn          of the picture that the viewer gave: drawn_pixels u1[R,256] (fitted into the frame); drawn_class
                    f4[R,O] (probabilities); drawn_prob, drawn_weight f4[R,N] (mean over its patches); drawn_expert
                    u1[R,16] (who serves each patch)
+Where a model has several layers, `load`, `mean_prob` and all else of each expert are means over them; so are `cv_load`,
+`specialization`, `cv_importance`, `max_violation` and `load_entropy`, each measured layer by layer.
 """
 
 from __future__ import annotations
@@ -114,8 +138,8 @@ MAGIC = b"MOE1"
 DTYPES: dict[str, np.dtype[Any]] = {name: np.dtype(f"<{name}") for name in ("u1", "i2", "i4", "f4")}
 PICTURES = (
     "first_choice", "confidence", "prediction", "gate", "expert_output", "choices", "points", "batch", "groups",
-    "curve", "history", "journey", "rows", "seating", "trails", "skill",
-    "gallery", "liked", "drawn",
+    "curve", "history", "journey", "rows", "seating", "trails", "skill", "text", "text_tables", "samples", "own_text",
+    "items", "pairs", "found", "gallery", "liked", "drawn",
 )  # fmt: skip
 """What a client may ask for; each name adds its own arrays to the ones that every frame carries."""
 

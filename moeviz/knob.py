@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import reprlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 Value = bool | int | float | str | None
@@ -133,3 +133,14 @@ def shown(value: object) -> str:
 def knob(default: Value, **about: Any) -> Any:
     """A dataclass field that carries its Knob; `about` holds the Knob's own fields."""
     return field(default=default, metadata=about)
+
+
+def knobs_of(declared: type) -> dict[str, Knob]:
+    """The knobs that a dataclass declares in its fields, by name."""
+    kinds = {"int": int, "float": float, "bool": bool, "str": str}
+    found = {}
+    for each in fields(declared):
+        kind = kinds[str(each.type).split(" ")[0]]
+        default: Any = each.default
+        found[each.name] = Knob(name=each.name, kind=kind, default=default, **each.metadata)
+    return found

@@ -6,14 +6,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from moeviz.axes import over
+from moeviz.chain import divide
 from moeviz.deciding import Question, RouterOptions, RoutingKnobs, decide
-from moeviz.dispatch import DISPATCH, every_output, mixed
+from moeviz.dispatch import DISPATCH, OneKind, every_output, mixed
 from moeviz.experts import EXPERTS, ExpertKind, Parameters, Shapes, unpack
 from moeviz.rng import stream
 from moeviz.routers import NEVER, Routing, last_taken
@@ -49,6 +51,14 @@ class MoE:
     num_shared: int = 0
     tokens_per_input: int = 1
     route_by: str = "token"
+    num_layers: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        if self.kind.whole and self.route_by != "input":
+            raise ValueError(
+                f"experts that compute whole inputs must be chosen for whole inputs: got expert={self.expert}, "
+                f"route_by={self.route_by}; pass route_by=input, or use expert=mlp"
+            )
 
     @property
     def kind(self) -> ExpertKind:
@@ -73,10 +83,20 @@ class MoE:
         return self.kind.shapes(self.input_width, self.hidden_width, self.output_width)
 
     @cached_property
+    def experts(self) -> OneKind:
+        """The experts by group: row g computes the units x_GCD[g]."""
+        return OneKind(self.kind, self.expert_shapes, self.tokens_per_input if self.route_by == "input" else None)
+
+    @cached_property
     def row_width(self) -> int:
         """P: how many numbers one row has, padding included."""
         numbers = self.gate_width + sum(math.prod(shape) for shape in self.expert_shapes.values())
         return numbers + -numbers % ALIGN
+
+    @property
+    def is_gate_P(self) -> Bool[Tensor, " P"]:
+        """Which of a row's numbers are the gate's."""
+        return torch.arange(self.row_width) < self.gate_width
 
     @property
     def layer(self) -> MoE:
@@ -154,9 +174,9 @@ class MoE:
         """What experts are given of each unit: the token, or the tokens of a whole input one after the other."""
         return x_RTD.unflatten(1, (-1, self.tokens_per_input)).flatten(2) if self.route_by == "input" else x_RTD
 
-    def _tokens(self, y_RUO: Float[Tensor, "R U O2"]) -> Float[Tensor, "R T O"]:
+    def _tokens(self, y_RUO: Float[Tensor, "*R U O2"]) -> Float[Tensor, "*R T O"]:
         """What experts answer to units, token by token."""
-        return y_RUO.unflatten(2, (self.tokens_per_input, -1)).flatten(1, 2) if self.route_by == "input" else y_RUO
+        return y_RUO.unflatten(-1, (self.tokens_per_input, -1)).flatten(-3, -2) if self.route_by == "input" else y_RUO
 
     def route(self, rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"], knobs: RoutingKnobs) -> Routing:
         """The router's decision alone."""
@@ -180,8 +200,7 @@ class MoE:
         self, rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"]
     ) -> Float[Tensor, "R E T O"]:
         """What each expert would answer to each token, chosen or not."""
-        y_REUO = every_output(self.experts, self._divide(self.routed(rows_REP))[1], self.units(x_RTD))
-        return self._tokens(y_REUO.flatten(0, 1)).unflatten(0, y_REUO.shape[:2])
+        return self._tokens(every_output(self.experts, self._divide(self.routed(rows_REP))[1], self.units(x_RTD)))
 
     def weighted_outputs(
         self, rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"], routing: Routing
@@ -191,23 +210,13 @@ class MoE:
             return self.expert_outputs(rows_REP, x_RTD)
         rows_GP = self._divide(self.routed(rows_REP))[1].flatten(0, 1)
         y_G1O = self.experts(rows_GP, routing.slots_ED.flatten(0, 1).unsqueeze(-2))
-        return y_G1O.unflatten(0, routing.slots_ED.shape[:2]).expand(-1, -1, x_RTD.shape[1], -1)
+        y_RE1O = y_G1O.unflatten(0, routing.slots_ED.shape[:2])
+        return self._tokens(y_RE1O.expand(-1, -1, routing.gates_TE.shape[1], -1))
 
     def shared_output(self, rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"]) -> Float[Tensor, "R T O"]:
         """The sum of what the shared experts answer to each token."""
         shared_RSP = self._divide(rows_REP[:, rows_REP.shape[1] - self.num_shared :])[1]
         return self._tokens(every_output(self.experts, shared_RSP, self.units(x_RTD)).sum(1))
-
-    def experts(self, rows_GP: Float[Tensor, "G P"], x_GCD: Float[Tensor, "G C D"]) -> Float[Tensor, "G C O"]:
-        """Experts by group: row g computes the units x_GCD[g]."""
-        parameters = unpack(rows_GP, self.expert_shapes)
-        if self.route_by != "input":
-            return self.kind.apply(parameters, x_GCD)
-        x_GCWD = x_GCD.unflatten(2, (self.tokens_per_input, -1))
-        if self.kind.whole:
-            return self.kind.apply(parameters, x_GCWD).flatten(2)
-        y_GTO = self.kind.apply(parameters, x_GCWD.flatten(1, 2))
-        return y_GTO.unflatten(1, x_GCWD.shape[1:3]).flatten(2)
 
     def _route(
         self, gate_rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"], knobs: RoutingKnobs
@@ -236,12 +245,16 @@ class MoE:
 
     def _divide(self, rows_REP: Float[Tensor, "R E P"]) -> tuple[Float[Tensor, "R E P1"], Float[Tensor, "R E P2"]]:
         """The gate's numbers and the experts' numbers of each row."""
-        return rows_REP.split([self.gate_width, rows_REP.shape[-1] - self.gate_width], dim=-1)
+        gate_rows_REP, expert_rows_REP = divide(rows_REP, self.gate_width)
+        return gate_rows_REP, expert_rows_REP
 
     def flops(self, num_experts: int, k: int) -> int:
         """Floating-point operations for one token in the sparse form: the gate for all, k experts, and the shared."""
         each = self.kind.flops(self.input_width, self.hidden_width, self.output_width, self.tokens_per_input)
-        return 2 * self.input_width * num_experts + (k + self.num_shared) * each
+        gate = 2 * self.input_width * num_experts
+        if self.route_by == "input":
+            gate = -(-gate // self.tokens_per_input)  # once for all tokens of an input, rounded up
+        return gate + (k + self.num_shared) * each
 
     def num_parameters(self, num_experts: int) -> int:
         """All parameters of the layer."""

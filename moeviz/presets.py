@@ -16,6 +16,28 @@ class Preset:
     config: RunConfig
 
 
+LEARNS_TEXT = RunConfig(
+    task="languages", num_experts=6, top_k=1, hidden_width=64, batch_size=16, learning_rate=0.005, route_by="context",
+    balance_loss="switch", balance_coef=0.05,
+)  # fmt: skip
+SEATS = 1.25  # GShard's and Switch's own choice is between 1 and 2
+LANGUAGE: dict[str, Preset] = {
+    "top1": Preset("One expert each", "Top-1 without a limit of seats, balanced by Switch’s loss.", LEARNS_TEXT),
+    "switch": Preset(
+        "Switch", "One expert each, with seats: who finds none passes the layer unchanged (✕).",
+        LEARNS_TEXT.with_(router="switch", capacity_factor=SEATS),
+    ),
+    "gshard": Preset(
+        "GShard", "Two experts each, with seats; a second choice that would weigh little is often skipped.",
+        LEARNS_TEXT.with_(router="gshard", top_k=2, balance_loss="gshard", capacity_factor=SEATS),
+    ),
+}  # fmt: skip
+"""Those of the page Language, by the paper whose router they use."""
+LEARNS_PAIRS = RunConfig(
+    task="pairs", num_experts=6, top_k=1, hidden_width=32, batch_size=64, learning_rate=0.005, train_share=0.85,
+    balance_loss="entropy", balance_coef=0.5,
+)  # fmt: skip
+"""How the page Image and text opens."""
 PRESETS: dict[str, Preset] = {
     "idle": Preset("Idle experts", "Without a balance loss, at least one expert soon gets no work (†).", RunConfig()),
     "healthy": Preset(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from moeviz.rules import Complaint, Values
+from moeviz.rules import ROUTER_INFO, Complaint, Values
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,7 @@ class TaskInfo:
 
     label: str
     story: str
-    kind: str = "classification"  # or regression
+    kind: str = "classification"  # or regression, retrieval, or text (the next character of every place)
     # map (2-D inputs) | curve (1-D) | projection (more: first two principal components) | rows (pictures, row by row)
     # | text | pictures | pairs (each on a page of its own)
     view: str = "map"
@@ -23,9 +23,13 @@ class TaskInfo:
     tokens_per_input: int = 1  # of how many parts each input is made
     levels: tuple[str, ...] = ("token",)  # what the gate may see: each of these parts, …
     experts: tuple[str, ...] = ("mlp", "linear")  # the kinds that can compute it
+    measured: int = 1024  # at most so many train and as many test inputs are measured
+    page: str = ""  # the only page that shows it, if it has one of its own
+    segments: tuple[str, ...] = ()  # what the hidden kinds are called, if they have names
+    parts: tuple[int, ...] = ()  # where each input is a picture and its names: tokens of the picture, then of each name
+    causal: bool = False  # whether what comes later must not decide about what came before
     width: int = 16  # of the hidden state, where a Transformer is around the layer
-    class_names: tuple[str, ...] = ()  # where a number does not say it
-    segment_names: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()  # what the classes are called, if not by their numbers
 
 
 TASK_INFO: dict[str, TaskInfo] = {
@@ -52,17 +56,33 @@ TASK_INFO: dict[str, TaskInfo] = {
     "digit_rows": TaskInfo(
         "Digit rows",
         "A Transformer reads digits: each of 8 rows is a token, joined by attention. A batch counts digits.",
-        view="rows", classes=(10, 10), own_classes=10, tokens_per_input=8,
+        view="rows", classes=(10, 10), own_classes=10, tokens_per_input=8, levels=("token", "input"),
+        experts=("mlp", "linear", "transformer"),
+    ),
+    "pairs": TaskInfo(
+        "Pictures and words",
+        "Emoji and their names in five languages: which belong together? A batch counts emoji.",
+        "retrieval", "pairs", (0, 0), tokens_per_input=36,
+        measured=200, page="image_text", width=32,
+        segments=("picture", "English", "German", "Spanish", "Russian", "Chinese"), parts=(16, 4, 4, 4, 4, 4),
+    ),
+    "languages": TaskInfo(
+        "Languages", "A decoder reads six kinds of text, character by character, and guesses the next one.", "text",
+        "text", (0, 0), tokens_per_input=64, levels=("token", "context"), measured=36, causal=True, page="language",
+        width=64,
+        segments=("English prose", "Python code", "sums", "German names", "Russian names", "Greek names"),
     ),
     "pictures": TaskInfo(
         "Pictures", "Handwritten digits, textures and photographs of 16×16 pixels, cut into 16 patches.",
         view="pictures", classes=(16, 16), own_classes=16, tokens_per_input=16, levels=("token", "input"),
-        experts=("mlp", "linear", "conv", "transformer"), width=32,
+        experts=("mlp", "linear", "conv", "transformer"), measured=512, page="vision", width=32,
         class_names=(*"0123456789", "brick", "grass", "gravel", "temple", "flower", "cat"),
-        segment_names=("digits", "textures", "photographs"),
+        segments=("digits", "textures", "photographs"),
     ),
 }  # fmt: skip
 TASK_NAMES = tuple(TASK_INFO)
+CHARACTER_CLASSES = ("lower case", "upper case", "digit", "space", "punctuation", "other script")
+"""The kinds of characters in a text; lower and upper case are those of the Latin script."""
 WHOLE = ("conv", "transformer")
 """The experts that compute a whole input, of all its tokens, and not each token by itself."""
 
@@ -96,6 +116,16 @@ def whole_inputs(values: Values) -> Complaint | None:
         return None
     rule, got = f"must be input for expert={kind}", f"route_by={level}"
     return Complaint("route_by", rule, got, "pass input, or use expert=mlp", "input", "these experts compute it whole")
+
+
+def only_what_came_before(values: Values) -> Complaint | None:
+    """Where the next character is to be guessed, no router may look at those that come after it."""
+    task, router = values["task"], values["router"]
+    if not TASK_INFO[task].causal or not ROUTER_INFO[router].batchwise:
+        return None
+    rule, got = f"must choose for each token apart for task={task}", f"router={router}"
+    why = "it compares a character with later ones, which a language model must not see"
+    return Complaint("router", rule, got, "use top_k, switch or gshard", "top_k", why)
 
 
 def task_levels(values: Values) -> Complaint | None:

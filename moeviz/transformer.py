@@ -9,9 +9,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from moeviz.deciding import RoutingKnobs
@@ -54,6 +55,7 @@ class Transformer:
     input_width: int
     output_width: int
     tokens_per_input: int
+    num_layers: ClassVar[int] = 1
 
     @property
     def dispatch(self) -> str:
@@ -82,6 +84,11 @@ class Transformer:
         """How many rows they take, each as wide as an expert's."""
         return -(-self.num_own // self.layer.row_width)  # rounded up
 
+    @property
+    def is_gate_P(self) -> Bool[Tensor, " P"]:
+        """Which of a row's numbers are the gate's."""
+        return self.layer.is_gate_P
+
     # ---- parameters -----------------------------------------------------------------------------------------------
 
     def fresh_rows(self, seeds: Sequence[int], num_experts: int) -> Float[Tensor, "R A P"]:
@@ -97,9 +104,13 @@ class Transformer:
         parts = []
         for name, shape in self.own_shapes.items():
             uniform = torch.rand(shape, generator=generator, dtype=torch.float64)
-            start = (2 * uniform - 1) / math.sqrt(shape[0])
+            start = (2 * uniform - 1) / math.sqrt(self.added_up(name, shape))
             parts.append({"gain": torch.ones_like(uniform), "b": 0 * uniform}.get(name.split("_")[0], start).flatten())
         return torch.cat(parts)
+
+    def added_up(self, name: str, shape: tuple[int, ...]) -> int:
+        """How many of a tensor's numbers are added up in one number that it makes."""
+        return shape[0]
 
     def layer_rows(self, rows_REP: Float[Tensor, "R A P"]) -> Float[Tensor, "R A1 P"]:
         """The rows that are the layer's: experts and shared experts."""
@@ -173,6 +184,3 @@ class Transformer:
     def num_active_parameters(self, num_experts: int, k: int) -> int:
         """Parameters that one token uses: those of the layer, and all of the block around it."""
         return self.layer.num_active_parameters(num_experts, k) + self.num_own
-
-
-Model = MoE | Transformer

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from moeviz.config import KNOBS, RunConfig
+from moeviz.config import KNOBS, TASK_INFO, RunConfig
 from moeviz.knob import Value
 from moeviz.regimes import REGIMES
 from moeviz.rules import ROUTER_INFO
@@ -134,14 +134,18 @@ def dense_twin(config: RunConfig, equal: str) -> RunConfig:
     """A plain network on the same data: one expert, without a choice, as large as several of the run's together.
 
     Its hidden units are those of the k experts and the shared ones (`active`), or of all N and the shared ones
-    (`total`). So its weights are as many; the gate's, and all output biases but one expert's, are apart.
+    (`total`). So its weights are as many; the gate's, and all output biases but one expert's, are apart. A Transformer
+    layer has attention, which does not grow with it: more hidden units make up for that of the others, to half a unit.
     """
     counts = {"active": config.top_k, "total": config.num_experts}
     if equal not in counts:
         raise ValueError(f"a dense twin must have equal active or total parameters: got {equal!r}; pass one of the two")
     if config.expert == "linear":
         raise ValueError("a dense twin must have hidden units: got expert=linear, which has none; use expert=mlp")
-    width = (counts[equal] + config.num_shared_experts) * config.hidden_width
+    num_experts = counts[equal] + config.num_shared_experts
+    width = num_experts * config.hidden_width
+    if config.expert == "transformer":
+        width += round((num_experts - 1) * attention_in_units(TASK_INFO[config.task].width))
     most = KNOBS["hidden_width"].high or 0
     if width > most:
         raise ValueError(
@@ -150,3 +154,9 @@ def dense_twin(config: RunConfig, equal: str) -> RunConfig:
         )
     kept: dict[str, Any] = {name: getattr(config, name) for name in KEPT_WITHOUT_CHOICE}
     return RunConfig(num_experts=1, top_k=1, hidden_width=width, **kept)
+
+
+def attention_in_units(width: int) -> float:
+    """A Transformer layer's four matrices of attention as hidden units, each of which has a weight to
+    and from every number of the hidden state, and a bias."""
+    return 4 * width**2 / (2 * width + 1)

@@ -37,6 +37,11 @@ with right:  # first, so that the picture comes before the rest of the page is w
             "A λ that is turned acts on a gate that is already trained; Reset to see it from the start. "
             "The address starts a run with these knobs and this seed from step 0."
         )
+        if "swept" in st.query_params:
+            st.info(
+                "This run is from a sweep, where it trained beside others. Alone it may part from that one by rounding:"
+                " the same start and data, but now and then another choice."
+            )
         st.markdown(
             "**Try next:** drag N down while it runs: who leaves? · choose “Sure” above the map: where does the gate "
             "hesitate? · choose “Slow” and watch a batch travel to its experts."
@@ -45,7 +50,9 @@ with right:  # first, so that the picture comes before the rest of the page is w
         questions_about("playground")
         code = (*notes.router_code([config.router]), notes.CODE[config.balance_loss])
         block = ("moeviz.transformer:Transformer", "moeviz.transformer:attention") if task.tokens_per_input > 1 else ()
-        show_code(*code, "moeviz.dispatch:sparse", "moeviz.dispatch:dense", *block)
+        seen = () if config.route_by == "token" else ("moeviz.model:seen",)
+        expert = f"moeviz.experts:{config.expert}"
+        show_code(*code, *seen, expert, "moeviz.dispatch:sparse", "moeviz.dispatch:dense", *block)
 
 with left:
     live_knobs("playground", "num_experts", "top_k", "balance_coef")

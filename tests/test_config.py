@@ -297,7 +297,8 @@ def test_an_error_says_rule_value_and_remedy(knobs: dict[str, Any], message: str
 @pytest.mark.parametrize("task", TASK_NAMES)
 def test_each_task_takes_the_number_of_classes_it_declares(task: str) -> None:
     info = TASK_INFO[task]
-    assert info.kind in ("classification", "regression") and info.view in ("map", "curve", "projection", "rows")
+    assert info.kind in ("classification", "regression", "text")
+    assert info.view in ("map", "curve", "projection", "rows", "text")
     low, high = info.classes
     assert (low > 0) == (info.kind == "classification")
     allowed = [count for count in range(2, 9) if low <= count <= high]

@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from moeviz import dispatch
+from moeviz.chain import LAYERS, Chain, Divide, like_rows
 from moeviz.config import DISPATCH_NAMES
-from moeviz.dispatch import DISPATCH, blocks, dense, every_output, resolve, sparse
+from moeviz.dispatch import DISPATCH, OneKind, blocks, dense, every_output, resolve, sparse
 from moeviz.experts import EXPERTS, unpack
 from moeviz.routers import Routing, top_k
 
@@ -37,8 +39,28 @@ CASES: dict[str, Case] = {
 }
 
 
-def experts(rows_GP: Tensor, x_GCD: Tensor) -> Tensor:
+experts = OneKind(EXPERTS["mlp"], SHAPES)
+
+
+def unknown_experts(rows_GP: Tensor, x_GCD: Tensor) -> Tensor:
+    """The same for a sparse form that does not know what they are."""
     return EXPERTS["mlp"].apply(unpack(rows_GP, SHAPES), x_GCD)
+
+
+# How experts are computed by the sparse form: small ones, and large ones that are or are not a known chain of layers.
+WAYS: dict[str, tuple[int, Callable[[Tensor, Tensor], Tensor]]] = {
+    "in blocks": (10**9, experts),
+    "one by one, by hand": (1, experts),
+    "one by one, by autograd": (1, unknown_experts),
+}
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Tensor]:
+    """The sparse form, computed in one of the ways whatever the size."""
+    large, kind = WAYS[request.param]
+    monkeypatch.setattr(dispatch, "LARGE", large)
+    return lambda _, *rest: sparse(kind, *rest)
 
 
 def random(*shape: int, seed: int) -> Tensor:
@@ -96,11 +118,11 @@ def test_dense_and_sparse_agree(
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_both_equal_the_loop(case: Case) -> None:
+def test_both_equal_the_loop(case: Case, way: Callable[..., Tensor]) -> None:
     leaves = layer(2)
     expected = outcome(loop, case, leaves)
     assert_close(outcome(dense, case, leaves), expected, 1e-10)
-    assert_close(outcome(sparse, case, leaves), expected, 1e-10)
+    assert_close(outcome(way, case, leaves), expected, 1e-10)
 
 
 @pytest.mark.parametrize("compute", [dense, sparse])
@@ -114,17 +136,66 @@ def test_a_dropped_token_gets_exactly_nothing(compute: Callable[..., Tensor]) ->
     assert (y_RTO[~lost_RT] != 0).all()
 
 
-@pytest.mark.parametrize("compute", [dense, sparse])
 @pytest.mark.parametrize("poisoned", [0, 1, 2], ids=["rows", "tokens", "logits"])
-def test_a_nan_run_does_not_touch_its_neighbors(compute: Callable[..., Tensor], poisoned: int) -> None:
+def test_a_nan_run_does_not_touch_its_neighbors(way: Callable[..., Tensor], poisoned: int) -> None:
     case = CASES["drops"]
-    healthy = outcome(compute, case, layer(3))
-    leaves = [each.detach().clone() for each in layer(3)]
-    leaves[poisoned][1] = torch.nan
-    sick = outcome(compute, case, [each.requires_grad_() for each in leaves])
-    assert sick[0][1].isnan().any()
-    for ours, theirs in zip(sick, healthy, strict=True):
-        assert torch.equal(ours[[0, 2]], theirs[[0, 2]])
+    for compute in (dense, way):
+        healthy = outcome(compute, case, layer(3))
+        leaves = [each.detach().clone() for each in layer(3)]
+        leaves[poisoned][1] = torch.nan
+        sick = outcome(compute, case, [each.requires_grad_() for each in leaves])
+        assert sick[0][1].isnan().any()
+        for ours, theirs in zip(sick, healthy, strict=True):
+            assert torch.equal(ours[[0, 2]], theirs[[0, 2]])
+
+
+@pytest.mark.parametrize("kind", ["mlp", "linear"])
+def test_the_chain_by_hand_has_the_derivatives_of_finite_differences(kind: str) -> None:
+    shapes = EXPERTS[kind].shapes(3, 4, 2)
+    rows_GP = random(3, EXPERTS[kind].num_parameters(3, 4, 2) + 1, seed=0).requires_grad_()  # one number of padding
+    x_ID = random(7, 3, seed=1).requires_grad_()
+    counts = [5, 0, 2]  # one expert without items
+    names = LAYERS[EXPERTS[kind].apply]
+    assert torch.autograd.gradcheck(lambda rows, x: Chain.apply(names, shapes, counts, rows, x), (rows_GP, x_ID))
+
+
+def test_the_work_of_the_sparse_form_is_that_of_the_choices_however_uneven(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that go through an expert: k for each token, whether the experts share them evenly or two get all."""
+    computed: list[int] = []
+
+    def counted(rows_GP: Tensor, x_GCD: Tensor) -> Tensor:
+        computed.append(x_GCD.shape[0] * x_GCD.shape[1])
+        return unknown_experts(rows_GP, x_GCD)
+
+    rows_REP, x_RTD, logits_RTE = layer(1)
+    for large, limit in ((1, 0), (10**9, EXPERT_COUNT * dispatch.BLOCK)):  # an expert's last block may be half empty
+        monkeypatch.setattr(dispatch, "LARGE", large)
+        for name, k in (("balanced", 1), ("collapsed", 1), ("top 2", 2)):
+            computed.clear()
+            sparse(counted, rows_REP, x_RTD, CASES[name](logits_RTE))
+            assert k * TOKENS <= sum(computed) <= k * TOKENS + limit, (large, name)
+
+
+def test_the_ways_are_chosen_by_the_work_of_an_expert(monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[str] = []
+
+    def noting(name: str) -> Callable[..., Tensor]:
+        way = getattr(dispatch, name)
+
+        def noted(*rest: object) -> Tensor:
+            used.append(name)
+            return way(*rest)
+
+        return noted
+
+    for name in ("in_blocks", "one_by_one"):
+        monkeypatch.setattr(dispatch, name, noting(name))
+    rows_REP, x_RTD, logits_RTE = layer(2)
+    items = 2 * 2 * TOKENS  # of two runs, over twice the experts
+    for large in (ROW * items // (2 * EXPERT_COUNT), ROW * items // (2 * EXPERT_COUNT) + 1):
+        monkeypatch.setattr(dispatch, "LARGE", large)
+        sparse(experts, rows_REP, x_RTD, CASES["top 2"](logits_RTE))
+    assert used == ["one_by_one", "in_blocks"]
 
 
 def test_every_output_is_each_experts_own() -> None:
@@ -168,3 +239,16 @@ def test_auto_is_decided_by_configs_and_device(
     name: str, device: str, num_tokens: int, num_experts: int, largest_k: int, flops: int, expected: str
 ) -> None:
     assert resolve(name, torch.device(device), num_tokens, num_experts, largest_k, flops) == expected
+
+
+def test_a_gradient_with_room_for_the_gate_is_not_copied_and_any_other_is() -> None:
+    rows_REP = random(2, 3, 5, seed=0).requires_grad_()
+    _, others_REP = Divide.apply(rows_REP, 2)
+    roomy_GP = like_rows(others_REP.flatten(0, 1)).fill_(7)
+    assert roomy_GP.shape == (6, 3) and roomy_GP.stride() == (5, 1)
+    weight_REP = random(2, 3, 2, seed=1)
+    for gradient_REP, kept in ((roomy_GP.view(2, 3, 3), True), (roomy_GP.clone().view(2, 3, 3), False)):
+        outputs = Divide.apply(rows_REP, 2)
+        (whole_REP,) = torch.autograd.grad(outputs, rows_REP, (weight_REP, gradient_REP))
+        assert torch.equal(whole_REP, torch.cat([weight_REP, torch.full((2, 3, 3), 7.0, dtype=torch.float64)], -1))
+        assert (whole_REP.data_ptr() == roomy_GP.untyped_storage().data_ptr()) is kept

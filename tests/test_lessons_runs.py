@@ -54,7 +54,7 @@ ORACLES: dict[str, Callable[[History, dict[str, Any]], Any]] = {
     # one expert: 2·(2·32 + 32·2) = 256 operations; the gate: 2·2·8 = 32
     "cost": lambda h, n: (32 + 4 * 256) / (32 + 256),
     "more_experts": lambda h, n: by_difference(
-        h("test_metric") - h("test_metric", 0, 200), 0.1, ("rises", "falls", "same")
+        h("test_metric", 1) - h("test_metric", 0), 0.1, ("eight", "two", "same")
     ),
     "summary": lambda h, n: {
         (True, True): "both", (True, False): "left", (False, True): "right", (False, False): "neither",

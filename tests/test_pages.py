@@ -33,7 +33,8 @@ from tests.mending import nearest
 ROOT = Path(__file__).resolve().parents[1]
 SHELL = ROOT / "moeviz" / "ui" / "shell.py"
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
-WITH_RUN = [name for name in PAGES if name not in ("sweep", "article")]  # pages with a live run
+SHARED_TASKS = [name for name, info in TASK_INFO.items() if not info.page]  # the others have a page of their own
+WITH_RUN = [name for name in PAGES if name not in ("sweep", "article", "sparse_compute")]  # pages with a live run
 NOT_ON_A_PAGE = {"device", "dispatch"}  # nothing to see
 KINDS = ("slider", "select_slider", "selectbox", "toggle", "number_input")
 MARKS = re.escape(
@@ -228,9 +229,32 @@ def test_the_journey_follows_one_token_so_a_task_of_many_is_another_there(engine
 
 def test_a_transformers_code_is_shown_where_it_runs(engine):
     assert not any("transformer" in each.value for each in visit().caption)
-    app = visit(task="digit_rows")
+    app = visit(task="digit_rows", expert="transformer")
     app.session_state["show_code"] = True
-    assert any("moeviz.transformer" in each.value for each in healthy(app.run()).caption)
+    said = [each.value for each in healthy(app.run()).caption]
+    shown = ("`Transformer` in `moeviz.transformer`", "`transformer` in `moeviz.experts`", "`seen` in `moeviz.model`")
+    for name in shown:
+        assert any(each.startswith(name) for each in said), name
+
+
+def test_experts_and_levels_are_those_that_the_task_has_a_use_for(engine):
+    app = visit()
+    app.session_state["more"] = True
+    healthy(app.run())
+    assert widget(app, "expert").options == ["one hidden layer (MLP)", "linear"]
+    assert "knob_route_by" not in {each.key for each in app.selectbox}  # an input is one token
+    widget(app, "task").set_value("digit_rows")
+    healthy(app.run())
+    assert widget(app, "expert").options == ["one hidden layer (MLP)", "linear", "Transformer layer"]
+    assert widget(app, "route_by").options == ["each token", "the whole input (mean)"]
+    widget(app, "expert").set_value("transformer")
+    healthy(app.run())
+    assert (config(app).expert, config(app).route_by) == ("transformer", "input")  # which it computes whole
+    assert widget(app, "route_by").value == "input"
+    assert address(app) == {"task": "digit_rows", "expert": "transformer", "route_by": "input"}
+    widget(app, "task").set_value("clusters")
+    healthy(app.run())
+    assert config(app) == RunConfig() and widget(app, "expert").value == "mlp"
 
 
 @pytest.mark.parametrize(
@@ -419,7 +443,7 @@ def test_every_knob_has_a_widget_with_its_label_help_and_value(engine):
     for knob in KNOBS.values():
         if knob.name in NOT_ON_A_PAGE:
             continue
-        app = apps[router_of(knob.name)]
+        app = visit(task="digit_rows") if knob.name == "route_by" else apps[router_of(knob.name)]
         shown = widget(app, knob.name)
         assert (shown.label, shown.help) == (knob.label, knob.help)
         assert shown.value == getattr(config(app), knob.name)
@@ -534,7 +558,8 @@ FIXED: dict[str, Any] = {
 
 def test_every_knob_on_the_page_is_turned_below():
     on_page = {name: knob.live for name, knob in KNOBS.items() if name not in NOT_ON_A_PAGE}
-    assert on_page == dict.fromkeys(LIVE, True) | dict.fromkeys(FIXED, False)
+    elsewhere = {"route_by": False}  # where a task has several levels, as the digits row by row have
+    assert on_page == dict.fromkeys(LIVE, True) | dict.fromkeys(FIXED, False) | elsewhere
 
 
 @pytest.mark.parametrize("name", LIVE)
@@ -563,7 +588,7 @@ def test_any_other_knob_starts_the_run_again_and_says_so(engine, name):
     assert address(app) == wanted.to_url()
 
 
-@pytest.mark.parametrize("task", TASK_INFO)
+@pytest.mark.parametrize("task", SHARED_TASKS)
 def test_classes_are_those_that_the_task_can_have(engine, task):
     app = healthy(visit(task=task))
     low, high = TASK_INFO[task].classes
@@ -579,7 +604,7 @@ def test_another_task_drops_a_number_of_classes_that_it_may_not_have(engine):
     assert config(app) == RunConfig(task="xor") and address(app) == {"task": "xor"}
 
 
-@pytest.mark.parametrize("task", TASK_INFO)
+@pytest.mark.parametrize("task", SHARED_TASKS)
 def test_a_gate_bias_that_the_task_declares_is_shown_as_on_and_explained(engine, task):
     app = visit(task=task)
     declared = TASK_INFO[task].gate_bias
@@ -601,7 +626,8 @@ def test_a_preset_sets_every_knob_and_the_address(engine, name):
     healthy(next(button for button in app.button if button.label == preset.label).click().run())
     assert config(app) == preset.config and engine.asked[-1] == ("reset", (preset.config,))
     assert address(app) == preset.config.to_url() | {"play": "0"}
-    for knob in set(KNOBS) - NOT_ON_A_PAGE:
+    one_level = {"route_by"} if len(TASK_INFO[preset.config.task].levels) == 1 else set()  # nothing to choose
+    for knob in set(KNOBS) - NOT_ON_A_PAGE - one_level:
         if KNOBS[knob].used_by(preset.config.router) and not widget(app, knob).disabled:
             assert widget(app, knob).value == getattr(preset.config, knob)
     healthy(app.run())  # and stays: no widget brings an old value back

@@ -109,6 +109,9 @@ def test_a_cell_leads_to_its_runs_in_the_playground(workers: Workers) -> None:
     found = [RunConfig.from_url(dict(parse_qsl(link)))[0] for link in links]
     assert found == [RunConfig(num_experts=4, balance_coef=1.0, seed=seed) for seed in (7, 8)]
     assert "part from the one in the map by rounding" in words and "(0.90)" in words
+    opened, usual = healthy(visit(**dict(parse_qsl(links[0])))), healthy(visit())
+    assert [each.value for each in opened.warning] == [] and [each.value for each in usual.info] == []
+    assert "may part from that one by rounding" in opened.info[0].value
 
 
 @pytest.mark.parametrize("picture", ["Map", "Lines", "All runs", "Table"])

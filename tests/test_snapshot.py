@@ -26,7 +26,8 @@ from moeviz.training.history import (
     table,
     thin,
 )
-from moeviz.training.snapshot import OF_THE_PROBE, PICTURES
+from moeviz.training.pictures import PLANE
+from moeviz.training.snapshot import OF_THE_GIVEN, OF_THE_PROBE, PICTURES
 
 HEADER = set(
     "step reason task router kind view extent num_runs num_experts num_outputs ids top_k balance_coef renormalized"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import torch
 
 from moeviz import sweep
 from moeviz.config import KNOBS, RunConfig, expand
-from moeviz.sweeping import File, Job, Memory, Pool, Result, plan, read_values
+from moeviz.sweeping import File, Job, Memory, Pool, Result, cells, ends, ends_of_means, plan, read_values
 from moeviz.sweeping.piece import train_piece
 from moeviz.sweeping.pieces import FEWEST, MOST, cut, seconds
 from moeviz.sweeping.plan import MOST_RUNS, MOST_STEPS
@@ -70,6 +71,18 @@ def test_seeds_end_where_the_knob_ends() -> None:
         plan(vars(SMALL.with_(seed=2**31 - 2)), {"top_k": [1]}, seeds=3)
 
 
+def test_the_colors_of_maps_span_the_means_that_are_drawn() -> None:
+    made = plan(vars(SMALL), {"num_experts": [2, 4], "balance_coef": [1], "top_k": [1, 2]}, seeds=2)
+    metrics = {(2, 1): (0.2, 0.8), (2, 2): (0.6, 0.7), (4, 1): (0.9, 0.9)}  # means .5, .65, .9; (4, 2) is not finished
+    found = [metrics.get((config.num_experts, config.top_k)) for config in made.configs]
+    pairs = zip(found, made.configs, strict=True)
+    results = [each and replace(FOUND, test_metric=each[config.seed]) for each, config in pairs]
+    maps = [cells(made, results, "test_metric", "num_experts", "balance_coef", {"top_k": k}) for k in (1, 2)]
+    assert ends_of_means(maps) == pytest.approx((0.5, 0.9)) and ends_of_means(maps[1:]) == pytest.approx((0.65, 0.65))
+    assert ends(results, "test_metric") == (0.2, 0.9)  # of single runs, as they are drawn one by one
+    assert ends_of_means([cells(made, [None] * 8, "test_metric", "num_experts", "top_k")]) == (0.0, 1.0)
+
+
 def test_values_are_read_as_they_are_written() -> None:
     assert read_values("num_experts", "2, 4,8,,4") == (2, 4, 8)
     assert read_values("balance_coef", "0,.1,10") == (0.0, 0.1, 10.0)
@@ -106,6 +119,12 @@ def test_few_runs_are_cut_so_that_no_core_idles_and_long_ones_so_that_little_is_
     assert [len(piece) for piece in cut(twelve, 500, num_workers=2)] == [6, 6]
     assert [len(piece) for piece in cut(twelve, 500, num_workers=1)] == [12]
     assert [len(piece) for piece in cut(twelve, 1_000_000, num_workers=1)] == [FEWEST] * 3
+
+
+def test_a_transformer_layer_takes_as_long_as_an_mlp_that_multiplies_as_much() -> None:
+    # attention's four matrices of 16 by 16 are 1024 weights, as many as 32 hidden units have
+    rows = RunConfig(task="digit_rows", route_by="input")
+    assert seconds([rows.with_(expert="transformer")], 9) == seconds([rows.with_(hidden_width=8 + 32)], 9)
 
 
 # ---- each run is the run alone --------------------------------------------------------------------------------------
@@ -205,6 +224,7 @@ def test_memory_forgets_the_oldest() -> None:
 def test_the_version_covers_all_code_that_decides_a_run() -> None:
     decides = {name for name in MODULES if name.startswith("moeviz.") and 1 <= ROOMS[room_of(name)][0] <= 5}
     words = {"presets", "questions", "methods", "router_notes", "network", "claims", "twins", "regimes"}  # of pages
+    words |= {"counting", "published"}
     decides = {name for name in decides if name.split(".")[1] not in words}
     covered = {str(Path(name).with_suffix("")).replace("/", ".") for name in DECIDING}
     missing = [name for name in decides if not any(f"{name}.".startswith(f"moeviz.{each}.") for each in covered)]

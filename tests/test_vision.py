@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -22,7 +24,8 @@ def test_the_page_opens_convolutions_beside_patches_and_a_dense_network(engine: 
     assert opened[0].hidden_width == opened[2].hidden_width and engine.plays == [True]
     shown = picture(app)
     assert shown["layout"] == "vision" and len(shown["titles"]) == 3
-    assert shown["classes"] == list(TASK_INFO["pictures"].class_names) and set(shown["charts"]) == {"metric", "match"}
+    assert shown["names"]["classes"] == list(TASK_INFO["pictures"].class_names)
+    assert set(shown["charts"]) == {"metric", "match"}
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -30,7 +33,8 @@ def test_another_kind_of_experts_starts_again_and_is_in_the_address(way: str, en
     app = healthy(visit("vision", experts=way))
     assert engine.asked[-1] == ("open", tuple(runs(way).values())) and address(app)["experts"] == way
     healthy(widget(app, "num_experts").set_value(8).run())
-    assert engine.asked[-1] == ("set", {"num_experts": [8, 8, 1]})
+    asked: Any = engine.asked[-1]
+    assert asked == ("set", {"num_experts": [8, 8, 1]})
     assert picture(app)["titles"] == list(runs(way))
 
 

@@ -38,7 +38,7 @@ class Asks:
         return self._call(token, {"op": "recover"})
 
     def history(self, token: str) -> str:
-        """Every recorded step of the run as CSV, in the columns of `Training.history`."""
+        """The history of the run as CSV, in the columns and with the rows of `Training.history`."""
         return self._call(token, {"op": "history"})[0]
 
     def play(self, token: str, until: int | None = None) -> None:

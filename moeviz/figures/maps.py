@@ -96,7 +96,7 @@ def phase_map(
     shapes = [_frame(column, row, BLANK) for column, row in cells if np.isnan(mean_YX[row, column])]
     shapes += [_frame(*marked, "rgba(0,0,0,0)", ink, 4)] if marked else []
     figure.update_layout(
-        _layout(title, ink, CELL_HEIGHT * len(y.ticks) + MARGIN_Y), shapes=shapes,
+        plain_layout(title, ink, CELL_HEIGHT * len(y.ticks) + MARGIN_Y), shapes=shapes,
         xaxis=_ticks(x, ink) | {"showgrid": False}, yaxis=_ticks(y, ink) | {"showgrid": False},
         clickmode="event+select",
     )  # fmt: skip
@@ -140,8 +140,8 @@ def sweep_lines(
             hovertemplate=f"{x.label} = %{{text}}, {name}: %{{y:{scale.digits}}}<extra></extra>",
         )  # fmt: skip
     figure.update_layout(
-        _layout(title, ink, LINES_HEIGHT), showlegend=True, xaxis=_ticks(x, ink),
-        yaxis=_axis(scale.label, ink) | {"tickformat": "~g"},
+        plain_layout(title, ink, LINES_HEIGHT), showlegend=True, xaxis=_ticks(x, ink),
+        yaxis=plain_axis(scale.label, ink) | {"tickformat": "~g"},
         legend={"orientation": "h", "x": 0, "y": -0.22, "yanchor": "top", "font": {"size": FONT_SIZE, "color": ink}},
     )  # fmt: skip
     return figure
@@ -178,8 +178,8 @@ def parallel_axes(
     hidden = {"visible": False, "range": [-0.08, 1.08], "fixedrange": True}
     ticks = {"tickvals": list(range(len(names))), "ticktext": [_wrapped(name) for name in names]}
     figure.update_layout(
-        _layout("", ink, AXES_HEIGHT), yaxis=hidden,
-        xaxis=_axis("", ink) | ticks | {"side": "top", "range": [-0.3, len(names) - 0.4], "gridwidth": 2},
+        plain_layout("", ink, AXES_HEIGHT), yaxis=hidden,
+        xaxis=plain_axis("", ink) | ticks | {"side": "top", "range": [-0.3, len(names) - 0.4], "gridwidth": 2},
     )  # fmt: skip
     return figure
 
@@ -213,10 +213,11 @@ def _frame(column: int, row: int, fill: str, color: str = "rgba(128,128,128,0.5)
 def _ticks(axis: Axis, ink: str) -> dict[str, Any]:
     count = len(axis.ticks)
     own = {"tickvals": list(range(count)), "ticktext": list(axis.ticks), "range": [-0.5, count - 0.5]}
-    return _axis(axis.label, ink) | own | {"zeroline": False}
+    return plain_axis(axis.label, ink) | own | {"zeroline": False}
 
 
-def _axis(title: str, ink: str) -> dict[str, Any]:
+def plain_axis(title: str, ink: str) -> dict[str, Any]:
+    """An axis with its title in large type and in the theme's ink; it cannot be dragged."""
     return {
         "title": {"text": title, "standoff": 6, "font": {"size": FONT_SIZE, "color": ink}},
         "tickfont": {"size": FONT_SIZE, "color": ink},
@@ -224,7 +225,8 @@ def _axis(title: str, ink: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _layout(title: str, ink: str, height: int) -> dict[str, Any]:
+def plain_layout(title: str, ink: str, height: int) -> dict[str, Any]:
+    """What the charts of numbers share: transparent, large type, no legend."""
     return {
         "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)", "font": {"size": FONT_SIZE, "color": ink},
         "title": {"text": title, "font": {"size": FONT_SIZE, "color": ink}, "x": 0, "xref": "paper"}, "height": height,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -42,6 +44,14 @@ class Routing:
     def tokens(self, rows: slice) -> Routing:
         """The same decisions for some of the tokens only."""
         return self.each(lambda table_TE: table_TE[..., rows, :])
+
+    @staticmethod
+    def joined(parts: Sequence[Routing]) -> Routing:
+        """Several layers' decisions, one after the other along the token axis; all have the same tables."""
+        tables = {name: [vars(part)[name] for part in parts] for name in vars(parts[0]) if name.endswith("_TE")}
+        tables.pop("position_TE", None)  # worked out again when asked for
+        joined: dict[str, Any] = {name: torch.cat(each, dim=-2) for name, each in tables.items() if each[0] is not None}
+        return replace(parts[0], **joined)
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Routing:
         """The same decisions with every table `…TE` cut, or put together, alike."""

@@ -21,6 +21,8 @@ _PRELOADS = "\n".join(f'<link rel="modulepreload" href="./stage/{name}">' for na
 LOADER_HTML = f"""\
 <link rel="stylesheet" href="./stage/stage.css">
 <link rel="stylesheet" href="./stage/lab.css">
+<link rel="stylesheet" href="./stage/language.css">
+<link rel="stylesheet" href="./stage/pairs.css">
 <link rel="stylesheet" href="./stage/vision.css">
 {_PRELOADS}
 <div class="mv-stage" data-state="connecting" style="min-height: 22rem">

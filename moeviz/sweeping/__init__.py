@@ -1,6 +1,6 @@
 """Sweeps: many runs over values of a few knobs, trained in lockstep on worker processes (no torch here)."""
 
-from moeviz.sweeping.cells import DIVERGED, NO_RUN, Cells, cells, ends, runs
+from moeviz.sweeping.cells import DIVERGED, NO_RUN, Cells, cells, ends, ends_of_means, runs
 from moeviz.sweeping.job import Job, Progress
 from moeviz.sweeping.loop import sweep, table
 from moeviz.sweeping.plan import Plan, plan, read_values
@@ -10,6 +10,6 @@ from moeviz.sweeping.store import File, Memory, Store
 
 __all__ = [
     "DIVERGED", "MEASURES", "NO_RUN", "Cells", "File", "Job", "Memory", "Plan", "Pool", "Progress", "Result", "Store",
-    "SweepBusy", "cells", "ends", "measure_label", "plan", "read_values", "row", "runs", "shared_pool", "sweep",
-    "table",
+    "SweepBusy", "cells", "ends", "ends_of_means", "measure_label", "plan", "read_values", "row", "runs",
+    "shared_pool", "sweep", "table",
 ]  # fmt: skip

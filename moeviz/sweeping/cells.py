@@ -59,5 +59,14 @@ def runs(
 
 def ends(results: Sequence[Result | None], measure: str) -> tuple[float, float]:
     """The lowest and the highest number of a measure among finished runs; 0 and 1 without any."""
-    found = [value for each in results if each is not None and (value := getattr(each, measure)) is not None]
-    return (float(min(found)), float(max(found))) if found else (0.0, 1.0)
+    return _ends([value for each in results if each is not None and (value := getattr(each, measure)) is not None])
+
+
+def ends_of_means(maps: Sequence[Cells]) -> tuple[float, float]:
+    """The lowest and the highest mean of all cells that are drawn together; 0 and 1 without any."""
+    means = np.concatenate([each.mean_YX.ravel() for each in maps])
+    return _ends(means[np.isfinite(means)].tolist())
+
+
+def _ends(numbers: Sequence[float]) -> tuple[float, float]:
+    return (float(min(numbers)), float(max(numbers))) if numbers else (0.0, 1.0)

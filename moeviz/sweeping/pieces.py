@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from moeviz.config import TASK_INFO, RunConfig, Value
 
@@ -11,6 +11,9 @@ MOST, FEWEST = 12, 4
 LONGEST = 20.0  # seconds that a piece should take at most: so much a kill may lose, and so long the map may stand still
 STEP, TOKEN, TOKEN_EXPERT, TOKEN_UNIT = 1.7e-3, 0.5e-6, 0.055e-6, 0.008e-6  # seconds: what a step is made of
 WIDE = 2.0  # times that, where an input is more than two numbers
+HIDDEN: dict[str, Callable[[int, int], int]] = {  # (hidden units, width) -> those of an MLP that multiplies as much
+    "conv": lambda units, width: 5 * units, "transformer": lambda units, width: units + 2 * width,
+}  # fmt: skip
 
 
 def cut(configs: Sequence[RunConfig], steps: int, num_workers: int) -> list[list[RunConfig]]:
@@ -33,6 +36,7 @@ def seconds(piece: Sequence[RunConfig], steps: int) -> float:
     first = piece[0]
     task = TASK_INFO[first.task]
     tokens = first.batch_size * task.tokens_per_input * (1.0 if task.view in ("map", "curve") else WIDE)
-    units = sum(config.top_k for config in piece) * first.hidden_width
+    hidden = HIDDEN.get(first.expert, lambda units, width: units)(first.hidden_width, task.width)
+    units = sum(config.top_k for config in piece) * hidden
     shared = len(piece) * (TOKEN + TOKEN_EXPERT * first.num_experts)
     return steps * (STEP + tokens * (shared + TOKEN_UNIT * units))

@@ -6,9 +6,11 @@ from moeviz.config import RunConfig
 from moeviz.tasks.base import Split, TaskData
 from moeviz.tasks.images import digit_rows, digits
 from moeviz.tasks.linear import linear_clusters
+from moeviz.tasks.pairs import pairs
 from moeviz.tasks.pictures import pictures
 from moeviz.tasks.points import checkerboard, circle, clusters, clusters_unequal, gauss, moons, spiral, xor
 from moeviz.tasks.surfaces import bumps, piecewise, plane
+from moeviz.tasks.text import languages
 
 __all__ = ["TASKS", "Split", "TaskData"]
 
@@ -27,5 +29,7 @@ TASKS: dict[str, Callable[[RunConfig], TaskData]] = {
     "digits": digits,
     "linear_clusters": linear_clusters,
     "digit_rows": digit_rows,
+    "pairs": pairs,
+    "languages": languages,
     "pictures": pictures,
 }

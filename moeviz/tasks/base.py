@@ -15,7 +15,7 @@ class Split:
     """Some tokens: inputs, what to answer (a class index, or numbers), and the hidden kind each came from."""
 
     x_TD: Float[Tensor, "T D"]
-    target: Int[Tensor, "T"] | Float[Tensor, "T O"]
+    target: Int[Tensor, "T"] | Float[Tensor, "T O"] | Int[Tensor, "T W"]
     segment_T: Int[Tensor, "T"]
 
     def pick(self, index_T: Int[Tensor, " picked"]) -> "Split":

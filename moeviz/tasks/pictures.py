@@ -46,7 +46,7 @@ def pictures(config: RunConfig) -> TaskData:
     """
     clean_TD, target_T, segment_T = _all()
     tokens = Split(clean_TD + config.noise * normal(config, "noise", *clean_TD.shape), target_T, segment_T)
-    return task_data(config, tokens, num_outputs=INFO.own_classes, num_segments=len(INFO.segment_names), extent=1.05)
+    return task_data(config, tokens, num_outputs=INFO.own_classes, num_segments=len(INFO.segments), extent=1.05)
 
 
 def patches(image_TYX: Float[Tensor, "*T Y X"]) -> Float[Tensor, "*T D"]:

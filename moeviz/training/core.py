@@ -13,7 +13,6 @@ import torch
 from moeviz import device as devices
 from moeviz.config import TASK_INFO, RunConfig, Value
 from moeviz.experts import Parameters
-from moeviz.losses import LOSSES
 from moeviz.model import RoutingKnobs
 from moeviz.training import batch, history, knobs, population, reading, treating
 from moeviz.training.adam import Adam
@@ -47,13 +46,9 @@ class Training(GoingBack):
     """
 
     def __init__(
-        self,
-        configs: Sequence[RunConfig],
-        *,
-        dtype: torch.dtype = torch.float32,
-        record_every: int = 10,
+        self, configs: Sequence[RunConfig], *, dtype: torch.dtype = torch.float32, record_every: int = 10,
         tape_limit: int = LIMIT,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.configs = tuple(configs)
         knobs.check_one_shape(self.configs)
         self.device = devices.resolve(self.configs[0].device)
@@ -135,8 +130,9 @@ class Training(GoingBack):
     def batch(self) -> Batch:
         """What the next step trains on."""
         x_RTD, target = self.data.batch(self.current_step)
-        size = x_RTD.shape[1] * reading.units_per_input(self.configs), self.model.layer.input_width
-        return Batch(x_RTD, target, batch.draws(self.configs, self.current_step, size, x_RTD))
+        units = x_RTD.shape[1] * reading.units_per_input(self.configs) * self.model.num_layers
+        drawn = batch.draws(self.configs, self.current_step, (units, self.model.layer.input_width), x_RTD)
+        return Batch(x_RTD, target, drawn)
 
     def advance(self, after: Progress) -> None:
         """Take over what a step has made of `progress`."""
@@ -221,7 +217,7 @@ class Training(GoingBack):
         self._measured = None
         self.model = reading.model(self.configs, self.data.tasks[0], self.device)
         self.dispatch = self.model.dispatch
-        self.balance_loss = LOSSES[self.configs[0].balance_loss]
+        self.balance_loss = reading.balance_loss(self.configs[0].balance_loss, self.configs[0].task)
         like = torch.zeros((), device=self.device, dtype=self.dtype)
         self._numbers = reading.numbers(self.configs, like)
         if any(self.treated):
@@ -273,8 +269,7 @@ class Training(GoingBack):
     def history(self) -> pandas.DataFrame:
         """One row per run and recorded step; `attrs` tells the device and the dispatch (or both, in order) that ran.
 
-        Every tenth step is recorded (`record_every`). A long run keeps at most 1,024 of them: the newest 128, and of
-        those before every second, then every fourth, and so on, so that they still span all of it.
+        Of a long run at most 1,024 steps are kept: the newest 128, and of all before every second, then fourth, and on.
         """
         frame = history.table(self.records)
         ran = dict.fromkeys(record.dispatch for record in self.records)
@@ -284,8 +279,7 @@ class Training(GoingBack):
     @property
     def marks(self) -> list[tuple[int, str, list[int]]]:
         """What was turned, at which step and in which runs, for the time charts."""
-        texts = [(turn.step, each) for turn in self.turns for each in turn.labels.values()]
-        return [(step, text, runs) for step, each in texts for text, runs in each.items()]
+        return [(turn.step, *said) for turn in self.turns for each in turn.labels.values() for said in each.items()]
 
     def snapshot(
         self, want: Sequence[str] = (), probe: Place | None = None, given: Given | None = None, *, fresh: bool = True
@@ -294,8 +288,7 @@ class Training(GoingBack):
 
         Without `fresh`, losses, metrics and loads may be those of the last record; pictures are always of this step.
         """
-        record = self.measure(fresh)
-        return take(self, want, probe, given, record, self._details)
+        return take(self, want, probe, given, self.measure(fresh), self._details)
 
     def measure(self, fresh: bool = True) -> Record:
         """Losses, metrics and loads of the present weights, measured once for each step and setting of the knobs.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
@@ -12,10 +13,9 @@ from torch import Tensor
 from moeviz.config import TASK_INFO, RunConfig
 from moeviz.rng import stream
 from moeviz.tasks import TASKS, Split
+from moeviz.training.ngrams import ngram_losses
 
 BLOCK = 64  # steps whose tokens are drawn at once
-MEASURED = 1024  # at most this many train and as many test inputs are measured,
-MEASURED_TOKENS = 8192  # and fewer where these would be more tokens
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Tokens:
     """Tokens of R runs: inputs, targets and true segments."""
 
     x_RTD: Float[Tensor, "R T D"]
-    target: Int[Tensor, "R T"] | Float[Tensor, "R T O"]
+    target: Int[Tensor, "R T"] | Float[Tensor, "R T O"] | Int[Tensor, "R T W"]
     segment_RT: Int[Tensor, "R T"]
 
     @property
@@ -50,13 +50,22 @@ class Data:
         self.tasks = [tasks[config.data()] for config in configs]
         self.train = _stack([task.train for task in self.tasks], device, dtype)
         self.test = _stack([task.test for task in self.tasks], device, dtype)
-        most = min(MEASURED, MEASURED_TOKENS // TASK_INFO[configs[0].task].tokens_per_input)
-        self.measured_train, self.measured_test = self.train.first(most), self.test.first(most)
+        measured = TASK_INFO[configs[0].task].measured
+        self.measured_train, self.measured_test = self.train.first(measured), self.test.first(measured)
         self.measured = self.measured_train.then(self.measured_test)
         self._seeds = [config.seed for config in configs]
         self._batch_size = configs[0].batch_size
         self._block = -1
         self._rows_SRB = torch.empty(0)
+
+    @cached_property
+    def baselines(self) -> Float[Tensor, "R 2"]:
+        """Of runs on text, the loss of the unigram and of the bigram of the train text, on the measured test text."""
+        train, test = self.train, self.measured_test
+        size, fields = self.tasks[0].num_outputs, (train.x_RTD.long(), train.target, test.x_RTD.long(), test.target)
+        before_RT, next_RT, test_before_RU, test_next_RU = (each.flatten(1) for each in fields)
+        runs = zip(before_RT, next_RT, test_before_RU, test_next_RU, strict=True)
+        return torch.stack([ngram_losses(a_T, b_T, c_U, d_U, size) for a_T, b_T, c_U, d_U in runs])
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """Inputs and targets that step number `step` trains on, drawn from the train set with replacement."""

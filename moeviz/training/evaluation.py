@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,8 @@ import torch
 from torch import Tensor
 
 from moeviz import metrics
+from moeviz.config import TASK_INFO
+from moeviz.deciding import mean_over_groups
 from moeviz.routers import Routing
 from moeviz.training import history, reading
 from moeviz.training.data import Tokens
@@ -25,9 +28,8 @@ def measure(training: Training) -> tuple[Record, dict[str, np.ndarray]]:
     Beside the record, what snapshots show beyond it: numbers `[R]`, and numbers `[R, E]` of each expert.
     """
     data = training.data
-    if reading.crowded(
-        training.configs
-    ):  # a test token must not queue behind the train tokens, nor be compared with them
+    # A test token must not queue behind the train tokens, nor be compared with them.
+    if reading.crowded(training.configs) or training.model.num_layers > 1:
         (y_train, trained), (y_test, tested) = (
             _forward(training, data.measured_train),
             _forward(training, data.measured_test),
@@ -39,15 +41,16 @@ def measure(training: Training) -> tuple[Record, dict[str, np.ndarray]]:
         trained, tested = routing.tokens(slice(num_trained)), routing.tokens(slice(num_trained, None))
     on_train, on_test = (y_train, data.measured_train.target), (y_test, data.measured_test.target)
     k = training.routing_knobs.k
-    load_RE = metrics.load(tested, k=k)
+    load_RE, layers = metrics.load(tested, k=k), training.model.num_layers
+    segment_RT, num_segments = segments(training), data.tasks[0].num_segments
     numbers = {
         "task_loss": training.task_loss(*on_train),
-        "balance_loss": training.balance_loss(trained, k=k),
+        "balance_loss": mean_over_groups(training.balance_loss, trained, k, layers),
         "train_metric": training.metric(*on_train),
         "test_loss": training.task_loss(*on_test),
         "test_metric": training.metric(*on_test),
-        "cv_load": metrics.cv(load_RE),
-        "specialization": metrics.specialization(tested, segments(training), data.tasks[0].num_segments),
+        "cv_load": over_layers(lambda each: metrics.cv(metrics.load(each, k=k)), tested, layers),
+        "specialization": match(tested, segment_RT, num_segments, layers),
         "dropped_share": metrics.dropped_share(tested, k=k),
         "unserved_share": metrics.unserved_share(tested),
         "trains": training.progress.healthy_R.to(load_RE.dtype),
@@ -57,28 +60,49 @@ def measure(training: Training) -> tuple[Record, dict[str, np.ndarray]]:
         "load_RE": load_RE, "mean_prob_RE": metrics.mean_probability(tested),
         "importance_RE": importance_RE / importance_RE.sum(-1, keepdim=True),
     }  # fmt: skip
-    details = _numpy(_more_numbers(training, tested, load_RE)) | _numpy(_more_by_expert(training, tested))
+    details = _numpy(_more_numbers(training, tested)) | _numpy(_more_by_expert(training, tested))
     return _record(training, _numpy(numbers) | _numpy(by_expert)), details
 
 
 def segments(training: Training, order_M: Tensor | None = None) -> Tensor:
     """The true segment of each unit that is routed of the test set `[R, T]`: that of the input which it is part of.
 
+    Layer by layer, where there are several.
+
     Args:   order_M: deals the inputs' segments anew.
     """
     segment_RM = training.data.measured_test.segment_RT
+    if parts := TASK_INFO[training.configs[0].task].parts:  # of a picture and its names each part is one
+        segment_W = torch.arange(len(parts)).repeat_interleave(torch.tensor(parts)).to(segment_RM.device)
+        return segment_W.repeat(segment_RM.shape[1]).expand(len(segment_RM), -1)
     if order_M is not None:
         segment_RM = segment_RM[:, order_M]
-    return segment_RM.repeat_interleave(reading.units_per_input(training.configs), dim=-1)
+    segment_RT = segment_RM.repeat_interleave(reading.units_per_input(training.configs), dim=-1)
+    return segment_RT.repeat(1, training.model.num_layers)
 
 
-def _more_numbers(training: Training, tested: Routing, load_RE: Tensor) -> dict[str, Tensor]:
-    gate_REG = training.model.routed(training.gradient_REP)[..., : training.model.layer.gate_width]
+def over_layers(metric: Callable[[Routing], Tensor], routing: Routing, layers: int) -> Tensor:
+    """A metric of each layer's routing, averaged: experts of different layers do not share their work."""
+    if layers == 1:
+        return metric(routing)
+    return metric(routing.each(lambda table_RTE: table_RTE.unflatten(1, (layers, -1)))).mean(1)
+
+
+def match(routing: Routing, segment_RT: Tensor, num_segments: int, layers: int) -> Tensor:
+    """How well the first choice tells the segment, the mean over layers."""
+    if layers > 1:
+        segment_RT = segment_RT.unflatten(1, (layers, -1))
+    return over_layers(lambda each: metrics.specialization(each, segment_RT, num_segments), routing, layers)
+
+
+def _more_numbers(training: Training, tested: Routing) -> dict[str, Tensor]:
+    gate_REG = training.model.routed(training.gradient_REP)[..., training.model.is_gate_P]
+    k, layers = training.routing_knobs.k, training.model.num_layers
     return {
-        "cv_importance": metrics.cv(metrics.importance(tested)),
+        "cv_importance": over_layers(lambda each: metrics.cv(metrics.importance(each)), tested, layers),
         "gate_gradient": metrics.gradient_norm(gate_REG.flatten(-2)),
-        "max_violation": metrics.max_violation(load_RE),
-        "load_entropy": metrics.entropy(load_RE),
+        "max_violation": over_layers(lambda each: metrics.max_violation(metrics.load(each, k=k)), tested, layers),
+        "load_entropy": over_layers(lambda each: metrics.entropy(metrics.load(each, k=k)), tested, layers),
         "logit_size": metrics.logit_size(tested),
     }
 

@@ -6,11 +6,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from moeviz.config import TASK_INFO
 
-def cross_entropy(y_RTO: Float[Tensor, "R T O"], target_RT: Int[Tensor, "R T"]) -> Float[Tensor, " R"]:
+NEAREST = 5  # so many of the nearest are looked at
+
+
+def cross_entropy(y_RTO: Float[Tensor, "R ... O"], target_RT: Int[Tensor, "R ..."]) -> Float[Tensor, " R"]:
     """Mean over tokens of −log softmax(y)[target]; log(number of classes) when nothing is known."""
-    loss_I = torch.nn.functional.cross_entropy(y_RTO.flatten(0, 1), target_RT.flatten(), reduction="none")
-    return loss_I.view_as(target_RT).mean(-1)
+    loss_I = torch.nn.functional.cross_entropy(y_RTO.flatten(0, -2), target_RT.flatten(), reduction="none")
+    return loss_I.view(len(target_RT), -1).mean(-1)
 
 
 def squared_error(y_RTO: Float[Tensor, "R T O"], target_RTO: Float[Tensor, "R T O"]) -> Float[Tensor, " R"]:
@@ -18,9 +22,9 @@ def squared_error(y_RTO: Float[Tensor, "R T O"], target_RTO: Float[Tensor, "R T 
     return (y_RTO - target_RTO).square().mean((-1, -2))
 
 
-def accuracy(y_RTO: Float[Tensor, "R T O"], target_RT: Int[Tensor, "R T"]) -> Float[Tensor, " R"]:
+def accuracy(y_RTO: Float[Tensor, "R ... O"], target_RT: Int[Tensor, "R ..."]) -> Float[Tensor, " R"]:
     """Share of tokens whose largest output is the target class."""
-    return (y_RTO.argmax(-1) == target_RT).to(y_RTO.dtype).mean(-1)
+    return (y_RTO.argmax(-1) == target_RT).to(y_RTO.dtype).flatten(1).mean(-1)
 
 
 def r_squared(y_RTO: Float[Tensor, "R T O"], target_RTO: Float[Tensor, "R T O"]) -> Float[Tensor, " R"]:
@@ -29,4 +33,39 @@ def r_squared(y_RTO: Float[Tensor, "R T O"], target_RTO: Float[Tensor, "R T O"])
     return 1 - squared_error(y_RTO, target_RTO) / spread_R
 
 
-OBJECTIVES = {"classification": (cross_entropy, accuracy, "accuracy"), "regression": (squared_error, r_squared, "R²")}
+def contrastive(y_RMO: Float[Tensor, "R M O"], target_RM: Int[Tensor, "R M"]) -> Float[Tensor, " R"]:
+    """How surely pictures and names find each other among all of these: log(their number) when nothing is known.
+
+    Mean over languages of −log softmax(scores)[the right one], half over names for a picture, half over pictures for a
+    name. Other copies of the same item are left out, for they are no wrong answers.
+
+    Source: InfoNCE in both directions, CLIP (arXiv 2103.00020) and LIMoE (arXiv 2206.02770).
+    """
+    scores_RLMM = scores(y_RMO)
+    same_RMM = target_RM.unsqueeze(-1) == target_RM.unsqueeze(-2)
+    copy_RMM = same_RMM & ~torch.eye(same_RMM.shape[-1], dtype=torch.bool, device=same_RMM.device)
+    scores_RLMM = scores_RLMM.masked_fill(copy_RMM.unsqueeze(1), -torch.inf)
+    right_RLM = scores_RLMM.diagonal(dim1=-2, dim2=-1)
+    wrong_RLM = (scores_RLMM.logsumexp(-1) + scores_RLMM.logsumexp(-2)) / 2
+    return (wrong_RLM - right_RLM).mean((-1, -2))
+
+
+def found(y_RMO: Float[Tensor, "R M O"], target_RM: Int[Tensor, "R M"]) -> Float[Tensor, " R"]:
+    """Share of pictures and names whose right partner is among the five nearest of all; by chance 5 of their number."""
+    scores_RLMM = scores(y_RMO)
+    right_RLM1 = scores_RLMM.diagonal(dim1=-2, dim2=-1).unsqueeze(-1)
+    nearer = [(each > right_RLM1).sum(-1) for each in (scores_RLMM, scores_RLMM.mT)]
+    return torch.stack([(count_RLM < NEAREST).to(y_RMO.dtype).mean((-1, -2)) for count_RLM in nearer]).mean(0)
+
+
+def scores(y_RMO: Float[Tensor, "R M O"]) -> Float[Tensor, "R L M M"]:
+    """How near each picture (second last axis) is to each name (last axis) in every language."""
+    both_RMPS = y_RMO.unflatten(-1, (len(TASK_INFO["pairs"].parts), -1))
+    return both_RMPS[:, None, :, 0] @ both_RMPS[:, :, 1:].permute(0, 2, 3, 1)
+
+
+OBJECTIVES = {
+    "classification": (cross_entropy, accuracy, "accuracy"), "regression": (squared_error, r_squared, "R²"),
+    "text": (cross_entropy, accuracy, "accuracy"),
+    "retrieval": (contrastive, found, "found among the nearest five"),
+}  # fmt: skip

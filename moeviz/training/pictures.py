@@ -19,7 +19,7 @@ from moeviz.rules import ROUTER_INFO
 from moeviz.tasks import TASKS, TaskData
 from moeviz.training import history, rows
 from moeviz.training.data import Tokens
-from moeviz.training.evaluation import segments
+from moeviz.training.evaluation import match, segments
 
 if TYPE_CHECKING:
     from moeviz.training.core import Training
@@ -175,7 +175,8 @@ def groups(training: Training) -> Arrays:
     joint_RES = metrics.joint_share(routing, segments(training), count)
     generators = (stream(training.configs[0].seed, "shuffle", each) for each in range(SHUFFLES))
     orders = [torch.randperm(tokens.count, generator=each).to(training.device) for each in generators]
-    by_chance = [metrics.specialization(routing, segments(training, order_T), count) for order_T in orders]
+    layers = training.model.num_layers
+    by_chance = [match(routing, segments(training, order_T), count, layers) for order_T in orders]
     return {
         "group_share": _floats(joint_RES / joint_RES.sum(-2, keepdim=True).clamp(min=1e-12)),
         "group_baseline": _floats(torch.stack(by_chance).mean(0)),
@@ -217,16 +218,17 @@ def charted(training: Training) -> list[history.Record]:
 
 def probe(training: Training, place: tuple[float, float] | None) -> tuple[list[float], Arrays]:
     """Where the probe is (in view coordinates) and what the layer does with the token there."""
-    xy, x_R1D, routing = routed_probe(training, training.rows_REP, place)
+    xy, x_RTD, routing = routed_probe(training, training.rows_REP, place)
     layer, rows_REP = training.model.layer, training.model.layer_rows(training.rows_REP)
-    experts_RE1O = layer.weighted_outputs(rows_REP, x_R1D, routing)
-    y_R1O = (routing.gates_TE.mT.unsqueeze(-1) * experts_RE1O).sum(1)
+    experts_RETO = layer.weighted_outputs(rows_REP, x_RTD, routing)
+    y_RTO = (routing.gates_TE.mT.unsqueeze(-1) * experts_RETO).sum(1)
     if layer.num_shared:
-        y_R1O = y_R1O + layer.shared_output(rows_REP, x_R1D)
+        y_RTO = y_RTO + layer.shared_output(rows_REP, x_RTD)
+    at = int(xy[1]) if x_RTD.shape[1] > 1 else 0  # the row, of an input that is routed as a whole
     return xy, {
         "probe_prob": _floats(routing.probs_TE[:, 0]), "probe_weight": _floats(routing.gates_TE[:, 0]),
-        "probe_chosen": routing.chosen_TE[:, 0].to(torch.uint8).cpu().numpy(), "probe_output": _floats(y_R1O[:, 0]),
-        "probe_expert_output": _floats(experts_RE1O[:, :, 0]),
+        "probe_chosen": routing.chosen_TE[:, 0].to(torch.uint8).cpu().numpy(), "probe_output": _floats(y_RTO[:, at]),
+        "probe_expert_output": _floats(experts_RETO[:, :, at]),
     }  # fmt: skip
 
 
@@ -242,12 +244,13 @@ def routed_probe(
 def _token_at(training: Training, place: tuple[float, float] | None) -> tuple[list[float], Tensor]:
     """The token at a place of the picture: any point of a map or a line, else the nearest shown test token.
 
-    Where inputs are shown row by row it is one row, as router and experts get it: after attention, normed.
+    Where inputs are shown row by row it is one row, as router and experts get it: after attention, normed; or all rows
+    of the input, where it is routed as a whole.
     """
     shape = TASK_INFO[training.configs[0].task].view
     if shape == "rows":
         digit, row = rows.row_at(training, place)
-        return [float(digit), float(row)], rows.token_at(training, digit, row)
+        return [float(digit), float(row)], rows.unit_at(training, digit, row)
     if place is None:
         first = training.data.test.first(1)
         place = tuple(view(training, first.x_RTD, first.target)[0, 0].tolist())
@@ -290,7 +293,10 @@ PLANE = ("map", "curve", "projection")  # views where a token is a point
 # the views without which a picture makes no sense
 NEEDS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(MAPS, ("map",)), **dict.fromkeys(("points", "choices", "batch", "journey", "skill"), PLANE),
-    "curve": ("curve",), "rows": ("rows",), **dict.fromkeys(("gallery", "liked", "drawn"), ("pictures",)),
+    "curve": ("curve",), "rows": ("rows",),
+    **dict.fromkeys(("text", "text_tables", "samples", "own_text"), ("text",)),
+    **dict.fromkeys(("items", "pairs", "found"), ("pairs",)),
+    **dict.fromkeys(("gallery", "liked", "drawn"), ("pictures",)),
 }  # fmt: skip
 PICTURES: dict[str, Callable[[Training], Arrays]] = {
     "first_choice": first_choice, "confidence": confidence, "prediction": prediction, "gate": gate,

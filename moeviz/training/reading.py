@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -11,22 +12,33 @@ from torch import Tensor
 from moeviz import dispatch, metrics, routers
 from moeviz.axes import PerRun, side_by_side
 from moeviz.config import TASK_INFO, RunConfig
+from moeviz.decoder import Decoder, Model
 from moeviz.experts import EXPERTS
+from moeviz.losses import LOSSES
 from moeviz.model import MoE, RouterOptions, RoutingKnobs
+from moeviz.routers import Routing
 from moeviz.rules import ROUTER_INFO
 from moeviz.tasks import TaskData
+from moeviz.tasks.pairs import BUCKETS, PIXELS
 from moeviz.training.step import Numbers
-from moeviz.transformer import Model, Transformer
+from moeviz.transformer import Transformer
+from moeviz.two_modalities import TwoModalities
+
+DECODER_LAYERS, DECODER_HEADS = 2, 4  # of a language model
 
 
 def model(configs: Sequence[RunConfig], task: TaskData, device: torch.device) -> Model:
-    """The model of these runs, which agree in all that decides its shape: the layer, or where an input is several
-    tokens a Transformer around it."""
+    """The model of these runs, which agree in all that decides its shape: the layer; where an input is several tokens
+    a Transformer around it; for text a decoder."""
     input_width, tokens = task.train.x_TD.shape[-1], tokens_per_input(configs)
     if tokens == 1:
         return _layer(configs, input_width, task.num_outputs, device)
-    width = TASK_INFO[configs[0].task].width
-    layer = _layer(configs, width, width, device)
+    info = TASK_INFO[configs[0].task]
+    layer = _layer(configs, info.width, info.width, device)
+    if info.view == "text":
+        return Decoder(layer, DECODER_LAYERS, DECODER_HEADS, task.num_outputs)
+    if info.parts:
+        return TwoModalities(layer, input_width, task.num_outputs, tokens, info.parts, PIXELS, BUCKETS)
     return Transformer(layer, input_width, task.num_outputs, tokens)
 
 
@@ -54,6 +66,21 @@ def _layer(configs: Sequence[RunConfig], input_width: int, output_width: int, de
         first.router, first.expert, how, *sizes, first.biased_gate, options, first.num_shared_experts,
         tokens_per_input(configs), first.route_by,
     )  # fmt: skip
+
+
+@cache
+def balance_loss(name: str, task: str) -> Callable[..., Tensor]:
+    """A run's balance loss; the entropy loss hears which tokens are of the picture (0) and which of names (1)."""
+    loss, info = LOSSES[name], TASK_INFO[task]
+    if name != "entropy" or not info.parts:
+        return loss
+    modality_W = torch.arange(info.tokens_per_input) >= info.parts[0]
+
+    def by_modality(routing: Routing, *, k: PerRun) -> Tensor:
+        modality_T = modality_W.to(routing.probs_TE.device).repeat(routing.probs_TE.shape[-2] // len(modality_W))
+        return loss(routing, k=k, modality_T=modality_T.long())
+
+    return by_modality
 
 
 def knob(configs: Sequence[RunConfig], name: str, like: Tensor) -> PerRun:

@@ -30,10 +30,14 @@ def row_at(training: Training, place: tuple[float, float] | None) -> tuple[int, 
     return round(min(max(digit, 0), DIGITS - 1)), round(min(max(row, 0), rows - 1))
 
 
-def token_at(training: Training, digit: int, row: int) -> Tensor:
-    """A row of a shown digit `[R, 1, D]` as router and experts are given it: after attention, normed."""
+def unit_at(training: Training, digit: int, row: int) -> Tensor:
+    """A row of a shown digit `[R, 1, D]` as router and experts are given it: after attention, normed.
+
+    All its rows, where the router decides about whole digits.
+    """
     x_R1D = training.data.measured_test.x_RTD[:, digits(training)[[digit]]]
-    return training.model.tokens(training.rows_REP, x_R1D)[:, [row]]
+    tokens_RWD = training.model.tokens(training.rows_REP, x_R1D)
+    return tokens_RWD if reading.units_per_input(training.configs) == 1 else tokens_RWD[:, [row]]
 
 
 def rows(training: Training, place: tuple[float, float] | None) -> dict[str, np.ndarray]:
@@ -45,8 +49,10 @@ def rows(training: Training, place: tuple[float, float] | None) -> dict[str, np.
     test, alone = training.data.measured_test, not reading.crowded(training.configs)
     x_RMD = test.x_RTD[:, index_M] if alone else test.x_RTD
     y_RMO, routing = training.model(training.rows_REP, x_RMD, training.routing_knobs_for(x_RMD.shape[1]))
-    expert_RMW, kept_RMW = (
-        value.unflatten(1, (-1, tokens)) for value in (metrics.server(routing), routing.kept_TE.any(-1))
+    units = reading.units_per_input(training.configs)  # all rows of a digit that is routed as a whole are alike
+    expert_RMW, kept_RMW, weight_RMWE = (
+        value.unflatten(1, (-1, units)).repeat_interleave(tokens // units, dim=2)
+        for value in (metrics.server(routing), routing.kept_TE.any(-1), routing.gates_TE)
     )
     shown_M = torch.arange(len(index_M)) if alone else index_M
     digit, _ = row_at(training, place)
@@ -55,7 +61,7 @@ def rows(training: Training, place: tuple[float, float] | None) -> dict[str, np.
         "row_target": _bytes(test.target[:, index_M]),
         "row_answer": _bytes(y_RMO[:, shown_M].argmax(-1)), "row_expert": _bytes(expert_RMW[:, shown_M]),
         "row_kept": _bytes(kept_RMW[:, shown_M]),
-        "row_weight": routing.gates_TE.unflatten(1, (-1, tokens))[:, shown_M[digit]].float().cpu().numpy(),
+        "row_weight": weight_RMWE[:, shown_M[digit]].float().cpu().numpy(),
     }  # fmt: skip
 
 

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-WITHOUT_RUNS = {"curve_x", "curve_target"}  # arrays whose first axis is not the runs'
+WITHOUT_RUNS = {  # arrays whose first axis is not the runs'
+    "curve_x", "curve_target", "item_picture", "item_words", "found_words",
+}  # fmt: skip
 NOW = {"ghost_load"}
 OVER_TIME = ("history_", "ghost_")  # the last axis of all others whose names begin so is steps
 

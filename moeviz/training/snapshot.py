@@ -13,7 +13,7 @@ import torch
 
 from moeviz.config import TASK_INFO
 from moeviz.rules import ROUTER_INFO
-from moeviz.training import diverging, gallery, pictures, reading, treating
+from moeviz.training import diverging, gallery, language, pairing, pictures, reading, treating
 from moeviz.training.history import Record
 from moeviz.training.journey import journey
 from moeviz.training.learning import skill, trails
@@ -27,12 +27,15 @@ if TYPE_CHECKING:
 
 Place = tuple[float, float]
 Given = str | tuple[float, ...]
-OF_THE_PROBE = {"journey": journey, "rows": rows}  # pictures of the token at the probe; all others are of the whole run
-PICTURES = pictures.PICTURES | {
-    "seating": seating, "trails": trails, "skill": skill, "gallery": gallery.gallery, "liked": gallery.liked,
+# pictures of the token, or item, at the probe; all others are of the whole run
+OF_THE_PROBE = {"journey": journey, "rows": rows, "pairs": pairing.pairs}
+PICTURES = pictures.PICTURES | language.PICTURES | {
+    "seating": seating, "trails": trails, "skill": skill, "items": pairing.items,
+    "gallery": gallery.gallery, "liked": gallery.liked,
 }  # fmt: skip
-# what a model makes of a visitor's own text or picture
-OF_THE_GIVEN: dict[str, Callable[[Training, Given], pictures.Arrays]] = {"drawn": gallery.drawn}
+OF_THE_GIVEN: dict[str, Callable[[Training, Given], pictures.Arrays]] = {  # of a visitor's own text or picture
+    "own_text": language.own_text, "found": pairing.found, "drawn": gallery.drawn,
+}  # fmt: skip
 PROBED = (*pictures.PLANE, "rows")  # the views in which a probe points at a token
 OF_ALL = {"marks", "probe"}  # lists of a header that do not have one entry for each run
 PER_RUN = (

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from moeviz.axes import PerRun, over, side_by_side
 from moeviz.deciding import mean_over_groups
+from moeviz.decoder import Model
 from moeviz.model import RoutingKnobs
 from moeviz.routers import Routing, bias_step
 from moeviz.training.adam import Adam, clipped
 from moeviz.training.batch import Batch
-from moeviz.transformer import Model
 
 LARGEST_GRADIENT = 10.0  # per-run clipping: far above what a healthy run shows
 
@@ -131,7 +131,9 @@ def stepped(lesson: Lesson, numbers: Numbers, before: Progress, batch: Batch) ->
     task_loss_R = lesson.task_loss(y_RTO, batch.target)
     loss_R = task_loss_R
     if not _is_off(numbers.coef):
-        balance_loss_R = mean_over_groups(lesson.balance_loss, routing, knobs.k, knobs.token_groups)
+        balance_loss_R = mean_over_groups(
+            lesson.balance_loss, routing, knobs.k, knobs.token_groups * lesson.model.num_layers
+        )
         loss_R = task_loss_R + numbers.coef * balance_loss_R
     (gradient_REP,) = torch.autograd.grad(loss_R, rows_REP, torch.ones_like(loss_R))
     return _applied(numbers, before, gradient_REP, task_loss_R.detach(), routing)

@@ -11,9 +11,9 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from moeviz.config import RunConfig
+from moeviz.decoder import Model
 from moeviz.letters import letter
 from moeviz.rules import ROUTER_INFO, TREATMENTS
-from moeviz.transformer import Model
 
 Treated = tuple[Mapping[int, str], ...]  # for each run: expert id -> killed or frozen; free experts are not listed
 Labels = dict[str, dict[str, list[int]]]  # by knob or expert: what is written of a change -> the runs in which it is so
@@ -95,7 +95,7 @@ def masks(now: Treated, ids_RE: np.ndarray, model: Model, rows_REP: Tensor) -> M
         torch.from_numpy(where(now, ids_RE, how)).to(rows_REP.device) for how in ("killed", "frozen")
     )
     frozen_RA = torch.nn.functional.pad(frozen_RE, (0, rows_REP.shape[1] - frozen_RE.shape[1]))
-    own_P = torch.arange(rows_REP.shape[2], device=rows_REP.device) >= model.layer.gate_width
+    own_P = ~model.is_gate_P.to(rows_REP.device)
     return Masks(killed_RE if killed_RE.any() else None, frozen_RA.unsqueeze(-1) & own_P if frozen_RE.any() else None)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from moeviz.config import KNOBS, RunConfig
+from moeviz.config import KNOBS, TASK_INFO, RunConfig
 from moeviz.engine.wire import MAX_COORDINATE, check_probe
 from moeviz.knob import shown
 from moeviz.methods import SEATS
@@ -18,7 +18,7 @@ from moeviz.ui.visitor import Visit
 
 OTHERS = {  # parameters that are not knobs
     "play", "probe", "present", "left", "right", "draws", "strength", "vary", "values", "dense", "section",
-    "experts", "x", "y", "each", "seeds", "steps", "measure", "embed", "embed_options", "lang",
+    "experts", "x", "y", "each", "seeds", "steps", "measure", "swept", "embed", "embed_options", "lang",
 }  # fmt: skip
 OPENS = {"journey": ("top_k",), "routers": SEATS}  # knobs that a page opens with values of its own
 MANY = 5  # unknown parameters that a notice names
@@ -44,7 +44,16 @@ def config_from_address(page: str) -> RunConfig:
             rule = f"probe must be two numbers within ±{MAX_COORDINATE:,.0f}, as probe=0.5,-1"
             notices.append(f"{rule}: got {shown(params['probe'])}; put where the page likes")
         say_changed([*_repeated(), *notices, *play_notices()])
+    if not is_shown(st.session_state.config, page):
+        info, usual = TASK_INFO[st.session_state.config.task], TASK_INFO[RunConfig.task].label
+        st.warning(f"{info.label} has [a page of its own]({info.page}), so this page shows {usual} instead.")
+        show(RunConfig())
     return st.session_state.config
+
+
+def is_shown(config: RunConfig, page: str) -> bool:
+    """Whether a page shows the config's task: some tasks have a page of their own."""
+    return TASK_INFO[config.task].page in ("", page)
 
 
 def _repeated() -> list[str]:
@@ -65,8 +74,8 @@ def _arrive(page: str) -> None:
     if st.session_state.get("knobs_of", page) != page:
         config = st.session_state.config
         lender, asked, opened = st.session_state.pop("lent", (page, config, config))
-        untouched = lender != page and config == opened
-        show(asked if untouched else config)
+        is_lent = lender != page and (config == opened or not is_shown(config, page))
+        show(asked if is_lent else config)
     st.session_state.knobs_of = page
 
 

@@ -48,10 +48,16 @@ def knobs(config: RunConfig, *names: str, captions: bool = False, only: Collecti
     Args:   only: the choices that this page offers; empty = all.
     """
     for name in names:
-        if KNOBS[name].used_by(config.router):
+        if KNOBS[name].used_by(config.router) and len(of_task(config, name)) != 1:
             _widget(KNOBS[name], config, only)
             if captions and KNOBS[name].caption:
                 st.caption(KNOBS[name].caption)
+
+
+def of_task(config: RunConfig, name: str) -> tuple[str, ...]:
+    """The choices of a knob that the task leaves."""
+    info, shared = TASK_INFO[config.task], tuple(task for task, each in TASK_INFO.items() if not each.page)
+    return {"expert": info.experts, "route_by": info.levels, "task": shared}.get(name, KNOBS[name].choices)
 
 
 def router_knobs(config: RunConfig) -> list[str]:
@@ -111,7 +117,8 @@ def _widget(knob: Knob, config: RunConfig, only: Collection[str] = ()) -> None:
         st.toggle(knob.label, help=knob.help, key=key)
     elif knob.choices:
         labels = dict(zip(knob.choices, knob.choice_labels, strict=False)) or {n: i.label for n, i in TASK_INFO.items()}
-        choices = [choice for choice in knob.choices if choice in (only or knob.choices)]
+        choices = [choice for choice in of_task(config, knob.name) if choice in (only or knob.choices)]
+        _keep_value(key, choices)
         st.selectbox(
             knob.label, choices, help=knob.help, key=key, format_func=lambda choice: labels.get(choice, choice)
         )
@@ -139,11 +146,11 @@ def _linear(knob: Knob, config: RunConfig, key: str) -> None:
         st.slider(knob.label, float(low or 0), float(high or 0), step=0.05, help=knob.help, key=key)
 
 
-def _keep_value(key: str, high: int) -> None:
-    """Streamlit takes a slider with another end for a new one, at its lowest value: set what it showed again."""
-    if st.session_state.get(f"{key}_high", high) != high:
+def _keep_value(key: str, bounds: object) -> None:
+    """Streamlit takes a widget with other bounds for a new one, at its lowest value: set what it showed again."""
+    if st.session_state.get(f"{key}_bounds", bounds) != bounds:
         st.session_state[key] = st.session_state[key]
-    st.session_state[f"{key}_high"] = high
+    st.session_state[f"{key}_bounds"] = bounds
 
 
 def stops(knob: Knob, config: RunConfig, present: Value) -> list[Any]:

@@ -89,7 +89,8 @@ def other_knobs(config: RunConfig, name: str) -> None:
     """Widgets for all others, without the one that differs."""
     wanted = [
         "seed", "task", "router", *router_knobs(config), "balance_loss", "learning_rate", "noise", "expert",
-        "num_shared_experts", "hidden_width", "gate_bias", "gate_skew", "batch_size", "num_classes", "train_share",
+        "route_by", "num_shared_experts", "hidden_width", "gate_bias", "gate_skew", "batch_size", "num_classes",
+        "train_share",
     ]  # fmt: skip
     knobs(config, *(each for each in wanted if each != name))
 

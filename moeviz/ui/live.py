@@ -36,8 +36,7 @@ def stage(
     whys: Sequence[str] = (),
     knob: str = "",
     section: str = "",
-    classes: Sequence[str] = (),
-    groups: Sequence[str] = (),
+    names: Mapping[str, Sequence[str]] | None = None,
     on_recovered: Callable[[], None] = lambda: None,
     on_present: Callable[[], None] = lambda: None,
     on_preset: Callable[[str], None] = lambda name: None,
@@ -47,7 +46,8 @@ def stage(
 
     Args:   layout: `playground` (one map, probe, load, charts), `twins` (maps side by side), `journey` (the way of one
             token), `routers` (a few tokens through two routers), `methods` (runs as rows of curves), `lab` (twins,
-            and one question about them at a time) or `vision` (pictures, their experts, and a pad to draw on).
+            and one question about them at a time), `language` (text in the colors of its experts), `pairs` (pictures
+            and words) or `vision` (pictures, their experts, and a pad to draw on).
             charts: the functions of `moeviz.figures` that make the templates.  titles: one for each run.
             probe: where the probe starts, in view coordinates.  view: of the task, map | curve | projection | rows.
             story: said above the picture, in place of the first three steps.
@@ -62,7 +62,7 @@ def stage(
             losses: those that measure balance, with their balanced value (`routers` only).
             measures, whys: what each row draws, and what it says (`methods` only).
             knob: what differs between the twins.  section: the question that is open (`lab` only, both).
-            classes, groups: the names of the task's classes and true groups (`vision` only).
+            names: of kinds of text and of characters (`language`), of classes and true groups (`vision`).
             on_recovered: called after a diverged run has gone back.  on_present, on_preset: called for their keys.
             on_asked: called for what only the page can do (`lab` only): "lambda 2" turns λ on for the third twin.
     """
@@ -73,8 +73,7 @@ def stage(
         "story": story, "presets": list(presets), "save": save, "ghost": ghost,
         "warm": warm, "code": code or {}, "numbers": [list(each) for each in numbers],
         "losses": [list(each) for each in losses], "measures": [dict(each) for each in measures], "whys": list(whys),
-        "knob": knob, "section": section,
-        "classes": list(classes), "groups": list(groups),
+        "knob": knob, "section": section, "names": {key: list(each) for key, each in (names or {}).items()},
         "charts": {name: _template(figure) for name, figure in (charts or {}).items()},
     }  # fmt: skip
     key = f"stage_{layout}"

@@ -7,6 +7,8 @@ from typing import Any
 import streamlit as st
 
 from moeviz.config import KNOBS, RunConfig
+from moeviz.ui.address import config_from_address
+from moeviz.ui.knobs import show
 
 
 def opens_with(page: str, **changes: Any) -> None:
@@ -20,3 +22,20 @@ def opens_with(page: str, **changes: Any) -> None:
     for name, value in changes.items():
         st.query_params[name] = KNOBS[name].write(value)
     st.session_state.lent = page, asked, opened
+
+
+def opens_as(page: str, opened: RunConfig) -> RunConfig:
+    """The config of a page that shows one task: what the address says of it, else as the page opens.
+
+    Whoever comes with another task gets that one back on the next page.
+    """
+    is_new = "config" not in st.session_state
+    for name, value in opened.to_url().items() if is_new else ():
+        if name not in st.query_params:
+            st.query_params[name] = value
+    config = config_from_address(page)
+    if is_new or config.task != opened.task:
+        config, asked = (config, RunConfig()) if config.task == opened.task else (opened, config)
+        show(config)
+        st.session_state.lent = page, asked, config
+    return config

@@ -194,4 +194,6 @@ def say_busy() -> None:
     """Where Start found no place: why, and that it may be pressed again."""
     busy = st.session_state.pop("sweep_busy", None)
     if busy is not None:
-        st.warning(plain(f"The server is busy: {busy}."), icon=":material/hourglass_top:")
+        st.warning(
+            plain(f"The server is busy: {busy}. Nothing waits for you until then."), icon=":material/hourglass_top:"
+        )

@@ -12,12 +12,13 @@ import streamlit as st
 from moeviz.config import KNOBS, RunConfig, Value
 from moeviz.figures import maps
 from moeviz.figures.maps import Axis, Scale
-from moeviz.sweeping import DIVERGED, MEASURES, NO_RUN, cells, ends, measure_label, runs, table
+from moeviz.sweeping import DIVERGED, MEASURES, NO_RUN, Cells, cells, ends, ends_of_means, measure_label, runs, table
 from moeviz.ui.notices import plain
 from moeviz.ui.sweeping import Started, choose, measure, started
 
 PICTURES = ("Map", "Lines", "All runs", "Table")
 DIGITS = {"dead_experts": ".1f", "active_flops": ",.0f", "parameters": ",.0f", "active_parameters": ",.0f"}
+USUAL_DIGITS = ".2f"
 MOST_COLUMNS = 3  # maps beside each other
 INK = {"dark": "#F3F4F6", "light": "#111827"}  # of the theme
 ON_AXES = ("test_metric", "cv_load", "dead_experts", "specialization")
@@ -29,7 +30,8 @@ def show() -> None:
     """The visitor's sweep; while it trains, this part of the page looks again every second."""
     sweep = started()
     if sweep is not None:
-        st.fragment(_show, run_every=None if sweep.job.over else POLL)(sweep)
+        with st.container(key="sweep_shown"):
+            st.fragment(_show, run_every=None if sweep.job.over else POLL)(sweep)
 
 
 def _show(sweep: Started) -> None:
@@ -74,12 +76,15 @@ def _progress(sweep: Started) -> None:
 def _panels(sweep: Started, name: str, picture: str) -> None:
     """One map, or one chart of lines, for each value of the third knob."""
     third = sweep.axes.get("each")
-    values: list[Value] = list(sweep.plan.vary[third]) if third else [None]
-    across = 1 if len(values) == 1 else min(len(values), MOST_COLUMNS)
-    for first in range(0, len(values), across):
-        for column, value in zip(st.columns(across), values[first : first + across], strict=False):
+    fixed: list[dict[str, Value]] = [{third: value} for value in sweep.plan.vary[third]] if third else [{}]
+    x, y = sweep.axes["x"], sweep.axes["y"]
+    found = [cells(sweep.plan, sweep.job.results, name, x, y, each) for each in fixed]
+    scale = _scale(sweep, name, ends_of_means(found))  # one for all maps, so that equal numbers are equally dark
+    across = min(len(fixed), MOST_COLUMNS)
+    for first in range(0, len(fixed), across):
+        for column, place in zip(st.columns(across), range(first, len(fixed)), strict=False):
             with column:
-                _panel(sweep, name, picture, {third: value} if third else {})
+                _panel(sweep, scale, picture, fixed[place], found[place])
     if picture == "Map":
         st.caption(
             f"Each cell: the mean over its seeds, ± their standard deviation. {NO_RUN} no such run (as k > N) · "
@@ -88,21 +93,20 @@ def _panels(sweep: Started, name: str, picture: str) -> None:
         _cell(sweep, name)
 
 
-def _panel(sweep: Started, name: str, picture: str, fixed: dict[str, Value]) -> None:
-    x, y, results = sweep.axes["x"], sweep.axes["y"], sweep.job.results
-    found = cells(sweep.plan, results, name, x, y, fixed)
+def _panel(sweep: Started, scale: Scale, picture: str, fixed: dict[str, Value], found: Cells) -> None:
+    x, y = sweep.axes["x"], sweep.axes["y"]
     title = ", ".join(f"{_short(knob)} = {_written(knob, value)}" for knob, value in fixed.items())
-    scale, (across, upward) = _scale(sweep, name), (_axis(sweep, x), _axis(sweep, y))
+    across, upward = _axis(sweep, x), _axis(sweep, y)
     key = "-".join([picture, x, y, *map(str, fixed.values())])
     about = f"{scale.label} against {across.label} and {upward.label}{f', {title}' if title else ''}"
     if picture == "Lines":
         figure = maps.sweep_lines(
-            across, upward, scale, found.mean_YX, found.spread_YX, title=title, ink=_ink()
+            across, upward, scale, found.mean_YX, found.spread_YX, title=title, ink=ink()
         )  # fmt: skip
         st.plotly_chart(figure, key=key, alt=f"Lines of {about}. The numbers stand in the table.", config=STILL)
         return
     figure = maps.phase_map(
-        across, upward, scale, found.mean_YX, found.spread_YX, found.note_YX, title=title, ink=_ink(),
+        across, upward, scale, found.mean_YX, found.spread_YX, found.note_YX, title=title, ink=ink(),
         marked=_marked(sweep, fixed),
     )  # fmt: skip
     st.plotly_chart(
@@ -124,8 +128,8 @@ def _all_runs(sweep: Started) -> None:
          *(getattr(result, each) for each in ON_AXES)]
         for config, result in pairs
     ]  # fmt: skip
-    scales = [_scale(sweep, each) for each in ON_AXES]
-    figure = maps.parallel_axes([_axis(sweep, name) for name in names], scales, rows, ink=_ink())
+    scales = [_scale(sweep, each, ends(sweep.job.results, each)) for each in ON_AXES]
+    figure = maps.parallel_axes([_axis(sweep, name) for name in names], scales, rows, ink=ink())
     st.plotly_chart(
         figure, key="parallel", config=STILL,
         alt="Every run as a line over its knobs and its measures. The numbers stand in the table.",
@@ -189,11 +193,10 @@ def _cell(sweep: Started, name: str) -> None:
         why = next((each.reason for each in sweep.plan.left_out if each.values == chosen), "")
         st.markdown(plain(f"{where}: no run can have these values. {why}"))
         return
-    scale = _scale(sweep, name)
-    links = []
+    digits, links = DIGITS.get(name, USUAL_DIGITS), []
     for config, result in here:
         number = getattr(result, name) if result is not None else None
-        said = "" if number is None else f" ({scale.write(number)})"
+        said = "" if number is None else f" ({number:{digits}})"
         links.append(f"[seed {config.seed}]({_link(config)}){said}")
     st.markdown(
         f"**{plain(where)}.** Open in the Playground, from step 0: {' · '.join(links)}. A run that trains alone may "
@@ -202,7 +205,7 @@ def _cell(sweep: Started, name: str) -> None:
 
 
 def _link(config: RunConfig) -> str:
-    return f"playground?{urlencode(config.to_url())}"
+    return f"playground?{urlencode(config.to_url() | {'swept': '1'})}"  # which makes that page say where it is from
 
 
 def _downloads(sweep: Started) -> None:
@@ -229,12 +232,13 @@ def _json(sweep: Started) -> str:
 STILL = {"displayModeBar": False, "scrollZoom": False}
 
 
-def _ink() -> str:
+def ink() -> str:
+    """The text color of the theme."""
     return INK.get(str(st.context.theme.type), INK["light"])
 
 
-def _scale(sweep: Started, name: str) -> Scale:
-    return Scale(measure_label(name, sweep.task), DIGITS.get(name, ".2f"), *ends(sweep.job.results, name))
+def _scale(sweep: Started, name: str, between: tuple[float, float]) -> Scale:
+    return Scale(measure_label(name, sweep.task), DIGITS.get(name, USUAL_DIGITS), *between)
 
 
 def _axis(sweep: Started, name: str) -> Axis:

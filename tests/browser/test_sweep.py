@@ -29,10 +29,14 @@ def test_cells_fill_and_one_opens_in_the_playground(stage: Stage) -> None:
         lambda: len(cells(stage)) == 4 and all(re.match(r"0\.\d\d<br>", text) for text in cells(stage)), "filled"
     )
     assert stage.query()["x"] == "num_experts:2,4"
+    page.set_viewport_size({"width": 390, "height": 844})  # on a phone the knobs come after the map that they made
+    knobs, map_ = (page.locator(each).first.bounding_box() for each in (".st-key-pick_x", ".js-plotly-plot"))
+    assert knobs and map_ and map_["y"] + map_["height"] < knobs["y"] and map_["y"] < 600
+    page.set_viewport_size({"width": 1280, "height": 720})
 
-    map_ = page.locator(".js-plotly-plot .nsewdrag").first
-    map_.scroll_into_view_if_needed()
-    box = map_.bounding_box()
+    field = page.locator(".js-plotly-plot .nsewdrag").first
+    field.scroll_into_view_if_needed()
+    box = field.bounding_box()
     assert box
     page.mouse.click(box["x"] + 0.75 * box["width"], box["y"] + 0.25 * box["height"])  # right and up: N = 4, λ = 1
     expect(page.get_by_text("N = 4, λ = 1.")).to_be_visible()

@@ -7,10 +7,12 @@ import { decodeFrame } from './frame.js';
 import { Journey } from './journey.js';
 import { Keys } from './keys.js';
 import { Lab } from './lab.js';
+import { Language } from './language.js';
 import { build, placeBelow } from './layout.js';
 import { Calm } from './numbers.js';
 import { Measured } from './measured.js';
 import { Methods } from './methods.js';
+import { Pairs } from './pairs.js';
 import { Panels } from './panels.js';
 import { PICTURES } from './pictures.js';
 import { Playground } from './playground.js';
@@ -26,7 +28,7 @@ import { Vision } from './vision.js';
 
 const greeted = new Set(); // tokens of runs that this page has met
 const warmed = new Set(); // ... and of those that were asked for their first steps
-const LAYOUTS = { playground: Playground, twins: Twins, journey: Journey, routers: Routers, methods: Methods, lab: Lab, vision: Vision };
+const LAYOUTS = { playground: Playground, twins: Twins, journey: Journey, routers: Routers, methods: Methods, lab: Lab, language: Language, pairs: Pairs, vision: Vision };
 const DRAWN_FROM = { curve: ['curve'], projection: ['choices'], rows: ['rows'] }; // a map: what its picture wants
 const EVERYTHING = ['rows', 'points', 'choices', 'groups', 'history', ...Object.values(PICTURES).flatMap(({ want }) => want)];
 const AT_ONCE = 50; // steps that a run can be asked for in one message

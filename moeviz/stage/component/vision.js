@@ -23,7 +23,7 @@ export class Vision {
     this.sending = new Calm(SENT);
     this.pad = new Pad(find('pad'), (cells) => this.give(cells));
     this.bars = new Bars(find('drawn-bars'), 'Gate probability of the drawing, by expert');
-    this.serves = new Serves(find('serves'), stage.component.data);
+    this.serves = new Serves(find('serves'), stage.component.data.names);
     find('clear').onclick = () => this.pad.clear();
     find('example').onclick = () => this.example(Math.floor(Math.random() * this.shown.length));
     setText(find('lead'), stage.component.data.story);
@@ -35,7 +35,7 @@ export class Vision {
   }
 
   get names() {
-    return this.stage.component.data.classes;
+    return this.stage.component.data.names.classes;
   }
 
   forget() {
@@ -158,7 +158,7 @@ export class Vision {
   // --- the runs beside each other --------------------------------------------------------------------------------
 
   compare(header, arrays) {
-    const { titles, groups } = this.stage.component.data;
+    const { titles, names: { groups } } = this.stage.component.data;
     const chance = arrays.group_baseline.data;
     const head = ['', 'test accuracy', ...groups, 'experts match domains', 'by chance', 'parameters used', 'parameters in all'];
     const rows = titles.slice(0, header.num_runs).map((title, run) => {

@@ -1,0 +1,159 @@
+"""Pictures of a language model: who reads which character, how experts share the text, what it writes by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from moeviz import metrics
+from moeviz.model import RoutingKnobs
+from moeviz.rng import stream
+from moeviz.routers import Routing
+from moeviz.task_info import CHARACTER_CLASSES
+from moeviz.tasks.text import ALPHABET, CLASS_OF, ids
+from moeviz.training import reading
+
+if TYPE_CHECKING:
+    from moeviz.training.core import Training
+
+Arrays = dict[str, np.ndarray]
+
+CODES = torch.tensor([ord(character) for character in ALPHABET])
+PROMPT, WRITTEN = 16, 32  # characters that a sample starts with, and that the model adds
+TEMPERATURE = 0.7  # below 1: likely characters are drawn more often than the model's probabilities say
+
+
+def text(training: Training) -> Arrays:
+    """One test window of each kind, character by character: who reads it in each layer, and the gate probabilities.
+
+    Where characters act on each other, these windows are among all that are measured.
+    """
+    tokens, index_S = training.data.measured_test, shown(training)
+    among_all = reading.crowded(training.configs)
+    windows_RMW = tokens.x_RTD if among_all else tokens.x_RTD[:, index_S]
+    routing = training.model.route(training.rows_REP, windows_RMW, training.routing_knobs_for(windows_RMW.shape[1]))
+    expert, kept, prob = (
+        _by_place(training, table, windows_RMW)[:, :, index_S if among_all else slice(None)]
+        for table in (metrics.server(routing), routing.kept_TE.any(-1), routing.probs_TE)
+    )
+    return {
+        "text_char": _codes(tokens.x_RTD[:, index_S]), "text_segment": _bytes(tokens.segment_RT[:, index_S]),
+        "text_expert": _bytes(expert), "text_kept": _bytes(kept), "text_prob": _bytes((prob * 255).round()),
+    }  # fmt: skip
+
+
+def shown(training: Training) -> Int[Tensor, " S"]:
+    """Which of the measured windows are drawn: one of each kind, from everywhere in the queue of all."""
+    kinds, count = training.data.tasks[0].num_segments, training.data.measured_test.count
+    kind_S = torch.arange(kinds, device=training.device)
+    return kind_S + kind_S * (count // kinds) // kinds * kinds  # the kinds take turns
+
+
+def text_tables(training: Training) -> Arrays:
+    """Which experts take which kinds of text and of characters, layer by layer, on the measured test text.
+
+    The first choice counts. Repeats: the share of neighbors in a window with one expert; by chance, Σ load².
+    """
+    tokens, num_kinds = training.data.measured_test, training.data.tasks[0].num_segments
+    routing = training.model.route(training.rows_REP, tokens.x_RTD, training.routing_knobs_for(tokens.count))
+    layered = routing.each(lambda table_RTE: table_RTE.unflatten(1, (training.model.num_layers, -1)))
+    shape_RLT = layered.probs_TE.shape[:3]
+    kind_RLT = tokens.segment_RT.repeat_interleave(tokens.x_RTD.shape[2], dim=1)[:, None].expand(shape_RLT)
+    class_V = torch.tensor(CLASS_OF, device=training.device)
+    class_RLT = class_V[tokens.x_RTD.long()].flatten(1)[:, None].expand(shape_RLT)
+    by_kind, by_class = ((kind_RLT, num_kinds), (class_RLT, len(CHARACTER_CLASSES)))
+    matches = [metrics.specialization(layered, *each) for each in (by_kind, by_class)]
+    return {
+        "text_kind_share": _column_shares(layered, *by_kind), "text_class_share": _column_shares(layered, *by_class),
+        "text_match": _floats(torch.stack(matches, dim=-1)), "text_repeat": _floats(repeats(layered, tokens.x_RTD)),
+        "text_load": _floats(metrics.load(layered, k=training.routing_knobs.k)),
+        "text_baseline": _floats(training.data.baselines),
+    }  # fmt: skip
+
+
+def repeats(layered: Routing, x_RMW: Float[Tensor, "R M W"]) -> Float[Tensor, "R L 2"]:
+    """How often two neighbors in a window have the same first choice, and how often two by chance would: Σ load²."""
+    first_RLMW = metrics.first_choice(layered).unflatten(-1, x_RMW.shape[1:])
+    same_RL = (first_RLMW[..., 1:] == first_RLMW[..., :-1]).to(x_RMW.dtype).mean((-1, -2))
+    load_RLE = (layered.rank_TE == 0).to(x_RMW.dtype).mean(-2)
+    return torch.stack([same_RL, load_RLE.square().sum(-1)], dim=-1)
+
+
+def samples(training: Training) -> Arrays:
+    """What the model writes after the first characters of each shown window, drawn anew at every step."""
+    prompt_RMW = training.data.measured_test.x_RTD[:, shown(training), :PROMPT]
+    return {"sample_char": _codes(written(training, prompt_RMW, WRITTEN)), "sample_prompt": _one(training, PROMPT)}
+
+
+def written(training: Training, prompt_RMW: Float[Tensor, "R M W"], count: int) -> Float[Tensor, "R M W2"]:
+    """The prompts, continued by so many characters, each drawn from the model's own probabilities."""
+    knobs = alone(training, prompt_RMW)
+    drawn = [
+        torch.rand(*prompt_RMW.shape[1:2], count, generator=stream(config.seed, "samples", training.current_step))
+        for config in training.configs
+    ]
+    uniform_RMN = torch.stack(drawn).to(prompt_RMW)
+    for number in range(count):
+        scores_RMO = training.model(training.rows_REP, prompt_RMW, knobs)[0][:, :, -1]
+        below_RMO = (scores_RMO / TEMPERATURE).softmax(-1).cumsum(-1) < uniform_RMN[:, :, [number]]
+        next_RM1 = below_RMO.sum(-1, keepdim=True).clamp(max=scores_RMO.shape[-1] - 1)
+        prompt_RMW = torch.cat([prompt_RMW, next_RM1.to(prompt_RMW)], dim=-1)
+    return prompt_RMW
+
+
+def own_text(training: Training, given: str | tuple[float, ...]) -> Arrays:
+    """A visitor's own text, read window by window: who reads each character, and the gate probabilities."""
+    if not isinstance(given, str):
+        raise ValueError(f"own_text must be a text: got {len(given)} numbers; send a text")
+    width, letters = reading.tokens_per_input(training.configs), ids(given)
+    windows_MW = torch.nn.functional.pad(letters, (0, -len(letters) % width)).unflatten(0, (-1, width))
+    windows_RMW = windows_MW.expand(len(training.configs), -1, -1).to(training.rows_REP)
+    routing = training.model.route(training.rows_REP, windows_RMW, alone(training, windows_RMW))
+    expert, prob = (
+        _by_place(training, table, windows_RMW).flatten(2, 3)[:, :, : len(given)]
+        for table in (metrics.first_choice(routing), routing.probs_TE)
+    )
+    code = np.array([[ord(character) for character in given]] * len(training.configs), dtype="i4")
+    return {"own_char": code, "own_expert": _bytes(expert), "own_prob": _bytes((prob * 255).round())}
+
+
+def alone(training: Training, x_RMW: Float[Tensor, "R M W"]) -> RoutingKnobs:
+    """Each character is routed by itself: no queue, nothing drawn."""
+    return training.model.alone(training.rows_REP, x_RMW, training.routing_knobs_for(x_RMW.shape[1]))
+
+
+# ---- tables and bytes ----------------------------------------------------------------------------------------------
+
+
+def _column_shares(layered: Routing, label_RLT: Tensor, count: int) -> np.ndarray:
+    """Of each label's tokens `[R, L, E, S]`, the share of every expert."""
+    joint_RLES = metrics.joint_share(layered, label_RLT, count)
+    return _floats(joint_RLES / joint_RLES.sum(-2, keepdim=True).clamp(min=1e-12))
+
+
+def _by_place(training: Training, table: Tensor, windows_RMW: Tensor) -> Tensor:
+    """A table over the tokens of all layers, by layer, window and place in it: `[R, L, M, W, …]`."""
+    return table.unflatten(1, (training.model.num_layers, *windows_RMW.shape[1:]))
+
+
+def _codes(x_RMW: Tensor) -> np.ndarray:
+    return CODES[x_RMW.long().cpu()].numpy().astype("i4")
+
+
+def _one(training: Training, number: int) -> np.ndarray:
+    return np.full((len(training.configs), 1), number, dtype="i4")
+
+
+def _bytes(value: Tensor) -> np.ndarray:
+    return value.to(torch.uint8).cpu().numpy()
+
+
+def _floats(value: Tensor) -> np.ndarray:
+    return value.float().cpu().numpy()
+
+
+PICTURES = {"text": text, "text_tables": text_tables, "samples": samples}

@@ -1,0 +1,127 @@
+"""Pictures and words that a model compares: who serves which tokens, and what is found for what, among test items."""
+
+from __future__ import annotations
+
+import json
+import weakref
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from moeviz import metrics
+from moeviz.config import TASK_INFO
+from moeviz.routers import Routing
+from moeviz.tasks.pairs import PIXELS, catalog, tokens, word_numbers
+from moeviz.training.evaluation import segments
+from moeviz.training.objective import NEAREST
+
+if TYPE_CHECKING:
+    from moeviz.training.core import Training
+
+Arrays = dict[str, np.ndarray]
+
+LEAST, MOST = 0.2, 0.75  # of a fair share of all tokens; of an expert's own tokens
+
+
+def items(training: Training) -> Arrays:
+    """The test items themselves: pictures, and names with the four tokens of each; changes only with the data."""
+    found = catalog()
+    number_M = training.data.measured_test.target[0].tolist()
+    told = [[[name, *tokens(name)] for name in found.names[number]] for number in number_M]
+    return {"item_picture": found.pictures_MSSC[number_M], "item_words": _text(told)}
+
+
+def pairs(training: Training, probe: tuple[float, float] | None) -> Arrays:
+    """Who serves every token of the test items, and what the model finds for the chosen one, both ways."""
+    tested = training.data.measured_test
+    y_RMO, routing = answers(training)
+    item = round(min(max(probe[0] if probe else 0, 0), tested.count - 1))
+    cosine_RPMP = cosines(y_RMO[:, [item]], y_RMO)[:, :, 0]  # of the chosen item's parts with all parts of all items
+    by_name_RLM, by_picture_RML = cosine_RPMP[:, 1:, :, 0], cosine_RPMP[:, 0, :, 1:]
+    picture, name = by_name_RLM.topk(NEAREST), by_picture_RML.mT.topk(NEAREST)
+    share_REP = shares(training, routing)
+    return {
+        "pair_share": _floats(share_REP), "pair_owner": _bytes(owners(share_REP)),
+        "pair_expert": _bytes(metrics.server(routing).unflatten(1, (tested.count, -1))),
+        "pair_picture": _numbers(picture.indices), "pair_picture_score": _floats(picture.values),
+        "pair_name": _numbers(name.indices), "pair_name_score": _floats(name.values),
+        "pair_item": np.full((len(y_RMO), 1), item, dtype="i2"),
+    }  # fmt: skip
+
+
+def found(training: Training, given: str | tuple[float, ...]) -> Arrays:
+    """The nearest test pictures to a visitor's own word, and who serves its tokens."""
+    if not isinstance(given, str):
+        raise ValueError("what is looked for must be a word: got numbers; send a text")
+    x_R1D = training.data.measured_test.x_RTD[:, :1].clone()
+    x_R1D[..., PIXELS:] = torch.tensor(word_numbers(given)).flatten().repeat(_names()).to(x_R1D)
+    y_R1O, routing = training.model(training.rows_REP, x_R1D, training.routing_knobs_for(1))
+    nearest = cosines(y_R1O, answers(training)[0])[:, 1, 0, :, 0].topk(NEAREST)
+    first, count = TASK_INFO["pairs"].parts[:2]
+    return {
+        "found_picture": _numbers(nearest.indices), "found_score": _floats(nearest.values),
+        "found_expert": _bytes(metrics.server(routing)[:, first : first + count]), "found_words": _text(tokens(given)),
+    }  # fmt: skip
+
+
+_answered: weakref.WeakKeyDictionary[Training, tuple[Tensor, object, tuple[Tensor, Routing]]]
+_answered = weakref.WeakKeyDictionary()
+
+
+def answers(training: Training) -> tuple[Float[Tensor, "R M O"], Routing]:
+    """What the present weights make of the test items, computed once for all pictures of a moment."""
+    rows_REP, setting, known = _answered.get(training, (None, None, None))
+    if known is None or rows_REP is not training.rows_REP or setting != training.setting:
+        tested = training.data.measured_test
+        known = training.model(training.rows_REP, tested.x_RTD, training.routing_knobs_for(tested.count))
+        _answered[training] = training.rows_REP, training.setting, known
+    return known
+
+
+def cosines(a_RMO: Float[Tensor, "R A O"], b_RMO: Float[Tensor, "R B O"]) -> Float[Tensor, "R P A B Q"]:
+    """How alike every part of every item in `a` is to every part of every item in `b`: 1 = the same direction."""
+    a_RMPS, b_RMPS = (
+        torch.nn.functional.normalize(each.unflatten(-1, (_names() + 1, -1)), dim=-1) for each in (a_RMO, b_RMO)
+    )
+    return torch.einsum("raps,rbqs->rpabq", a_RMPS, b_RMPS)
+
+
+def shares(training: Training, routing: Routing) -> Float[Tensor, "R E P"]:
+    """Of the tokens of pictures, and of names in each language: the share that each expert is the first choice of."""
+    joint_REP = metrics.joint_share(routing, segments(training), training.data.tasks[0].num_segments)
+    return joint_REP / joint_REP.sum(-2, keepdim=True).clamp(min=1e-12)
+
+
+def owners(share_EP: Float[Tensor, "*R E P"]) -> Int[Tensor, "*R E"]:
+    """Whose expert each one is: 0 nobody's, 1 of pictures, 2 of words (most of its tokens are of these), 3 of both.
+
+    A part counts by its tokens. Nobody's is an expert with less than a fifth of a fair share of all tokens.
+    """
+    count_EP = share_EP * torch.tensor(TASK_INFO["pairs"].parts).to(share_EP)
+    total_E, pictures_E = count_EP.sum(-1), count_EP[..., 0]
+    served = total_E >= LEAST * total_E.mean(-1, keepdim=True)
+    return served * (3 - 2 * (pictures_E > MOST * total_E).long() - (pictures_E < (1 - MOST) * total_E).long())
+
+
+def _names() -> int:
+    return len(TASK_INFO["pairs"].parts) - 1
+
+
+def _text(value: object) -> np.ndarray:
+    """JSON as bytes."""
+    return np.frombuffer(json.dumps(value, ensure_ascii=False).encode(), dtype="u1")
+
+
+def _bytes(value: Tensor) -> np.ndarray:
+    return value.to(torch.uint8).cpu().numpy()
+
+
+def _numbers(value: Tensor) -> np.ndarray:
+    return value.to(torch.int16).cpu().numpy()
+
+
+def _floats(value: Tensor) -> np.ndarray:
+    return value.float().cpu().numpy()

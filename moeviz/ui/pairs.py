@@ -1,0 +1,53 @@
+"""What the page Image and text has beside its picture: how it opens, its twins, and the dense network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from moeviz.config import RunConfig
+from moeviz.figures import curves, side_by_side
+from moeviz.twins import DENSE, dense_twin
+
+STORY = (
+    "**Look:** each patch of the picture and each word goes to one of the same experts. Nothing tells them which is "
+    "which. The entropy losses want each token to be sure of its expert, and pictures and words each to use several: "
+    "then experts of pictures and experts of words part, and both kinds keep some. A picture and its name should point "
+    "the same way; every name in all five languages learns that at once. **Try next:** choose another emoji · ask for "
+    "its Chinese name · type a word of your own, in any of the languages · λ down to 0.01: who is left? "
+    "**Pictures:** OpenMoji, CC BY-SA 4.0. **Names:** Unicode CLDR, through the package emoji."
+)
+
+
+def dense_beside() -> bool:
+    """A toggle: the dense network trains beside them."""
+    st.session_state.setdefault("dense_beside", st.query_params.get("dense") == "active")
+    on = st.toggle(
+        "Dense network too", key="dense_beside",
+        help="One expert as large as those that work on each token: the same work, without a choice. It takes turns "
+        "with the twins, so all train more slowly.",
+    )  # fmt: skip
+    if on:
+        st.query_params["dense"] = "active"
+    else:
+        st.query_params.pop("dense", None)
+    return bool(on)
+
+
+def runs(config: RunConfig, dense: bool) -> list[RunConfig]:
+    """Twins that differ in λ: 0, and the page's own; and the dense network of equal active parameters."""
+    config = config.with_(balance_loss="entropy")
+    twins = [config.with_(balance_coef=0.0), config]
+    return [*twins, dense_twin(config, "active")] if dense else twins
+
+
+def titles(dense: bool) -> tuple[str, ...]:
+    """What the page calls them."""
+    return ("Without entropy losses", "With entropy losses", *([DENSE["active"]] if dense else []))
+
+
+def charts(dense: bool) -> dict[str, Any]:
+    """The time charts of all runs."""
+    figures = {"metric": curves.metric_figure, "loss": curves.loss_figure}
+    return {name: side_by_side(each, titles(dense)) for name, each in figures.items()}

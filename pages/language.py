@@ -1,0 +1,52 @@
+"""Do experts specialize? A small language model reads six kinds of text."""
+
+import streamlit as st
+
+from moeviz.config import TASK_INFO
+from moeviz.presets import LEARNS_TEXT
+from moeviz.task_info import CHARACTER_CLASSES
+from moeviz.ui import language
+from moeviz.ui.address import config_to_address
+from moeviz.ui.code import show_code
+from moeviz.ui.knobs import knobs, router_knobs, show_present, turned
+from moeviz.ui.live import stage
+from moeviz.ui.opening import opens_as
+from moeviz.ui.panel import live_knobs
+from moeviz.ui.settings import setting
+from moeviz.ui.visitor import live_run
+
+config = turned(opens_as("language", LEARNS_TEXT))
+left, right = st.columns([1, 3.6], gap="medium")
+with left, st.container(key="first_knobs"):
+    st.markdown("##### Do experts specialize? A language model learns to guess the next character.")
+    language.gate_sees(config)
+    language.starts()
+    dense = language.dense_beside()
+
+
+def runs(config):
+    """The run that these knobs mean, and the dense network beside it."""
+    return language.runs(config, dense)
+
+
+with right:  # before the rest of the page
+    token = live_run("language", runs(config))
+    config_to_address(config)
+    if token:
+        stage(
+            token, "language", charts=language.charts(dense), view="text", ghost="none", keys=setting("keys"),
+            titles=language.BOTH[: len(runs(config))], on_recovered=show_present,
+            names={"kinds": TASK_INFO[config.task].segments, "classes": CHARACTER_CLASSES},
+        )  # fmt: skip
+    st.markdown(language.STORY)
+    show_code(
+        "moeviz.decoder:Decoder", "moeviz.decoder:causal_attention", "moeviz.decoder:nearness", "moeviz.model:MoE",
+        "moeviz.training.ngrams:ngram_losses", "moeviz.training.language:repeats", "moeviz.metrics:specialization",
+        "moeviz.tasks.text:languages",
+    )  # fmt: skip
+with left:
+    live_knobs("language", "balance_coef", "num_experts", "top_k", runs=runs)
+    with st.expander("More", key="more", on_change="rerun") as more:
+        if more.open:
+            knobs(config, "seed", "router", *router_knobs(config), "balance_loss", "learning_rate", "hidden_width")
+            knobs(config, "num_shared_experts", "batch_size", "train_share", "noise")

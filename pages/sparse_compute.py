@@ -1,0 +1,37 @@
+"""Why is it cheap? Cost counted from the sizes, measured on this machine, and what more experts bring at one cost."""
+
+import streamlit as st
+
+from moeviz.ui import costs
+from moeviz.ui.asking import questions_about
+from moeviz.ui.calculator import calculator
+from moeviz.ui.code import show_code
+from moeviz.ui.growth import growth
+
+st.markdown("##### Sparse compute: why it is cheap. Only k of N experts work on each token, so N may grow.")
+st.markdown(
+    "**Sparse:** each expert computes only the tokens that chose it. **Dense:** all N compute every token, and weights "
+    "of 0 remove what was not chosen; the result is the same. **Plain:** one network without a gate."
+)
+layer = costs.chosen()
+costs.button(layer)
+costs.show(layer)
+st.markdown("##### More experts, same cost: does it help?")
+st.markdown(
+    "Eight groups of inputs, each with a linear map of its own. N grows, but k = 1 expert works on each input; beside "
+    "it, one network that grows instead. Both start as the same single network."
+)
+growth()
+st.markdown("##### Published models: how many parameters, and how many work?")
+calculator()
+st.markdown(
+    "**Try next:** k = N: what is left of the gain? · n = 128: from which N on does sparse pay now? · D and H at their "
+    "smallest: why is the sparse form slower than its operations? · Mixtral with k = 1: how much of it still works on "
+    "each token?"
+)
+questions_about("sparse")
+show_code(
+    "moeviz.counting:flops", "moeviz.counting:kept", "moeviz.counting:parameters", "moeviz.dispatch:sparse",
+    "moeviz.dispatch:dense", "moeviz.timing:forward", "moeviz.timing:step_seconds", "moeviz.timing:kept_numbers",
+    "moeviz.growing:configs", "moeviz.published:parts", "moeviz.published:attention",
+)  # fmt: skip

@@ -1,0 +1,42 @@
+"""The page Language: text in its experts' colors, a reader's own among it, and samples while it trains."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from moeviz.figures.palette import HUES
+from tests.browser.driving import Stage
+
+pytestmark = pytest.mark.browser
+BANDS = r"""part => [...part.querySelectorAll('.mv-char')].map(cell => {
+    const [red, green, blue] = cell.lastChild.style.backgroundImage.match(/\d+/g).map(Number);
+    return '#' + [red, green, blue].map(each => each.toString(16).padStart(2, '0')).join('').toUpperCase();
+})"""
+
+
+def read(stage: Stage, part: str) -> str:
+    """The characters of a part, without the letters beneath them; a space is drawn as one that does not break."""
+    characters: str = stage.part(part).evaluate(
+        "part => [...part.querySelectorAll('.mv-char')].map(cell => cell.firstChild.textContent).join('')"
+    )
+    return characters.replace("\u00a0", " ")
+
+
+def test_text_is_colored_own_text_too_and_the_model_writes_while_it_trains(stage: Stage) -> None:
+    stage.open("/language?num_experts=4&batch_size=8")
+    assert len(read(stage, "texts")) == 6 * 64
+    assert set(stage.part("texts").evaluate(BANDS)) <= set(HUES[:4])
+    stage.part("own").fill("Ab 12 漢字")
+    stage.until("[...part('own-text').querySelectorAll('.mv-char')].length === value", 8)
+    assert read(stage, "own-text") == "Ab 12 漢字"
+    assert set(stage.part("own-text").evaluate(BANDS)) <= set(HUES[:4])
+    stage.until("stage.step >= 5")
+    stage.until("part('samples').children.length === 6")
+    before = stage.part("samples").inner_text()
+    stage.until("part('samples').innerText !== value", before)
+    stage.part("own-text").locator(".mv-char").first.hover()
+    expect(stage.part("pointed")).to_have_text("Gate probability at “A”, %")
+    assert sum(int(bar["value"]) for bar in stage.bars("prob-bars")) == pytest.approx(100, abs=3)  # rounded, each of 4
+    expect(stage.part("kinds").locator("tbody tr")).to_have_count(4)
+    assert not stage.errors
