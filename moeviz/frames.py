@@ -17,8 +17,8 @@ paused | diverged, `speed` slow | watch | fast, `reason` (a sentence, or null), 
 choice depends on its batch: seats are limited, experts choose, tokens are mixed, or a second choice is skipped at
 random; maps, curves and the probe then show the preference for a token by itself: nobody queues or is skipped, and
 where tokens are compared or mixed, it is with the test tokens).
-Header, about the task: `task`, `kind`, `view` map | curve | projection | rows | text | pairs | pictures, `extent`,
-`metric_name`, `lo`, `hi` (values that regression pictures are shaded between), `num_runs` R, `num_experts` N (of the
+Header, about the task: `task`, `kind`, `view` map | curve | projection | rows | text | pictures | pairs, `extent`,
+`metric_name`, `lo` and `hi` (values that regression pictures are shaded between), `num_runs` R, `num_experts` N (of the
 run that has most; in arrays the experts that another does not have are NaN or 0), `num_shared` experts beside them,
 `num_outputs` O.
 Header, a list with one entry per run: `experts` (its own N), `router`, `balance_loss`, `top_k`, `balance_coef`,

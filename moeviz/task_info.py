@@ -26,10 +26,10 @@ class TaskInfo:
     measured: int = 1024  # at most so many train and as many test inputs are measured
     page: str = ""  # the only page that shows it, if it has one of its own
     segments: tuple[str, ...] = ()  # what the hidden kinds are called, if they have names
+    class_names: tuple[str, ...] = ()  # where a number does not say it
     parts: tuple[int, ...] = ()  # where each input is a picture and its names: tokens of the picture, then of each name
     causal: bool = False  # whether what comes later must not decide about what came before
     width: int = 16  # of the hidden state, where a Transformer is around the layer
-    class_names: tuple[str, ...] = ()  # what the classes are called, if not by their numbers
 
 
 TASK_INFO: dict[str, TaskInfo] = {

@@ -31,8 +31,8 @@ if token:
     figures = {"metric": curves.metric_figure, "match": curves.match_figure}
     charts = {name: side_by_side(figure, names) for name, figure in figures.items()}
     stage(
-        token, "vision", charts=charts, titles=names, story=WAYS[way].story,
-        names={"classes": TASK.class_names, "groups": TASK.segments},
+        token, "vision", charts=charts, titles=names, names={"classes": TASK.class_names, "groups": TASK.segments},
+        story=WAYS[way].story,
     )  # fmt: skip
 st.markdown(
     "**Look:** which experts serve digits only? A gate that sees the whole picture learns domains; one that sees "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -30,11 +30,10 @@ def test_the_page_opens_convolutions_beside_patches_and_a_dense_network(engine: 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_another_kind_of_experts_starts_again_and_is_in_the_address(way: str, engine: RecordedEngine) -> None:
-    app = healthy(visit("vision", experts=way))
-    assert engine.asked[-1] == ("open", tuple(runs(way).values())) and address(app)["experts"] == way
+    app, asked = healthy(visit("vision", experts=way)), cast(list[Any], engine.asked)
+    assert asked[-1] == ("open", tuple(runs(way).values())) and address(app)["experts"] == way
     healthy(widget(app, "num_experts").set_value(8).run())
-    asked: Any = engine.asked[-1]
-    assert asked == ("set", {"num_experts": [8, 8, 1]})
+    assert asked[-1] == ("set", {"num_experts": [8, 8, 1]})
     assert picture(app)["titles"] == list(runs(way))
 
 

@@ -23,7 +23,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 DECIDING = (
     "config.py", "knob.py", "rules.py", "task_info.py", "axes.py", "rng.py", "device.py", "tasks", "routers",
     "experts.py", "chain.py", "dispatch.py", "deciding.py", "losses.py", "metrics.py", "model.py", "transformer.py",
-    "training", "sweeping/piece.py", "sweeping/result.py",
+    "decoder.py", "two_modalities.py", "training", "sweeping/piece.py", "sweeping/result.py",
 )  # fmt: skip
 
 

@@ -293,10 +293,9 @@ PLANE = ("map", "curve", "projection")  # views where a token is a point
 # the views without which a picture makes no sense
 NEEDS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(MAPS, ("map",)), **dict.fromkeys(("points", "choices", "batch", "journey", "skill"), PLANE),
-    "curve": ("curve",), "rows": ("rows",),
+    "curve": ("curve",), "rows": ("rows",), **dict.fromkeys(("gallery", "liked", "drawn"), ("pictures",)),
     **dict.fromkeys(("text", "text_tables", "samples", "own_text"), ("text",)),
     **dict.fromkeys(("items", "pairs", "found"), ("pairs",)),
-    **dict.fromkeys(("gallery", "liked", "drawn"), ("pictures",)),
 }  # fmt: skip
 PICTURES: dict[str, Callable[[Training], Arrays]] = {
     "first_choice": first_choice, "confidence": confidence, "prediction": prediction, "gate": gate,

@@ -30,8 +30,8 @@ Given = str | tuple[float, ...]
 # pictures of the token, or item, at the probe; all others are of the whole run
 OF_THE_PROBE = {"journey": journey, "rows": rows, "pairs": pairing.pairs}
 PICTURES = pictures.PICTURES | language.PICTURES | {
-    "seating": seating, "trails": trails, "skill": skill, "items": pairing.items,
-    "gallery": gallery.gallery, "liked": gallery.liked,
+    "seating": seating, "trails": trails, "skill": skill, "items": pairing.items, "gallery": gallery.gallery,
+    "liked": gallery.liked,
 }  # fmt: skip
 OF_THE_GIVEN: dict[str, Callable[[Training, Given], pictures.Arrays]] = {  # of a visitor's own text or picture
     "own_text": language.own_text, "found": pairing.found, "drawn": gallery.drawn,

@@ -46,8 +46,8 @@ def stage(
 
     Args:   layout: `playground` (one map, probe, load, charts), `twins` (maps side by side), `journey` (the way of one
             token), `routers` (a few tokens through two routers), `methods` (runs as rows of curves), `lab` (twins,
-            and one question about them at a time), `language` (text in the colors of its experts), `pairs` (pictures
-            and words) or `vision` (pictures, their experts, and a pad to draw on).
+            and one question about them at a time), `language` (text in the colors of its experts), `vision` (pictures,
+            their experts, and a pad to draw on) or `pairs` (pictures and words).
             charts: the functions of `moeviz.figures` that make the templates.  titles: one for each run.
             probe: where the probe starts, in view coordinates.  view: of the task, map | curve | projection | rows.
             story: said above the picture, in place of the first three steps.
@@ -62,7 +62,7 @@ def stage(
             losses: those that measure balance, with their balanced value (`routers` only).
             measures, whys: what each row draws, and what it says (`methods` only).
             knob: what differs between the twins.  section: the question that is open (`lab` only, both).
-            names: of kinds of text and of characters (`language`), of classes and true groups (`vision`).
+            names: of kinds of text and of characters, or of classes and true groups (`language`, `vision`).
             on_recovered: called after a diverged run has gone back.  on_present, on_preset: called for their keys.
             on_asked: called for what only the page can do (`lab` only): "lambda 2" turns λ on for the third twin.
     """

@@ -1,7 +1,7 @@
 // The stage's skeleton in its layouts: `playground` (one run, everything about it), `twins` (runs side by side), `journey` (one
 // token's way from input to loss), `routers` (a few tokens through two routers), `methods` (runs as rows of curves), `lab` (twins,
-// and one question about them at a time), `language` (text in the colors of its experts), `pairs` (pictures and words)
-// and `vision` (pictures, their experts, and a pad to draw on).
+// and one question about them at a time), `language` (text in the colors of its experts), `vision` (pictures, their experts, and a
+// pad to draw on) and `pairs` (pictures and words).
 
 import { lab } from './labparts.js';
 import { language } from './languageparts.js';
@@ -173,7 +173,13 @@ const methods = (count) => `${TOOLBAR}
   <div class="mv-methods">${Array.from({ length: count }, (_, run) => method(run)).join('')}</div>
   <p class="mv-legend"><span>Each curve runs from step 0 to now, on one scale for all rows.</span><span class="mv-key"><i class="mv-gray"></i> without balancing</span></p>`;
 
-const SKELETONS = { playground: () => PLAYGROUND, twins, journey: () => JOURNEY, routers, methods, language: () => `${TOOLBAR}${language()}`, pairs: (count) => `${TOOLBAR}${pairs(count)}`, vision: () => `${TOOLBAR}${vision()}`, lab: (count) => `${WITH_REWIND}${lab(count, KEYS)}` };
+const SKELETONS = {
+  playground: () => PLAYGROUND, twins, journey: () => JOURNEY, routers, methods,
+  lab: (count) => `${WITH_REWIND}${lab(count, KEYS)}`,
+  language: () => `${TOOLBAR}${language()}`,
+  vision: () => `${TOOLBAR}${vision()}`,
+  pairs: (count) => `${TOOLBAR}${pairs(count)}`,
+};
 
 // Fills `root` and returns `find(part)`.
 export function build(root, data) {
