@@ -75,7 +75,10 @@ def test_every_task_fills_the_header_and_the_frame(task: str) -> None:
     view = TASK_INFO[task].view
     snapshot = training.snapshot(want=PICTURE_NAMES)
     # a picture that would make no sense is left out
-    of_views = {"winner": "map", "curve_x": "curve", "row_pixels": "rows", "text_char": "text"}
+    of_views = {
+        "winner": "map", "curve_x": "curve", "row_pixels": "rows", "text_char": "text", "gallery_pixels": "pictures",
+        "pair_expert": "pairs",
+    }  # fmt: skip
     assert {name: name in snapshot.arrays for name in of_views} == {name: view == of for name, of in of_views.items()}
     assert ("point_xy" in snapshot.arrays) == ("journey_x" in snapshot.arrays) == (view in PLANE)
     assert set(snapshot.header) >= HEADER
