@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from moeviz import metrics
+from moeviz.applications import expert_kinds, language, modalities
 from moeviz.config import RunConfig, expand
 from moeviz.device import use_one_thread
 from moeviz.dispatch import DISPATCH
@@ -263,7 +264,7 @@ TRIALS: dict[str, Callable[[int], Numbers]] = {
     each.__name__: each
     for each in (
         inactive, routing, weighted_sum, gate_size, relevance, best_choice, balance, counts, formula, too_much,
-        efficiency, cost, memory, capacity, kinds_of_data, pictures,
+        efficiency, cost, memory, capacity, kinds_of_data, expert_kinds, language, pictures, modalities,
     )
 }  # fmt: skip
 

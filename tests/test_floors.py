@@ -33,7 +33,7 @@ ROOMS: list[tuple[int, tuple[str, ...], str]] = [
     (4, ("moeviz.model", "moeviz.transformer", "moeviz.decoder", "moeviz.two_modalities"), "torch jaxtyping"),
     (5, ("moeviz.training",), "torch jaxtyping numpy pandas"),
     (6, ("moeviz.frames",), "numpy"),
-    (6, ("moeviz.trials",), "torch"),
+    (6, ("moeviz.trials", "moeviz.applications"), "torch"),
     (6, ("moeviz.timing",), "torch"),
     (7, ("moeviz.engine",), ""),
     (8, ("moeviz.sweeping",), "pandas numpy"),

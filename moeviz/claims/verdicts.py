@@ -211,10 +211,23 @@ def flexible(found: Sequence[Numbers]) -> Verdict:
 
 
 def kinds(found: Sequence[Numbers]) -> Verdict:
-    verdict = flexible(found)
-    if verdict.state != "holds":
-        return verdict
-    return Verdict("caveat", f"{verdict.words} Convolutional and Transformer layers as experts are not tested here.")
+    names = {"mlp": "fully connected", "conv": "convolutional", "transformer": "Transformer layers"}
+    words = ", ".join(f"{label} {mean(found, name):.2f}" for name, label in names.items())
+    least = min(min(each.values()) for each in found)
+    return judged(least > 0.5, f"Test accuracy among 16 classes (chance: .06), by kind of expert: {words}.")
+
+
+def language(found: Sequence[Numbers]) -> Verdict:
+    mixture, one = mean(found, "loss_mixture"), mean(found, "loss_one")
+    work = mean(found, "flops_mixture") / mean(found, "flops_one")
+    words = (
+        f"Loss for a character of new text: mixture {mixture:.3f} nats, one network with as many active parameters "
+        f"{one:.3f}, at {work:.2f} times its operations."
+    )
+    return judged(
+        all(each["loss_mixture"] < each["loss_one"] for each in found), words,
+        "Better every time, but not by much at this size.",
+    )  # fmt: skip
 
 
 def pictures(found: Sequence[Numbers]) -> Verdict:
@@ -228,6 +241,16 @@ def pictures(found: Sequence[Numbers]) -> Verdict:
             "caveat", f"{words} Experts do divide the work, but on data this easy generalization is the same."
         )
     return judged(mixture > one, words)
+
+
+def modalities(found: Sequence[Numbers]) -> Verdict:
+    with_both = sum(min(each["pictures_with"], each["words_with"]) >= 1 for each in found)
+    without = sum(min(each["pictures_without"], each["words_without"]) >= 1 for each in found)
+    words = (
+        f"With entropy losses pictures and words each have an expert of their own in {with_both} of {len(found)} seeds "
+        f"(three quarters of its tokens or more); without them in {without}."
+    )
+    return judged(with_both == len(found), words)
 
 
 def optimal(found: Sequence[Numbers]) -> Verdict:

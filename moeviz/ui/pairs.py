@@ -10,14 +10,21 @@ from moeviz.config import RunConfig
 from moeviz.figures import curves, side_by_side
 from moeviz.twins import DENSE, dense_twin
 
-STORY = (
-    "**Look:** each patch of the picture and each word goes to one of the same experts. Nothing tells them which is "
-    "which. The entropy losses want each token to be sure of its expert, and pictures and words each to use several: "
-    "then experts of pictures and experts of words part, and both kinds keep some. A picture and its name should point "
-    "the same way; every name in all five languages learns that at once. **Try next:** choose another emoji · ask for "
-    "its Chinese name · type a word of your own, in any of the languages · λ down to 0.01: who is left? "
-    "**Pictures:** OpenMoji, CC BY-SA 4.0. **Names:** Unicode CLDR, through the package emoji."
-)
+STORY = """
+**Look:** each patch of the picture and each word goes to one of the same experts. Nothing tells them which is which.
+The entropy losses want each token to be sure of its expert, and pictures and words each to use several: then experts of
+pictures and experts of words part, and both kinds keep some. A picture and its name should point the same way; every
+name in all five languages learns that at once.
+
+**Does it pay?** Of 200 emoji that no run has trained on, the right one is among the nearest five for 7 to 12 % after
+300 steps, over three seeds; by chance for 2.5 %, with the dense network of equal active parameters for 10 %. So the mixture
+is about as good, not better.
+
+**Try next:** choose another emoji · ask for its Chinese name · type a word of your own, in any of the languages · λ
+down to 0.01: who is left?
+
+**Pictures:** OpenMoji, CC BY-SA 4.0. **Names:** Unicode CLDR, through the package emoji.
+"""
 
 
 def dense_beside() -> bool:
