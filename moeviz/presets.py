@@ -28,7 +28,9 @@ LANGUAGE: dict[str, Preset] = {
         LEARNS_TEXT.with_(router="switch", capacity_factor=SEATS),
     ),
     "gshard": Preset(
-        "GShard", "Two experts each, with seats; a second choice that would weigh little is often skipped.",
+        "GShard",
+        "Two experts each, with seats; a second choice that would weigh little is often skipped. First choices queue "
+        "first, so a later character can take the seat of an earlier one’s second expert.",
         LEARNS_TEXT.with_(router="gshard", top_k=2, balance_loss="gshard", capacity_factor=SEATS),
     ),
 }  # fmt: skip

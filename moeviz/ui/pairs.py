@@ -17,8 +17,8 @@ pictures and experts of words part, and both kinds keep some. A picture and its 
 name in all five languages learns that at once.
 
 **Does it pay?** Of 200 emoji that no run has trained on, the right one is among the nearest five for 7 to 12 % after
-300 steps, over three seeds; by chance for 2.5 %, with the dense network of equal active parameters for 10 %. So the mixture
-is about as good, not better.
+300 steps, over three seeds; by chance for 2.5 %, with the dense network of equal active parameters for 10 %. So the
+mixture is about as good, not better.
 
 **Try next:** choose another emoji · ask for its Chinese name · type a word of your own, in any of the languages · λ
 down to 0.01: who is left?
