@@ -414,7 +414,7 @@ def test_all_that_a_routers_formula_speaks_of_has_its_code(engine, router, parts
     app = visit(router=router)
     app.session_state.show_code = True
     shown = {each.value.split("`")[1] for each in healthy(app.run()).caption if each.value.startswith("`")}
-    assert shown == parts | {"squared", "sparse", "dense"}
+    assert shown == parts | {"squared", "sparse", "dense", "mlp"}
 
 
 def test_every_router_and_loss_of_the_tables_has_its_code_there(engine):
@@ -457,8 +457,8 @@ def test_a_router_shows_its_own_knobs_and_its_story(engine, router):
     assert config(app) == wanted and address(app) == wanted.to_url()
     keys = {str(each.key) for kind in KINDS for each in app.get(kind)}
     assert {name for name in KNOBS if f"knob_{name}" in keys} == {
-        name for name, knob in KNOBS.items() if knob.used_by(router) and name not in NOT_ON_A_PAGE
-    }
+        name for name, knob in KNOBS.items() if knob.used_by(router) and name not in {*NOT_ON_A_PAGE, "route_by"}
+    }  # the gate of a task whose inputs are one token each has nothing else to see
     assert any(caption.value == ROUTER_INFO[router].story for caption in app.caption)
     said = [toast.value for toast in app.toast]
     for each in complaints:
@@ -512,8 +512,9 @@ def test_numbers_end_where_config_says(engine):
 
 def test_choices_are_those_of_config(engine):
     app = visit()
-    assert widget(app, "task").options == [info.label for info in TASK_INFO.values()]
-    for name in ("router", "balance_loss", "gate_form", "expert"):  # one label for each choice, in the same order
+    assert widget(app, "task").options == [TASK_INFO[name].label for name in SHARED_TASKS]
+    assert widget(app, "expert").options == ["one hidden layer (MLP)", "linear"]  # what the task allows
+    for name in ("router", "balance_loss", "gate_form"):  # one label for each choice, in the same order
         assert len(KNOBS[name].choice_labels) == len(KNOBS[name].choices)
         assert widget(app, name).options == list(KNOBS[name].choice_labels)
 
@@ -732,6 +733,9 @@ def visited(params: Mapping[str, Any], page: str = "playground") -> tuple[AppTes
 def test_any_address_opens_the_nearest_run_and_names_what_was_changed(params):
     app, recorded = visited(params)
     nearest, notices = RunConfig.from_url(params)
+    if TASK_INFO[nearest.task].page:
+        assert config(app) == RunConfig() and "a page of its own" in app.warning[-1].value
+        return
     assert config(app) == nearest and recorded.asked == [("open", (nearest,))]
     assert address(app) == nearest.to_url()
     assert len(app.warning) == (len(notices) > 0)
@@ -772,6 +776,8 @@ def test_nothing_in_an_address_is_more_than_text_or_ends_the_page(params):
 def allowed(knob: Knob) -> some.SearchStrategy[Any]:
     """Any value that a page may have for a knob."""
     knob = knob.on_page
+    if knob.name == "task":
+        return some.sampled_from(SHARED_TASKS)
     if knob.choices or knob.kind is bool:
         return some.sampled_from(knob.choices or (False, True))
     values: some.SearchStrategy[Any] = some.integers(int(knob.low or 0), int(knob.high or 0))
