@@ -6,7 +6,7 @@ from moeviz.config import RunConfig
 from moeviz.presets import LEARNS_PAIRS, LEARNS_TEXT
 from moeviz.training import Training
 from moeviz.twins import dense_twin
-from moeviz.vision import BASE, WAYS
+from moeviz.vision import WAYS, config_of
 
 Numbers = dict[str, float]
 STEPS = 300
@@ -25,9 +25,8 @@ def language(seed: int) -> Numbers:
 
 def expert_kinds(seed: int) -> Numbers:
     """The same pictures through fully connected, convolutional and Transformer experts: accuracy of each."""
-    runs = {name: BASE.with_(seed=seed, expert=way.expert, route_by=way.route_by, hidden_width=way.hidden_width)
-            for name, way in WAYS.items()}  # fmt: skip
-    return {name: float(trained(config).measure().test_metric[0]) for name, config in runs.items()}
+    runs = {name: trained(config_of(way).with_(seed=seed)) for name, way in WAYS.items()}
+    return {name: float(run.measure().test_metric[0]) for name, run in runs.items()}
 
 
 def modalities(seed: int) -> Numbers:

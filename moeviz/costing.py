@@ -13,10 +13,6 @@ from moeviz.engine.lines import Lines
 _place = threading.BoundedSemaphore(1)  # two at once would slow each other
 
 
-class MeasuringBusy(RuntimeError):
-    """Another size is being measured; the message says what to do."""
-
-
 @dataclass(frozen=True)
 class Spread:
     """Several measurements of one thing: their median, and the quarters on both sides of it."""
@@ -30,31 +26,20 @@ Seconds = Mapping[Case, Spread]
 """The time of a step of each case that was measured."""
 
 
-class Measurement:
-    """All cases of a layer, measured from the moment this is made.
-
-    It may be used from any thread. When nobody holds it any more, its process is stopped.
-
-    Raises: MeasuringBusy where another one runs.
-    """
+class Measurement(Lines):
+    """All cases of a layer, measured from the moment this is made."""
 
     def __init__(self, layer: Layer) -> None:
         self.layer, self._cases = layer, cases(layer)
-        if not _place.acquire(blocking=False):
-            raise MeasuringBusy("this server measures one size at a time, and one is under way; try again in a minute")
+        full = "this server measures one size at a time, and one is under way; try again in a minute"
         arguments = [f"--{name.replace('_', '-')}={value}" for name, value in asdict(layer).items()]
-        try:
-            self._lines = Lines("moeviz.timing", arguments, _place)
-        except OSError:
-            raise MeasuringBusy(
-                "a measurement must have a process: the system refused to start one; free some memory"
-            ) from None
+        super().__init__("moeviz.timing", arguments, what="the measurement", place=_place, full=full)
 
     @property
     def seconds(self) -> dict[Case, Spread]:
         """The time of a step, for each case that was measured so far."""
         found: dict[Case, list[float]] = {}
-        for line in list(self._lines.found):
+        for line in list(self.lines):
             if "seconds" in line:
                 found.setdefault(_case(line["case"]), []).append(line["seconds"])
         return {case: _spread(each) for case, each in found.items()}
@@ -62,38 +47,20 @@ class Measurement:
     @property
     def kept(self) -> dict[Case, int]:
         """The numbers that were really kept for the backward pass, for each case that was measured so far."""
-        return {_case(line["case"]): line["kept"] for line in list(self._lines.found) if "kept" in line}
+        return {_case(line["case"]): line["kept"] for line in list(self.lines) if "kept" in line}
 
     @property
     def rounds(self) -> float:
         """How many times every case was measured."""
-        return sum("seconds" in line for line in list(self._lines.found)) / len(self._cases)
+        return sum("seconds" in line for line in list(self.lines)) / len(self._cases)
 
     @property
     def machine(self) -> str:
         """What it is measured on; empty until that is known."""
-        for line in self._lines.found[:1]:
+        for line in self.lines[:1]:
             threads = line["threads"]
             return str(line["device"]) + (f", {threads} {'thread' if threads == 1 else 'threads'}" if threads else "")
         return ""
-
-    @property
-    def error(self) -> str | None:
-        """What went wrong, if it failed by itself."""
-        return self._lines.error and f"the measurement stopped with {self._lines.error}"
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing of it runs any more."""
-        return self._lines.over
-
-    def cancel(self) -> None:
-        """Measure no more; what is there stays."""
-        self._lines.cancel()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it is over, at most so many seconds; whether it is."""
-        return self._lines.wait(timeout)
 
 
 # ---- what times say --------------------------------------------------------------------------------------------------

@@ -1,50 +1,46 @@
 """A small language model: a decoder-only Transformer whose feed-forward layers are mixtures of experts.
 
-As Switch and GShard do, every block is causal attention and then the mixture-of-experts layer. An expert's row holds
-its numbers in all layers, one layer after the other, so that expert A is one row, one letter and one color throughout
-(its parts in different layers learn apart; the bias of DeepSeek's router is one number for all of them). The model's
-own numbers come in rows behind those of the experts.
+As Switch and GShard do, every block is causal attention and then the mixture-of-experts layer. An expert's parts in
+different layers learn apart; only the bias of DeepSeek's router is one number for all of them.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import ClassVar
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
+from moeviz.around import Around
 from moeviz.deciding import RoutingKnobs
 from moeviz.experts import Parameters, Shapes, unpack
 from moeviz.model import MoE
-from moeviz.rng import stream
 from moeviz.routers import Routing
 from moeviz.transformer import Transformer, rms_norm
 
-FAR = 1000  # no layer has so many experts: expert e of layer l starts as expert e + FAR · l of a single layer would
 PER_TOKEN = ("noise_RTE", "uniform_RT", "jitter_RTD")  # what is drawn for every token of every layer
 
 
 @dataclass(frozen=True)
-class Decoder:
+class Decoder(Around):
     """scores = W_out · norm(h); each of L blocks: h ← h + attention(norm(h)), then h ← h + MoE(norm(h)).
 
     h starts as the embedding of a character plus that of its position. Each position sees itself and those before it.
     The routing is that of all layers, one after the other along the token axis.
     """
 
-    layer: MoE
-    num_layers: int
+    depth: int
     num_heads: int
     vocabulary: int
+    purpose: ClassVar[str] = "decoder"
 
     @property
-    def dispatch(self) -> str:
-        """How each layer is computed."""
-        return self.layer.dispatch
+    def num_layers(self) -> int:
+        """L: each block has one."""
+        return self.depth
 
     @cached_property
     def own_shapes(self) -> Shapes:
@@ -54,77 +50,21 @@ class Decoder:
             "embed_character": (self.vocabulary, width),
             "embed_place": (self.layer.tokens_per_input, width),
         }
-        for block in range(self.num_layers):
+        for block in range(self.depth):
             shapes |= {f"gain_attention_{block}": (width,), f"gain_layer_{block}": (width,)}
             shapes |= {f"w_{name}_{block}": square for name in ("query", "key", "value", "gathered")}
         return shapes | {"gain_out": (width,), "w_out": (width, self.vocabulary), "b_out": (self.vocabulary,)}
 
-    @cached_property
-    def num_own(self) -> int:
-        """How many numbers they are."""
-        return sum(math.prod(shape) for shape in self.own_shapes.values())
-
-    @cached_property
-    def row_width(self) -> int:
-        """How many numbers one row has: an expert's in all layers."""
-        return self.num_layers * self.layer.row_width
-
-    @cached_property
-    def num_own_rows(self) -> int:
-        """How many rows the own numbers take, each as wide as an expert's."""
-        return -(-self.num_own // self.row_width)  # rounded up
-
-    @property
-    def is_gate_P(self) -> Bool[Tensor, " P"]:
-        """Which of a row's numbers are a gate's."""
-        return self.layer.is_gate_P.repeat(self.num_layers)
+    def added_up(self, name: str, shape: tuple[int, ...]) -> int:
+        """Embeddings start as small as the rest."""
+        return self.layer.input_width
 
     # ---- parameters -----------------------------------------------------------------------------------------------
-
-    def fresh_rows(self, seeds: Sequence[int], num_experts: int) -> Float[Tensor, "R A P"]:
-        """The rows that runs with these seeds start from, float64: experts, shared experts, then the model's own."""
-        return torch.stack([self._fresh(seed, num_experts) for seed in seeds])
-
-    def _fresh(self, seed: int, num_experts: int) -> Float[Tensor, "A P"]:
-        layers = range(self.num_layers)
-        rows = [
-            torch.cat([make(seed, FAR * layer + number) for layer in layers])
-            for make, count in (
-                (self.layer.initialize, num_experts),
-                (self.layer.initialize_shared, self.layer.num_shared),
-            )
-            for number in range(count)
-        ]
-        own_B = self._fresh_own(seed)
-        own_SP = torch.nn.functional.pad(own_B, (0, self.num_own_rows * self.row_width - self.num_own))
-        return torch.cat([torch.stack(rows), own_SP.view(self.num_own_rows, -1)])
-
-    def _fresh_own(self, seed: int) -> Float[Tensor, " B"]:
-        """Gains start at 1, the bias at 0, all else uniform within ±1/√(width)."""
-        generator = stream(seed, "decoder")
-        parts = []
-        for name, shape in self.own_shapes.items():
-            uniform = torch.rand(shape, generator=generator, dtype=torch.float64)
-            start = (2 * uniform - 1) / math.sqrt(self.layer.input_width)
-            parts.append({"gain": torch.ones_like(uniform), "b": 0 * uniform}.get(name.split("_")[0], start).flatten())
-        return torch.cat(parts)
-
-    def layer_rows(self, rows_REP: Float[Tensor, "R A P"]) -> Float[Tensor, "R A1 P"]:
-        """The rows that are the layers': experts and shared experts."""
-        return rows_REP[:, : rows_REP.shape[1] - self.num_own_rows]
-
-    def own(self, rows_REP: Float[Tensor, "R A P"]) -> Parameters:
-        """The model's own tensors by name, `[R, …]`."""
-        return unpack(rows_REP[:, rows_REP.shape[1] - self.num_own_rows :].flatten(1), self.own_shapes)
 
     def parameters(self, rows_REP: Float[Tensor, "R A P"]) -> Parameters:
         """Gate columns and experts by name, `[R, E, L, …]`; the model's own tensors are in `own`."""
         by_layer_RELP = self.routed(rows_REP).unflatten(-1, (self.num_layers, -1))
         return unpack(by_layer_RELP, self.layer.gate_shapes | self.layer.expert_shapes)
-
-    def routed(self, rows_REP: Float[Tensor, "R A P"]) -> Float[Tensor, "R E P"]:
-        """The rows of the experts that the routers choose among."""
-        return self.layer.routed(self.layer_rows(rows_REP))
 
     # ---- from characters to scores --------------------------------------------------------------------------------
 
@@ -192,14 +132,6 @@ class Decoder:
         width, tokens = self.layer.input_width, self.layer.tokens_per_input
         attention = 2 * (4 * width * width + 2 * width * (tokens + 1) // 2)
         return self.num_layers * (self.layer.flops(num_experts, k) + attention) + 2 * width * self.vocabulary
-
-    def num_parameters(self, num_experts: int) -> int:
-        """All parameters of the model."""
-        return self.num_layers * self.layer.num_parameters(num_experts) + self.num_own
-
-    def num_active_parameters(self, num_experts: int, k: int) -> int:
-        """Parameters that one character uses: those of the layers, and all of the model around them."""
-        return self.num_layers * self.layer.num_active_parameters(num_experts, k) + self.num_own
 
 
 def embedded(

@@ -121,6 +121,15 @@ def joint_share(routing: Routing, segment_T: Int[Tensor, "*R T"], num_segments: 
     return first_TE.mT @ segment_TS / segment_T.shape[-1]
 
 
+def share_of_each(routing: Routing, segment_T: Int[Tensor, "*R T"], num_segments: int) -> Float[Tensor, "*R E S"]:
+    """Of each true segment's tokens, the share that each expert is the first choice of: sums to 1 over the experts.
+
+    0 for a segment without tokens.
+    """
+    joint_ES = joint_share(routing, segment_T, num_segments)
+    return joint_ES / joint_ES.sum(-2, keepdim=True).clamp(min=1e-12)
+
+
 def specialization(routing: Routing, segment_T: Int[Tensor, "*R T"], num_segments: int) -> Float[Tensor, "*R"]:
     """How well the first choice tells the true segment: normalized mutual information, 0 = not at all, 1 = exactly.
 

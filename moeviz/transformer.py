@@ -1,24 +1,18 @@
-"""A small Transformer block around the mixture-of-experts layer, as Switch and GShard use it, for inputs of W tokens.
-
-Like the layer it holds no weights: its own numbers come in the same table, in rows behind those of the experts.
-"""
+"""A small Transformer block around the mixture-of-experts layer, as Switch and GShard use it: inputs of W tokens."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
+from moeviz.around import Around
 from moeviz.deciding import RoutingKnobs
-from moeviz.experts import Parameters, Shapes, normed, unpack
-from moeviz.model import MoE
-from moeviz.rng import stream
+from moeviz.experts import Parameters, Shapes, normed
 from moeviz.routers import Routing
 
 
@@ -44,23 +38,17 @@ def attention(x_RTD: Float[Tensor, "R T D"], part: Parameters, tokens_per_input:
 
 
 @dataclass(frozen=True)
-class Transformer:
+class Transformer(Around):
     """answer = W_out · mean over tokens of norm(h + MoE(norm(h))), h = e + attention(norm(e)), e = the token embedded.
 
     The residual h is around the layer: a token that no expert has a seat for goes on unchanged. The router decides
     about the T = M·W tokens of all M inputs together, so they queue in one line.
     """
 
-    layer: MoE
     input_width: int
     output_width: int
     tokens_per_input: int
-    num_layers: ClassVar[int] = 1
-
-    @property
-    def dispatch(self) -> str:
-        """How the layer is computed."""
-        return self.layer.dispatch
+    purpose: ClassVar[str] = "transformer"
 
     @property
     def own_shapes(self) -> Shapes:
@@ -74,59 +62,11 @@ class Transformer:
             "b_out": (self.output_width,),
         }  # fmt: skip
 
-    @cached_property
-    def num_own(self) -> int:
-        """How many numbers they are."""
-        return sum(math.prod(shape) for shape in self.own_shapes.values())
-
-    @cached_property
-    def num_own_rows(self) -> int:
-        """How many rows they take, each as wide as an expert's."""
-        return -(-self.num_own // self.layer.row_width)  # rounded up
-
-    @property
-    def is_gate_P(self) -> Bool[Tensor, " P"]:
-        """Which of a row's numbers are the gate's."""
-        return self.layer.is_gate_P
-
     # ---- parameters -----------------------------------------------------------------------------------------------
-
-    def fresh_rows(self, seeds: Sequence[int], num_experts: int) -> Float[Tensor, "R A P"]:
-        """The rows that runs with these seeds start from, float64: the layer's, then the block's own."""
-        own_RB = torch.stack([self._fresh_own(seed) for seed in seeds])
-        room = self.num_own_rows * self.layer.row_width - self.num_own
-        own_RSP = torch.nn.functional.pad(own_RB, (0, room)).unflatten(1, (self.num_own_rows, -1))
-        return torch.cat([self.layer.fresh_rows(seeds, num_experts), own_RSP], dim=1)
-
-    def _fresh_own(self, seed: int) -> Float[Tensor, " B"]:
-        """Gains start at 1, biases at 0, all else uniform within ±1/√(numbers that are added up)."""
-        generator = stream(seed, "transformer")
-        parts = []
-        for name, shape in self.own_shapes.items():
-            uniform = torch.rand(shape, generator=generator, dtype=torch.float64)
-            start = (2 * uniform - 1) / math.sqrt(self.added_up(name, shape))
-            parts.append({"gain": torch.ones_like(uniform), "b": 0 * uniform}.get(name.split("_")[0], start).flatten())
-        return torch.cat(parts)
-
-    def added_up(self, name: str, shape: tuple[int, ...]) -> int:
-        """How many of a tensor's numbers are added up in one number that it makes."""
-        return shape[0]
-
-    def layer_rows(self, rows_REP: Float[Tensor, "R A P"]) -> Float[Tensor, "R A1 P"]:
-        """The rows that are the layer's: experts and shared experts."""
-        return rows_REP[:, : rows_REP.shape[1] - self.num_own_rows]
-
-    def own(self, rows_REP: Float[Tensor, "R A P"]) -> Parameters:
-        """The block's own tensors by name, `[R, …]`."""
-        return unpack(rows_REP[:, rows_REP.shape[1] - self.num_own_rows :].flatten(1), self.own_shapes)
 
     def parameters(self, rows_REP: Float[Tensor, "R A P"]) -> Parameters:
         """The layer's gate columns and experts by name, `[R, E, …]`; the block's own tensors are in `own`."""
         return self.layer.parameters(self.layer_rows(rows_REP))
-
-    def routed(self, rows_REP: Float[Tensor, "R A P"]) -> Float[Tensor, "R E P"]:
-        """The rows of the experts that the router chooses among."""
-        return self.layer.routed(self.layer_rows(rows_REP))
 
     # ---- from inputs to answers -----------------------------------------------------------------------------------
 
@@ -176,11 +116,3 @@ class Transformer:
         embed, matrices, joined = self.input_width // tokens * width, 4 * width * width, 2 * tokens * width
         head = -(-width * self.output_width // tokens)  # one for all tokens of an input, rounded up
         return self.layer.flops(num_experts, k) + 2 * (embed + matrices + joined + head)
-
-    def num_parameters(self, num_experts: int) -> int:
-        """All parameters of the model."""
-        return self.layer.num_parameters(num_experts) + self.num_own
-
-    def num_active_parameters(self, num_experts: int, k: int) -> int:
-        """Parameters that one token uses: those of the layer, and all of the block around it."""
-        return self.layer.num_active_parameters(num_experts, k) + self.num_own

@@ -36,7 +36,7 @@ class TwoModalities(Transformer):
     num_groups: int = 0
 
     @property
-    def num_shared(self) -> int:
+    def embedding_width(self) -> int:
         """How many numbers an embedding has."""
         return self.output_width // len(self.parts)
 
@@ -50,7 +50,7 @@ class TwoModalities(Transformer):
             "w_group": (self.num_groups, width), "word": (1, width),
             "gain_attention": (width,), "w_query": square, "w_key": square, "w_value": square, "w_gathered": square,
             "gain_layer": (width,), "gain_out": (width,),
-            "w_picture": (width, self.num_shared), "w_name": (width, self.num_shared),
+            "w_picture": (width, self.embedding_width), "w_name": (width, self.embedding_width),
         }  # fmt: skip
 
     def added_up(self, name: str, shape: tuple[int, ...]) -> int:

@@ -46,13 +46,14 @@ BASE = RunConfig(
 
 def runs(way: str, base: RunConfig = BASE) -> dict[str, RunConfig]:
     """Three runs by name: these experts, the other way to route, and the dense network of equal active parameters."""
-    chosen = _config(WAYS[way], base)
+    chosen = config_of(WAYS[way], base)
     other = WAYS["conv" if way == "mlp" else "mlp"]
     return {
-        f"Experts: {WAYS[way].label}": chosen, f"For comparison: {other.label}": _config(other, base),
+        f"Experts: {WAYS[way].label}": chosen, f"For comparison: {other.label}": config_of(other, base),
         "Dense: no gate, as many parameters used": dense_twin(chosen, "active"),
     }  # fmt: skip
 
 
-def _config(way: Way, base: RunConfig) -> RunConfig:
+def config_of(way: Way, base: RunConfig = BASE) -> RunConfig:
+    """The run with experts of this kind."""
     return base.with_(expert=way.expert, route_by=way.route_by, hidden_width=way.hidden_width)

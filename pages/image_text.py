@@ -5,6 +5,7 @@ import streamlit as st
 from moeviz.presets import LEARNS_PAIRS
 from moeviz.ui import pairs
 from moeviz.ui.address import config_to_address
+from moeviz.ui.beside import dense_beside
 from moeviz.ui.code import show_code
 from moeviz.ui.knobs import knobs, show_present, turned
 from moeviz.ui.live import stage
@@ -17,7 +18,7 @@ config = turned(opens_as("image_text", LEARNS_PAIRS))
 left, right = st.columns([1, 4.4], gap="medium")
 with left:
     st.markdown("##### One mixture of experts, two kinds of input: who serves pictures, who serves words?")
-    dense = pairs.dense_beside()
+    dense = dense_beside(pairs.SLOWER)
 
 
 def runs(config):

@@ -7,6 +7,7 @@ from moeviz.presets import LEARNS_TEXT
 from moeviz.task_info import CHARACTER_CLASSES
 from moeviz.ui import language
 from moeviz.ui.address import config_to_address
+from moeviz.ui.beside import dense_beside, with_dense
 from moeviz.ui.code import show_code
 from moeviz.ui.knobs import knobs, router_knobs, show_present, turned
 from moeviz.ui.live import stage
@@ -21,12 +22,12 @@ with left, st.container(key="first_knobs"):
     st.markdown("##### Do experts specialize? A language model learns to guess the next character.")
     language.gate_sees(config)
     language.starts()
-    dense = language.dense_beside()
+    dense = dense_beside(language.SLOWER)
 
 
 def runs(config):
     """The run that these knobs mean, and the dense network beside it."""
-    return language.runs(config, dense)
+    return with_dense([config], dense)
 
 
 with right:  # before the rest of the page

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from moeviz.checking import ChecksBusy
 from moeviz.claims import CLAIMS, STATES
+from moeviz.engine.lines import Busy
 from moeviz.ui import checks
 
 PAGE = str(Path(__file__).resolve().parents[1] / "pages" / "article.py")
@@ -23,7 +23,7 @@ class PretendedCheck:
 
     def __init__(self, trials):
         if type(self).refused:
-            raise ChecksBusy("this server runs 2 checks at once, and they are under way; try again in a minute")
+            raise Busy("this server runs 2 checks at once, and they are under way; try again in a minute")
         self.trials, self.seeds, self.error = tuple(dict.fromkeys(trials)), 3, None
         self.found = {name: [self.numbers[name]] * 3 for name in self.trials if name in self.numbers}
         self.over, self.progress = True, 1.0

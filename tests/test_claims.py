@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from moeviz import trials
-from moeviz.checking import MOST, Check, ChecksBusy, verdict
+from moeviz.checking import MOST, Check, verdict
 from moeviz.claims import CLAIMS, STATES
+from moeviz.engine.lines import Busy
 
 ROOT = Path(__file__).resolve().parents[1]
 ARTICLE = (
@@ -136,7 +137,7 @@ def test_trials_run_in_a_process_of_their_own_and_come_one_by_one() -> None:
 
 def test_only_so_many_checks_run_at_once_and_a_cancelled_one_makes_room() -> None:
     checks = [Check(["pictures"]) for _ in range(MOST)]
-    with pytest.raises(ChecksBusy, match=f"runs {MOST} checks at once, and they are under way; try again"):
+    with pytest.raises(Busy, match=f"runs {MOST} checks at once, and they are under way; try again"):
         Check(["memory"])
     for each in checks:
         each.cancel()

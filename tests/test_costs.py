@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from moeviz.costing import Measurement, MeasuringBusy, Spread, pays_at, sentences
+from moeviz.costing import Measurement, Spread, pays_at, sentences
 from moeviz.counting import (
     FORMS,
     NETWORKS,
@@ -22,6 +22,7 @@ from moeviz.counting import (
     parameters,
     pays_from,
 )
+from moeviz.engine.lines import Busy
 from moeviz.figures.costs import Points, cost_figure, parts_figure, quality_figure
 from moeviz.growing import SEEDS, STEPS, all_configs, configs, in_words, marks
 from moeviz.published import PUBLISHED, active, attention, total
@@ -123,7 +124,7 @@ def test_times_in_words() -> None:
 
 def test_measurements_come_one_at_a_time_and_a_cancelled_one_makes_room() -> None:
     measurement = Measurement(SMALL)
-    with pytest.raises(MeasuringBusy, match="one size at a time, and one is under way; try again"):
+    with pytest.raises(Busy, match="one size at a time, and one is under way; try again"):
         Measurement(SMALL)
     while not measurement.seconds and not measurement.over:
         measurement.wait(0.1)

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from moeviz.costing import Measurement, MeasuringBusy, Spread
+from moeviz.costing import Measurement, Spread
 from moeviz.counting import Case, Layer, cases, kept
+from moeviz.engine.lines import Busy
 from moeviz.ui import costs
 from tests.test_pages import address, healthy
 
@@ -26,7 +27,7 @@ class PretendedMeasurement(Measurement):
 
     def __init__(self, layer: Layer) -> None:
         if type(self).refused:
-            raise MeasuringBusy("this server measures one size at a time")
+            raise Busy("this server measures one size at a time")
         self.layer = layer
 
     @property

@@ -26,7 +26,7 @@ SHORT = LEARNS_TEXT.with_(batch_size=8, hidden_width=4, num_experts=3)
 
 def decoder(route_by: str = "context", how: str = "dense", router: str = "top_k") -> Decoder:
     layer = MoE(router, "mlp", how, WIDTH, HIDDEN, WIDTH, False, tokens_per_input=WINDOW, route_by=route_by)
-    return Decoder(layer, num_layers=2, num_heads=2, vocabulary=LETTERS)
+    return Decoder(layer, depth=2, num_heads=2, vocabulary=LETTERS)
 
 
 def text(windows: int = 4) -> Tensor:

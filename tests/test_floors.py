@@ -30,7 +30,11 @@ ROOMS: list[tuple[int, tuple[str, ...], str]] = [
     (3, ("moeviz.dispatch", "moeviz.chain"), "torch jaxtyping"),
     (3, ("moeviz.deciding",), "torch jaxtyping"),
     (3, ("moeviz.losses", "moeviz.metrics"), "torch jaxtyping"),
-    (4, ("moeviz.model", "moeviz.transformer", "moeviz.decoder", "moeviz.two_modalities"), "torch jaxtyping"),
+    (
+        4,
+        ("moeviz.model", "moeviz.around", "moeviz.transformer", "moeviz.decoder", "moeviz.two_modalities"),
+        "torch jaxtyping",
+    ),
     (5, ("moeviz.training",), "torch jaxtyping numpy pandas"),
     (6, ("moeviz.frames",), "numpy"),
     (6, ("moeviz.trials", "moeviz.applications"), "torch"),

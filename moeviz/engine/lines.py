@@ -16,28 +16,38 @@ from moeviz.engine.process import KEEP_MEMORY, ONE_THREAD, ROOT
 Line = dict[str, Any]
 
 
+class Busy(RuntimeError):
+    """No process can be started now; the message says why, and what to do."""
+
+
 class Lines:
-    """What `python -m module …` prints, from the moment this is made; `found` grows as lines come.
+    """What `python -m module …` prints, from the moment this is made; `lines` grows as they come.
 
     It may be used from any thread. When nobody holds it any more, its process is stopped.
 
-    Args:   place: a semaphore that was acquired for it; it is released when the process has ended.
-    Raises: OSError where no process can be started.
+    Args:   what: the name of what runs, in words.
+            place: it takes one of its places until the process has ended.  full: what to say while there is none.
+    Raises: Busy where there is no place, or no process can be started.
     """
 
-    def __init__(self, module: str, arguments: Sequence[str], place: threading.Semaphore) -> None:
-        self.found: list[Line] = []
+    def __init__(
+        self, module: str, arguments: Sequence[str], *, what: str, place: threading.Semaphore, full: str
+    ) -> None:
+        self.lines: list[Line] = []
         self.error: str | None = None
+        if not place.acquire(blocking=False):
+            raise Busy(full)
         try:
             self._process = _started(module, arguments)
         except OSError:
             place.release()
-            raise
+            raise Busy(f"{what} must have a process: the system refused to start one; free some memory") from None
         self.cancel = weakref.finalize(self, self._process.kill)
         """Print no more; what has come stays."""
         self._reader = threading.Thread(
-            target=_read, args=[self._process, self.found, place, weakref.ref(self)], name="moeviz-lines", daemon=True
-        )
+            target=_read, args=[self._process, self.lines, what, place, weakref.ref(self)], daemon=True,
+            name="moeviz-lines",
+        )  # fmt: skip
         self._reader.start()
 
     @property
@@ -61,7 +71,7 @@ def _started(module: str, arguments: Sequence[str]) -> subprocess.Popen[str]:
 
 
 def _read(
-    process: subprocess.Popen[str], found: list[Line], place: threading.Semaphore, lines: weakref.ref[Lines]
+    process: subprocess.Popen[str], lines: list[Line], what: str, place: threading.Semaphore, owner: weakref.ref[Lines]
 ) -> None:
     """Take over each line that the process prints; say what went wrong if it fails by itself."""
     try:
@@ -69,11 +79,11 @@ def _read(
             assert process.stdout is not None
             assert process.stderr is not None
             for line in process.stdout:
-                found.append(json.loads(line))
+                lines.append(json.loads(line))
             said = process.stderr.read().strip()
     finally:
         place.release()
-    owner = lines()
-    if owner is not None and process.returncode > 0:
+    held = owner()
+    if held is not None and process.returncode > 0:
         last = said.splitlines()[-1] if said else "it said nothing"
-        owner.error = f"exit status {process.returncode}: {last}"
+        held.error = f"{what} stopped with exit status {process.returncode}: {last}"

@@ -11,17 +11,15 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from moeviz import metrics
-from moeviz.routers import Routing
 from moeviz.tasks.pictures import SIDE, centered, fitted, ink, patches, unpatched
 from moeviz.training import reading
+from moeviz.training.arrays import Arrays, floats, integers, shades
 
 if TYPE_CHECKING:
     from moeviz.training.core import Training
 
 OF_EACH_CLASS = 2  # test pictures that are drawn
 LIKED = 5  # pictures that each expert likes most
-
-Arrays = dict[str, np.ndarray]
 
 
 def gallery(training: Training) -> Arrays:
@@ -31,8 +29,9 @@ def gallery(training: Training) -> Arrays:
     x_RPD = _picked(test.x_RTD, shown_RP)
     y_RPO, routing = training.model(training.rows_REP, x_RPD, training.routing_knobs_for(x_RPD.shape[1]))
     return {
-        "gallery_pixels": _ink(x_RPD), "gallery_target": _bytes(test.target.gather(1, shown_RP)),
-        "gallery_answer": _bytes(y_RPO.argmax(-1)), "gallery_expert": _bytes(_server_of_patches(training, routing)),
+        "gallery_pixels": _ink(x_RPD), "gallery_target": integers(test.target.gather(1, shown_RP)),
+        "gallery_answer": integers(y_RPO.argmax(-1)),
+        "gallery_expert": integers(reading.by_token(training.configs, metrics.server(routing))),
     }  # fmt: skip
 
 
@@ -50,38 +49,32 @@ def liked(training: Training) -> Arrays:
     test, classes = training.data.measured_test, training.data.tasks[0].num_outputs
     y_RMO, routing = training.model(training.rows_REP, test.x_RTD, training.routing_knobs_for(test.count))
     units = reading.units_per_input(training.configs)
-    share_REO = metrics.joint_share(routing, test.target.repeat_interleave(units, dim=-1), classes)
+    share_REO = metrics.share_of_each(routing, test.target.repeat_interleave(units, dim=-1), classes)
     prob_RME = routing.probs_TE.unflatten(1, (-1, units)).mean(2)
     best = prob_RME.mT.topk(min(LIKED, test.count))
     x_RELD = torch.stack([x_MD[place_EL] for x_MD, place_EL in zip(test.x_RTD, best.indices, strict=True)])
     right_RM = (y_RMO.argmax(-1) == test.target).float()
     domain_RMS = torch.nn.functional.one_hot(test.segment_RT, training.data.tasks[0].num_segments).float()
     return {
-        "class_share": _floats(share_REO / share_REO.sum(1, keepdim=True).clamp(min=1e-12)),
-        "liked_pixels": _ink(x_RELD), "liked_prob": _floats(best.values),
-        "domain_metric": _floats((right_RM.unsqueeze(1) @ domain_RMS).squeeze(1) / domain_RMS.sum(1).clamp(min=1)),
+        "class_share": floats(share_REO),
+        "liked_pixels": _ink(x_RELD), "liked_prob": floats(best.values),
+        "domain_metric": floats((right_RM.unsqueeze(1) @ domain_RMS).squeeze(1) / domain_RMS.sum(1).clamp(min=1)),
     }  # fmt: skip
 
 
-def drawn(training: Training, given: object) -> Arrays:
-    """What the model makes of a visitor's own picture, which is fitted first; nothing of anything else."""
-    if not isinstance(given, tuple) or len(given) != SIDE * SIDE:
+def drawn(training: Training, given: tuple[float, ...]) -> Arrays:
+    """What the model makes of a visitor's own picture, which is fitted first; nothing of one of another size."""
+    if len(given) != SIDE * SIDE:
         return {}
     image_YX = fitted(torch.tensor(given, dtype=torch.float64).unflatten(0, (SIDE, SIDE)))
     x_R1D = patches(centered(image_YX)).to(training.rows_REP).expand(len(training.configs), 1, -1)
     knobs = replace(training.routing_knobs_for(1), capacity=None)  # by itself it need not queue
     y_R1O, routing = training.model(training.rows_REP, x_R1D, knobs)
     return {
-        "drawn_pixels": _ink(x_R1D)[:, 0], "drawn_class": _floats(y_R1O[:, 0].softmax(-1)),
-        "drawn_prob": _floats(routing.probs_TE.mean(1)), "drawn_weight": _floats(routing.gates_TE.mean(1)),
-        "drawn_expert": _bytes(_server_of_patches(training, routing)[:, 0]),
+        "drawn_pixels": _ink(x_R1D)[:, 0], "drawn_class": floats(y_R1O[:, 0].softmax(-1)),
+        "drawn_prob": floats(routing.probs_TE.mean(1)), "drawn_weight": floats(routing.gates_TE.mean(1)),
+        "drawn_expert": integers(reading.by_token(training.configs, metrics.server(routing))[:, 0]),
     }  # fmt: skip
-
-
-def _server_of_patches(training: Training, routing: Routing) -> Int[Tensor, "R P W"]:
-    """Who serves each patch of each picture; where one decision holds for all patches, the same for all."""
-    units, tokens = reading.units_per_input(training.configs), reading.tokens_per_input(training.configs)
-    return metrics.server(routing).unflatten(1, (-1, units)).repeat_interleave(tokens // units, dim=-1)
 
 
 def _picked(x_RTD: Float[Tensor, "R T D"], place_RP: Int[Tensor, "R P"]) -> Float[Tensor, "R P D"]:
@@ -90,12 +83,4 @@ def _picked(x_RTD: Float[Tensor, "R T D"], place_RP: Int[Tensor, "R P"]) -> Floa
 
 def _ink(x_TD: Float[Tensor, "*T D"]) -> np.ndarray:
     """Pixels row by row, 0 = white to 255 = black."""
-    return _bytes((ink(unpatched(x_TD)).flatten(-2).clamp(0, 1) * 255).round())
-
-
-def _bytes(value: Tensor) -> np.ndarray:
-    return value.to(torch.uint8).cpu().numpy()
-
-
-def _floats(value: Tensor) -> np.ndarray:
-    return value.float().cpu().numpy()
+    return shades(ink(unpatched(x_TD)).flatten(-2))

@@ -17,6 +17,7 @@ from moeviz.axes import over
 from moeviz.model import slant
 from moeviz.routers import ROUTERS, Routing, balanced_table, in_best_groups, last_taken, slot_inputs, soft, token_ids
 from moeviz.training import pictures
+from moeviz.training.arrays import floats
 
 if TYPE_CHECKING:
     from moeviz.training.core import Training
@@ -55,7 +56,7 @@ def journey(training: Training, place: tuple[float, float] | None) -> dict[str, 
     }  # fmt: skip
     numbers |= gate(training) | deciding(training, x_R1D, routing) | alone(training, x_R1D, token)
     numbers |= forms(training, routing, token) | balance(training)
-    return {f"journey_{name}": value.detach().float().cpu().numpy() for name, value in numbers.items()}
+    return {f"journey_{name}": floats(value.detach()) for name, value in numbers.items()}
 
 
 def target_near(training: Training, xy: list[float], x_R1D: Tensor) -> tuple[Tensor, Float[Tensor, " R"]]:

@@ -16,11 +16,10 @@ from moeviz.routers import Routing
 from moeviz.task_info import CHARACTER_CLASSES
 from moeviz.tasks.text import ALPHABET, CLASS_OF, ids
 from moeviz.training import reading
+from moeviz.training.arrays import Arrays, floats, integers, shades
 
 if TYPE_CHECKING:
     from moeviz.training.core import Training
-
-Arrays = dict[str, np.ndarray]
 
 CODES = torch.tensor([ord(character) for character in ALPHABET])
 PROMPT, WRITTEN = 16, 32  # characters that a sample starts with, and that the model adds
@@ -41,8 +40,8 @@ def text(training: Training) -> Arrays:
         for table in (metrics.server(routing), routing.kept_TE.any(-1), routing.probs_TE)
     )
     return {
-        "text_char": _codes(tokens.x_RTD[:, index_S]), "text_segment": _bytes(tokens.segment_RT[:, index_S]),
-        "text_expert": _bytes(expert), "text_kept": _bytes(kept), "text_prob": _bytes((prob * 255).round()),
+        "text_char": _codes(tokens.x_RTD[:, index_S]), "text_segment": integers(tokens.segment_RT[:, index_S]),
+        "text_expert": integers(expert), "text_kept": integers(kept), "text_prob": shades(prob),
     }  # fmt: skip
 
 
@@ -68,10 +67,11 @@ def text_tables(training: Training) -> Arrays:
     by_kind, by_class = ((kind_RLT, num_kinds), (class_RLT, len(CHARACTER_CLASSES)))
     matches = [metrics.specialization(layered, *each) for each in (by_kind, by_class)]
     return {
-        "text_kind_share": _column_shares(layered, *by_kind), "text_class_share": _column_shares(layered, *by_class),
-        "text_match": _floats(torch.stack(matches, dim=-1)), "text_repeat": _floats(repeats(layered, tokens.x_RTD)),
-        "text_load": _floats(metrics.load(layered, k=training.routing_knobs.k)),
-        "text_baseline": _floats(training.data.baselines),
+        "text_kind_share": floats(metrics.share_of_each(layered, *by_kind)),
+        "text_class_share": floats(metrics.share_of_each(layered, *by_class)),
+        "text_match": floats(torch.stack(matches, dim=-1)), "text_repeat": floats(repeats(layered, tokens.x_RTD)),
+        "text_load": floats(metrics.load(layered, k=training.routing_knobs.k)),
+        "text_baseline": floats(training.data.baselines),
     }  # fmt: skip
 
 
@@ -105,10 +105,8 @@ def written(training: Training, prompt_RMW: Float[Tensor, "R M W"], count: int) 
     return prompt_RMW
 
 
-def own_text(training: Training, given: str | tuple[float, ...]) -> Arrays:
+def own_text(training: Training, given: str) -> Arrays:
     """A visitor's own text, read window by window: who reads each character, and the gate probabilities."""
-    if not isinstance(given, str):
-        raise ValueError(f"own_text must be a text: got {len(given)} numbers; send a text")
     width, letters = reading.tokens_per_input(training.configs), ids(given)
     windows_MW = torch.nn.functional.pad(letters, (0, -len(letters) % width)).unflatten(0, (-1, width))
     windows_RMW = windows_MW.expand(len(training.configs), -1, -1).to(training.rows_REP)
@@ -118,7 +116,7 @@ def own_text(training: Training, given: str | tuple[float, ...]) -> Arrays:
         for table in (metrics.first_choice(routing), routing.probs_TE)
     )
     code = np.array([[ord(character) for character in given]] * len(training.configs), dtype="i4")
-    return {"own_char": code, "own_expert": _bytes(expert), "own_prob": _bytes((prob * 255).round())}
+    return {"own_char": code, "own_expert": integers(expert), "own_prob": shades(prob)}
 
 
 def alone(training: Training, x_RMW: Float[Tensor, "R M W"]) -> RoutingKnobs:
@@ -127,12 +125,6 @@ def alone(training: Training, x_RMW: Float[Tensor, "R M W"]) -> RoutingKnobs:
 
 
 # ---- tables and bytes ----------------------------------------------------------------------------------------------
-
-
-def _column_shares(layered: Routing, label_RLT: Tensor, count: int) -> np.ndarray:
-    """Of each label's tokens `[R, L, E, S]`, the share of every expert."""
-    joint_RLES = metrics.joint_share(layered, label_RLT, count)
-    return _floats(joint_RLES / joint_RLES.sum(-2, keepdim=True).clamp(min=1e-12))
 
 
 def _by_place(training: Training, table: Tensor, windows_RMW: Tensor) -> Tensor:
@@ -146,14 +138,6 @@ def _codes(x_RMW: Tensor) -> np.ndarray:
 
 def _one(training: Training, number: int) -> np.ndarray:
     return np.full((len(training.configs), 1), number, dtype="i4")
-
-
-def _bytes(value: Tensor) -> np.ndarray:
-    return value.to(torch.uint8).cpu().numpy()
-
-
-def _floats(value: Tensor) -> np.ndarray:
-    return value.float().cpu().numpy()
 
 
 PICTURES = {"text": text, "text_tables": text_tables, "samples": samples}

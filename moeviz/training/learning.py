@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from moeviz.training import history, pictures
+from moeviz.training.arrays import floats
 
 if TYPE_CHECKING:
     from moeviz.training.core import Training
@@ -23,7 +24,7 @@ def trails(training: Training) -> dict[str, np.ndarray]:
 
 def skill(training: Training) -> dict[str, np.ndarray]:
     """The task loss that each expert's own answer has where the gate wants it."""
-    return {"skill_loss": wanted_loss(training).float().cpu().numpy()}
+    return {"skill_loss": floats(wanted_loss(training))}
 
 
 def wanted_loss(training: Training) -> Float[Tensor, "R E"]:

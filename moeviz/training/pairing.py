@@ -15,13 +15,12 @@ from moeviz import metrics
 from moeviz.config import TASK_INFO
 from moeviz.routers import Routing
 from moeviz.tasks.pairs import PIXELS, catalog, tokens, word_numbers
+from moeviz.training.arrays import Arrays, floats, integers
 from moeviz.training.evaluation import segments
 from moeviz.training.objective import NEAREST
 
 if TYPE_CHECKING:
     from moeviz.training.core import Training
-
-Arrays = dict[str, np.ndarray]
 
 LEAST, MOST = 0.2, 0.75  # of a fair share of all tokens; of an expert's own tokens
 
@@ -44,26 +43,25 @@ def pairs(training: Training, probe: tuple[float, float] | None) -> Arrays:
     picture, name = by_name_RLM.topk(NEAREST), by_picture_RML.mT.topk(NEAREST)
     share_REP = shares(training, routing)
     return {
-        "pair_share": _floats(share_REP), "pair_owner": _bytes(owners(share_REP)),
-        "pair_expert": _bytes(metrics.server(routing).unflatten(1, (tested.count, -1))),
-        "pair_picture": _numbers(picture.indices), "pair_picture_score": _floats(picture.values),
-        "pair_name": _numbers(name.indices), "pair_name_score": _floats(name.values),
+        "pair_share": floats(share_REP), "pair_owner": integers(owners(share_REP)),
+        "pair_expert": integers(metrics.server(routing).unflatten(1, (tested.count, -1))),
+        "pair_picture": _numbers(picture.indices), "pair_picture_score": floats(picture.values),
+        "pair_name": _numbers(name.indices), "pair_name_score": floats(name.values),
         "pair_item": np.full((len(y_RMO), 1), item, dtype="i2"),
     }  # fmt: skip
 
 
-def found(training: Training, given: str | tuple[float, ...]) -> Arrays:
+def found(training: Training, given: str) -> Arrays:
     """The nearest test pictures to a visitor's own word, and who serves its tokens."""
-    if not isinstance(given, str):
-        raise ValueError("what is looked for must be a word: got numbers; send a text")
     x_R1D = training.data.measured_test.x_RTD[:, :1].clone()
     x_R1D[..., PIXELS:] = torch.tensor(word_numbers(given)).flatten().repeat(_names()).to(x_R1D)
     y_R1O, routing = training.model(training.rows_REP, x_R1D, training.routing_knobs_for(1))
     nearest = cosines(y_R1O, answers(training)[0])[:, 1, 0, :, 0].topk(NEAREST)
     first, count = TASK_INFO["pairs"].parts[:2]
     return {
-        "found_picture": _numbers(nearest.indices), "found_score": _floats(nearest.values),
-        "found_expert": _bytes(metrics.server(routing)[:, first : first + count]), "found_words": _text(tokens(given)),
+        "found_picture": _numbers(nearest.indices), "found_score": floats(nearest.values),
+        "found_expert": integers(metrics.server(routing)[:, first : first + count]),
+        "found_words": _text(tokens(given)),
     }  # fmt: skip
 
 
@@ -91,8 +89,7 @@ def cosines(a_RMO: Float[Tensor, "R A O"], b_RMO: Float[Tensor, "R B O"]) -> Flo
 
 def shares(training: Training, routing: Routing) -> Float[Tensor, "R E P"]:
     """Of the tokens of pictures, and of names in each language: the share that each expert is the first choice of."""
-    joint_REP = metrics.joint_share(routing, segments(training), training.data.tasks[0].num_segments)
-    return joint_REP / joint_REP.sum(-2, keepdim=True).clamp(min=1e-12)
+    return metrics.share_of_each(routing, segments(training), training.data.tasks[0].num_segments)
 
 
 def owners(share_EP: Float[Tensor, "*R E P"]) -> Int[Tensor, "*R E"]:
@@ -115,13 +112,5 @@ def _text(value: object) -> np.ndarray:
     return np.frombuffer(json.dumps(value, ensure_ascii=False).encode(), dtype="u1")
 
 
-def _bytes(value: Tensor) -> np.ndarray:
-    return value.to(torch.uint8).cpu().numpy()
-
-
 def _numbers(value: Tensor) -> np.ndarray:
     return value.to(torch.int16).cpu().numpy()
-
-
-def _floats(value: Tensor) -> np.ndarray:
-    return value.float().cpu().numpy()

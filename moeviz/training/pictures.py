@@ -18,13 +18,12 @@ from moeviz.routers import Routing
 from moeviz.rules import ROUTER_INFO
 from moeviz.tasks import TASKS, TaskData
 from moeviz.training import history, rows
+from moeviz.training.arrays import Arrays, floats, integers, shades
 from moeviz.training.data import Tokens
 from moeviz.training.evaluation import match, segments
 
 if TYPE_CHECKING:
     from moeviz.training.core import Training
-
-Arrays = dict[str, np.ndarray]
 
 MAP, SMALL_MAP, LINE = 64, 32, 200  # cells per side; points along a 1-D picture
 SHOWN = 250  # at most this many train and as many test tokens are drawn
@@ -73,7 +72,7 @@ def first_choice(training: Training) -> Arrays:
     routing = training.model.route(training.rows_REP, grid(training, MAP), alone(training))
     whole_bytes_TE = torch.nn.functional.pad(routing.chosen_TE, (0, -routing.chosen_TE.shape[-1] % 8))
     chosen = np.packbits(whole_bytes_TE.cpu().numpy(), bitorder="little")
-    winner = metrics.first_choice(routing).to(torch.uint8).cpu().numpy()
+    winner = integers(metrics.first_choice(routing))
     shape = (len(winner), MAP, MAP)
     return {"winner": winner.reshape(shape), "chosen": chosen.reshape(*shape, -1)}
 
@@ -81,7 +80,7 @@ def first_choice(training: Training) -> Arrays:
 def confidence(training: Training) -> Arrays:
     """Each cell's largest gate probability."""
     routing = training.model.route(training.rows_REP, grid(training, MAP), alone(training))
-    return {"confidence": _bytes(routing.probs_TE.amax(-1)).reshape(-1, MAP, MAP)}
+    return {"confidence": shades(routing.probs_TE.amax(-1)).reshape(-1, MAP, MAP)}
 
 
 def prediction(training: Training) -> Arrays:
@@ -93,7 +92,7 @@ def prediction(training: Training) -> Arrays:
 def gate(training: Training) -> Arrays:
     """Each expert's gate probability, small."""
     routing = training.model.route(training.rows_REP, grid(training, SMALL_MAP), alone(training))
-    return {"gate": _bytes(routing.probs_TE.mT).reshape(len(training.configs), -1, SMALL_MAP, SMALL_MAP)}
+    return {"gate": shades(routing.probs_TE.mT).reshape(len(training.configs), -1, SMALL_MAP, SMALL_MAP)}
 
 
 def expert_output(training: Training) -> Arrays:
@@ -111,7 +110,7 @@ def points(training: Training) -> Arrays:
     value = target[..., 0].float() if target.is_floating_point() else target.to(torch.uint8)
     return {
         "point_xy": view(training, x_RTD, target), "point_target": value.cpu().numpy(), "point_train": is_train,
-        "point_segment": tokens.segment_RT.to(torch.uint8).cpu().numpy(),
+        "point_segment": integers(tokens.segment_RT),
     }  # fmt: skip
 
 
@@ -126,7 +125,7 @@ def view(training: Training, x_RTD: Tensor, target: Tensor) -> np.ndarray:
         x_RTD = torch.stack([_project(task, x_TD) for task, x_TD in zip(training.data.tasks, x_RTD, strict=True)])
     elif x_RTD.shape[-1] == 1:
         x_RTD = torch.cat([x_RTD, target[..., :1]], dim=-1)
-    return x_RTD.float().cpu().numpy()
+    return floats(x_RTD)
 
 
 def _project(task: TaskData, x_TD: Tensor) -> Tensor:
@@ -145,8 +144,8 @@ def choices(training: Training) -> Arrays:
     parts = x_RTD.tensor_split([min(SHOWN, training.data.train.count)], dim=1) if apart else [x_RTD]
     servers, served = zip(*(_servers(training, part_RTD) for part_RTD in parts), strict=True)
     return {
-        "point_choice": torch.cat(servers, dim=1).to(torch.uint8).cpu().numpy(),
-        "point_kept": torch.cat(served, dim=1).to(torch.uint8).cpu().numpy(),
+        "point_choice": integers(torch.cat(servers, dim=1)),
+        "point_kept": integers(torch.cat(served, dim=1)),
     }
 
 
@@ -163,8 +162,8 @@ def batch(training: Training) -> Arrays:
     routing = training.model.route(training.rows_REP, drawn.x_RTD, knobs).tokens(slice(TRAVELING))
     return {
         "batch_xy": view(training, drawn.x_RTD[:, :TRAVELING], drawn.target[:, :TRAVELING]),
-        "batch_chosen": routing.chosen_TE.to(torch.uint8).cpu().numpy(),
-        "batch_kept": routing.kept_TE.to(torch.uint8).cpu().numpy(),
+        "batch_chosen": integers(routing.chosen_TE),
+        "batch_kept": integers(routing.kept_TE),
     }
 
 
@@ -172,14 +171,13 @@ def groups(training: Training) -> Arrays:
     """Share of each true group's test tokens by first choice, and the match that shuffled groups would give."""
     tokens, count = training.data.measured_test, training.data.tasks[0].num_segments
     routing = training.model.route(training.rows_REP, tokens.x_RTD, training.routing_knobs_for(tokens.count))
-    joint_RES = metrics.joint_share(routing, segments(training), count)
     generators = (stream(training.configs[0].seed, "shuffle", each) for each in range(SHUFFLES))
     orders = [torch.randperm(tokens.count, generator=each).to(training.device) for each in generators]
     layers = training.model.num_layers
     by_chance = [match(routing, segments(training, order_T), count, layers) for order_T in orders]
     return {
-        "group_share": _floats(joint_RES / joint_RES.sum(-2, keepdim=True).clamp(min=1e-12)),
-        "group_baseline": _floats(torch.stack(by_chance).mean(0)),
+        "group_share": floats(metrics.share_of_each(routing, segments(training), count)),
+        "group_baseline": floats(torch.stack(by_chance).mean(0)),
     }
 
 
@@ -193,9 +191,9 @@ def curve(training: Training) -> Arrays:
     x_G = x_RGD[0, :, 0].double().cpu().numpy()
     target_G = np.interp(x_G, clean.x_TD[order_T, 0].numpy(), clean.target[order_T, 0].numpy())
     return {
-        "curve_x": x_G.astype("f4"), "curve_target": target_G.astype("f4"), "curve_prediction": _floats(y_RGO[..., 0]),
-        "curve_expert": _floats(experts_REG), "curve_gate": _floats(routing.probs_TE.mT),
-        "curve_winner": metrics.first_choice(routing).to(torch.uint8).cpu().numpy(),
+        "curve_x": x_G.astype("f4"), "curve_target": target_G.astype("f4"), "curve_prediction": floats(y_RGO[..., 0]),
+        "curve_expert": floats(experts_REG), "curve_gate": floats(routing.probs_TE.mT),
+        "curve_winner": integers(metrics.first_choice(routing)),
     }  # fmt: skip
 
 
@@ -226,9 +224,9 @@ def probe(training: Training, place: tuple[float, float] | None) -> tuple[list[f
         y_RTO = y_RTO + layer.shared_output(rows_REP, x_RTD)
     at = int(xy[1]) if x_RTD.shape[1] > 1 else 0  # the row, of an input that is routed as a whole
     return xy, {
-        "probe_prob": _floats(routing.probs_TE[:, 0]), "probe_weight": _floats(routing.gates_TE[:, 0]),
-        "probe_chosen": routing.chosen_TE[:, 0].to(torch.uint8).cpu().numpy(), "probe_output": _floats(y_RTO[:, at]),
-        "probe_expert_output": _floats(experts_RETO[:, :, at]),
+        "probe_prob": floats(routing.probs_TE[:, 0]), "probe_weight": floats(routing.gates_TE[:, 0]),
+        "probe_chosen": integers(routing.chosen_TE[:, 0]), "probe_output": floats(y_RTO[:, at]),
+        "probe_expert_output": floats(experts_RETO[:, :, at]),
     }  # fmt: skip
 
 
@@ -275,17 +273,9 @@ def value_range(training: Training) -> tuple[float, float]:
 def _answer(training: Training, y: Tensor) -> np.ndarray:
     """The class, or the first output between `lo` and `hi` as 0 to 255."""
     if not training.data.train.target.is_floating_point():
-        return y.argmax(-1).to(torch.uint8).cpu().numpy()
+        return integers(y.argmax(-1))
     low, high = value_range(training)
-    return _bytes((y[..., 0] - low) / (high - low))
-
-
-def _bytes(share: Tensor) -> np.ndarray:
-    return (share.clamp(0, 1) * 255).round().nan_to_num(0).to(torch.uint8).cpu().numpy()
-
-
-def _floats(value: Tensor) -> np.ndarray:
-    return value.float().cpu().numpy()
+    return shades((y[..., 0] - low) / (high - low))
 
 
 MAPS = ("first_choice", "confidence", "prediction", "gate", "expert_output")

@@ -52,6 +52,12 @@ def units_per_input(configs: Sequence[RunConfig]) -> int:
     return 1 if configs[0].route_by == "input" else tokens_per_input(configs)
 
 
+def by_token(configs: Sequence[RunConfig], value_RU: Tensor) -> Tensor:
+    """What is so of each unit, input by input and token by token `[R, M, W, …]`: alike where they are routed as one."""
+    units = units_per_input(configs)
+    return value_RU.unflatten(1, (-1, units)).repeat_interleave(tokens_per_input(configs) // units, dim=2)
+
+
 def _layer(configs: Sequence[RunConfig], input_width: int, output_width: int, device: torch.device) -> MoE:
     first = configs[0]
     sizes = (input_width, first.hidden_width, output_width)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from moeviz import metrics
 from moeviz.training import reading
+from moeviz.training.arrays import floats, integers, shades
 
 if TYPE_CHECKING:
     from moeviz.training.core import Training
@@ -45,25 +46,20 @@ def rows(training: Training, place: tuple[float, float] | None) -> dict[str, np.
 
     Where rows act on each other, these digits are among all that are measured: as many are dropped as is said there.
     """
-    index_M, tokens = digits(training), reading.tokens_per_input(training.configs)
+    index_M = digits(training)
     test, alone = training.data.measured_test, not reading.crowded(training.configs)
     x_RMD = test.x_RTD[:, index_M] if alone else test.x_RTD
     y_RMO, routing = training.model(training.rows_REP, x_RMD, training.routing_knobs_for(x_RMD.shape[1]))
-    units = reading.units_per_input(training.configs)  # all rows of a digit that is routed as a whole are alike
     expert_RMW, kept_RMW, weight_RMWE = (
-        value.unflatten(1, (-1, units)).repeat_interleave(tokens // units, dim=2)
+        reading.by_token(training.configs, value)
         for value in (metrics.server(routing), routing.kept_TE.any(-1), routing.gates_TE)
     )
     shown_M = torch.arange(len(index_M)) if alone else index_M
     digit, _ = row_at(training, place)
     return {
-        "row_pixels": _bytes((test.x_RTD[:, index_M].clamp(0, 1) * 255).round()),
-        "row_target": _bytes(test.target[:, index_M]),
-        "row_answer": _bytes(y_RMO[:, shown_M].argmax(-1)), "row_expert": _bytes(expert_RMW[:, shown_M]),
-        "row_kept": _bytes(kept_RMW[:, shown_M]),
-        "row_weight": weight_RMWE[:, shown_M[digit]].float().cpu().numpy(),
+        "row_pixels": shades(test.x_RTD[:, index_M]),
+        "row_target": integers(test.target[:, index_M]),
+        "row_answer": integers(y_RMO[:, shown_M].argmax(-1)), "row_expert": integers(expert_RMW[:, shown_M]),
+        "row_kept": integers(kept_RMW[:, shown_M]),
+        "row_weight": floats(weight_RMWE[:, shown_M[digit]]),
     }  # fmt: skip
-
-
-def _bytes(value: Tensor) -> np.ndarray:
-    return value.to(torch.uint8).cpu().numpy()

@@ -13,6 +13,7 @@ from moeviz.losses import LOSSES
 from moeviz.routers import Routing
 from moeviz.rules import BALANCED_VALUES
 from moeviz.training import batch, reading
+from moeviz.training.arrays import floats, integers
 
 if TYPE_CHECKING:
     from moeviz.training.core import Training
@@ -32,10 +33,10 @@ def seating(training: Training) -> dict[str, np.ndarray]:
         "loss": torch.stack([LOSSES[name](routing, k=k) for name in BALANCED_VALUES], -1),
         "unserved": metrics.unserved_share(routing).unsqueeze(-1),
     }  # fmt: skip
-    found = {name: value.float().cpu().numpy() for name, value in numbers.items()}
+    found = {name: floats(value) for name, value in numbers.items()}
     found |= {
-        "chosen": routing.chosen_TE.to(torch.uint8).cpu().numpy(),
-        "kept": routing.kept_TE.to(torch.uint8).cpu().numpy(),
+        "chosen": integers(routing.chosen_TE),
+        "kept": integers(routing.kept_TE),
         "position": routing.position_TE.to(torch.int16).cpu().numpy(),
         "dropped": np.stack([dropped_R, by_chance_R], -1).astype("f4"),
         "places": np.array([[FEW if places is None else places] for places in places_R], dtype="i4"),

@@ -14,6 +14,7 @@ import torch
 from moeviz.config import TASK_INFO
 from moeviz.rules import ROUTER_INFO
 from moeviz.training import diverging, gallery, language, pairing, pictures, reading, treating
+from moeviz.training.arrays import Arrays
 from moeviz.training.history import Record
 from moeviz.training.journey import journey
 from moeviz.training.learning import skill, trails
@@ -33,8 +34,9 @@ PICTURES = pictures.PICTURES | language.PICTURES | {
     "seating": seating, "trails": trails, "skill": skill, "items": pairing.items, "gallery": gallery.gallery,
     "liked": gallery.liked,
 }  # fmt: skip
-OF_THE_GIVEN: dict[str, Callable[[Training, Given], pictures.Arrays]] = {  # of a visitor's own text or picture
-    "own_text": language.own_text, "found": pairing.found, "drawn": gallery.drawn,
+# of a visitor's own text, or picture; nothing while there is none, or one of the other kind
+OF_THE_GIVEN: dict[str, tuple[type, Callable[[Training, Any], Arrays]]] = {
+    "own_text": (str, language.own_text), "found": (str, pairing.found), "drawn": (tuple, gallery.drawn),
 }  # fmt: skip
 PROBED = (*pictures.PLANE, "rows")  # the views in which a probe points at a token
 OF_ALL = {"marks", "probe"}  # lists of a header that do not have one entry for each run
@@ -88,7 +90,8 @@ def take(
         if name in OF_THE_PROBE:
             arrays |= OF_THE_PROBE[name](training, probe)
         elif name in OF_THE_GIVEN:
-            arrays |= OF_THE_GIVEN[name](training, given) if given is not None else {}
+            kind, draw = OF_THE_GIVEN[name]
+            arrays |= draw(training, given) if given and isinstance(given, kind) else {}
         else:
             arrays |= PICTURES[name](training)
     if len(training.configs) > 1:

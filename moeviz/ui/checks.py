@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from moeviz.checking import Check, ChecksBusy, verdict
+from moeviz.checking import Check, verdict
 from moeviz.claims import CLAIMS, STATES, Claim, Numbers
+from moeviz.engine.lines import Busy
 from moeviz.ui.asking import PLAYGROUND, show_config
 
 POLL = 1.0  # seconds between two looks at what has come
@@ -99,7 +100,7 @@ def _start(trials: Sequence[str]) -> None:
     st.session_state.pop("check_error", None)
     try:
         st.session_state.check = Check(trials)
-    except ChecksBusy as busy:
+    except Busy as busy:
         st.session_state.check_error = str(busy)
 
 

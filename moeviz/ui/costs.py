@@ -7,7 +7,7 @@ from functools import cache
 
 import streamlit as st
 
-from moeviz.costing import Measurement, MeasuringBusy, Seconds, pays_at, sentences
+from moeviz.costing import Measurement, Seconds, pays_at, sentences
 from moeviz.counting import (
     CHARTS,
     FORMS,
@@ -21,6 +21,7 @@ from moeviz.counting import (
     kept,
     parameters,
 )
+from moeviz.engine.lines import Busy
 from moeviz.figures.costs import Points, cost_figure
 from moeviz.ui.notices import plain
 from moeviz.ui.sizes import boxes, sizes
@@ -69,7 +70,7 @@ def _start(layer: Layer) -> None:
         own.wait(5)
     try:
         new = Measurement(layer)
-    except MeasuringBusy as busy:
+    except Busy as busy:
         st.session_state.measuring_busy = str(busy)
         return
     known = measured()

@@ -1,4 +1,4 @@
-"""What the page Language has beside its picture: named starts, what the gate sees, and the dense network."""
+"""What the page Language has beside its picture: named starts and what the gate sees."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ import streamlit as st
 from moeviz.config import KNOBS, RunConfig
 from moeviz.figures import curves, side_by_side
 from moeviz.presets import LANGUAGE
-from moeviz.twins import dense_twin
 from moeviz.ui.knobs import show
 
 BOTH = ("experts", "dense network")
 SEEN = {"token": "each character", "context": "its context so far"}  # what the gate sees
-
-
+SLOWER = "It takes turns with the experts, so both train at half the speed."
 STORY = """
 **Look:** each character stands above the expert that reads it. While the gate sees *each character*, experts share out
 kinds of characters: digits here, spaces there. When it sees *its context so far*, the mean of all it has read in this
@@ -54,26 +52,6 @@ def gate_sees(config: RunConfig) -> None:
         "The gate sees", list(SEEN), format_func=lambda each: SEEN[each], key="knob_route_by", horizontal=True,
         help=KNOBS["route_by"].help,
     )  # fmt: skip
-
-
-def dense_beside() -> bool:
-    """A toggle: the dense network trains beside, on the same text."""
-    st.session_state.setdefault("dense_beside", st.query_params.get("dense") == "active")
-    on = st.toggle(
-        "Dense network beside it", key="dense_beside",
-        help="One expert as large as those that work on each character: the same work, without a choice. Takes turns "
-        "with the experts, so both train at half the speed.",
-    )  # fmt: skip
-    if on:
-        st.query_params["dense"] = "active"
-    else:
-        st.query_params.pop("dense", None)
-    return bool(on)
-
-
-def runs(config: RunConfig, dense: bool) -> list[RunConfig]:
-    """The run, and the dense network of equal active parameters if it is asked for."""
-    return [config, dense_twin(config, "active")] if dense else [config]
 
 
 def charts(dense: bool) -> dict[str, Any]:

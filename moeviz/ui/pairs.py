@@ -1,15 +1,15 @@
-"""What the page Image and text has beside its picture: how it opens, its twins, and the dense network."""
+"""What the page Image and text has beside its picture: its twins, and what they show."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import streamlit as st
-
 from moeviz.config import RunConfig
 from moeviz.figures import curves, side_by_side
-from moeviz.twins import DENSE, dense_twin
+from moeviz.twins import DENSE
+from moeviz.ui.beside import with_dense
 
+SLOWER = "It takes turns with the twins, so all train more slowly."
 STORY = """
 **Look:** each patch of the picture and each word goes to one of the same experts. Nothing tells them which is which.
 The entropy losses want each token to be sure of its expert, and pictures and words each to use several: then experts of
@@ -27,26 +27,11 @@ down to 0.01: who is left?
 """
 
 
-def dense_beside() -> bool:
-    """A toggle: the dense network trains beside them."""
-    st.session_state.setdefault("dense_beside", st.query_params.get("dense") == "active")
-    on = st.toggle(
-        "Dense network too", key="dense_beside",
-        help="One expert as large as those that work on each token: the same work, without a choice. It takes turns "
-        "with the twins, so all train more slowly.",
-    )  # fmt: skip
-    if on:
-        st.query_params["dense"] = "active"
-    else:
-        st.query_params.pop("dense", None)
-    return bool(on)
-
-
 def runs(config: RunConfig, dense: bool) -> list[RunConfig]:
     """Twins that differ in λ: 0, and the page's own; and the dense network of equal active parameters."""
     config = config.with_(balance_loss="entropy")
     twins = [config.with_(balance_coef=0.0), config]
-    return [*twins, dense_twin(config, "active")] if dense else twins
+    return with_dense(twins, dense)
 
 
 def titles(dense: bool) -> tuple[str, ...]:
