@@ -33,15 +33,9 @@ WAYS: dict[str, Way] = {
 }  # fmt: skip
 # Seed 2 shows it at its plainest; with others an expert or two may serve more than one domain.
 BASE = RunConfig(
-    task="pictures",
-    num_experts=6,
-    top_k=1,
-    balance_coef=0.2,
-    batch_size=96,
-    learning_rate=0.002,
-    train_share=0.8,
+    task="pictures", num_experts=6, top_k=1, balance_coef=0.2, batch_size=96, learning_rate=0.002, train_share=0.8,
     seed=2,
-)
+)  # fmt: skip
 
 
 def runs(way: str, base: RunConfig = BASE) -> dict[str, RunConfig]:

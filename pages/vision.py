@@ -5,27 +5,26 @@ import streamlit as st
 from moeviz.config import TASK_INFO
 from moeviz.figures import curves, side_by_side
 from moeviz.ui import vision
-from moeviz.ui.address import config_from_address, config_to_address
+from moeviz.ui.address import config_to_address
 from moeviz.ui.code import show_code
 from moeviz.ui.knobs import turned
 from moeviz.ui.live import stage
-from moeviz.ui.opening import opens_with
+from moeviz.ui.opening import opens_as
 from moeviz.ui.panel import live_knobs
 from moeviz.ui.visitor import live_run
-from moeviz.vision import WAYS, runs
+from moeviz.vision import BASE, WAYS, runs
 
 TASK = TASK_INFO["pictures"]
 
 st.markdown("##### Who looks at what? Experts share out digits, textures and photographs; nobody tells them how.")
-opens_with("vision", **vision.OPENS)
-config = turned(config_from_address("vision"))
+config = turned(opens_as("vision", BASE))
 boxes, knobs = st.columns([1.2, 1], gap="medium")
 with boxes:
     way = vision.way()
-token = live_run("vision", vision.trained(way, config))
+token = live_run("vision", list(runs(way, config).values()))
 config_to_address(config)
 with knobs, st.container(key="knob_row"):
-    live_knobs("vision", *vision.TURNED, runs=lambda turned: vision.trained(way, turned))
+    live_knobs("vision", "num_experts", "balance_coef", "seed", runs=lambda turned: list(runs(way, turned).values()))
 if token:
     names = tuple(runs(way))
     figures = {"metric": curves.metric_figure, "match": curves.match_figure}

@@ -17,7 +17,6 @@ from moeviz.presets import LEARNS_PAIRS
 from moeviz.tasks import TASKS
 from moeviz.tasks.pairs import GRAMS, LANGUAGES, PIXELS, catalog, letter_groups, tokens, word_numbers
 from moeviz.training import reading
-from moeviz.training.buckets import opened
 from moeviz.training.objective import contrastive, found, scores
 from moeviz.training.pairing import owners
 from moeviz.twins import dense_twin
@@ -182,11 +181,12 @@ def test_unseen_pictures_are_found_and_both_modalities_keep_experts() -> None:
     found, dense = [], []
     for seed in range(3):
         config = LEARNS_PAIRS.with_(seed=seed)
-        training = opened([config, dense_twin(config, "active")])
-        training.step(400)
+        training, twin = (Training([each], record_every=100) for each in (config, dense_twin(config, "active")))
+        for each in (training, twin):
+            each.step(400)
         shot = training.snapshot(("pairs",))
         found.append(shot.test_metric[0])
-        dense.append(shot.test_metric[1])
+        dense.append(twin.measure().test_metric[0])
         assert {1, 2} <= set(shot.pair_owner[0].tolist())  # an own expert of pictures, and one of words
     assert min(found) > 0.06 and sum(found) / 3 > 0.09
     assert sum(found) > 0.8 * sum(dense)  # about as well as the dense network of equal active parameters

@@ -438,3 +438,15 @@ def test_history_picture_and_table_show_the_records() -> None:
         assert drawn_RS[:, :3].T.ravel() == pytest.approx(frame[name].to_numpy(), rel=1e-6)
     assert shot.history_load.shape == (2, 8, 4)
     assert shot.history_load[..., -1] == pytest.approx(shot.load)
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "fits"),
+    [("languages", "own_text", "a"), ("pairs", "found", "cat"), ("pictures", "drawn", (0.5,) * 256)],
+)
+def test_what_a_visitor_gives_is_drawn_where_it_fits_and_nothing_else_is(task: str, name: str, fits: Any) -> None:
+    training = trained(0, task=task, batch_size=8)
+    without = training.snapshot((name,)).arrays.keys()
+    assert training.snapshot((name,), None, fits).arrays.keys() > without
+    for other in ("", (), (0.5,) * 3, (0.5,) * 256 if isinstance(fits, str) else "cat"):
+        assert training.snapshot((name,), None, other).arrays.keys() == without

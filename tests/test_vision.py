@@ -49,7 +49,7 @@ def test_experts_share_out_the_domains_and_read_digits() -> None:
     """Three seeds, equal steps: digits, experts against domains, and the dense network of equal active parameters."""
     accuracy, digits, match = {}, {}, {}
     for name, config in runs("conv").items():
-        training = Training([config.with_(seed=seed) for seed in range(3)])
+        training = Training([config.with_(seed=seed) for seed in range(3)], record_every=100)
         kind, matches = name.split(":")[0], []
         for _ in range(3):
             training.step(500)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from moeviz.config import RunConfig
 from moeviz.knob import shown
 from moeviz.ui.notices import plain
-from moeviz.vision import BASE, WAYS, runs
+from moeviz.vision import WAYS
 
 USUAL = "conv"  # what the page opens with
-OPENS = {"num_experts": BASE.num_experts, "balance_coef": BASE.balance_coef, "seed": BASE.seed}
-TURNED = tuple(OPENS)  # the knobs of this page
 
 
 def way() -> str:
@@ -27,11 +24,6 @@ def way() -> str:
     )  # fmt: skip
     st.query_params["experts"] = str(found)
     return str(found)
-
-
-def trained(way: str, config: RunConfig) -> list[RunConfig]:
-    """The runs that these knobs mean."""
-    return list(runs(way, BASE.with_(**{name: getattr(config, name) for name in TURNED})).values())
 
 
 def _keep() -> None:
