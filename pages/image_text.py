@@ -16,7 +16,7 @@ from moeviz.ui.visitor import live_run
 
 config = turned(opens_as("image_text", LEARNS_PAIRS))
 left, right = st.columns([1, 4.4], gap="medium")
-with left:
+with left, st.container(key="first_knobs"):
     st.markdown("##### One mixture of experts, two kinds of input: who serves pictures, who serves words?")
     dense = dense_beside(pairs.SLOWER)
 
