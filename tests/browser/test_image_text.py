@@ -30,3 +30,15 @@ def test_a_word_brings_pictures_and_an_emoji_its_names_while_it_trains(stage: St
     stage.part("own").fill("")
     expect(stage.part("own-0")).to_be_hidden()
     assert not stage.errors
+
+
+def test_a_run_that_waits_answers_too(stage: Stage) -> None:
+    stage.open("/image_text?play=0&num_experts=4&hidden_width=8")
+    buttons = stage.part("gallery").locator("button")
+    buttons.nth(150).click()
+    expect(buttons.nth(150)).to_have_attribute("aria-pressed", "true")
+    for word, shown in (("red cat", ["red", "cat"]), ("moon", ["moon"])):
+        stage.part("own").fill(word)
+        expect(stage.part("own-words-1").locator("b")).to_have_text(shown)
+        expect(stage.part("own-pictures-1").locator("li canvas")).to_have_count(5)
+    assert stage.step == 0

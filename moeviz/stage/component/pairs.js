@@ -47,7 +47,7 @@ export class Pairs {
 
   choose(item) {
     this.item = item;
-    this.stage.sendProbe([item, 0]);
+    this.stage.askSoon();
   }
 
   // The visitor's own word: the run is told, and answers with the pictures nearest to it.
@@ -61,7 +61,9 @@ export class Pairs {
   wants(header) {
     if (this.own && this.told !== this.own && this.stage.connection.send({ op: 'give', value: this.own })) this.told = this.own;
     const want = !header || this.scene !== header.scene ? ['items'] : [];
-    if (outdated(this.seen, header, this.texts)) want.push('pairs');
+    const another = this.seen && this.item !== null && this.item !== this.seen.arrays.pair_item.data[0];
+    if (another) this.stage.probe = [this.item, 0]; // once more after the connection was lost
+    if (another || outdated(this.seen, header, this.texts)) want.push('pairs');
     if (this.own) want.push('found');
     return want;
   }
@@ -69,11 +71,14 @@ export class Pairs {
   draw(frame) {
     const { header, arrays } = frame;
     if (arrays.item_words) this.show(header, arrays);
-    if (!this.items || !arrays.pair_share) return;
-    this.texts.ready();
-    this.seen = frame;
-    this.drawn = true;
-    this.drawAll(frame);
+    if (!this.items) return;
+    if (arrays.pair_share) {
+      this.texts.ready();
+      this.seen = frame;
+      this.drawn = true;
+      this.drawAll(frame);
+    }
+    if (arrays.found_picture && this.own && (arrays.pair_share || header.state !== 'running')) this.drawOwn(frame);
   }
 
   // The items themselves, once for each scene.
@@ -82,6 +87,7 @@ export class Pairs {
     const stride = 3 * SIDE * SIDE;
     this.items = names.map((words, item) => ({ names: words.map(([name]) => name), tokens: words.map(([, ...tokens]) => tokens), pixels: arrays.item_picture.data.slice(item * stride, (item + 1) * stride) }));
     this.scene = header.scene;
+    if (this.item >= this.items.length) this.item = null; // fewer than before
     this.find('waiting').hidden = true;
     this.find('choosing').hidden = false;
     this.find('gallery').replaceChildren(...this.items.map(({ names: [name], pixels }, item) => {
@@ -107,7 +113,6 @@ export class Pairs {
       const alone = ids.length === 1; // a network of one expert has nothing to share out
       for (const name of ['shares', 'served']) this.find(`${name}-${run}`).hidden = alone;
       if (!alone) this.drawShares(run, ids, of('pair_share'), of('pair_owner'));
-      if (arrays.found_picture && this.own) this.drawOwn(run, ids, arrays);
     }
   }
 
@@ -144,12 +149,15 @@ export class Pairs {
     });
   }
 
-  drawOwn(run, ids, arrays) {
-    const of = (name) => arrays[`found_${name}`].of(run);
-    this.find(`own-${run}`).hidden = false;
+  drawOwn({ header, arrays }) {
     const words = JSON.parse(new TextDecoder().decode(arrays.found_words.data));
-    fill(this.find(`own-words-${run}`), 'li', [words], (host) => drawWords(host, words, Array.from(of('expert'), (at) => ids[at]), ''));
-    this.drawFound(this.find(`own-pictures-${run}`), of('picture'), of('score'), null);
+    for (let run = 0; run < Math.min(this.count, header.num_runs); run += 1) {
+      const of = (name) => arrays[`found_${name}`].of(run);
+      this.find(`own-${run}`).hidden = false;
+      const ids = Array.from(of('expert'), (at) => header.ids[run][at]);
+      fill(this.find(`own-words-${run}`), 'li', [words], (host) => drawWords(host, words, ids, ''));
+      this.drawFound(this.find(`own-pictures-${run}`), of('picture'), of('score'), null);
+    }
   }
 
   drawShares(run, ids, shares, owners) {
