@@ -233,10 +233,10 @@ class RunConfig:
         return {each.name: each.write(value) for each, value in pairs if value != each.default}
 
     @staticmethod
-    def from_url(params: Mapping[str, str]) -> tuple[RunConfig, list[str]]:
+    def from_url(params: Mapping[str, str], base: RunConfig | None = None) -> tuple[RunConfig, list[str]]:
         """The nearest allowed config, and a notice for every named value that had to be changed.
 
-        Defaults that do not fit what is named follow in silence.
+        What is not named is as in `base`, or the default; what of it does not fit what is named follows in silence.
         """
         values: dict[str, Any] = {}
         notices: list[str] = []
@@ -244,7 +244,7 @@ class RunConfig:
             if name in params:
                 values[name], notice = each.clamp(params[name])
                 notices += [notice] if notice else []
-        config, complaints = RunConfig().nearest(**values)
+        config, complaints = (base or RunConfig()).nearest(**values)
         return config, notices + [each.notice for each in complaints if each.name in values]
 
     def nearest(self, keep: Collection[str] = (), **changes: Value) -> tuple[RunConfig, list[Complaint]]:

@@ -37,6 +37,29 @@ def test_an_address_opens_its_own_run(engine):
     assert engine.asked == [("open", (LEARNS_TEXT.with_(router="switch", capacity_factor=1.0, seed=3),))]
 
 
+def test_the_address_names_what_is_turned_to_a_default(engine):
+    app = visit("language")
+    healthy(app.radio(key="knob_route_by").set_value("token").run())
+    healthy(widget(app, "top_k").set_value(RunConfig().top_k).run())
+    healthy(visit("language", **address(app)))  # another visitor, by that address
+    assert engine.asked[-1] == ("open", (LEARNS_TEXT.with_(route_by="token", top_k=RunConfig().top_k),))
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ({"task": "spiral"}, []),
+        ({"router": "soft"}, ["router must choose for each token apart"]),
+        ({"task": "pairs"}, ["Pictures and words has [a page of its own](image_text), so this page shows Languages"]),
+    ],
+)
+def test_what_an_address_does_not_name_is_not_complained_about(engine, named, said):
+    app = healthy(visit("language", **named))
+    assert config(app) == LEARNS_TEXT and len(app.warning) == len(said)
+    for text, warning in zip(said, app.warning, strict=True):
+        assert text in warning.value and warning.value.count("must") <= 1  # nothing of the page's own k
+
+
 def test_the_task_stays_on_its_page_and_what_came_before_is_there_afterwards(engine):
     app = visit("playground", num_experts="5")
     healthy(app.switch_page("../../pages/language.py").run())

@@ -12,21 +12,28 @@ from moeviz.config import KNOBS, TASK_INFO, RunConfig
 from moeviz.engine.wire import MAX_COORDINATE, check_probe
 from moeviz.knob import shown
 from moeviz.methods import SEATS
+from moeviz.presets import LEARNS_PAIRS, LEARNS_TEXT
 from moeviz.ui.knobs import chosen, show
 from moeviz.ui.notices import play_notices, say_changed
 from moeviz.ui.visitor import Visit
+from moeviz.vision import BASE as VISION
 
 OTHERS = {  # parameters that are not knobs
     "play", "probe", "present", "left", "right", "draws", "strength", "vary", "values", "dense", "section",
     "experts", "x", "y", "each", "seeds", "steps", "measure", "swept", "embed", "embed_options", "lang",
 }  # fmt: skip
-OPENS = {"journey": ("top_k",), "routers": SEATS}  # knobs that a page opens with values of its own
+OPENS = {  # knobs that a page opens with values of its own
+    "journey": ("top_k",), "routers": SEATS, "language": tuple(LEARNS_TEXT.to_url()), "vision": tuple(VISION.to_url()),
+    "image_text": tuple(LEARNS_PAIRS.to_url()),
+}  # fmt: skip
 MANY = 5  # unknown parameters that a notice names
 HEARD = 2.0  # seconds until a browser surely knows an address that was written for it
 
 
-def config_from_address(page: str) -> RunConfig:
+def config_from_address(page: str, opened: RunConfig | None = None) -> RunConfig:
     """The visitor's config: what was turned in this session, else what the address says, else the defaults.
+
+    A page of one task opens with a config of its own, `opened`, instead of the defaults; not if another task is asked.
 
     The address says it again after the browser's Back or Forward. Values in it that are not allowed are replaced by the
     nearest allowed one, with a notice on the page.
@@ -34,7 +41,8 @@ def config_from_address(page: str) -> RunConfig:
     params = st.query_params.to_dict()
     _arrive(page)
     if "config" not in st.session_state or _went_back(page, params):
-        config, notices = RunConfig.from_url(params)
+        usual = opened if opened is not None and params.get("task", opened.task) == opened.task else RunConfig()
+        config, notices = RunConfig.from_url(params, usual)
         show(config)
         st.session_state.setdefault("shared", config)
         strange = sorted(set(params) - set(KNOBS) - OTHERS)
@@ -45,9 +53,10 @@ def config_from_address(page: str) -> RunConfig:
             notices.append(f"{rule}: got {shown(params['probe'])}; put where the page likes")
         say_changed([*_repeated(), *notices, *play_notices()])
     if not is_shown(st.session_state.config, page):
-        info, usual = TASK_INFO[st.session_state.config.task], TASK_INFO[RunConfig.task].label
-        st.warning(f"{info.label} has [a page of its own]({info.page}), so this page shows {usual} instead.")
-        show(RunConfig())
+        info, usual = TASK_INFO[st.session_state.config.task], opened or RunConfig()
+        instead = TASK_INFO[usual.task].label
+        st.warning(f"{info.label} has [a page of its own]({info.page}), so this page shows {instead} instead.")
+        show(usual)
     return st.session_state.config
 
 

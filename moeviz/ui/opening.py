@@ -30,10 +30,7 @@ def opens_as(page: str, opened: RunConfig) -> RunConfig:
     Whoever comes with another task gets that one back on the next page.
     """
     is_new = "config" not in st.session_state
-    for name, value in opened.to_url().items() if is_new else ():
-        if name not in st.query_params:
-            st.query_params[name] = value
-    config = config_from_address(page)
+    config = config_from_address(page, opened)
     if is_new or config.task != opened.task:
         config, asked = (config, RunConfig()) if config.task == opened.task else (opened, config)
         show(config)
