@@ -108,8 +108,8 @@ row by row from the upper left:
                    expert and kind of character); text_repeat f4[R,L,2] (share of neighbors with one first choice; by
                    chance); text_load f4[R,L,N]; text_baseline f4[R,2] (loss of the unigram, of the bigram)
     samples        sample_char i4[R,S,G] (prompts, continued by the model); sample_prompt i4[R,1] (their length)
-    own_text       of a visitor's text, T characters: own_char i4[R,T]; own_expert u1[R,L,T]; own_prob u1[R,L,T,N]
-                   (× 255)
+    own_text       of a visitor's text, T characters: own_char i4[R,T]; own_known u1[R,T] (0 = not in the alphabet);
+                   own_expert u1[R,L,T]; own_prob u1[R,L,T,N] (× 255)
     gallery        view pictures, of P test pictures, two of each class: gallery_pixels u1[R,P,256] (row by row, ink ×
                    255); gallery_target, gallery_answer u1[R,P]; gallery_expert u1[R,P,16] (who serves each patch, as
                    row_expert; patches row by row)

@@ -142,6 +142,7 @@ def test_each_start_trains_resizes_and_shows_every_picture(preset: str) -> None:
     assert 0 not in shot.text_expert[shot.text_kept == 1]  # nobody can choose the dead
     assert shot.text_kind_share.sum(2) == pytest.approx(1)
     assert shot.own_char[0].tolist() == [ord(each) for each in "Ab 漢 123"]
+    assert shot.own_known[0].tolist() == [1, 1, 1, 0, 1, 1, 1, 1]
     assert shot.own_prob.shape == (1, 2, 8, 4) and shot.own_prob.sum(-1, dtype="i4") == pytest.approx(255, abs=2)
     assert shot.sample_char[:, :, :16].tolist() == shot.text_char[:, :, :16].tolist()
     assert shot.load[0] == pytest.approx(shot.text_load[0].mean(0), abs=1e-6)

@@ -106,7 +106,10 @@ def written(training: Training, prompt_RMW: Float[Tensor, "R M W"], count: int) 
 
 
 def own_text(training: Training, given: str) -> Arrays:
-    """A visitor's own text, read window by window: who reads each character, and the gate probabilities."""
+    """A visitor's own text, read window by window: who reads each character, and the gate probabilities.
+
+    Characters that are not in the alphabet are all the same to the model.
+    """
     width, letters = reading.tokens_per_input(training.configs), ids(given)
     windows_MW = torch.nn.functional.pad(letters, (0, -len(letters) % width)).unflatten(0, (-1, width))
     windows_RMW = windows_MW.expand(len(training.configs), -1, -1).to(training.rows_REP)
@@ -116,7 +119,8 @@ def own_text(training: Training, given: str) -> Arrays:
         for table in (metrics.first_choice(routing), routing.probs_TE)
     )
     code = np.array([[ord(character) for character in given]] * len(training.configs), dtype="i4")
-    return {"own_char": code, "own_expert": integers(expert), "own_prob": shades(prob)}
+    known = integers((letters > 0).expand(len(training.configs), -1))
+    return {"own_char": code, "own_known": known, "own_expert": integers(expert), "own_prob": shades(prob)}
 
 
 def alone(training: Training, x_RMW: Float[Tensor, "R M W"]) -> RoutingKnobs:

@@ -4,16 +4,17 @@ import { Bars } from './bars.js';
 import { placeAll } from './layout.js';
 import { outdated, percent, setText, Throttle } from './numbers.js';
 import { background, letter } from './palette.js';
-import { TextView, written } from './textview.js';
+import { TextView, UNKNOWN, written } from './textview.js';
 
 const PAUSES = { text: 100, text_tables: 500, samples: 4000 }; // ms between updates while training runs
 const TYPING = 150; // ms after which a text is sent
 const AGAIN = 1500; // ms until a text that got lost is sent again
+const WIDTH = 64; // characters that the model reads at a time
 const BITS = Math.LN2; // nats per bit
 
 export class Language {
   constructor(stage) {
-    Object.assign(this, { stage, always: true, drawn: false, layer: 0, given: '' });
+    Object.assign(this, { stage, always: true, drawn: false, layer: 0 });
     const { find } = stage;
     this.find = find;
     this.throttles = Object.fromEntries(Object.entries(PAUSES).map(([name, pause]) => [name, new Throttle(pause)]));
@@ -39,7 +40,6 @@ export class Language {
   forget() {
     this.seen = {};
     this.drawn = false;
-    this.sent = null;
   }
 
   placeCharts(templates, charts) {
@@ -51,12 +51,20 @@ export class Language {
     return this.find('own').value ? [...want, 'own_text'] : want;
   }
 
-  // Sends the reader's text; what comes back says whether it arrived.
+  // Sends the reader's text; what comes back says whether it arrived. An empty one has no readers.
   give() {
     const { value } = this.find('own');
+    if (!value) this.silent();
     if (!value || !this.stage.connection.send({ op: 'give', value })) return;
     this.sending.ready();
     this.stage.askSoon();
+  }
+
+  silent() {
+    this.seen.own = null;
+    if (this.pointed[0] === 'own') this.pointed = ['text', 0];
+    this.own.draw({ codes: [], experts: [], ids: [], width: WIDTH, titles: [] });
+    this.drawProbs();
   }
 
   choose(layer) {
@@ -92,7 +100,7 @@ export class Language {
     const [, layers, windows, width] = arrays.text_expert.shape;
     const of = (name) => this.ofLayer(arrays[name], layers);
     const titles = Array.from(arrays.text_segment.of(0), (kind) => kinds[kind]);
-    this.texts.draw({ codes: arrays.text_char.of(0), experts: of('text_expert'), kept: of('text_kept'), ids: header.ids[0], width, titles: titles.slice(0, windows) });
+    this.texts.draw({ codes: this.codes('text'), experts: of('text_expert'), kept: of('text_kept'), ids: header.ids[0], width, titles: titles.slice(0, windows) });
     this.find('waiting').hidden = true;
     this.find('dropped-key').hidden = !header.limited;
     this.drawn = true;
@@ -102,10 +110,17 @@ export class Language {
     const { value } = this.find('own');
     const same = arrays.own_char && String.fromCodePoint(...arrays.own_char.of(0)) === value;
     if (value && !same && this.sending.due) this.give();
-    if (arrays.own_char) this.seen.own = { header, arrays };
+    if (arrays.own_char && value) this.seen.own = { header, arrays };
     const { arrays: own } = this.seen.own ?? {};
     if (!own) return;
-    this.own.draw({ codes: own.own_char.of(0), experts: this.ofLayer(own.own_expert, own.own_expert.shape[1]), ids: header.ids[0], width: 64, titles: [] });
+    this.own.draw({ codes: this.codes('own'), experts: this.ofLayer(own.own_expert, own.own_expert.shape[1]), ids: header.ids[0], width: WIDTH, titles: [] });
+  }
+
+  // The characters of the test text or of the reader's own as the model knows them.
+  codes(which) {
+    const { arrays } = this.seen[which];
+    const known = arrays[`${which}_known`]?.of(0);
+    return arrays[`${which}_char`].of(0).map((code, at) => (known && !known[at] ? UNKNOWN : code));
   }
 
   // The part of the first run and of the chosen layer.
@@ -122,12 +137,13 @@ export class Language {
     if (!prob) return;
     const ids = header.ids[0];
     const most = prob.shape.at(-1);
-    const at = Math.min(place, arrays[`${which}_char`].of(0).length - 1);
+    const codes = this.codes(which);
+    const at = Math.min(place, codes.length - 1);
     const shares = Array.from(this.ofLayer(prob, prob.shape[1]).subarray(at * most, at * most + ids.length), (value) => value / 255);
     const chosen = this.ofLayer(arrays[`${which}_expert`], prob.shape[1])[at];
     const bars = shares.map((share, expert) => ({ height: share, value: percent(share), solid: expert === chosen, text: `${letter(ids[expert])} ${percent(share)} %` }));
     this.probs.draw(ids, bars, [], true);
-    setText(this.find('pointed'), `Gate probability at “${written(arrays[`${which}_char`].of(0)[at])}”, %`);
+    setText(this.find('pointed'), `Gate probability at “${written(codes[at])}”, %`);
     this.texts.mark(which === 'text' ? at : -1);
     this.own.mark(which === 'own' ? at : -1);
   }

@@ -3,7 +3,8 @@
 import { setText } from './numbers.js';
 import { background, letter } from './palette.js';
 
-const SIGNS = { 10: '⏎', 0xfffd: '□', 32: '\u00a0' };
+export const UNKNOWN = 0xfffd; // stands for every character that the model does not know
+const SIGNS = { 10: '⏎', [UNKNOWN]: '□', 32: '\u00a0' };
 
 export const written = (code) => SIGNS[code] ?? String.fromCodePoint(code);
 
