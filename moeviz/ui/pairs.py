@@ -12,9 +12,10 @@ from moeviz.ui.beside import with_dense
 SLOWER = "It takes turns with the twins, so all train more slowly."
 STORY = """
 **Look:** each patch of the picture and each word goes to one of the same experts. Nothing tells them which is which.
-The entropy losses want each token to be sure of its expert, and pictures and words each to use several: then experts of
-pictures and experts of words part, and both kinds keep some. A picture and its name should point the same way; every
-name in all five languages learns that at once.
+The entropy losses want each token to be sure of its expert, and pictures and words each to use several. After 300 steps
+pictures and words then both have an expert of their own, in three of three seeds; two others serve both, and one or two
+are nearly idle. Without these losses that is luck: in one seed of three, words had none. A picture and its name should
+point the same way; every name in all five languages learns that at once.
 
 **Does it pay?** Of 200 emoji that no run has trained on, the right one is among the nearest five for 7 to 12 % after
 300 steps, over three seeds; by chance for 2.5 %, with the dense network of equal active parameters for 10 %. So the

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -19,6 +21,8 @@ def test_a_word_brings_pictures_and_an_emoji_its_names_while_it_trains(stage: St
         expect(stage.part(f"own-pictures-{run}").locator("li canvas")).to_have_count(5)
         assert stage.part(f"own-words-{run}").locator("b").all_inner_texts() == ["red", "cat"]
         expect(stage.part(f"table-{run}").locator("tbody tr")).to_have_count(4)
+        owners = stage.part(f"owners-{run}").inner_text()
+        assert sorted(re.findall(r"\b[A-D]\b", owners)) == list("ABCD")  # each expert is one thing: own, both's or idle
     buttons.nth(7).click()
     expect(buttons.nth(7)).to_have_attribute("aria-pressed", "true")
     name = buttons.nth(7).get_attribute("aria-label")

@@ -6,7 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from moeviz.figures.palette import HUES
-from tests.browser.driving import Stage
+from tests.browser.driving import Stage, soon
+from tests.browser.test_looks import overflow
 
 pytestmark = pytest.mark.browser
 BANDS = r"""part => [...part.querySelectorAll('.mv-char')].map(cell => {
@@ -42,4 +43,10 @@ def test_text_is_colored_own_text_too_and_the_model_writes_while_it_trains(stage
     stage.part("own").fill("")
     expect(stage.part("own-text").locator(".mv-char")).to_have_count(0)
     expect(stage.part("pointed")).not_to_have_text("Gate probability at “A”, %")
+    stage.page.set_viewport_size({"width": 390, "height": 844})
+    soon(lambda: check_narrow(stage))
     assert not stage.errors
+
+
+def check_narrow(stage: Stage) -> None:
+    assert {name: wide for name, wide in overflow(stage).items() if wide > 0} == {}

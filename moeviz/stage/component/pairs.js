@@ -12,8 +12,7 @@ const SIDE = 16; // pixels of a picture
 const ACROSS = 4; // patches
 const PICTURE = 16; // tokens: then the names', four each
 const WORDS = 4;
-const NOBODY = 0;
-const OWNERS = ['', 'pictures', 'words', 'both'];
+const OWNED = { 'Own experts of pictures': 1, 'Of words': 2, 'Serve both': 3, 'Nearly idle': 0 }; // numbers of owners in a frame
 const TITLES = { metric: 'Found among the nearest five', loss: 'Losses' };
 
 export class Pairs {
@@ -165,8 +164,8 @@ export class Pairs {
     const host = this.find(`table-${run}`);
     if (host.dataset.key !== ids.join()) {
       host.dataset.key = ids.join();
-      host.innerHTML = `<thead><tr><th></th>${parts.map((name) => `<th scope="col">${name}</th>`).join('')}<th scope="col">mostly</th></tr></thead><tbody>${
-        ids.map((id) => `<tr><th scope="row"><i></i>${letter(id)}</th>${'<td></td>'.repeat(parts.length)}<th></th></tr>`).join('')}</tbody>`;
+      host.innerHTML = `<thead><tr><th></th>${parts.map((name) => `<th scope="col">${name}</th>`).join('')}</tr></thead><tbody>${
+        ids.map((id) => `<tr><th scope="row"><i></i>${letter(id)}</th>${'<td></td>'.repeat(parts.length)}</tr>`).join('')}</tbody>`;
       ids.forEach((id, expert) => { host.tBodies[0].rows[expert].querySelector('i').style.background = background(id); });
     }
     ids.forEach((_, expert) => {
@@ -176,10 +175,9 @@ export class Pairs {
         cells[1 + at].style.setProperty('--mv-share', value);
         setText(cells[1 + at], percent(value));
       });
-      setText(cells[1 + parts.length], owners[expert] === NOBODY ? '–' : OWNERS[owners[expert]]);
     });
-    const owned = (whose) => ids.filter((_, expert) => OWNERS[owners[expert]] === whose).map(letter).join(', ') || 'none';
-    setText(this.find(`owners-${run}`), `Own experts of pictures: ${owned('pictures')}. Of words: ${owned('words')}.`);
+    const said = Object.entries(OWNED).map(([whose, owner]) => [whose, ids.filter((_, expert) => owners[expert] === owner).map(letter)]);
+    setText(this.find(`owners-${run}`), said.map(([whose, letters]) => `${whose}: ${letters.join(', ') || 'none'}.`).join(' '));
   }
 
   describe() {
