@@ -172,6 +172,21 @@ def test_retrieval_agrees_with_an_independent_search(small: Training) -> None:
     assert shot.pair_share.sum(1) == pytest.approx(np.ones((2, 6)))
 
 
+def test_a_word_of_ones_own_does_not_queue() -> None:
+    """With a tenth of the seats it has the embedding that it has without a limit."""
+    config = SMALL.with_(router="switch", capacity_factor=0.1)
+    limited, free = Training([config]), Training([config.with_(capacity_factor=None)])
+    x_R1D = free.data.measured_test.x_RTD[:, :1].clone()
+    x_R1D[..., PIXELS:] = torch.tensor(word_numbers("red cat") * 5, dtype=x_R1D.dtype).flatten()
+    word_S = free.model(free.rows_REP, x_R1D, free.routing_knobs_for(1))[0].detach().unflatten(-1, (6, -1))[0, 0, 1]
+    tested = limited.data.measured_test
+    y_RMO, _ = limited.model(limited.rows_REP, tested.x_RTD, limited.routing_knobs_for(tested.count))
+    picture_MS = y_RMO.detach().unflatten(-1, (6, -1))[0, :, 0]
+    cosine_M = torch.nn.functional.cosine_similarity(picture_MS, word_S.unsqueeze(0), dim=-1)
+    shot = limited.snapshot(("found",), None, "red cat")
+    assert shot.found_score[0] == pytest.approx(cosine_M.topk(5).values.numpy(), abs=1e-5)
+
+
 # ---- behavior --------------------------------------------------------------------------------------------------
 
 

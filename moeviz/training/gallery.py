@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,7 +67,8 @@ def drawn(training: Training, given: tuple[float, ...]) -> Arrays:
         return {}
     image_YX = fitted(torch.tensor(given, dtype=torch.float64).unflatten(0, (SIDE, SIDE)))
     x_R1D = patches(centered(image_YX)).to(training.rows_REP).expand(len(training.configs), 1, -1)
-    knobs = replace(training.routing_knobs_for(1), capacity=None)  # by itself it need not queue
+    others_RMD = training.data.measured_test.x_RTD
+    knobs = training.model.alone(training.rows_REP, others_RMD, training.routing_knobs_for(1))  # it need not queue
     y_R1O, routing = training.model(training.rows_REP, x_R1D, knobs)
     return {
         "drawn_pixels": _ink(x_R1D)[:, 0], "drawn_class": floats(y_R1O[:, 0].softmax(-1)),

@@ -52,10 +52,12 @@ def pairs(training: Training, probe: tuple[float, float] | None) -> Arrays:
 
 
 def found(training: Training, given: str) -> Arrays:
-    """The nearest test pictures to a visitor's own word, and who serves its tokens."""
-    x_R1D = training.data.measured_test.x_RTD[:, :1].clone()
+    """The nearest test pictures to a visitor's own word, which need not queue, and who serves its tokens."""
+    others_RMD = training.data.measured_test.x_RTD
+    x_R1D = others_RMD[:, :1].clone()
     x_R1D[..., PIXELS:] = torch.tensor(word_numbers(given)).flatten().repeat(_names()).to(x_R1D)
-    y_R1O, routing = training.model(training.rows_REP, x_R1D, training.routing_knobs_for(1))
+    knobs = training.model.alone(training.rows_REP, others_RMD, training.routing_knobs_for(1))
+    y_R1O, routing = training.model(training.rows_REP, x_R1D, knobs)
     nearest = cosines(y_R1O, answers(training)[0])[:, 1, 0, :, 0].topk(NEAREST)
     first, count = TASK_INFO["pairs"].parts[:2]
     return {
