@@ -130,6 +130,14 @@ PUBLISHED: dict[str, Published] = {
         671, 37, "arXiv 2412.19437",
         "Of the two tables of words a token reads one row of the first, which is counted whole here.",
     ),
+    "gshard_600b": Published(
+        "GShard, 2,048 experts in 36 layers",
+        Shapes(num_experts=2048, width=1024, hidden_width=8192, matrices=2, moe_layers=18, dense_layers=18,
+               dense_width=8192, attention_blocks=54, num_heads=16, num_key_heads=16, vocabulary=96000, tables=1),
+        600, None, "arXiv 2006.16668, table 1 and appendix A.2",
+        "The abstract says “beyond 600 billion”, and the experts alone are 618. Every second layer of encoder and "
+        "decoder has them; 64,000 words come in, 32,000 go out.",
+    ),
     "switch_base_128": Published(
         "Switch-Base, 128 experts",
         Shapes(num_experts=128, top_k=1, width=768, hidden_width=2048, moe_layers=12, dense_layers=12,
