@@ -60,7 +60,7 @@ def gshard(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R"]:
 
 def first_share(routing: Routing) -> Float[Tensor, "*R E"]:
     """Share of tokens whose first choice each expert is."""
-    return (routing.rank_TE == 0).to(routing.probs_TE.dtype).mean(-2)
+    return routing.first_TE.to(routing.probs_TE.dtype).mean(-2)
 
 
 def importance(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R"]:

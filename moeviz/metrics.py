@@ -106,7 +106,7 @@ def logit_size(routing: Routing) -> Float[Tensor, "*R"]:
 
 def first_choice(routing: Routing) -> Int[Tensor, "*R T"]:
     """The expert that each token wants most."""
-    return routing.rank_TE.argmin(-1)
+    return routing.scores_TE.argmax(-1)  # of equal scores the first, as in `rank`
 
 
 def server(routing: Routing) -> Int[Tensor, "*R T"]:
@@ -116,7 +116,7 @@ def server(routing: Routing) -> Int[Tensor, "*R T"]:
 
 def joint_share(routing: Routing, segment_T: Int[Tensor, "*R T"], num_segments: int) -> Float[Tensor, "*R E S"]:
     """Share of tokens for each pair (first-choice expert, true segment); sums to 1."""
-    first_TE = (routing.rank_TE == 0).to(routing.probs_TE.dtype)
+    first_TE = routing.first_TE.to(routing.probs_TE.dtype)
     segment_TS = torch.nn.functional.one_hot(segment_T, num_segments).to(first_TE.dtype)
     return first_TE.mT @ segment_TS / segment_T.shape[-1]
 

@@ -170,6 +170,6 @@ class World:
 
     def frames(self, run: str) -> list[tuple[float, dict]]:
         return [
-            (at, unpack(payload)[0]) for at, message, payload in self.sent if message["op"] == "frame" == message["op"]
+            (at, unpack(payload)[0]) for at, message, payload in self.sent if message["op"] == "frame"
             and message["run"] == run
         ]  # fmt: skip

@@ -51,6 +51,9 @@ def test_ties_go_to_the_lower_expert() -> None:
     # many experts, where an unstable sort would shuffle: 2, 5, 8 … lead, then 1, 4, 7 …, then 0, 3, 6 …
     many = top_k(torch.arange(39.0).remainder(3).expand(20, 39), k=5)
     assert many.rank_TE.tolist() == [[13 * (2 - expert % 3) + expert // 3 for expert in range(39)]] * 20
+    for k, best in ((1, [2]), (5, [2, 5, 8, 11, 14]), (14, [*range(2, 39, 3), 1]), (39, range(39))):
+        chosen_TE = top_k(torch.arange(39.0).remainder(3).expand(20, 39), k=k).chosen_TE
+        assert chosen_TE.tolist() == [[expert in best for expert in range(39)]] * 20, k
 
 
 def test_all_first_choices_queue_before_any_second_choice() -> None:

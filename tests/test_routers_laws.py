@@ -88,10 +88,10 @@ scoring = pytest.mark.parametrize(
 
 
 def tensors(routing: Routing | SoftRouting) -> dict[str, Tensor]:
-    """Every tensor of a routing, the positions too."""
+    """Every tensor of a routing, ranks and positions too."""
     found = {each.name: getattr(routing, each.name) for each in fields(routing)}
     if isinstance(routing, Routing):
-        found["position_TE"] = routing.position_TE
+        found |= {"rank_TE": routing.rank_TE, "position_TE": routing.position_TE}
     return {name: value for name, value in found.items() if value is not None}
 
 

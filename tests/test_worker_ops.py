@@ -107,6 +107,25 @@ def test_of_several_runs_one_that_diverges_is_named_and_the_others_train_on():
     assert "lowered the learning rate to 0.003" in world.of("run", "tell")[-1]["body"]["message"]
 
 
+def test_what_a_frame_shows_the_server_has_been_told_before():
+    world = World()
+    world.open("other", speed="fast")
+    world.open("run", learning_rate=10.0)
+    world.run(1, greedy=True)
+    world.tell(op="recover", run="run", viewer="run")
+    world.run(1, greedy=True)
+    world.tell(op="set", run="run", viewer="run", knobs={"balance_coef": 1.0})  # is answered by a frame at once
+    known = -1
+    shown = []
+    for _, message, payload in world.sent:
+        if message.get("run") == "run" and message["op"] == "status":
+            known = message["revision"]
+        elif message.get("run") == "run" and message["op"] == "frame":
+            shown.append(unpack(payload)[0]["revision"])
+            assert known == shown[-1]
+    assert set(shown) == {0, 1, 2}
+
+
 def test_recover_of_a_healthy_run_is_refused():
     world = World()
     world.open("run")

@@ -206,10 +206,8 @@ class Host:
         self._turns.train()
         self._turns.send_frames()
         for run in list(self._runs.values()):
-            now = self._clock()
-            if run.status_at(now) <= now:
-                self._emit(run.status(now), b"")
-            if self._free_at(run) <= now:
+            self._report(run)
+            if self._free_at(run) <= self._clock():
                 self._free(run)
 
     def wait(self) -> float | None:
@@ -228,7 +226,13 @@ class Host:
         self._tell(run.token, None, {"op": "error", "message": reason})
         return reason
 
+    def _report(self, run: HostedRun) -> None:
+        now = self._clock()
+        if run.status_at(now) <= now:
+            self._emit(run.status(now), b"")
+
     def _emit_frame(self, run: HostedRun, viewer: str, frame: bytes) -> None:
+        self._report(run)  # first: a page that asks about what its visitor sees must not hear of an older state
         self._emit({"op": "frame", "run": run.token, "viewer": viewer}, frame)
 
     def _free_at(self, run: HostedRun) -> float:

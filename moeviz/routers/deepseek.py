@@ -11,7 +11,7 @@ from torch import Tensor
 from moeviz.axes import PerRun, over
 from moeviz.routers.checks import check_k, refuse_capacity
 from moeviz.routers.routing import Routing
-from moeviz.routers.scores import at_least_float32, rank
+from moeviz.routers.scores import at_least_float32, largest
 
 
 def deepseek_v3(
@@ -41,14 +41,13 @@ def deepseek_v3(
     if (num_groups, num_kept_groups) != (1, 1):
         _check_groups(logits_TE.shape[-1], k, num_groups, num_kept_groups)
         biased_TE = biased_TE.where(in_best_groups(biased_TE, num_groups, num_kept_groups), -math.inf)
-    rank_TE = rank(biased_TE)
-    chosen_TE = rank_TE < over(k, 2)
+    chosen_TE = largest(biased_TE, k)
     weights_TE = scores_TE * chosen_TE
     single = over(k, 2) == 1  # s/s would be 1 whatever s is, and the router would learn nothing
     sum_T1 = _not_zero(weights_TE.sum(-1, keepdim=True))
     divisor_T1 = sum_T1.where(~single, 1.0) if isinstance(single, Tensor) else 1.0 if single else sum_T1
     probs_TE = scores_TE / _not_zero(scores_TE.sum(-1, keepdim=True))
-    return Routing(logits_TE, probs_TE, rank_TE, chosen_TE, chosen_TE, route_scale * weights_TE / divisor_T1)
+    return Routing(logits_TE, probs_TE, biased_TE, chosen_TE, chosen_TE, route_scale * weights_TE / divisor_T1)
 
 
 def in_best_groups(biased_TE: Float[Tensor, "*R T E"], num_groups: int, num_kept_groups: int) -> Bool[Tensor, "*R T E"]:
@@ -59,7 +58,7 @@ def in_best_groups(biased_TE: Float[Tensor, "*R T E"], num_groups: int, num_kept
     by_group_TGE = biased_TE.unflatten(-1, (num_groups, -1))
     size = by_group_TGE.shape[-1]
     group_score_TG = by_group_TGE.topk(min(2, size), dim=-1).values.sum(-1)
-    return (rank(group_score_TG) < num_kept_groups).repeat_interleave(size, dim=-1)
+    return largest(group_score_TG, num_kept_groups).repeat_interleave(size, dim=-1)
 
 
 def bias_step(

@@ -35,13 +35,13 @@ def expert_choice(
     probs_TE = softmax(logits_TE)
     if threshold_E is not None:
         taken_TE = probs_TE >= threshold_E.unsqueeze(-2)
-        return Routing(logits_TE, probs_TE, rank(logits_TE), taken_TE, taken_TE, probs_TE * taken_TE)
+        return Routing(logits_TE, probs_TE, logits_TE, taken_TE, taken_TE, probs_TE * taken_TE)
     num_tokens, num_experts = logits_TE.shape[-2:]
     places = -(-num_tokens * k // num_experts) if capacity is None else capacity  # rounded up
     place_TE = rank(probs_TE.mT).mT
     taken_TE = place_TE < over(places, 2)
     position_TE = torch.where(taken_TE, place_TE, -1)
-    return Routing(logits_TE, probs_TE, rank(logits_TE), taken_TE, taken_TE, probs_TE * taken_TE, position_TE)
+    return Routing(logits_TE, probs_TE, logits_TE, taken_TE, taken_TE, probs_TE * taken_TE, position_TE)
 
 
 def last_taken(routing: Routing) -> Float[Tensor, "*R E"]:

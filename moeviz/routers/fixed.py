@@ -43,9 +43,10 @@ def hash(
     expert_T1 = table_V[token_T % len(table_V)].unsqueeze(-1)
     rank_TE = (torch.arange(num_experts, device=logits_TE.device) - expert_T1) % num_experts
     rank_TE = rank_TE.expand(logits_TE.shape)
+    scores_TE = -rank_TE.to(logits_TE.dtype)
     chosen_TE = rank_TE < over(k, 2)
     weights_TE = chosen_TE.to(logits_TE.dtype) / over(k, 2)
-    return Routing(logits_TE, weights_TE, rank_TE, chosen_TE, chosen_TE, weights_TE)
+    return Routing(logits_TE, weights_TE, scores_TE, chosen_TE, chosen_TE, weights_TE)
 
 
 @cache

@@ -9,7 +9,7 @@ from torch import Tensor
 from moeviz.axes import PerRun, over
 from moeviz.routers.checks import check_k, refuse_capacity
 from moeviz.routers.routing import Routing, with_seats
-from moeviz.routers.scores import at_least_float32, rank, softmax
+from moeviz.routers.scores import at_least_float32, largest, softmax
 
 
 def top_k(
@@ -33,14 +33,13 @@ def top_k(
     check_k(k, logits_TE.shape[-1])
     logits_TE = at_least_float32(logits_TE)
     probs_TE = softmax(logits_TE)
-    rank_TE = rank(logits_TE)
-    chosen_TE = rank_TE < over(k, 2)
+    chosen_TE = largest(logits_TE, k)
     renormalize = k > 1 if renormalize is None else renormalize
     if isinstance(renormalize, Tensor):
         weights_TE = torch.where(over(renormalize, 2), softmax(logits_TE, chosen_TE), probs_TE * chosen_TE)
     else:
         weights_TE = softmax(logits_TE, chosen_TE) if renormalize else probs_TE * chosen_TE
-    routing = Routing(logits_TE, probs_TE, rank_TE, chosen_TE, chosen_TE, weights_TE)
+    routing = Routing(logits_TE, probs_TE, logits_TE, chosen_TE, chosen_TE, weights_TE)
     if capacity is None and not batch_prioritized:
         return routing
     return with_seats(routing, k=k, capacity=capacity, batch_prioritized=batch_prioritized)
@@ -73,10 +72,9 @@ def noisy_top_k(
     else:
         noise_std_TE = at_least_float32(noise_std_TE).expand_as(logits_TE)
         noisy_TE = logits_TE + at_least_float32(noise_TE) * noise_std_TE
-    rank_TE = rank(noisy_TE)
-    chosen_TE = rank_TE < over(k, 2)
+    chosen_TE = largest(noisy_TE, k)
     return Routing(
-        logits_TE, softmax(logits_TE), rank_TE, chosen_TE, chosen_TE, softmax(noisy_TE, chosen_TE),
+        logits_TE, softmax(logits_TE), noisy_TE, chosen_TE, chosen_TE, softmax(noisy_TE, chosen_TE),
         noisy_logits_TE=None if noise_TE is None else noisy_TE, noise_std_TE=noise_std_TE,
     )  # fmt: skip
 
@@ -93,6 +91,5 @@ def mixtral(logits_TE: Float[Tensor, "*R T E"], *, k: PerRun, capacity: PerRun |
     refuse_capacity("mixtral", capacity)
     check_k(k, logits_TE.shape[-1])
     logits_TE = at_least_float32(logits_TE)
-    rank_TE = rank(logits_TE)
-    chosen_TE = rank_TE < over(k, 2)
-    return Routing(logits_TE, softmax(logits_TE), rank_TE, chosen_TE, chosen_TE, softmax(logits_TE, chosen_TE))
+    chosen_TE = largest(logits_TE, k)
+    return Routing(logits_TE, softmax(logits_TE), logits_TE, chosen_TE, chosen_TE, softmax(logits_TE, chosen_TE))

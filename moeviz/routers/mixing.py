@@ -11,7 +11,7 @@ from torch import Tensor
 from moeviz.axes import PerRun
 from moeviz.routers.checks import refuse_capacity
 from moeviz.routers.routing import Routing
-from moeviz.routers.scores import at_least_float32, rank, softmax
+from moeviz.routers.scores import at_least_float32, softmax
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class SoftRouting:
         """
         all_TE = torch.ones_like(self.combine_TS, dtype=torch.bool)
         combine_TE = self.combine_TS
-        return Routing(self.logits_TS, combine_TE, rank(combine_TE), all_TE, all_TE, combine_TE, slots_ED=slots_ED)
+        return Routing(self.logits_TS, combine_TE, combine_TE, all_TE, all_TE, combine_TE, slots_ED=slots_ED)
 
 
 def soft(logits_TS: Float[Tensor, "*R T S"], *, k: PerRun | None = None, capacity: PerRun | None = None) -> SoftRouting:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from moeviz.axes import PerRun, over
+from moeviz.routers.scores import largest, rank
 from moeviz.routers.seats import queue
 
 
@@ -21,15 +22,25 @@ class Routing:
 
     logits_TE: Float[Tensor, "*R T E"]
     probs_TE: Float[Tensor, "*R T E"]  # gate probabilities: each row sums to 1; a softmax unless the router says else
-    rank_TE: Int[Tensor, "*R T E"]  # 0 = the token's first choice
+    scores_TE: Float[Tensor, "*R T E"]  # what each token ranks the experts by: the larger, the better
     chosen_TE: Bool[Tensor, "*R T E"]  # wanted, before any drop: rank < k, or what the experts took
     kept_TE: Bool[Tensor, "*R T E"]  # chosen and inside the expert's capacity
     gates_TE: Float[Tensor, "*R T E"]  # the weights that multiply the experts' outputs; 0 where not kept
     queue_TE: Int[Tensor, "*R T E"] | None = None  # the queue, if the router had to form one
-    noisy_logits_TE: Float[Tensor, "*R T E"] | None = None  # what was ranked, where noise was added to the logits
+    noisy_logits_TE: Float[Tensor, "*R T E"] | None = None  # the scores, where noise was added to the logits
     noise_std_TE: Float[Tensor, "*R T E"] | None = None  # the size of that noise
     full_gates_TE: Float[Tensor, "*R T E"] | None = None  # the weights before drops, where something can be dropped
     slots_ED: Float[Tensor, "*R E D"] | None = None  # what each expert computes instead of tokens (Soft MoE)
+
+    @cached_property
+    def rank_TE(self) -> Int[Tensor, "*R T E"]:
+        """0 = the token's first choice. Worked out when asked for, since sorting takes longer than choosing."""
+        return rank(self.scores_TE)
+
+    @property
+    def first_TE(self) -> Bool[Tensor, "*R T E"]:
+        """Whether an expert is the token's first choice: rank = 0."""
+        return largest(self.scores_TE, 1)
 
     @cached_property
     def position_TE(self) -> Int[Tensor, "*R T E"]:
@@ -48,16 +59,19 @@ class Routing:
     @staticmethod
     def joined(parts: Sequence[Routing]) -> Routing:
         """Several layers' decisions, one after the other along the token axis; all have the same tables."""
-        tables = {name: [vars(part)[name] for part in parts] for name in vars(parts[0]) if name.endswith("_TE")}
-        tables.pop("position_TE", None)  # worked out again when asked for
-        joined: dict[str, Any] = {name: torch.cat(each, dim=-2) for name, each in tables.items() if each[0] is not None}
+        joined: dict[str, Any] = {
+            name: torch.cat([getattr(part, name) for part in parts], dim=-2) for name in parts[0].tables()
+        }
         return replace(parts[0], **joined)
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Routing:
         """The same decisions with every table `…TE` cut, or put together, alike."""
-        tables = {name: value for name, value in vars(self).items() if name.endswith("_TE") and value is not None}
-        tables.pop("position_TE", None)  # worked out again when asked for
-        return replace(self, **{name: change(value) for name, value in tables.items()})
+        return replace(self, **{name: change(table) for name, table in self.tables().items()})
+
+    def tables(self) -> dict[str, Tensor]:
+        """All tables `…TE` that it holds, by name; what is worked out when asked for is not among them."""
+        held = {each.name: getattr(self, each.name) for each in fields(self) if each.name.endswith("_TE")}
+        return {name: table for name, table in held.items() if table is not None}
 
 
 def with_seats(

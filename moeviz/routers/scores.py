@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from moeviz.axes import PerRun, over
+
 NEVER = -1e9  # a router logit whose softmax is exactly 0
+FEW = 4  # from so many experts for each choice it is faster not to sort
 
 
 def at_least_float32(scores_TE: Float[Tensor, "*R T E"]) -> Float[Tensor, "*R T E"]:
@@ -30,3 +35,19 @@ def rank(scores_TE: Float[Tensor, "*R T E"]) -> Int[Tensor, "*R T E"]:
     order_TE = scores_TE.detach().argsort(dim=-1, descending=True, stable=True)
     ranks_TE = torch.arange(order_TE.shape[-1], device=order_TE.device).expand_as(order_TE)
     return torch.empty_like(order_TE).scatter_(-1, order_TE, ranks_TE)
+
+
+def largest(scores_TE: Float[Tensor, "*R T E"], k: PerRun) -> Bool[Tensor, "*R T E"]:
+    """Whether an expert has one of its token's k largest scores: rank < k.
+
+    Taking the largest k times is faster than sorting when k is small.
+    """
+    if isinstance(k, Tensor) or FEW * k > scores_TE.shape[-1]:
+        return rank(scores_TE) < over(k, 2)
+    left_TE = scores_TE.detach().clone()
+    chosen_TE = torch.zeros_like(left_TE, dtype=torch.bool)
+    for _ in range(int(k)):
+        best_T1 = left_TE.argmax(-1, keepdim=True)  # of equal scores the first
+        chosen_TE.scatter_(-1, best_T1, True)
+        left_TE.scatter_(-1, best_T1, -math.inf)
+    return chosen_TE

@@ -62,7 +62,7 @@ def gshard(
     routing = top_k(logits_TE, k=2, renormalize=True)
     joins_TE = routing.chosen_TE
     if second_policy == "random" and uniform_T is not None:
-        sent_TE = joins_TE & ((routing.rank_TE == 0) | (uniform_T.unsqueeze(-1) < 2 * routing.gates_TE))
+        sent_TE = joins_TE & (routing.first_TE | (uniform_T.unsqueeze(-1) < 2 * routing.gates_TE))
         full_TE, joins_TE = routing.gates_TE, joins_TE if count_skipped else sent_TE
         routing = replace(routing, kept_TE=sent_TE, gates_TE=full_TE * sent_TE, full_gates_TE=full_TE)
     if capacity is None and not batch_prioritized and not count_skipped:

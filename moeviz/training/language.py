@@ -79,7 +79,7 @@ def repeats(layered: Routing, x_RMW: Float[Tensor, "R M W"]) -> Float[Tensor, "R
     """How often two neighbors in a window have the same first choice, and how often two by chance would: Σ load²."""
     first_RLMW = metrics.first_choice(layered).unflatten(-1, x_RMW.shape[1:])
     same_RL = (first_RLMW[..., 1:] == first_RLMW[..., :-1]).to(x_RMW.dtype).mean((-1, -2))
-    load_RLE = (layered.rank_TE == 0).to(x_RMW.dtype).mean(-2)
+    load_RLE = layered.first_TE.to(x_RMW.dtype).mean(-2)
     return torch.stack([same_RL, load_RLE.square().sum(-1)], dim=-1)
 
 
