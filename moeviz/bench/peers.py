@@ -11,7 +11,6 @@ import torch
 from moeviz.bench.layers import HIDDEN, SIZES, TOKENS, WIDTH, Call, K, compare, ours, random
 from moeviz.bench.measuring import Result
 
-ROUNDS = 3
 REMEDY = "install them with: python -m pip install -r requirements-bench.txt"
 
 
@@ -71,7 +70,7 @@ def called(layer: torch.nn.Module) -> Call:
 def against(peer: str, num_experts: int) -> Result:
     """Our layer against a peer's of the same size, the peer's time divided by its share of FLOPs."""
     _, make, flops = PEERS[peer]
-    return compare(f"layer_{peer}_{num_experts}", ours(num_experts), called(make(num_experts)), ROUNDS, flops)
+    return compare(f"layer_{peer}_{num_experts}", ours(num_experts), called(make(num_experts)), per=flops)
 
 
 BENCHMARKS: dict[str, Callable[[], Result]] = {
