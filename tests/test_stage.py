@@ -1,12 +1,12 @@
 """The stage's routes, with a pretended engine: who may connect, what is forwarded, and what is refused."""
 
 import contextlib
+import importlib.util
 import json
 import shutil
 import subprocess
 import threading
 import warnings
-from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -17,7 +17,7 @@ from starlette.websockets import WebSocketDisconnect
 from moeviz.config import RunConfig
 from moeviz.engine import Engine, live
 from moeviz.engine.live import MAX_RATE, Viewer
-from moeviz.stage import LOADER_HTML, LOADER_JS
+from moeviz.stage import COMPONENT_DIR, LOADER_HTML, LOADER_JS, VERSION
 from moeviz.stage import routes as stage_routes
 from moeviz.stage.routes import (
     MAX_ERRORS,
@@ -32,8 +32,6 @@ from tests.watching import missing_device, wait_until
 with warnings.catch_warnings():  # starlette's test client prefers a successor of httpx that this project does not need
     warnings.simplefilter("ignore")
     from starlette.testclient import TestClient
-
-COMPONENT = Path(stage_routes.__file__).parent / "component"
 
 
 class FakeViewer:
@@ -300,16 +298,34 @@ def test_any_text_is_read_or_refused_with_a_short_rule(text):
         json.dumps({"message": str(refused)}).encode()
 
 
-def test_scripts_are_modules_that_are_asked_about_again():
+def test_scripts_are_modules_that_are_kept_at_an_address_of_this_version():
     with client(FakeEngine()) as browser:
-        for path in COMPONENT.glob("*.js"):
-            answer = browser.get(f"/stage/{path.name}")
+        for path in COMPONENT_DIR.glob("*.js"):
+            answer = browser.get(f"/stage/{VERSION}/{path.name}")
             assert answer.headers["content-type"].startswith(("text/javascript", "application/javascript"))
-            assert answer.headers["cache-control"] == "no-cache"
-            again = browser.get(f"/stage/{path.name}", headers={"if-none-match": answer.headers["etag"]})
-            assert (again.status_code, again.headers["cache-control"]) == (304, "no-cache")
-        assert browser.get("/stage/stage.css").headers["content-type"].startswith("text/css")
-        assert browser.get("/stage/../routes.py").status_code == 404
+            assert "immutable" in answer.headers["cache-control"]
+            assert browser.get(f"/stage/{path.name}").status_code == 404
+        assert browser.get(f"/stage/{VERSION}/stage.css").headers["content-type"].startswith("text/css")
+        assert browser.get(f"/stage/{VERSION}/../../routes.py").status_code == 404
+
+
+def test_any_changed_file_gives_every_file_another_address(tmp_path):
+    package = tmp_path / "stage"
+    shutil.copytree(COMPONENT_DIR.parent, package)
+
+    def version() -> str:
+        spec = importlib.util.spec_from_file_location("copied_stage", package / "__init__.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        assert all(f"./stage/{module.VERSION}/{name}" in module.LOADER_HTML for name in ("stage.js", "lab.css"))
+        return module.VERSION
+
+    assert version() == VERSION
+    for name in ("bars.js", "lab.css"):
+        before = version()
+        with (package / "component" / name).open("a") as file:
+            file.write(" ")
+        assert version() != before
 
 
 def test_plotly_comes_from_the_installed_package_packed_and_cached():
@@ -326,8 +342,8 @@ def test_plotly_comes_from_the_installed_package_packed_and_cached():
 def test_a_base_path_goes_before_every_route():
     engine = FakeEngine("ok")
     browser = client(engine, base_path="/class/room/")
-    assert browser.get("/class/room/stage/stage.js").status_code == 200
-    assert browser.get("/stage/stage.js").status_code == 404
+    assert browser.get(f"/class/room/stage/{VERSION}/stage.js").status_code == 200
+    assert browser.get(f"/stage/{VERSION}/stage.js").status_code == 404
     with browser.websocket_connect("/class/room/live/known") as socket:
         socket.send_text('{"op":"play"}')
         assert socket.receive_text() == "ok"
@@ -335,17 +351,17 @@ def test_a_base_path_goes_before_every_route():
 
 def test_the_loader_is_inline_and_relative_to_the_page():
     assert "\n" in LOADER_JS.strip() and "\n" in LOADER_HTML.strip()  # or Streamlit takes them for file names
-    assert "new URL('./stage/stage.js', document.baseURI)" in LOADER_JS
+    assert f"new URL('./stage/{VERSION}/stage.js', document.baseURI)" in LOADER_JS
     assert 'class="mv-stage"' in LOADER_HTML
 
 
 def test_every_module_says_its_purpose_and_imports_only_what_is_there():
-    for path in COMPONENT.glob("*.js"):
+    for path in COMPONENT_DIR.glob("*.js"):
         lines = path.read_text(encoding="utf-8").splitlines()
         assert lines[0].startswith("// "), f"{path.name} must begin with its purpose"
         for line in lines:
             if line.startswith("import "):
-                assert (COMPONENT / line.rsplit("'", 2)[1]).resolve().is_file(), f"{path.name}: {line}"
+                assert (COMPONENT_DIR / line.rsplit("'", 2)[1]).resolve().is_file(), f"{path.name}: {line}"
 
 
 def javascript(script):
@@ -356,7 +372,7 @@ def javascript(script):
     pen = (
         "{ getContext() { return { measureText: (text) => ({ width: 8 * text.length }) }; } }"  # as a browser's canvas
     )
-    text = f"globalThis.OffscreenCanvas = class {pen};" + script.replace("$", COMPONENT.as_uri())
+    text = f"globalThis.OffscreenCanvas = class {pen};" + script.replace("$", COMPONENT_DIR.as_uri())
     ran = subprocess.run([node, "--input-type=module", "-e", text], capture_output=True, text=True, timeout=30)
     assert ran.returncode == 0, ran.stderr
     return json.loads(ran.stdout)

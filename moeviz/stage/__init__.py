@@ -4,27 +4,34 @@
 would break plotly's hover. The loader is all that Streamlit carries: it sends a component's source with every rerun.
 """
 
+import hashlib
 from pathlib import Path
 
-# Addresses are relative to the page's base, so that they hold under server.baseUrlPath too.
-LOADER_JS = """\
-export default function (component) {
-  const stage = import(new URL('./stage/stage.js', document.baseURI).href)
+COMPONENT_DIR = Path(__file__).parent / "component"
+_FILES = [  # rules for all pages before those of one
+    COMPONENT_DIR / "stage.css",
+    *sorted(path for path in COMPONENT_DIR.glob("*.css") if path.name != "stage.css"),
+    *sorted(COMPONENT_DIR.glob("*.js")),
+]
+# Part of every address: browsers keep the files for good, and see an update as soon as the server has started anew.
+VERSION = hashlib.sha256(b"".join(path.read_bytes() for path in _FILES)).hexdigest()[:16]
+_FOLDER = f"./stage/{VERSION}"  # relative to the page's base, so that it holds under server.baseUrlPath too
+
+LOADER_JS = f"""\
+export default function (component) {{
+  const stage = import(new URL('{_FOLDER}/stage.js', document.baseURI).href)
   stage.then((module) => module.default(component))
   return () => stage.then((module) => module.unmount(component.parentElement))
-}
+}}
 """
 
-# All modules are named here, so that the browser fetches them at once instead of one import after the other.
-_MODULES = sorted(path.name for path in (Path(__file__).parent / "component").glob("*.js"))
-_PRELOADS = "\n".join(f'<link rel="modulepreload" href="./stage/{name}">' for name in _MODULES)
+# All files are named here, so that the browser fetches them at once instead of one import after the other.
+_LINKS = "\n".join(
+    f'<link rel="{"modulepreload" if path.suffix == ".js" else "stylesheet"}" href="{_FOLDER}/{path.name}">'
+    for path in _FILES
+)
 LOADER_HTML = f"""\
-<link rel="stylesheet" href="./stage/stage.css">
-<link rel="stylesheet" href="./stage/lab.css">
-<link rel="stylesheet" href="./stage/language.css">
-<link rel="stylesheet" href="./stage/pairs.css">
-<link rel="stylesheet" href="./stage/vision.css">
-{_PRELOADS}
+{_LINKS}
 <div class="mv-stage" data-state="connecting" style="min-height: 22rem">
   <p style="font-size: 1.125rem">Loading the live picture…</p>
 </div>

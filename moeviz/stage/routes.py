@@ -28,7 +28,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-COMPONENT_DIR = Path(__file__).parent / "component"
+from moeviz.stage import COMPONENT_DIR, VERSION
+
 MAX_MESSAGE = 4096  # characters; the longest honest message is a tenth of it
 MAX_ERRORS = 50  # a client that keeps sending what it is told not to is sent away
 OUTBOX_SIZE = 16  # messages; frames are asked for two at a time, so only a broken client ever fills it
@@ -77,7 +78,7 @@ def routes(engine: Engine, allowed_origins: Sequence[str] = (), base_path: str =
     return [
         WebSocketRoute(f"{base}/live/{{token}}", live),
         Route(f"{base}/stage/plotly.min.js", plotly_script),
-        Mount(f"{base}/stage", FreshFiles(directory=COMPONENT_DIR)),
+        Mount(f"{base}/stage/{VERSION}", KeptFiles(directory=COMPONENT_DIR)),
     ]
 
 
@@ -118,12 +119,12 @@ class Door:
         return True
 
 
-class FreshFiles(StaticFiles):
-    """Static files that browsers ask about each time (304 when unchanged), so that an update is seen at once."""
+class KeptFiles(StaticFiles):
+    """Static files that browsers keep and never ask about again: what changes gets another address."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = "no-cache"
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return response
 
 

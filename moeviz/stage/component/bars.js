@@ -3,15 +3,15 @@
 import { background, hue, letter } from './palette.js';
 import { setText } from './numbers.js';
 
-const PER_ROW = 16; // more experts take a second row, so that every bar stays wide enough
+const PER_ROW = 16; // more experts take another row, so that every bar stays wide enough
 const ROOMY = 8; // up to so many experts, numbers are written in full,
 const CROWDED = 12; // and beyond so many in a row, only those of the chosen and of the one pointed at
 
 export const roomy = (count) => count <= ROOMY;
 
 export class Bars {
-  constructor(host, label) {
-    this.host = host;
+  constructor(host, label, perRow = PER_ROW) {
+    Object.assign(this, { host, perRow });
     host.setAttribute('role', 'list');
     host.setAttribute('aria-label', label);
     this.key = '';
@@ -49,7 +49,7 @@ export class Bars {
     this.parts = ids.map((id) => this.known.get(id) ?? this.buildBar(id));
     this.known = new Map(this.parts.map((part) => [part.id, part]));
     this.rows = [];
-    const rowCount = Math.ceil(ids.length / PER_ROW);
+    const rowCount = Math.ceil(ids.length / this.perRow);
     const perRow = Math.ceil(ids.length / rowCount);
     this.host.replaceChildren();
     for (let start = 0; start < ids.length; start += perRow) {

@@ -19,7 +19,7 @@ function loadPlotly() {
   if (window.Plotly) return Promise.resolve(window.Plotly); // a saved page brings it
   loading ??= new Promise((resolve, reject) => {
     const script = document.createElement('script');
-    script.src = new URL('./plotly.min.js', import.meta.url).href;
+    script.src = new URL('../plotly.min.js', import.meta.url).href;
     script.onload = () => resolve(window.Plotly);
     script.onerror = () => {
       loading = null;

@@ -1,14 +1,16 @@
 // The page Language: test text and the reader's own in the colors of their experts, what the model writes, and tables of who takes what.
 
 import { Bars } from './bars.js';
+import { expertRows, fillShares } from './expertrows.js';
 import { placeAll } from './layout.js';
 import { outdated, percent, setText, Throttle } from './numbers.js';
-import { background, letter } from './palette.js';
+import { letter } from './palette.js';
 import { TextView, UNKNOWN, written } from './textview.js';
 
 const PAUSES = { text: 100, text_tables: 500, samples: 4000 }; // ms between updates while training runs
 const TYPING = 150; // ms after which a text is sent
 const AGAIN = 1500; // ms until a text that got lost is sent again
+const PER_ROW = 11; // bars in the narrow column beside the text: so many have room for letters like AF
 const WIDTH = 64; // characters that the model reads at a time
 const BITS = Math.LN2; // nats per bit
 
@@ -21,8 +23,8 @@ export class Language {
     this.sending = new Throttle(AGAIN);
     this.texts = new TextView(find('texts'), (place) => this.point('text', place));
     this.own = new TextView(find('own-text'), (place) => this.point('own', place));
-    this.probs = new Bars(find('prob-bars'), 'Gate probability of each expert for the character pointed at');
-    this.loads = new Bars(find('load-bars'), 'Load of each expert in this layer');
+    this.probs = new Bars(find('prob-bars'), 'Gate probability of each expert for the character pointed at', PER_ROW);
+    this.loads = new Bars(find('load-bars'), 'Load of each expert in this layer', PER_ROW);
     this.pointed = ['text', 0];
     find('layers').onclick = ({ target }) => target.dataset.layer && this.choose(Number(target.dataset.layer));
     find('own').oninput = () => {
@@ -153,8 +155,8 @@ export class Language {
     const ids = header.ids[0];
     const layers = arrays.text_match.shape[1];
     const loads = this.ofLayer(arrays.text_load, layers);
-    shareTable(this.find('kinds'), ids, kinds, this.ofLayer(arrays.text_kind_share, layers));
-    shareTable(this.find('classes'), ids, classes, this.ofLayer(arrays.text_class_share, layers));
+    fillShares(expertRows(this.find('kinds'), ids, kinds), this.ofLayer(arrays.text_kind_share, layers));
+    fillShares(expertRows(this.find('classes'), ids, classes), this.ofLayer(arrays.text_class_share, layers));
     const top = Math.max(...loads, 1 / ids.length);
     const bars = ids.map((id, expert) => ({ height: loads[expert] / top, value: percent(loads[expert]), solid: true, text: `${letter(id)} ${percent(loads[expert])} %` }));
     this.loads.draw(ids, bars, [{ height: 1 / ids.length / top, label: '', kind: 'fair' }], true);
@@ -218,23 +220,4 @@ export class Language {
 function difference(experts, dense) {
   const by = (dense - experts) / BITS;
   return `experts ${Math.abs(by).toFixed(2)} ${by >= 0 ? 'better' : 'worse'}`;
-}
-
-// Which share of each column has which expert.
-function shareTable(host, ids, columns, shares) {
-  const key = [ids, columns].join('|');
-  if (host.dataset.key !== key) {
-    host.dataset.key = key;
-    const head = columns.map((column) => `<th scope="col">${column}</th>`).join('');
-    const cells = '<td></td>'.repeat(columns.length);
-    host.innerHTML = `<thead><tr><td></td>${head}</tr></thead><tbody>${ids.map((id) => `<tr><th scope="row"><i style="background:${background(id)}"></i>${letter(id)}</th>${cells}</tr>`).join('')}</tbody>`;
-  }
-  const rows = host.querySelectorAll('tbody tr');
-  rows.forEach((row, expert) => columns.forEach((_, column) => {
-    const value = shares[expert * columns.length + column];
-    const cell = row.children[1 + column];
-    setText(cell, percent(value));
-    cell.style.setProperty('--mv-share', value.toFixed(3));
-    cell.classList.toggle('mv-most', value > 0.5);
-  }));
 }

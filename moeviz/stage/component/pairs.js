@@ -1,5 +1,6 @@
 // Pictures and words through one mixture of experts: who serves whose tokens, and what is found for the chosen item, in each twin.
 
+import { expertRows, fillShares } from './expertrows.js';
 import { placeAll } from './layout.js';
 import { outdated, percent, setText, Throttle } from './numbers.js';
 import { LANGUAGES } from './pairsparts.js';
@@ -13,6 +14,7 @@ const ACROSS = 4; // patches
 const PICTURE = 16; // tokens: then the names', four each
 const WORDS = 4;
 const OWNED = { 'Own experts of pictures': 1, 'Of words': 2, 'Serve both': 3, 'Nearly idle': 0 }; // numbers of owners in a frame
+const PARTS = ['pictures', ...LANGUAGES];
 const TITLES = { metric: 'Found among the nearest five', loss: 'Losses' };
 
 export class Pairs {
@@ -160,22 +162,7 @@ export class Pairs {
   }
 
   drawShares(run, ids, shares, owners) {
-    const parts = ['pictures', ...LANGUAGES];
-    const host = this.find(`table-${run}`);
-    if (host.dataset.key !== ids.join()) {
-      host.dataset.key = ids.join();
-      host.innerHTML = `<thead><tr><th></th>${parts.map((name) => `<th scope="col">${name}</th>`).join('')}</tr></thead><tbody>${
-        ids.map((id) => `<tr><th scope="row"><i></i>${letter(id)}</th>${'<td></td>'.repeat(parts.length)}</tr>`).join('')}</tbody>`;
-      ids.forEach((id, expert) => { host.tBodies[0].rows[expert].querySelector('i').style.background = background(id); });
-    }
-    ids.forEach((_, expert) => {
-      const { cells } = host.tBodies[0].rows[expert];
-      parts.forEach((__, at) => {
-        const value = shares[expert * parts.length + at];
-        cells[1 + at].style.setProperty('--mv-share', value);
-        setText(cells[1 + at], percent(value));
-      });
-    });
+    fillShares(expertRows(this.find(`table-${run}`), ids, PARTS), shares.subarray(0, ids.length * PARTS.length));
     const said = Object.entries(OWNED).map(([whose, owner]) => [whose, ids.filter((_, expert) => owners[expert] === owner).map(letter)]);
     setText(this.find(`owners-${run}`), said.map(([whose, letters]) => `${whose}: ${letters.join(', ') || 'none'}.`).join(' '));
   }

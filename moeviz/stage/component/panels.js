@@ -1,5 +1,6 @@
 // Below the map: the squared balance loss as squares, experts against true groups, all numbers as a table, and the log of changes.
 
+import { expertRows, fillShares } from './expertrows.js';
 import { dragged } from './marks.js';
 import { background, letter } from './palette.js';
 import { percent, setText, Throttle } from './numbers.js';
@@ -106,50 +107,33 @@ function groups(host, header, arrays) {
 // The same of any run, for any page; returns how well experts and groups match.
 export function groupTable(host, header, arrays, run) {
   const ids = header.ids[run];
-  const [, most, count] = arrays.group_share.shape;
-  const share = arrays.group_share.of(run).subarray(0, ids.length * count);
-  const key = [ids, most, count].join('|');
-  if (host.dataset.key !== key) {
-    host.dataset.key = key;
-    host.innerHTML = `<p></p>${expertTable('Experts and true groups', ids, [...Array.from({ length: count }, (_, group) => group + 1), 'load, %'])}`;
-  }
-  const [said, table] = host.children;
-  const rows = table.querySelectorAll('tbody tr');
-  share.forEach((value, at) => {
-    const cell = rows[Math.floor(at / count)].children[1 + (at % count)];
-    setText(cell, percent(value));
-    cell.style.setProperty('--mv-share', value.toFixed(3));
-    cell.classList.toggle('mv-most', value > 0.5);
-  });
+  const count = arrays.group_share.shape.at(-1);
+  const [said, table] = saidAndTable(host, 'Experts and true groups');
+  const rows = expertRows(table, ids, [...Array.from({ length: count }, (_, group) => group + 1), 'load, %']);
+  fillShares(rows.map((cells) => cells.slice(0, count)), arrays.group_share.of(run).subarray(0, ids.length * count));
   const load = arrays.load.of(run);
-  rows.forEach((row, expert) => setText(row.lastElementChild, percent(load[expert])));
+  rows.forEach((cells, expert) => setText(cells.at(-1), percent(load[expert])));
   const match = header.specialization[run];
   const text = `Match with true groups (0-1): ${match === null ? '–' : match.toFixed(2)} · with shuffled groups: ${arrays.group_baseline.data[run].toFixed(2)}.`;
   setText(said, text);
   return text;
 }
 
-// An empty table with a row for each expert.
-function expertTable(name, ids, columns) {
-  const head = columns.map((column) => `<th scope="col">${column}</th>`).join('');
-  const cells = '<td></td>'.repeat(columns.length);
-  const rows = ids.map((id) => `<tr><th scope="row"><i style="background:${background(id)}"></i>${letter(id)}</th>${cells}</tr>`).join('');
-  return `<div class="mv-scroll" tabindex="0" role="region" aria-label="${name}"><table class="mv-groups">
-    <thead><tr><td></td>${head}</tr></thead><tbody>${rows}</tbody></table></div>`;
+// A line of words above a table.
+function saidAndTable(host, name) {
+  if (!host.firstChild) {
+    host.innerHTML = `<p></p><div class="mv-scroll" tabindex="0" role="region" aria-label="${name}"><table class="mv-groups"></table></div>`;
+  }
+  return [host.firstElementChild, host.querySelector('table')];
 }
 
 // What bars and curves show, to be read off.
 function numbers(host, header, arrays) {
   const ids = header.ids[0];
-  const key = [ids, header.metric_name].join('|');
-  if (host.dataset.key !== key) {
-    host.dataset.key = key;
-    host.innerHTML = `<p></p>${expertTable('Exact numbers of each expert', ids, Object.keys(OF_EXPERT))}`;
-  }
-  const [said, table] = host.children;
-  const rows = table.querySelectorAll('tbody tr');
+  const [said, table] = saidAndTable(host, 'Exact numbers of each expert');
+  const rows = expertRows(table, ids, Object.keys(OF_EXPERT));
   Object.values(OF_EXPERT).forEach(([name, digits], column) => {
-    arrays[name].of(0).forEach((value, expert) => setText(rows[expert].children[1 + column], value.toFixed(digits)));
+    arrays[name].of(0).forEach((value, expert) => setText(rows[expert][column], value.toFixed(digits)));
   });
   const written = Object.entries(OF_RUN).map(([label, name]) => `${label} ${fixed(header[name][0])}`);
   const { metric_name: metric } = header;

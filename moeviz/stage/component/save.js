@@ -48,7 +48,7 @@ async function pageOf(root, data, buffer, title) {
 <style>:root { ${theme} } body { margin: 1rem auto; max-width: 72rem; padding: 0 1rem; background: var(--st-background-color); }
 ${await read('stage.css')}</style>
 <script type="importmap">${JSON.stringify({ imports })}</script>
-<script>${(await read('plotly.min.js')).replaceAll('</script', '<\\/script')}</script></head>
+<script>${(await read('../plotly.min.js')).replaceAll('</script', '<\\/script')}</script></head>
 <body><div><div class="mv-stage mv-saved"></div></div>
 <script type="module">
   import mount from 'moeviz/stage.js';

@@ -1,0 +1,28 @@
+// Tables with a row for each expert: what stands in them, and how dark a cell is that holds a share.
+
+import { percent, setText } from './numbers.js';
+import { background, letter } from './palette.js';
+
+// Gives a table a row for each expert and these columns, unless it has them; returns the rows, each with its cells behind its name.
+export function expertRows(table, ids, columns, corner = '') {
+  const key = [ids, columns, corner].join('|');
+  if (table.dataset.key !== key) {
+    table.dataset.key = key;
+    const head = [corner, ...columns].map((name) => (name ? `<th scope="col">${name}</th>` : '<td></td>')).join('');
+    const cells = '<td></td>'.repeat(columns.length);
+    const rows = ids.map((id) => `<tr><th scope="row"><i style="background:${background(id)}"></i>${letter(id)}</th>${cells}</tr>`).join('');
+    table.innerHTML = `<thead><tr>${head}</tr></thead><tbody>${rows}</tbody>`;
+  }
+  return [...table.tBodies[0].rows].map((row) => [...row.cells].slice(1));
+}
+
+// Writes shares, which stand row by row, into the first cells of each row.
+export function fillShares(rows, shares) {
+  const count = shares.length / rows.length;
+  shares.forEach((value, at) => {
+    const cell = rows[Math.floor(at / count)][at % count];
+    setText(cell, percent(value));
+    cell.style.setProperty('--mv-share', value.toFixed(3));
+    cell.classList.toggle('mv-most', value > 0.5);
+  });
+}
