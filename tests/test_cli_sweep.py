@@ -97,7 +97,7 @@ def test_without_a_file_it_prints_the_means_for_people() -> None:
 
 def test_killing_it_loses_no_finished_run_and_it_continues(tmp_path: Path) -> None:
     file, store = tmp_path / "map.csv", tmp_path / "map.csv.jsonl"
-    words = [*WORDS, "--steps", "1500", "--csv", str(file)]
+    words = [*WORDS, "--steps", "800", "--csv", str(file)]
     with started(*words) as process:
         until_something_is_kept(process, store)
         workers = psutil.Process(process.pid).children()
@@ -117,13 +117,13 @@ def test_killing_it_loses_no_finished_run_and_it_continues(tmp_path: Path) -> No
             num_experts=int(each["num_experts"]), balance_coef=float(each["balance_coef"]), seed=int(each["seed"]),
             batch_size=16, hidden_width=4, device="cpu",
         )  # fmt: skip
-        found = again.get(config, 1500)
+        found = again.get(config, 800)
         assert found is not None and found.test_loss == float(each["test_loss"])
 
 
 def test_ctrl_c_keeps_finished_runs_and_says_how_to_continue(tmp_path: Path) -> None:
     file = tmp_path / "map.csv"
-    with started(*WORDS, "--steps", "3000", "--csv", str(file)) as process:
+    with started(*WORDS, "--steps", "1500", "--csv", str(file)) as process:
         until_something_is_kept(process, tmp_path / "map.csv.jsonl")
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=PATIENCE)

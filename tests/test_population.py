@@ -11,6 +11,7 @@ from moeviz.config import KNOBS, RunConfig, Value
 from moeviz.training import Training
 from moeviz.training.knobs import labels
 from moeviz.training.population import Change, resize
+from tests.stepping import later
 
 SMALL = RunConfig(batch_size=64, balance_coef=1.0, dispatch="dense")
 TURNS: dict[str, Value] = {
@@ -38,9 +39,7 @@ MEASURED_ONLY = {"eval_capacity_factor"}
 
 
 def trained(*configs: RunConfig, steps: int = 25) -> Training:
-    training = Training(configs, dtype=torch.float64)
-    training.step(steps)
-    return training
+    return later(Training(configs, dtype=torch.float64), steps)
 
 
 def gate_gradient(training: Training) -> Tensor:

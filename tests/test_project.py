@@ -9,11 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jaxtyping
 import pytest
+import torch
 
 import moeviz
 import moeviz.config
 import moeviz.training
+from moeviz.model import MoE
+from tests.stepping import unchecked
 
 ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = [
@@ -76,3 +80,12 @@ def test_names_load_from_their_own_modules_on_first_use() -> None:
     assert set(moeviz.__all__) <= set(dir(moeviz))
     with pytest.raises(AttributeError, match=r"moeviz has RunConfig.*: got 'Trainer'; import it from its own module"):
         _ = moeviz.Trainer
+
+
+def test_shapes_in_annotations_are_executed_but_not_in_long_runs() -> None:
+    model = MoE("top_k", "linear", "dense", 2, 1, 1, biased_gate=False)
+    no_runs_EP = torch.zeros(3, model.row_width)  # numbers have their runs in front: R, E, P
+    with pytest.raises(jaxtyping.TypeCheckError, match="R A P"):
+        model.routed(no_runs_EP)
+    with unchecked():
+        model.routed(no_runs_EP)

@@ -315,10 +315,11 @@ def test_any_changed_file_gives_every_file_another_address(tmp_path):
 
     def version() -> str:
         spec = importlib.util.spec_from_file_location("copied_stage", package / "__init__.py")
+        assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         assert all(f"./stage/{module.VERSION}/{name}" in module.LOADER_HTML for name in ("stage.js", "lab.css"))
-        return module.VERSION
+        return str(module.VERSION)
 
     assert version() == VERSION
     for name in ("bars.js", "lab.css"):

@@ -14,6 +14,7 @@ from moeviz.config import RunConfig
 from moeviz.training import Training
 from moeviz.training.snapshot import Snapshot
 from tests.equations import checked
+from tests.stepping import later
 from tests.test_journey import TASKS, at, trained
 from tests.test_stage import javascript
 
@@ -107,7 +108,7 @@ def test_every_printed_equation_is_true(router, tmp_path):
     """Of some tokens before training, and of 20 after it."""
     training = Training([RunConfig(seed=3, batch_size=64, hidden_width=4, balance_coef=0.3).with_(**router)])
     for steps, tokens in ((0, 5), (40, 20)):
-        training.step(steps)
+        later(training, steps)
         shots = [at(training, index) for index in range(tokens)]
         check(written(shots, tmp_path), stops=EQUATIONS[shots[0].header["weights"][0]])
 
