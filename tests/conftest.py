@@ -16,6 +16,7 @@ import pytest
 from moeviz.cli.doctor import find_browser
 from moeviz.config import RunConfig
 from moeviz.engine import Engine
+from tests import shapes
 from tests.measuring import Report
 from tests.watching import children, moeviz_threads
 
@@ -32,6 +33,11 @@ BROWSER_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+def pytest_runtest_setup() -> None:
+    """Each test looks at the shapes of its first calls anew."""
+    shapes.begin()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -15,13 +15,14 @@ from moeviz.engine.wire import GHOSTS as CHOICES
 from moeviz.training import Training
 from moeviz.training.ghost import GHOSTS, LASTS
 from moeviz.training.history import CALM, Record, settled
-from tests.stepping import later
 
 SMALL = RunConfig(batch_size=32, hidden_width=4)
 
 
 def trained(config: RunConfig, steps: int) -> Training:
-    return later(Training([config], dtype=torch.float64), steps)
+    training = Training([config], dtype=torch.float64)
+    training.step(steps)
+    return training
 
 
 def test_a_viewer_can_choose_among_the_ghosts_that_exist():
@@ -68,12 +69,12 @@ def test_an_expert_that_the_ghost_does_not_have_has_no_gray_load():
 def test_a_twin_trains_for_a_while_and_then_its_load_is_no_longer_shown():
     run = trained(SMALL, 10)
     ghost = run.ghost("twin")
-    later(ghost.training, LASTS - 1)
+    ghost.training.step(LASTS - 1)
     trains = [ghost.trains]
     ghost.training.step()
     assert [*trains, ghost.trains] == [True, False]
     assert ghost.words(run) == "as before the last change"
-    later(run, LASTS + 5)
+    run.step(LASTS + 5)
     assert "ghost_load" in ghost.arrays(run, curves=False)
     run.step(5)
     assert "ghost_load" not in ghost.arrays(run, curves=False)

@@ -10,7 +10,6 @@ import pytest
 from moeviz.config import RunConfig
 from moeviz.training import Training
 from moeviz.training.snapshot import Snapshot
-from tests.stepping import later
 
 # every router whose weights multiply the experts' own answers (Soft MoE's multiply answers to mixtures)
 ROUTERS: list[dict[str, Any]] = [
@@ -25,7 +24,9 @@ TASKS: list[dict[str, Any]] = [
 
 
 def trained(steps: int = 30, **knobs: Any) -> Training:
-    return later(Training([RunConfig(seed=3, batch_size=64, hidden_width=4).with_(**knobs)]), steps)
+    training = Training([RunConfig(seed=3, batch_size=64, hidden_width=4).with_(**knobs)])
+    training.step(steps)
+    return training
 
 
 def at(training: Training, index: int) -> Snapshot:

@@ -11,7 +11,6 @@ from moeviz.config import KNOBS, RunConfig, Value
 from moeviz.training import Training
 from moeviz.training.knobs import labels
 from moeviz.training.population import Change, resize
-from tests.stepping import later
 
 SMALL = RunConfig(batch_size=64, balance_coef=1.0, dispatch="dense")
 TURNS: dict[str, Value] = {
@@ -39,7 +38,9 @@ MEASURED_ONLY = {"eval_capacity_factor"}
 
 
 def trained(*configs: RunConfig, steps: int = 25) -> Training:
-    return later(Training(configs, dtype=torch.float64), steps)
+    training = Training(configs, dtype=torch.float64)
+    training.step(steps)
+    return training
 
 
 def gate_gradient(training: Training) -> Tensor:

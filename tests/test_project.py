@@ -17,7 +17,7 @@ import moeviz
 import moeviz.config
 import moeviz.training
 from moeviz.model import MoE
-from tests.stepping import unchecked
+from tests import shapes
 
 ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = [
@@ -82,10 +82,14 @@ def test_names_load_from_their_own_modules_on_first_use() -> None:
         _ = moeviz.Trainer
 
 
-def test_shapes_in_annotations_are_executed_but_not_in_long_runs() -> None:
+def test_shapes_in_annotations_are_executed_in_the_first_calls_of_a_test(monkeypatch: pytest.MonkeyPatch) -> None:
     model = MoE("top_k", "linear", "dense", 2, 1, 1, biased_gate=False)
     no_runs_EP = torch.zeros(3, model.row_width)  # numbers have their runs in front: R, E, P
     with pytest.raises(jaxtyping.TypeCheckError, match="R A P"):
         model.routed(no_runs_EP)
-    with unchecked():
+    monkeypatch.setattr(shapes, "left", 1)
+    model.routed(no_runs_EP.unsqueeze(0))
+    model.routed(no_runs_EP)
+    shapes.begin()  # as the next test does
+    with pytest.raises(jaxtyping.TypeCheckError, match="R A P"):
         model.routed(no_runs_EP)

@@ -15,11 +15,11 @@ from moeviz.routers import ROUTERS, capacity
 from moeviz.rules import BALANCED_VALUES, ROUTER_NAMES
 from moeviz.training import Training
 from moeviz.training.seating import FEW
-from tests.stepping import later
 
 
 def shown(steps: int = 0, **knobs: Any) -> tuple[Training, dict[str, np.ndarray]]:
-    training = later(Training([RunConfig().nearest(**knobs)[0]]), steps)
+    training = Training([RunConfig().nearest(**knobs)[0]])
+    training.step(steps)
     arrays = training.snapshot(("seating",)).arrays
     return training, {name.removeprefix("seating_"): value[0] for name, value in arrays.items() if "seating" in name}
 

@@ -28,7 +28,6 @@ from moeviz.training.history import (
 )
 from moeviz.training.pictures import PLANE
 from moeviz.training.snapshot import OF_THE_GIVEN, OF_THE_PROBE, PICTURES
-from tests.stepping import later
 
 HEADER = set(
     "step reason task router kind view extent num_runs num_experts num_outputs ids top_k balance_coef renormalized"
@@ -40,7 +39,9 @@ SMALL = {"batch_size": 64, "hidden_width": 4}
 
 
 def trained(steps: int = 30, runs: int = 2, **knobs: Any) -> Training:
-    return later(Training([RunConfig(seed=seed, **(SMALL | knobs)) for seed in range(runs)]), steps)
+    training = Training([RunConfig(seed=seed, **(SMALL | knobs)) for seed in range(runs)])
+    training.step(steps)
+    return training
 
 
 def forward(training: Training, run: int, x_TD: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -370,7 +371,7 @@ def test_a_death_stays_in_the_history_picture_when_the_expert_comes_back() -> No
     training = trained(300, runs=1, batch_size=256, hidden_width=8)
     before = {(place, since) for place, since in enumerate(training.snapshot().died_at[0]) if since is not None}
     training.set(balance_coef=10.0)
-    later(training, 100)
+    training.step(100)
     shot = training.snapshot(want=("history",))
     assert before and not any(shot.dead[0])
     found = {(place, step) for place, own in enumerate(shot.deaths[0]) for step in own if np.isfinite(step)}

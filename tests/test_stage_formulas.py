@@ -14,7 +14,6 @@ from moeviz.config import RunConfig
 from moeviz.training import Training
 from moeviz.training.snapshot import Snapshot
 from tests.equations import checked
-from tests.stepping import later, unchecked
 from tests.test_journey import TASKS, at, trained
 from tests.test_stage import javascript
 
@@ -104,18 +103,16 @@ def test_an_equation_that_is_not_true_is_found():
 
 
 @pytest.mark.parametrize("router", [*ROUTERS, *(pytest.param(each, marks=pytest.mark.slow) for each in MORE)], ids=str)
-@unchecked()
 def test_every_printed_equation_is_true(router, tmp_path):
     """Of some tokens before training, and of 20 after it."""
     training = Training([RunConfig(seed=3, batch_size=64, hidden_width=4, balance_coef=0.3).with_(**router)])
     for steps, tokens in ((0, 5), (40, 20)):
-        later(training, steps)
+        training.step(steps)
         shots = [at(training, index) for index in range(tokens)]
         check(written(shots, tmp_path), stops=EQUATIONS[shots[0].header["weights"][0]])
 
 
 @pytest.mark.parametrize("balance_loss", LOSSES)
-@unchecked()
 def test_so_is_that_of_every_balance_loss(balance_loss, tmp_path):
     for knobs in ({"top_k": 1}, {"router": "expert_choice"}, {"router": "soft", "top_k": 8}, {"num_experts": 32}):
         training = trained(20, balance_loss=balance_loss, balance_coef=0.3, **knobs)
@@ -125,13 +122,11 @@ def test_so_is_that_of_every_balance_loss(balance_loss, tmp_path):
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda knobs: knobs["task"])
-@unchecked()
 def test_and_of_every_kind_of_task(task, tmp_path):
     training = trained(30, **task)
     check(written([at(training, index) for index in range(20)], tmp_path), stops=["softmax", "weights", "task_loss"])
 
 
-@unchecked()
 def test_scores_far_from_0_are_written_readably(tmp_path):
     """e^40 would be a number of 18 digits: the largest score is taken off all, which changes no share."""
     training = trained(0)
@@ -143,7 +138,6 @@ def test_scores_far_from_0_are_written_readably(tmp_path):
     assert all(len(number) < 9 for token in tokens for number in re.findall(r"[\d.]+", str(token["softmax"])))
 
 
-@unchecked()
 def test_and_the_bars_are_never_more_than_a_unit_away(tmp_path):
     """Where largest remainders move a bar's last digit, the formula says so."""
     training, moved = trained(30), 0

@@ -19,7 +19,6 @@ from moeviz.sweeping.pieces import FEWEST, MOST, cut, seconds
 from moeviz.sweeping.plan import MOST_RUNS, MOST_STEPS
 from moeviz.sweeping.store import DECIDING, PACKAGE, made_by
 from moeviz.training import Training
-from tests.stepping import later, unchecked
 from tests.test_floors import MODULES, ROOMS, room_of
 
 SMALL = RunConfig(batch_size=16, hidden_width=4, device="cpu")
@@ -134,15 +133,16 @@ NUMBERS = ("test_metric", "test_loss", "cv_load", "specialization")
 
 
 def alone(config: RunConfig, steps: int) -> Training:
-    return later(Training([config], dtype=DOUBLE), steps)
+    training = Training([config], dtype=DOUBLE)
+    training.step(steps)
+    return training
 
 
 @pytest.mark.parametrize("steps", [200, 25])
 def test_each_run_equals_the_run_alone(steps: int) -> None:
     """The tolerance of lockstep: 1e-9 in float64 over 200 steps."""
     configs = expand(SMALL.with_(batch_size=64), balance_coef=[0.0, 1.0], top_k=[1, 2], seed=[0, 1])
-    with unchecked():
-        results = train_piece(configs, steps, dtype=DOUBLE)
+    results = train_piece(configs, steps, dtype=DOUBLE)
     assert results is not None
     for config, result in zip(configs, results, strict=True):
         training = alone(config, steps)
@@ -163,8 +163,7 @@ def test_costs_are_counted_by_hand() -> None:
 
 def test_a_run_that_diverges_leaves_its_numbers_open_and_its_neighbors_alone() -> None:
     wild = RunConfig(task="bumps", expert="linear", learning_rate=10.0, device="cpu")
-    with unchecked():
-        results = train_piece([wild, wild.with_(learning_rate=0.01)], 300)
+    results = train_piece([wild, wild.with_(learning_rate=0.01)], 300)
     assert results is not None
     assert [each.diverged for each in results] == [True, False]
     assert [each.test_loss is None for each in results] == [True, False]

@@ -14,7 +14,6 @@ from moeviz.frames import PICTURES
 from moeviz.training import Buckets, Snapshot, Training, history, opened
 from moeviz.training.tape import LIMIT, MOST, Tape
 from moeviz.twins import dense_twin
-from tests.stepping import later, unchecked
 
 SMALL = RunConfig(batch_size=64, hidden_width=4, num_experts=6)
 TIMES = {"seconds", "step_seconds", "tape"}  # of a run that goes on: what was measured anew
@@ -71,7 +70,6 @@ def differences(one: Snapshot, other: Snapshot, but: set[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", MAKE)
-@unchecked()
 def test_a_frame_shown_is_the_snapshot_recorded_and_playing_on_or_branching_reproduces_the_run(kind: str) -> None:
     runs = MAKE[kind]()
     shots = played(runs)
@@ -112,10 +110,10 @@ def test_experts_that_came_and_went_come_and_go_again() -> None:
     assert [label for _, label, _ in training.marks] == ["k 2→1", "N 6→9", "N 9→5"]
 
 
-@unchecked()
 def test_a_long_run_goes_back_as_if_all_of_its_history_were_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     config = SMALL.with_(num_experts=8, learning_rate=0.03, dispatch="sparse")
-    whole = later(Training([config]), 260)
+    whole = Training([config])
+    whole.step(260)
     monkeypatch.setattr(history, "MOST", 16)
     monkeypatch.setattr(history, "NEWEST", 4)
     training, shots = Training([config]), {}
@@ -172,7 +170,8 @@ def test_runs_of_several_shapes_have_a_ghost_as_recorded() -> None:
 
 
 def test_a_full_tape_drops_every_second_state_and_stays_even() -> None:
-    training = later(Training(several({"batch_size": 8}), record_every=1), 3 * MOST)
+    training = Training(several({"batch_size": 8}), record_every=1)
+    training.step(3 * MOST)
     steps = training.tape.steps
     # with MOST + 1 states, at step MOST, every second goes; again at 2 MOST: then every fourth up to 3 MOST is there
     assert steps == list(range(0, 3 * MOST + 1, 4)) and len(steps) <= MOST

@@ -13,7 +13,6 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicO
 from moeviz.config import RunConfig
 from moeviz.training import Training, train
 from moeviz.training.adam import Adam, clipped
-from tests.stepping import later
 
 DOUBLE = torch.float64
 SMALL = RunConfig(batch_size=64)
@@ -26,7 +25,9 @@ CROWD = [  # neighbors that differ in every knob that may differ
 
 
 def trained(configs: Any, steps: int, dtype: torch.dtype = torch.float32) -> Training:
-    return later(Training(configs, dtype=dtype), steps)
+    training = Training(configs, dtype=dtype)
+    training.step(steps)
+    return training
 
 
 def apart(one: Tensor, other: Tensor) -> float:

@@ -15,7 +15,6 @@ from moeviz.rng import stream
 from moeviz.routers import ROUTERS
 from moeviz.rules import ROUTER_INFO, ROUTER_NAMES
 from moeviz.training import Training, step_together
-from tests.stepping import later
 from tests.test_training import DOUBLE, apart, poison
 
 SMALL = RunConfig(batch_size=32, hidden_width=4, num_experts=6)
@@ -57,7 +56,9 @@ def crowd(router: str) -> list[RunConfig]:
 
 
 def trained(configs: list[RunConfig], steps: int, dtype: torch.dtype = DOUBLE) -> Training:
-    return later(Training(configs, dtype=dtype), steps)
+    training = Training(configs, dtype=dtype)
+    training.step(steps)
+    return training
 
 
 # ---- one run among others --------------------------------------------------------------------------------------

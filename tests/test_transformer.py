@@ -19,7 +19,6 @@ from moeviz.training import Training, step_together
 from moeviz.training.evaluation import segments
 from moeviz.training.objective import cross_entropy
 from moeviz.transformer import Transformer, attention, rms_norm
-from tests.stepping import later
 
 DOUBLE = torch.float64
 SMALL = RunConfig(task="digit_rows", num_experts=4, top_k=1, router="switch", batch_size=16, hidden_width=6,
@@ -29,7 +28,9 @@ GSHARD = SMALL.with_(router="gshard", top_k=2, capacity_factor=1.0, token_groups
 
 
 def trained(*configs: RunConfig, steps: int = 10) -> Training:
-    return later(Training(configs, dtype=DOUBLE), steps)
+    training = Training(configs, dtype=DOUBLE)
+    training.step(steps)
+    return training
 
 
 def block(training: Training) -> Transformer:

@@ -10,7 +10,6 @@ import torch
 from moeviz.config import LOSS_NAMES, RunConfig
 from moeviz.rules import ROUTER_INFO
 from moeviz.training import Buckets, Training, opened, step_together
-from tests.stepping import later
 
 SMALL = RunConfig(batch_size=64, hidden_width=4, num_experts=6, balance_coef=1.0)
 SCORED = [name for name, info in ROUTER_INFO.items() if info.by_scores]
@@ -18,7 +17,9 @@ OTHERS = [name for name, info in ROUTER_INFO.items() if not info.by_scores]
 
 
 def trained(*configs: RunConfig, steps: int = 15) -> Training:
-    return later(Training(configs), steps)
+    training = Training(configs)
+    training.step(steps)
+    return training
 
 
 def config_of(router: str, **knobs: Any) -> RunConfig:

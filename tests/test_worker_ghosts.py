@@ -11,7 +11,6 @@ from moeviz.config import RunConfig
 from moeviz.frames import unpack
 from moeviz.training import ghost as ghosts
 from tests.pretend import World
-from tests.stepping import unchecked
 
 SMALL: dict[str, Any] = {"batch_size": 16, "hidden_width": 4, "num_experts": 4}
 
@@ -68,7 +67,6 @@ def test_a_knob_turned_again_after_its_twin_has_ended_gets_a_new_one(world, monk
     assert header["ghost"] == "without λ 1→10" and arrays["ghost_step"].tolist() == [30, 40]
 
 
-@unchecked()
 def test_a_run_that_a_knob_brings_back_has_no_ghost(world):
     step(world, 30)
     turn(world, learning_rate=10.0)
@@ -83,7 +81,6 @@ def test_a_run_that_a_knob_brings_back_has_no_ghost(world):
     assert hosted(world).step == began + 10 and picture(world)[0]["ghost"] is None
 
 
-@unchecked()
 def test_after_recovering_there_is_no_ghost(world):
     step(world, 30)
     turn(world, learning_rate=10.0)

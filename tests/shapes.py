@@ -1,0 +1,40 @@
+"""Array shapes in annotations are executed in the first calls of every test: a long run only repeats them.
+
+To look at them at every call would take two thirds of the time of such runs.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import beartype
+import jaxtyping
+
+CALLS = 3000  # of a test: some dozens of training steps
+
+left = CALLS
+_typed = beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))  # a whole number is a float, says PEP 484
+
+
+def checked(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The type checker of jaxtyping's import hook (see pyproject.toml)."""
+    typed = _typed(function)
+
+    @functools.wraps(typed)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        global left
+        left -= 1
+        if not left:
+            jaxtyping.config.update("jaxtyping_disable", True)
+        return typed(*args, **kwargs)
+
+    return call
+
+
+def begin() -> None:
+    """Count from the start, as each test does."""
+    global left
+    left = CALLS
+    jaxtyping.config.update("jaxtyping_disable", False)
