@@ -16,12 +16,12 @@ export function expertRows(table, ids, columns, corner = '') {
   return [...table.tBodies[0].rows].map((row) => [...row.cells].slice(1));
 }
 
-// Writes shares, which stand row by row, into the first cells of each row.
-export function fillShares(rows, shares) {
+// Writes shares, which stand row by row, into the first cells of each row; `none` is what stands for those that come to 0.
+export function fillShares(rows, shares, none = '0') {
   const count = shares.length / rows.length;
   shares.forEach((value, at) => {
     const cell = rows[Math.floor(at / count)][at % count];
-    setText(cell, percent(value));
+    setText(cell, value < 0.005 ? none : percent(value));
     cell.style.setProperty('--mv-share', value.toFixed(3));
     cell.classList.toggle('mv-most', value > 0.5);
   });
