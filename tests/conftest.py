@@ -36,7 +36,13 @@ BROWSER_FLAGS = [
 
 
 def pytest_runtest_setup() -> None:
-    """Each test looks at the shapes of its first calls anew."""
+    """Fixtures look at the shapes of their first calls,"""
+    shapes.begin()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call() -> None:
+    """... and so does each test, whatever they have used up."""
     shapes.begin()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import beartype
 import jaxtyping
 
-CALLS = 3000  # of a test: some dozens of training steps
+CALLS = 20_000  # of a test: a few hundred training steps, or all examples of a law
 
 left = CALLS
 _typed = beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))  # a whole number is a float, says PEP 484

@@ -18,8 +18,6 @@ from moeviz.twins import dense_twin
 SMALL = RunConfig(batch_size=64, hidden_width=4, num_experts=6)
 TIMES = {"seconds", "step_seconds", "tape"}  # of a run that goes on: what was measured anew
 
-DRAWN = (0, 20, 30, 60, 110, 130)  # the steps whose pictures are compared too
-
 Runs = Training | Buckets
 
 
@@ -52,12 +50,8 @@ def played(runs: Runs) -> dict[int, Snapshot]:
             runs.set(learning_rate=0.01)
         if step == 50:
             runs.treat(1, "freeze")
-        shots[step] = shown(runs, step)
+        shots[step] = runs.snapshot(PICTURES)
     return shots
-
-
-def shown(runs: Runs, step: int) -> Snapshot:
-    return runs.snapshot(PICTURES if step in DRAWN else ())
 
 
 def differences(one: Snapshot, other: Snapshot, but: set[str]) -> list[str]:
@@ -76,20 +70,20 @@ def test_a_frame_shown_is_the_snapshot_recorded_and_playing_on_or_branching_repr
     assert runs.snapshot().tape["steps"] == list(shots) and not runs.rewound
     for step in (20, 30, 110, 0, 60, 130):  # back and forth, and to the end again
         runs.rewind(step)
-        assert differences(shown(runs, step), shots[step], {"tape"}) == [], step
+        assert differences(runs.snapshot(PICTURES), shots[step], {"tape"}) == [], step
     assert not runs.rewound
     runs.rewind(27)  # the newest before it
     assert (runs.current_step, runs.rewound, runs.snapshot().tape["end"]) == (20, True, 130)
     for step in range(30, 131, 10):  # past all that was turned
         runs.step(10)
-        assert differences(shown(runs, step), shots[step], TIMES) == [], step
+        assert differences(runs.snapshot(PICTURES), shots[step], TIMES) == [], step
     assert not runs.rewound and runs.snapshot().tape["steps"] == list(shots)
     runs.rewind(70)  # after all turns
     runs.branch()
     assert not runs.rewound and runs.snapshot().tape["steps"] == list(range(0, 71, 10))
     for step in range(80, 131, 10):  # a branch with unchanged knobs
         runs.step(10)
-        assert differences(shown(runs, step), shots[step], TIMES) == [], step
+        assert differences(runs.snapshot(PICTURES), shots[step], TIMES) == [], step
 
 
 def test_experts_that_came_and_went_come_and_go_again() -> None:

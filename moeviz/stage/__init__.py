@@ -13,8 +13,10 @@ _FILES = [  # rules for all pages before those of one
     *sorted(path for path in COMPONENT_DIR.glob("*.css") if path.name != "stage.css"),
     *sorted(COMPONENT_DIR.glob("*.js")),
 ]
-# Part of every address: browsers keep the files for good, and see an update as soon as the server has started anew.
-VERSION = hashlib.sha256(b"".join(path.read_bytes() for path in _FILES)).hexdigest()[:16]
+# Part of every address: browsers keep the files for good, and see an update as soon as the server has started anew. The
+# times are in it because a file may be edited, and put back, while a server runs.
+_STATES = (path.read_bytes() + str(path.stat().st_mtime_ns).encode() for path in _FILES)
+VERSION = hashlib.sha256(b"".join(_STATES)).hexdigest()[:16]
 _FOLDER = f"./stage/{VERSION}"  # relative to the page's base, so that it holds under server.baseUrlPath too
 
 LOADER_JS = f"""\
