@@ -186,15 +186,16 @@ def test_a_missing_array_or_run_is_named():
         loss_figure(FRAME_HISTORY, runs=3)
 
 
-def test_letters_hues_and_stripes_by_expert_id():
+def test_letters_hues_and_squares_by_expert_id():
     assert [palette.letter(each) for each in (0, 7, 25, 26, 27, 51, 52)] == ["A", "H", "Z", "AA", "AB", "AZ", "BA"]
     assert palette.hue(0) == palette.hue(8) == palette.hue(16) == "#0072B2"
-    assert [palette.striped(each) for each in (0, 7, 8, 15, 16)] == [False, False, True, True, False]
+    assert [palette.square(each) for each in (0, 7, 8, 15, 16, 63, 64)] == ["■", "■", "▨", "▨", "▧", "◧", "■"]
+    assert len({(palette.hue(each), palette.square(each)) for each in range(64)}) == 64
     with pytest.raises(ValueError, match="expert_id must be at least 0"):
         palette.letter(-1)
 
 
-@pytest.mark.parametrize("name", ["HUES", "STRIPES", "CLASS_SYMBOLS"])
+@pytest.mark.parametrize("name", ["HUES", "STRIPES", "SQUARES", "CLASS_SYMBOLS"])
 def test_the_stage_uses_the_same_palette(name):
     listed = re.search(rf"export const {name} = \[(.*?)\];", PALETTE_JS.read_text(encoding="utf-8"), re.DOTALL)
     assert listed is not None, f"palette.js must export {name}"

@@ -430,7 +430,8 @@ def test_regions_that_are_painted_only_where_they_changed_are_those_painted_anew
         let state = 1; // of a small generator, so that every run is the same
         const random = (below) => { state = (state * 16807) % 2147483647; return state % below; };
         const winner = new Uint8Array(size * size).map((_, cell) => Math.floor((cell % size) / 4));
-        const paints = [Uint32Array.from([10, 11, 12, 13, 14]), Uint32Array.from([0, 0, 20, 0, 0]), 99];
+        const patterns = [null, null, { turn: 135, wide: 2 }, null, null];
+        const paints = [Uint32Array.from([10, 11, 12, 13, 14]), Uint32Array.from([0, 0, 20, 0, 0]), patterns, 99];
         const painted = (regions, pixels) => {
             regions.smooth(winner);
             regions.paint(...paints, pixels);

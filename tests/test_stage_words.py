@@ -172,3 +172,39 @@ def test_what_a_paused_or_settled_run_is_told():
         console.log(JSON.stringify([said(turned, ''), said(still, ''), said(still, 'A story.')]));""")
     assert found[0] == "Paused: press Play to see what the change does."
     assert found[1].startswith("Settled. 2 of 3: Drag λ") and found[2] == "Settled. A story."
+
+
+EXPERTS = """
+        const { background, dashes, fillStyle, hue, onStripe, paintOf, square } = await import('$/palette.js');
+        const { Regions } = await import('$/regions.js');
+        const side = 8;
+        globalThis.OffscreenCanvas = class {
+            constructor() { this.strokes = []; }
+            getContext() {
+                const { strokes } = this;
+                const put = (name, value) => strokes.push([name, value]);
+                return {
+                    fillRect() {}, beginPath() {}, lineTo: (...to) => put('to', to), stroke() { put('wide', this.lineWidth); },
+                    set fillStyle(value) { put('fill', value); }, set strokeStyle(value) { put('stroke', value); },
+                };
+            }
+        };
+        const filled = (id) => JSON.stringify(fillStyle({ createPattern: ({ strokes }) => strokes }, id));
+        const painted = (id) => {
+            const { color, stripe, pattern } = paintOf(id);
+            const [regions, pixels] = [new Regions(side, 4), new Uint32Array((4 * side) ** 2)];
+            regions.smooth(new Uint8Array(side * side));
+            const number = (text) => parseInt(text.slice(1), 16);
+            regions.paint([number(color)], [stripe ? number(stripe) : 0], [pattern], 0, pixels);
+            return pixels.join();
+        };
+        const line = (id) => [hue(id), ...dashes(id)].join();
+        const tick = (id) => hue(id) + square(id);
+        const ids = Array.from({ length: 64 }, (_, id) => id);
+        console.log(JSON.stringify([background, filled, painted, line, tick].map((draw) => ids.map(draw))));"""
+
+
+def test_no_two_of_64_experts_are_drawn_alike():
+    """On the page, on a canvas, as a region of the map, as a line, and on the axis of a chart."""
+    for drawn in javascript(EXPERTS):
+        assert len(drawn) == len(set(drawn)) == 64

@@ -9,7 +9,7 @@ from moeviz.figures.curves import (
     metric_figure,
     uneven_figure,
 )
-from moeviz.figures.palette import HUES, hue, striped
+from moeviz.figures.palette import HUES, hue
 from moeviz.figures.templates import load_of, overlaid, side_by_side
 from moeviz.letters import letter
 
@@ -26,6 +26,5 @@ __all__ = [
     "metric_figure",
     "overlaid",
     "side_by_side",
-    "striped",
     "uneven_figure",
 ]

@@ -2,7 +2,7 @@
 
 import { nameGhost } from './ghost.js';
 import { addMarks, marksOf } from './marks.js';
-import { hue, letter } from './palette.js';
+import { hue, letter, square } from './palette.js';
 import { rewound } from './rewind.js';
 import { chartWords } from './words.js';
 
@@ -191,7 +191,7 @@ function fitStrip(axis, values) {
 function nameStrips(layout, heat, header) {
   const ids = heat.y;
   layout.yaxis.tickvals = ids;
-  layout.yaxis.ticktext = ids.map((id) => `<span style="color:${hue(id)}">■</span> ${letter(id)}`);
+  layout.yaxis.ticktext = ids.map((id) => `<span style="color:${hue(id)}">${square(id)}</span> ${letter(id)}`);
 }
 
 // A dagger at every death, also of experts that came back or left.

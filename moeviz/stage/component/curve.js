@@ -1,6 +1,6 @@
 // Tasks on a line: target, prediction and each expert's curve; below them the winner's strip and every gate probability.
 
-import { fillStyle, hue, INK, letter } from './palette.js';
+import { dashes, fillStyle, hue, INK, letter } from './palette.js';
 import { drawLetter } from './letters.js';
 import { Surface } from './surface.js';
 
@@ -54,7 +54,7 @@ export class CurveView {
     header.ids[run].forEach((id, expert) => {
       const part = (flat) => flat.subarray(expert * steps, (expert + 1) * steps);
       this.expertCurve(context, part(experts), winner, expert, id);
-      this.line(context, part(gates), this.gates, { color: hue(id), width: 3 });
+      this.line(context, part(gates), this.gates, { color: hue(id), width: 3, dash: dashes(id) });
     });
     this.line(context, this.curve.target, this.panel, { color: theme.text, width: 3, dash: [3, 6] });
     this.line(context, this.curve.prediction, this.panel, { color: theme.text, width: 3 });
@@ -103,7 +103,7 @@ export class CurveView {
 
   // Full strength only where this expert is the first choice; elsewhere it was hardly trained, so a thin line.
   expertCurve(context, values, winner, expert, id) {
-    this.line(context, values, this.panel, { color: hue(id), width: 1.25 });
+    this.line(context, values, this.panel, { color: hue(id), width: 1.25, dash: dashes(id) });
     const own = (index) => winner[index] === expert;
     this.line(context, values, this.panel, { color: INK, width: 9, where: own });
     this.line(context, values, this.panel, { color: fillStyle(context, id), width: 7, where: own });

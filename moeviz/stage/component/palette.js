@@ -1,8 +1,18 @@
 // Colors, letters and marker shapes by expert id and class; the same as moeviz/figures/palette.py, which a test compares.
 
 export const HUES = ['#0072B2', '#E69F00', '#009E73', '#CC79A7', '#56B4E9', '#D55E00', '#F0E442', '#7F7F7F'];
-// Drawn across a hue for the experts I-P: white on dark hues, ink on light ones.
+// Drawn across a hue from the ninth expert on: white on dark hues, ink on light ones.
 export const STRIPES = ['#FFFFFF', '#111111', '#FFFFFF', '#111111', '#111111', '#FFFFFF', '#111111', '#FFFFFF'];
+// How, for each eight experts: plain, then stripes whose way across is turned by so many degrees (as in CSS), in so many of eight
+// pixels. So no two of 64 experts are drawn alike.
+export const PATTERNS = [
+  null, { turn: 135, wide: 2 }, { turn: 45, wide: 2 }, { turn: 90, wide: 2 }, { turn: 0, wide: 2 }, { turn: 135, wide: 4 }, { turn: 45, wide: 4 },
+  { turn: 90, wide: 4 },
+];
+const PERIOD = 8; // pixels
+// The same for what has no room for them: a square before a letter, and lines.
+export const SQUARES = ['■', '▨', '▧', '▥', '▤', '▩', '▦', '◧'];
+const LINES = [[], [12, 4], [6, 4], [12, 4, 3, 4], [3, 3], [20, 4], [20, 4, 3, 4], [20, 4, 3, 4, 3, 4]];
 export const INK = '#111111';
 // Class c is this marker, filled white when c is even and black when it is odd.
 export const CLASS_SYMBOLS = [
@@ -23,31 +33,56 @@ export function letter(id) {
 }
 
 export const hue = (id) => HUES[id % HUES.length];
-export const striped = (id) => Math.floor(id / HUES.length) % 2 === 1;
-export const stripe = (id) => STRIPES[id % STRIPES.length];
+const group = (id) => Math.floor(id / HUES.length) % PATTERNS.length;
+
+// What a region of this expert is filled with: its hue and, if it has any, its stripes and their color.
+export const paintOf = (id) => ({ color: hue(id), stripe: group(id) ? STRIPES[id % STRIPES.length] : '', pattern: PATTERNS[group(id)] });
+
+export const square = (id) => SQUARES[group(id)];
+export const dashes = (id) => LINES[group(id)];
+
+// How far a place is along the way across the stripes.
+export const across = ({ turn }, x, y) => ({ 0: y, 45: x - y, 90: x, 135: x + y })[turn];
+
+// Whether a pixel is of a stripe, in a picture whose stripes come again every `period` pixels.
+export function onStripe(pattern, x, y, period = PERIOD) {
+  const along = across(pattern, x, y);
+  return (((along % period) + period) % period) * PERIOD < pattern.wide * period;
+}
 
 // A CSS background image in the expert's color; stripes as a hard-edged gradient.
 export function background(id) {
-  if (!striped(id)) return `linear-gradient(${hue(id)}, ${hue(id)})`;
-  return `repeating-linear-gradient(135deg, ${hue(id)} 0 6px, ${stripe(id)} 6px 8px)`;
+  const { color, stripe, pattern } = paintOf(id);
+  if (!pattern) return `linear-gradient(${color}, ${color})`;
+  const from = PERIOD - pattern.wide;
+  return `repeating-linear-gradient(${pattern.turn}deg, ${color} 0 ${from}px, ${stripe} ${from}px ${PERIOD}px)`;
 }
 
 // The same as a canvas fill.
 export function fillStyle(context, id) {
-  if (!striped(id)) return hue(id);
-  const tile = new OffscreenCanvas(8, 8);
+  const { color, stripe, pattern } = paintOf(id);
+  if (!pattern) return color;
+  const tile = new OffscreenCanvas(PERIOD, PERIOD);
   const pen = tile.getContext('2d');
-  pen.fillStyle = hue(id);
-  pen.fillRect(0, 0, 8, 8);
-  pen.strokeStyle = stripe(id);
-  pen.lineWidth = 2;
-  for (const shift of [-8, 0, 8]) {
+  pen.fillStyle = color;
+  pen.fillRect(0, 0, PERIOD, PERIOD);
+  pen.strokeStyle = stripe;
+  pen.lineWidth = pattern.wide * (pattern.turn % 90 ? 0.8 : 1); // slanting lines stand nearer to each other
+  for (const shift of [-PERIOD, 0, PERIOD]) {
     pen.beginPath();
-    pen.moveTo(shift - 1, 9);
-    pen.lineTo(shift + 9, -1);
+    for (const end of ends(pattern.turn, shift)) pen.lineTo(...end);
     pen.stroke();
   }
   return context.createPattern(tile, 'repeat');
+}
+
+// A line from one side of a tile to the other, a little beyond both.
+function ends(turn, shift) {
+  const middle = PERIOD / 2 + shift;
+  return {
+    0: [[-1, middle], [PERIOD + 1, middle]], 90: [[middle, -1], [middle, PERIOD + 1]],
+    45: [[shift - 1, -1], [shift + PERIOD + 1, PERIOD + 1]], 135: [[shift - 1, PERIOD + 1], [shift + PERIOD + 1, -1]],
+  }[turn];
 }
 
 // A color as a little-endian RGBA word, for writing pixels.

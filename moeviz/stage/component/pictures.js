@@ -2,7 +2,7 @@
 
 import { drawLetter } from './letters.js';
 import { percent } from './numbers.js';
-import { classFill, fillStyle, hue, INK, letter, outline, pixel, stripe, striped } from './palette.js';
+import { classFill, fillStyle, hue, INK, letter, outline, paintOf, PATTERNS, pixel } from './palette.js';
 import { drawContour, drawHatch, drawShades, GRAYS, tiles, VIOLET } from './shades.js';
 import { part, shares } from './words.js';
 
@@ -51,7 +51,7 @@ export const PICTURES = {
 
 function firstChoice({ context, surface, layer, header, arrays, run }) {
   const ids = header.ids[run];
-  layer.draw(context, surface, arrays.winner.of(run), ids.map(expertPaint));
+  layer.draw(context, surface, arrays.winner.of(run), ids.map(paintOf));
   return () => layer.named(surface, (expert, x, y) => drawLetter(context, letter(ids[expert]), x, y));
 }
 
@@ -66,7 +66,7 @@ function topK(scene) {
   if (k > 2) {
     const { pointed } = scene;
     const cells = winner.map((_, cell) => (isChosen(chosen, ids.length, cell, pointed) ? 1 : 0));
-    layer.draw(context, surface, cells, [{ color: NOT_CHOSEN, stripe: '' }, expertPaint(ids[pointed])]);
+    layer.draw(context, surface, cells, [plain(NOT_CHOSEN), paintOf(ids[pointed])]);
     return () => layer.named(surface, (number, x, y) => number && drawLetter(context, letter(ids[pointed]), x, y));
   }
   const pairs = numbersOf(layer, ids);
@@ -77,7 +77,7 @@ function topK(scene) {
     return pairs.get(name).number;
   });
   const named = [...pairs.values()];
-  layer.draw(context, surface, cells, named.map(({ first, second }) => ({ color: hue(ids[first]), stripe: hue(ids[second]) })));
+  layer.draw(context, surface, cells, named.map(({ first, second }) => ({ color: hue(ids[first]), stripe: hue(ids[second]), pattern: PATTERNS[1] })));
   return () => layer.named(surface, (number, x, y) => {
     const { first, second } = named[number];
     const middle = Math.min(Math.max(x, EDGE), surface.width - EDGE);
@@ -117,11 +117,11 @@ function answers({ kind, lo, hi }, arrays, run) {
   return `Mean ${(lo + (mean(values) / 255) * (hi - lo)).toFixed(2)}, between ${lo.toFixed(2)} and ${hi.toFixed(2)}.`;
 }
 
+const plain = (color) => ({ color, stripe: '', pattern: null });
 const mean = (values) => values.reduce((sum, each) => sum + each, 0) / values.length;
 const tile = (values, count, expert) => values.subarray((expert * values.length) / count, ((expert + 1) * values.length) / count);
 
 const isChosen = (chosen, count, cell, expert) => (chosen[cell * Math.ceil(count / 8) + (expert >> 3)] >> (expert & 7)) & 1;
-const expertPaint = (id) => ({ color: hue(id), stripe: striped(id) ? stripe(id) : '' });
 
 function confidence({ context, surface, arrays, run, theme }) {
   const values = arrays.confidence.of(run);
@@ -135,7 +135,7 @@ function prediction({ context, surface, layer, header, arrays, run }) {
     drawShades(context, values, GRAYS, { x: 0, y: 0, side: surface.width });
     return () => {};
   }
-  const paints = Array.from({ length: header.num_outputs }, (_, index) => ({ color: CLASS_GRAYS[index % 2], stripe: '' }));
+  const paints = Array.from({ length: header.num_outputs }, (_, index) => plain(CLASS_GRAYS[index % 2]));
   layer.draw(context, surface, values, paints);
   return () => layer.named(surface, (index, x, y) => drawMarker(context, index, x, y));
 }

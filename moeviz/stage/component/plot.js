@@ -1,6 +1,6 @@
 // Small plots with titled axes, as SVG in pixels: trails over time, and the points that they have come to.
 
-import { background, hue, INK, letter, striped } from './palette.js';
+import { dashes, hue, INK, letter } from './palette.js';
 
 const ROOM = { left: 58, right: 14, top: 12, bottom: 48 };
 const MOST = 80; // points of a trail: more could not be told apart
@@ -48,17 +48,16 @@ export function path(xs, ys, place) {
   return text;
 }
 
+const dashed = (id) => (dashes(id).length ? ` stroke-dasharray="${dashes(id).join(' ')}"` : '');
+
 // An expert's trail in its color, on a dark ground so that it is seen on any page.
-export const coloredTrail = (d, id) => `<path class="mv-under" d="${d}"/><path class="mv-over" d="${d}" style="stroke: ${hue(id)}"/>`;
+export const coloredTrail = (d, id) => `<path class="mv-under" d="${d}"/><path class="mv-over" d="${d}" style="stroke: ${hue(id)}"${dashed(id)}/>`;
 
 // Where an expert has come to: its letter on its color.
 export function expertPoint(id, [left, top], [x, y]) {
-  const stripes = striped(id) ? 'stroke-dasharray="4 3"' : '';
-  return `<g class="mv-dot" data-expert="${letter(id)}" data-x="${x}" data-y="${y}"><circle cx="${left}" cy="${top}" r="12" fill="${hue(id)}" ${stripes}/>`
+  return `<g class="mv-dot" data-expert="${letter(id)}" data-x="${x}" data-y="${y}"><circle cx="${left}" cy="${top}" r="12" fill="${hue(id)}"${dashed(id)}/>`
     + `<text x="${left}" y="${top + 5.5}" text-anchor="middle" fill="${INK}">${letter(id)}</text></g>`;
 }
-
-export const swatch = (id) => `<i class="mv-swatch" style="background: ${background(id)}"></i>`;
 
 function ticks({ low, high }) {
   const rough = (high - low) / TICKS;

@@ -1,5 +1,7 @@
 // From the router's winner per cell to what is drawn: smooth regions, their borders, and where each letter stands.
 
+import { onStripe } from './palette.js';
+
 const REACH = 2; // cells to each side that vote
 const SPAN = 2 * REACH + 1;
 const NEAREST = [-1, 0, 1].flatMap((y) => [-1, 0, 1].map((x) => (REACH + y) * SPAN + REACH + x)); // a cell and the eight beside it
@@ -120,8 +122,8 @@ export class Regions {
     return elected;
   }
 
-  // Colors of the fine pixels that changed, with a border two of them wide. `stripes[expert]` is 0 for plain colors.
-  paint(colors, stripes, border, pixels) {
+  // Colors of the fine pixels that changed, with a border two of them wide. `patterns[expert]` is null for plain colors.
+  paint(colors, stripes, patterns, border, pixels) {
     const { size, scale, width, fine, mixed } = this;
     for (let cell = 0; cell < mixed.length; cell += 1) {
       if (!this.stale[cell]) continue;
@@ -129,20 +131,20 @@ export class Regions {
       const expert = fine[start];
       for (let y = 0; y < scale; y += 1) {
         const from = start + y * width;
-        const plain = !mixed[cell] && stripes[expert] === 0;
-        for (let at = from; at < from + scale; at += 1) pixels[at] = plain ? colors[expert] : this.color(at, colors, stripes, border);
+        const plain = !mixed[cell] && !patterns[expert];
+        for (let at = from; at < from + scale; at += 1) pixels[at] = plain ? colors[expert] : this.color(at, colors, stripes, patterns, border);
       }
     }
   }
 
-  color(at, colors, stripes, border) {
+  color(at, colors, stripes, patterns, border) {
     const { width, fine, scale } = this;
     const here = fine[at];
     const x = at % width;
     const changes = (x + 1 < width && fine[at + 1] !== here) || (x > 0 && fine[at - 1] !== here)
       || (at + width < fine.length && fine[at + width] !== here) || (at >= width && fine[at - width] !== here);
     if (changes) return border;
-    return stripes[here] !== 0 && (x + (at - x) / width) % (2 * scale) < scale / 2 ? stripes[here] : colors[here];
+    return patterns[here] && onStripe(patterns[here], x, (at - x) / width, 2 * scale) ? stripes[here] : colors[here];
   }
 }
 
