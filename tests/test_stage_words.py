@@ -184,7 +184,8 @@ EXPERTS = """
                 const { strokes } = this;
                 const put = (name, value) => strokes.push([name, value]);
                 return {
-                    fillRect() {}, beginPath() {}, lineTo: (...to) => put('to', to), stroke() { put('wide', this.lineWidth); },
+                    fillRect() {}, beginPath() {}, lineTo: (...to) => put('to', to),
+                    stroke() { put('wide', this.lineWidth); },
                     set fillStyle(value) { put('fill', value); }, set strokeStyle(value) { put('stroke', value); },
                 };
             }
