@@ -9,8 +9,9 @@
 the start of the frame, so that a browser reads `new Float32Array(buffer, offset, count)` without copying.
 
 Header, per frame: `step`, knob `revision`, `scene` (rises when the points must be asked for again), `state` running |
-paused | diverged, `speed` slow | watch | fast, `reason` (a sentence, or null), `steps_per_second`, `seconds` trained,
-`settled` (it paused by itself), `ghost` (what is drawn gray, in words, or null), `dispatch`, `device`,
+paused | diverged, `speed` slow | watch | fast, `reason` (a sentence, or null), `steps_per_second` (of late; null: not
+measured yet), `seconds` trained, `settled` (it paused by itself), `ghost` (what is drawn gray, in words, or null),
+`dispatch`, `device`,
 `marks` [[step, "λ 0→10", [run, …]], [step, "C killed", [run, …]], …], `tape` {`steps`: those that can be shown again,
 `end`: the last step reached, `megabytes` of the recorded states, `limit` of these, `rows` that a history has at most},
 `probe` [x, y] (view rows: number of the digit, and of its row), `limited` (seats are), `batch_dependent` (a token's
@@ -27,18 +28,21 @@ and `choice` (how these come about, and who decides: see moeviz.rules), `task_lo
 `train_metric`, `test_loss`, `test_metric`, `cv_load`,
 `specialization`, `dropped_share` (of choices), `random_drop` (what a gate that chooses at random drops on average; null
 without a limit), `unserved_share` (of tokens, without any expert), `cv_importance` (of the weights' sums),
-`gate_gradient` (norm, of the last step), `max_violation`, `load_entropy`, `logit_size`, `num_parameters`,
-`active_parameters` and `flops` (those of one token), `step_seconds` (what a step takes of late, its bucket's divided by
-the runs in it), `diverged_at` (the step near which it diverged and since which it stands still; null while it trains),
+`gate_gradient` (norm, of the last step; null before the first, and once the run has diverged), `max_violation`,
+`load_entropy`, `logit_size`, `num_parameters`, `active_parameters` and `flops` (those of one token), `step_seconds`
+(what a step takes of late, its bucket's divided by the runs in it; null before one was timed), `diverged_at` (the step
+near which it diverged and since which it stands still; null while it trains),
 `diverged_why` (what happened and the remedy, as said after its name; null); one per run and expert: `ids` (letter A is
 id 0; the E axis is sorted by id), `dead`, `died_at` (step since which it is idle; 0 = never chosen; null = not dead),
 `treated` (killed | frozen | null).
 
-Arrays in every frame: `load`, `mean_prob`, `importance`, `gradient_norm`, `update_share` (share of steps with a token),
-`probe_prob`, `probe_weight` f4[R,N]; `probe_chosen` u1[R,N]; `probe_output` f4[R,O] (shared experts included;
-view rows: the 16 numbers of the layer inside the block); `probe_expert_output` f4[R,N,O] (what the weights multiply:
-of `soft` the answer to an expert's own mixture); `ghost_load` f4[R,N] while a ghost is there. Pictures add, in cells
-row by row from the upper left:
+Arrays in every frame: `load`, `mean_prob`, `importance`, `gradient_norm` (of the last step), `update_share` (share of
+the steps since it arrived in which an expert had a token; both are NaN before its first step, and `gradient_norm` once
+the run has diverged), `probe_prob`, `probe_weight` f4[R,N]; `probe_chosen` u1[R,N]; `probe_output` f4[R,O] (shared
+experts included; view rows: the 16 numbers of the layer inside the block); `probe_expert_output` f4[R,N,O] (what the
+weights multiply: of `soft` the answer to an expert's own mixture); `ghost_load` f4[R,N] while a ghost is there.
+Whatever was not measured is null in the header and NaN in an array, never 0. Pictures add, in cells row by row from the
+upper left:
     first_choice   winner u1[R,64,64] (place on the E axis); chosen u1[R,64,64,⌈N/8⌉] (bit e%8 of byte e//8)
     confidence     confidence u1[R,64,64] (largest gate probability × 255)
     prediction     prediction u1[R,64,64] (class; or 255·(value − lo)/(hi − lo))

@@ -78,6 +78,57 @@ def test_gradient_norms_and_update_shares_equal_a_computation_by_hand() -> None:
     assert (shot.update_share < 1).any()
 
 
+def test_before_its_first_step_nobody_knows_who_learns() -> None:
+    training = Training([SMALL, SMALL.with_(seed=1)])
+    shot = training.snapshot()
+    assert np.isnan(shot.gradient_norm).all() and np.isnan(shot.update_share).all()
+    assert shot.gate_gradient == [None, None] and shot.step_seconds == [None, None]
+    training.step()
+    shot = training.snapshot()
+    assert np.isfinite(shot.gradient_norm).all() and np.isfinite(shot.update_share).all()
+    assert None not in shot.gate_gradient
+
+
+def test_newcomers_are_counted_from_their_arrival() -> None:
+    training = Training([SMALL, SMALL.with_(top_k=1, seed=1)])
+    steps, later = 8, 3
+    counts, since = np.zeros((2, 8)), np.zeros((2, 8))
+    before = training.snapshot()
+    for step in range(steps + later):
+        if step == steps:
+            training.set(num_experts=8)
+            shot = training.snapshot()  # paused: the five are as before, of the three nothing is known
+            assert shot.update_share[:, :5] == pytest.approx(counts[:, :5] / steps)
+            assert np.isnan(shot.update_share[:, 5:]).all() and np.isnan(shot.gradient_norm[:, 5:]).all()
+            assert shot.gradient_norm[:, :5] == pytest.approx(before.gradient_norm) and shot.gate_gradient == [None] * 2
+        count = training.configs[0].num_experts
+        counts[:, :count] += [by_hand(training, run)[1] for run in range(2)]
+        since[:, :count] += 1
+        training.step()
+        before = training.snapshot()
+    assert before.update_share == pytest.approx(counts / since)
+    assert since.tolist() == [[11] * 5 + [3] * 3] * 2 and np.isfinite(before.gradient_norm).all()
+    assert (before.update_share < 1).any()
+
+
+def test_a_run_that_has_stopped_counts_no_more_steps() -> None:
+    """Of two runs one diverges: its shares stay as they were, and it has no gradient any more."""
+    task = SMALL.with_(task="bumps", balance_coef=0.0)
+    training = Training([task, task.with_(learning_rate=10.0)])
+    counts, steps = np.zeros(5), 0
+    while bool(training.progress.healthy_R[1]):
+        routing = training.model.route(training.rows_REP, training.batch().x_RTD, training.routing_knobs)
+        before_E, before_steps = counts, steps
+        counts, steps = counts + routing.kept_TE[1].any(0).numpy(), steps + 1
+        training.step()
+        assert steps < 200
+    training.step(20)  # the step in which it stopped changed nothing, and these do not either
+    shot = training.snapshot()
+    assert shot.update_share[1] == pytest.approx(before_E / before_steps)
+    assert np.isnan(shot.gradient_norm[1]).all() and np.isfinite(shot.gradient_norm[0]).all()
+    assert shot.gate_gradient[1] is None and shot.gate_gradient[0] > 0
+
+
 def test_load_importance_and_mean_probability_equal_a_count_by_hand() -> None:
     training = Training([SMALL, SMALL.with_(top_k=1)])
     training.step(25)
@@ -100,7 +151,7 @@ def test_load_importance_and_mean_probability_equal_a_count_by_hand() -> None:
 
 def test_the_cost_of_a_step_is_told_for_each_run() -> None:
     training = Training([SMALL] * 3)
-    assert training.snapshot().step_seconds == [0.0] * 3
+    assert training.snapshot().step_seconds == [None] * 3
     training.step(40)
     own = training.snapshot().step_seconds
     assert own[0] == own[1] == own[2] > 0

@@ -176,8 +176,9 @@ def test_variation_is_scipys_and_runs_ride_along(amounts: list[list[float]]) -> 
 def test_gradient_norm_and_update_share_by_hand() -> None:
     # expert 0: sqrt(9 + 16 + 144) = 13; expert 1: 1
     assert listed(metrics.gradient_norm(torch.tensor([[3.0, 4.0, 12.0], [0.0, 1.0, 0.0]]))) == [13, 1]
-    assert listed(metrics.update_share(torch.tensor([5.0, 0.0, 10.0]), 10)) == pytest.approx([0.5, 0, 1])
-    assert listed(metrics.update_share(torch.tensor([0.0]), 0)) == [0]  # before the first step, not a division by 0
+    shares_E = metrics.update_share(torch.tensor([5.0, 0.0, 3.0]), torch.tensor([10.0, 10.0, 4.0]))
+    assert listed(shares_E) == pytest.approx([0.5, 0, 0.75])
+    assert math.isnan(metrics.update_share(torch.zeros(1), torch.zeros(1)).item())  # before the first step: unknown
 
 
 # ---- specialization --------------------------------------------------------------------------------------------

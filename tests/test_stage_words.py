@@ -20,6 +20,26 @@ def test_shares_and_parts_in_words():
     assert said == ["C 50 %, A 38 %, B 13 %", "63 %", "25 %"]
 
 
+def test_what_is_not_known_is_written_as_a_dash_and_never_as_zero():
+    said = javascript("""
+        const { count, fixed, percent, precise, share } = await import('$/numbers.js');
+        const writings = [(value) => fixed(value, 4), percent, (value) => precise(value, 3), share, count];
+        const of = (value) => writings.map((write) => write(value));
+        console.log(JSON.stringify([null, undefined, NaN, Infinity, 0, 0.25].map(of)));""")
+    # .25 with four digits, in percent, with three digits that say something, with two digits, and as it is
+    assert said == [["–"] * 5] * 4 + [
+        ["0.0000", "0", "0.00", "0.00", "0"], ["0.2500", "25", "0.250", "0.25", "0.25"]
+    ]  # fmt: skip
+
+
+def test_a_run_without_a_number_is_in_words_too():
+    said = javascript("""
+        const { chartWords } = await import('$/words.js');
+        const header = { step: 7, task_loss: [null, 1.5], balance_loss_value: [0.25, null], balance_coef: [0, 10] };
+        console.log(JSON.stringify(chartWords('loss', header, {})));""")
+    assert "task loss unknown and 1.500, raw balance loss 0.250 and unknown" in said
+
+
 @pytest.mark.parametrize("count", [1, 2, 5, 8, 9, 32])
 def test_small_maps_are_equal_and_lie_apart_inside_the_large_one(count):
     boxes = javascript(f"""

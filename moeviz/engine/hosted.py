@@ -53,7 +53,8 @@ class HostedRun:
         self.seats: dict[str, Seat] = {}
         self._patience = patience
         self._data = [config.data() for config in training.configs]
-        self._rate, self._rate_at, self._rate_step = 0.0, now, self.step
+        self._rate: float | None = None  # not measured yet
+        self._rate_at, self._rate_step = now, self.step
         self._told: tuple[Any, ...] | None = None
         self._told_at = self._measured_at = -math.inf
         self._measured_step = -1
@@ -269,10 +270,11 @@ class HostedRun:
     def _reason(self, now: float) -> str | None:
         return self.reason or (self.notice if now < self.notice_until else None)
 
-    def _steps_per_second(self, now: float) -> float:
+    def _steps_per_second(self, now: float) -> float | None:
+        """Of late; None while too little time has passed for a measurement, or since the run went back."""
         elapsed = now - self._rate_at
-        if elapsed >= RATE_PERIOD:
-            self._rate = max(0.0, (self.step - self._rate_step) / elapsed)
+        if elapsed >= RATE_PERIOD or self.step < self._rate_step:
+            self._rate = (self.step - self._rate_step) / elapsed if self.step >= self._rate_step else None
             self._rate_at, self._rate_step = now, self.step
         return self._rate
 

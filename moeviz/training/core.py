@@ -67,8 +67,8 @@ class Training(GoingBack):
             self.device, self.dtype
         )
         self._adam = Adam.zeros_like(self.rows_REP)
-        self.gradient_REP = torch.zeros_like(self.rows_REP)
-        self.updated_RE = torch.zeros(self.ids_RE.shape, device=self.device)
+        self.gradient_REP = torch.full_like(self.rows_REP, torch.nan)
+        self.updated_RE = self.present_RE = torch.zeros(self.ids_RE.shape, device=self.device)
         self.bias_RE = torch.zeros(self.ids_RE.shape, device=self.device, dtype=self.dtype)
         self._healthy_R = torch.ones(len(self.configs), dtype=torch.bool, device=self.device)
         self._largest_loss_R = torch.full((len(self.configs),), torch.inf, device=self.device)
@@ -117,7 +117,8 @@ class Training(GoingBack):
     @property
     def progress(self) -> Progress:
         """Where the runs are: what the next step starts from."""
-        return Progress(self.rows_REP, self._adam, self.gradient_REP, self.updated_RE, self._healthy_R, self.bias_RE)
+        counts = self.updated_RE, self.present_RE
+        return Progress(self.rows_REP, self._adam, self.gradient_REP, *counts, self._healthy_R, self.bias_RE)
 
     @property
     def lockstep(self) -> Hashable:
@@ -137,7 +138,8 @@ class Training(GoingBack):
     def advance(self, after: Progress) -> None:
         """Take over what a step has made of `progress`."""
         self.rows_REP, self._adam, self.gradient_REP = after.rows_REP, after.adam, after.gradient_REP
-        self.updated_RE, self._healthy_R, self.bias_RE = after.updated_RE, after.healthy_R, after.bias_RE
+        self.updated_RE, self.present_RE = after.updated_RE, after.present_RE
+        self._healthy_R, self.bias_RE = after.healthy_R, after.bias_RE
         self.current_step += 1
         if self.current_step % self.record_every == 0:
             self._record()
@@ -241,8 +243,10 @@ class Training(GoingBack):
             self.rows_REP, [config.seed for config in self.configs], self.current_step
         )
         self._adam = Adam(change.move(self._adam.mean_REP), change.move(self._adam.square_REP), self._adam.num_steps)
-        self.gradient_REP = torch.zeros_like(self.rows_REP)
-        self.updated_RE, self.bias_RE = change.move(self.updated_RE), change.move(self.bias_RE)
+        self.gradient_REP = change.move_without_newcomers(self.gradient_REP, torch.nan)
+        self.updated_RE = change.move_without_newcomers(self.updated_RE, 0)
+        self.present_RE = change.move_without_newcomers(self.present_RE, 0)
+        self.bias_RE = change.move(self.bias_RE)
         self.ids_RE = change.ids_RE
 
     def ghost(self, kind: str) -> Ghost:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from moeviz import metrics
+from moeviz.axes import over
 from moeviz.config import TASK_INFO
 from moeviz.deciding import mean_over_groups
 from moeviz.routers import Routing
@@ -96,7 +97,7 @@ def match(routing: Routing, segment_RT: Tensor, num_segments: int, layers: int) 
 
 
 def _more_numbers(training: Training, tested: Routing) -> dict[str, Tensor]:
-    gate_REG = training.model.routed(training.gradient_REP)[..., training.model.is_gate_P]
+    gate_REG = _gradient(training)[..., training.model.is_gate_P]
     k, layers = training.routing_knobs.k, training.model.num_layers
     return {
         "cv_importance": over_layers(lambda each: metrics.cv(metrics.importance(each)), tested, layers),
@@ -110,9 +111,15 @@ def _more_numbers(training: Training, tested: Routing) -> dict[str, Tensor]:
 def _more_by_expert(training: Training, tested: Routing) -> dict[str, Tensor]:
     return {
         "importance": metrics.importance(tested),
-        "gradient_norm": metrics.gradient_norm(training.model.routed(training.gradient_REP)),
-        "update_share": metrics.update_share(training.updated_RE, training.current_step),
+        "gradient_norm": metrics.gradient_norm(_gradient(training)),
+        "update_share": metrics.update_share(training.updated_RE, training.present_RE),
     }
+
+
+def _gradient(training: Training) -> Tensor:
+    """Each expert's gradient in the last step; NaN where there is none: before the first, of a run that stopped."""
+    stopped_R = ~training.progress.healthy_R
+    return training.model.routed(training.gradient_REP).masked_fill(over(stopped_R, 2), torch.nan)
 
 
 def _forward(training: Training, tokens: Tokens) -> tuple[Tensor, Routing]:

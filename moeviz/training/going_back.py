@@ -59,8 +59,8 @@ class GoingBack:
             "configs": self.configs, "treated": self.treated, "current_step": self.current_step,
             "seconds": self.seconds, "step_seconds": self.step_seconds, "ids_RE": self.ids_RE,
             "rows_REP": progress.rows_REP, "_adam": progress.adam, "gradient_REP": progress.gradient_REP,
-            "updated_RE": progress.updated_RE, "_healthy_R": progress.healthy_R, "bias_RE": progress.bias_RE,
-            "_largest_loss_R": self._largest_loss_R, "diverged": self.diverged,
+            "updated_RE": progress.updated_RE, "present_RE": progress.present_RE, "_healthy_R": progress.healthy_R,
+            "bias_RE": progress.bias_RE, "_largest_loss_R": self._largest_loss_R, "diverged": self.diverged,
         }  # fmt: skip
 
     def restore(self, state: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from moeviz.axes import over
 from moeviz.rng import stream
 
 COPY_NOISE = 0.1  # a new expert's numbers differ from its parent's by about this share: enough to part ways
@@ -37,6 +38,13 @@ class Change:
         return torch.stack(
             [value_E.index_select(0, source_E) for value_E, source_E in zip(value_RE, source_RE, strict=True)]
         )
+
+    def move_without_newcomers(self, value_RE: Tensor, start: float) -> Tensor:
+        """What was counted or measured of each expert `[R, E, …]`, in the new places: that of a newcomer is `start`."""
+        moved_RE = self.move(value_RE)
+        new_RE = torch.zeros(moved_RE.shape[:2], dtype=torch.bool)
+        new_RE[:, : self.new_RE.shape[1]] = torch.from_numpy(self.new_RE)
+        return moved_RE.masked_fill(over(new_RE.to(moved_RE.device), moved_RE.dim() - 2), start)
 
     def move_and_disturb(self, rows_REP: Tensor, seeds: Sequence[int], step: int) -> Tensor:
         """Parameters in their new places; new experts are noisy copies of their parents."""

@@ -125,7 +125,7 @@ def _header(training: Training, record: Record) -> dict[str, Any]:
             for since_E, dead_E in zip(record.idle_since_RE.tolist(), record.dead_RE.tolist(), strict=True)
         ],
         "metric_name": training.metric_name, "dispatch": training.dispatch, "device": str(training.device),
-        "seconds": round(training.seconds, 4), "step_seconds": [training.step_seconds] * len(configs),
+        "seconds": round(training.seconds, 4), "step_seconds": [training.step_seconds or None] * len(configs),
         "tape": training.tape.told(training.current_step),
         "lo": low, "hi": high, "marks": [list(mark) for mark in training.marks],
         "num_shared": configs[0].num_shared_experts, "reason": training.reason, "diverged_at": training.diverged_at,

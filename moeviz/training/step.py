@@ -81,8 +81,9 @@ class Progress:
 
     rows_REP: Float[Tensor, "R A P"]
     adam: Adam
-    gradient_REP: Float[Tensor, "R A P"]  # clipped; 0 for a run that stands still
-    updated_RE: Float[Tensor, "R E"]  # steps in which an expert got at least one token
+    gradient_REP: Float[Tensor, "R A P"]  # clipped; 0 for a run that stands still, NaN before an expert's first step
+    updated_RE: Float[Tensor, "R E"]  # steps in which an expert got at least one token,
+    present_RE: Float[Tensor, "R E"]  # ... of all steps that its run has trained since it arrived
     healthy_R: Bool[Tensor, " R"]
     bias_RE: Float[Tensor, "R E"]  # what DeepSeek's router adds before it chooses; 0 for all others
 
@@ -119,7 +120,7 @@ def _own(value: Tensor) -> Tensor:
     return value.clone() if value.untyped_storage().nbytes() > value.nbytes else value
 
 
-TENSORS = ("rows_REP", "gradient_REP", "updated_RE", "healthy_R", "bias_RE")
+TENSORS = ("rows_REP", "gradient_REP", "updated_RE", "present_RE", "healthy_R", "bias_RE")
 ADAM_MEANS = ("mean_REP", "square_REP")
 
 
@@ -157,8 +158,9 @@ def _applied(
     if not _is_off(numbers.bias_rate):
         rate = numbers.bias_rate * healthy_R.to(bias_RE.dtype)
         bias_RE = bias_step(bias_RE, routing, rate=rate, killed_E=killed_RE)
-    updated_RE = before.updated_RE + routing.kept_TE.any(-2)
-    return Progress(rows_REP, adam, gradient_REP, updated_RE, healthy_R, bias_RE)
+    present_R1 = healthy_R.to(before.present_RE.dtype).unsqueeze(-1)
+    updated_RE = before.updated_RE + routing.kept_TE.any(-2) * present_R1
+    return Progress(rows_REP, adam, gradient_REP, updated_RE, before.present_RE + present_R1, healthy_R, bias_RE)
 
 
 def _is_off(number: PerRun) -> bool:

@@ -56,6 +56,22 @@ def test_the_table_tells_each_number_and_its_difference_from_the_first_twin(stag
     soon(check)
 
 
+def test_nobody_is_said_to_learn_before_the_first_step(stage):
+    open_lab(stage, "learners")
+
+    def check() -> None:
+        for kind in ("gradient", "updates"):
+            values = stage.page.locator(f'[data-bars="{kind}"] .mv-value').all_inner_texts()
+            assert values == ["–"] * 24  # eight experts of three twins
+        labels = stage.page.locator('[data-bars="gradient"] .mv-bar').all()
+        assert (labels[0].get_attribute("aria-label") or "").endswith("gradient norm –")
+        times = stage.part("differences").locator("tbody tr td:last-child b").all_inner_texts()
+        assert times == ["–"] * 3
+        assert "gradient norm –" in (stage.part("loop").locator("svg").first.get_attribute("aria-label") or "")
+
+    soon(check)
+
+
 def test_gradients_and_shares_are_those_of_the_training(stage):
     open_lab(stage, "learners", step=60)
     training = trained(60)

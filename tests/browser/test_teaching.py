@@ -267,6 +267,20 @@ def test_squares_groups_and_log_say_what_the_run_says(stage):
     expect(panel.locator("li")).to_have_text(["step 50: λ 0→10"])
 
 
+def test_of_experts_that_have_just_arrived_nothing_is_made_up(stage):
+    stage.open("/playground?play=0").train_to(50)
+    stage.turn("num_experts", *["ArrowRight"] * 3)
+    show_tab(stage, "numbers")
+    table = stage.page.locator(".mv-panel:visible").locator("tbody")
+
+    def check() -> None:
+        rows = [row.locator("td").all_inner_texts() for row in table.locator("tr").all()]
+        assert [row[-2:] for row in rows[8:]] == [["–", "–"]] * 3  # gradient norm, share of steps
+        assert all("–" not in row for row in rows[:8]) and all("–" not in row[:-2] for row in rows[8:])
+
+    soon(check)
+
+
 def test_a_run_that_has_settled_says_so_and_stands_still(stage):
     stage.open("/playground?task=plane&expert=linear&num_experts=1&top_k=1&learning_rate=0.1")
     stage.page.locator('[data-speed="fast"]').click()

@@ -83,9 +83,9 @@ export class Bars {
   }
 
   drawBar(part, bar, texts) {
-    part.fill.style.height = `${(100 * Math.min(Math.max(bar.height, 0), 1)).toFixed(2)}%`;
+    part.fill.style.height = `${(100 * Math.min(Math.max(bar.height || 0, 0), 1)).toFixed(2)}%`; // none where it is unknown
     part.bar.classList.toggle('mv-solid', bar.solid);
-    part.bar.classList.toggle('mv-empty', bar.height <= 0);
+    part.bar.classList.toggle('mv-empty', !(bar.height > 0));
     part.ghost.hidden = bar.ghost === undefined;
     if (bar.ghost !== undefined) part.ghost.style.height = `${(100 * Math.min(bar.ghost, 1)).toFixed(2)}%`;
     part.mark.hidden = bar.mark === undefined;

@@ -1,6 +1,6 @@
 // The toolbar: play, step and speed over the socket, so that they answer at once and never show a stale state.
 
-import { count, percent, setText, Throttle } from './numbers.js';
+import { count, fixed, percent, setText, Throttle } from './numbers.js';
 
 const SPEEDS = [['slow', 'Slow'], ['watch', 'Watch'], ['fast', 'Fast']];
 const PATIENCE = 600; // ms a pressed button is believed before the frames have their say again
@@ -78,5 +78,5 @@ function metricText(header) {
   if (header.num_runs !== 1) return '';
   const value = header.test_metric[0];
   if (value === null) return '';
-  return header.metric_name === 'accuracy' ? `test accuracy ${percent(value)} %` : `test ${header.metric_name} ${value.toFixed(2)}`;
+  return header.metric_name === 'accuracy' ? `test accuracy ${percent(value)} %` : `test ${header.metric_name} ${fixed(value, 2)}`;
 }

@@ -1,8 +1,9 @@
 // What the twins have come to, as a table: each number, and how far it is from that of the first twin.
 
-import { percent, setText } from './numbers.js';
+import { fixed, setText } from './numbers.js';
 
-const part = (value) => (value === null ? null : 100 * value);
+const scaled = (value, by) => (Number.isFinite(value) ? by * value : null);
+const part = (value) => scaled(value, 100);
 
 // label, value of a run (null: not there), digits
 const COLUMNS = [
@@ -11,7 +12,7 @@ const COLUMNS = [
   ['Dead experts', ({ dead }, run) => dead[run].filter(Boolean).length, 0],
   ['Match with groups', ({ specialization: values }, run) => values[run], 2],
   ['Dropped, %', ({ dropped_share: values, router, unserved_share: unserved }, run) => part(router[run] === 'expert_choice' ? unserved[run] : values[run]), 1],
-  ['CPU for a step, ms', ({ step_seconds: values }, run) => (values ? 1000 * values[run] : null), 2],
+  ['CPU for a step, ms', ({ step_seconds: values }, run) => scaled(values?.[run], 1000), 2],
 ];
 
 export class Differences {
@@ -27,7 +28,7 @@ export class Differences {
       const first = value(header, 0);
       for (let run = 0; run < runs; run += 1) {
         const [own, cell] = [value(header, run), this.host.tBodies[0].rows[run].cells[1 + column]];
-        setText(cell.firstChild, own === null ? '–' : own.toFixed(places));
+        setText(cell.firstChild, fixed(own, places));
         setText(cell.lastChild, run && own !== null && first !== null ? signed(own - first, places) : '');
       }
     });

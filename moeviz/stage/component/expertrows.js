@@ -22,7 +22,7 @@ export function fillShares(rows, shares, none = '0') {
   shares.forEach((value, at) => {
     const cell = rows[Math.floor(at / count)][at % count];
     setText(cell, value < 0.005 ? none : percent(value));
-    cell.style.setProperty('--mv-share', value.toFixed(3));
+    cell.style.setProperty('--mv-share', (value || 0).toFixed(3)); // no shade where it is unknown
     cell.classList.toggle('mv-most', value > 0.5);
   });
 }

@@ -3,7 +3,7 @@
 import { Bars } from './bars.js';
 import { expertRows, fillShares } from './expertrows.js';
 import { placeAll } from './layout.js';
-import { outdated, percent, setText, Throttle } from './numbers.js';
+import { fixed, outdated, percent, setText, Throttle } from './numbers.js';
 import { letter } from './palette.js';
 import { TextView, UNKNOWN, written } from './textview.js';
 
@@ -162,8 +162,8 @@ export class Language {
     this.loads.draw(ids, bars, [{ height: 1 / ids.length / top, label: '', kind: 'fair' }], true);
     const [same, chance] = this.ofLayer(arrays.text_repeat, layers);
     const [kind, kindOfCharacter] = this.ofLayer(arrays.text_match, layers);
-    setText(this.find('kind-match'), `Match with kinds of text (0-1): ${kind.toFixed(2)}`);
-    setText(this.find('class-match'), `Match with kinds of characters (0-1): ${kindOfCharacter.toFixed(2)}`);
+    setText(this.find('kind-match'), `Match with kinds of text (0-1): ${fixed(kind, 2)}`);
+    setText(this.find('class-match'), `Match with kinds of characters (0-1): ${fixed(kindOfCharacter, 2)}`);
     setText(this.find('repeat'), `Neighbors with the same expert: ${percent(same)} %; by chance it would be ${percent(chance)} % (Σ load²).`);
     this.matches = [kind, kindOfCharacter];
     this.baseline = Array.from(arrays.text_baseline.of(0));
@@ -184,12 +184,12 @@ export class Language {
 
   // Bits per character on the test text, beside what counting and the dense network achieve; and what the experts follow.
   drawScores(header) {
-    const bits = (nats) => (Number.isFinite(nats) ? (nats / BITS).toFixed(2) : '–');
+    const bits = (nats) => fixed(Number.isFinite(nats) ? nats / BITS : null, 2);
     const [experts, dense] = header.test_loss;
     const rows = [['bits per character, this model', bits(experts)]];
-    if (header.num_runs > 1) rows.push(['dense, equal active parameters', `${bits(dense)} (${difference(experts, dense)})`]);
+    if (header.num_runs > 1) rows.push(['dense, equal active parameters', bits(dense) + difference(experts, dense)]);
     if (this.baseline) rows.push(['bigram', bits(this.baseline[1])], ['unigram', bits(this.baseline[0])]);
-    if (this.matches) rows.push(['match with kinds of text', this.matches[0].toFixed(2)], ['with kinds of characters', this.matches[1].toFixed(2)]);
+    if (this.matches) rows.push(['match with kinds of text', fixed(this.matches[0], 2)], ['with kinds of characters', fixed(this.matches[1], 2)]);
     const host = this.find('scores');
     while (host.children.length < rows.length) host.append(Object.assign(document.createElement('div'), { innerHTML: '<dt></dt><dd></dd>' }));
     while (host.children.length > rows.length) host.lastChild.remove();
@@ -218,6 +218,7 @@ export class Language {
 }
 
 function difference(experts, dense) {
+  if (![experts, dense].every(Number.isFinite)) return ''; // one of them has diverged
   const by = (dense - experts) / BITS;
-  return `experts ${Math.abs(by).toFixed(2)} ${by >= 0 ? 'better' : 'worse'}`;
+  return ` (experts ${Math.abs(by).toFixed(2)} ${by >= 0 ? 'better' : 'worse'})`;
 }

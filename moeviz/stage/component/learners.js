@@ -3,7 +3,7 @@
 import { Bars } from './bars.js';
 import { offer } from './collapse.js';
 import { lineSample } from './labparts.js';
-import { percent, setText } from './numbers.js';
+import { fixed, percent, precise, setText, UNKNOWN } from './numbers.js';
 import { hue, letter } from './palette.js';
 
 const WIDEST = 16; // pixels: the thickest arrow of the loop
@@ -31,7 +31,7 @@ export class Learners {
       const ids = header.ids[run];
       const [gradient, updates] = ['gradient_norm', 'update_share'].map((name) => arrays[name].of(run));
       const bar = (height, value, text) => ({ height, value, text, solid: true });
-      this.bars[run][0].draw(ids, ids.map((id, at) => bar(gradient[at] / largest, short(gradient[at]), `Expert ${letter(id)}: gradient norm ${gradient[at].toPrecision(3)}`)), [], true);
+      this.bars[run][0].draw(ids, ids.map((id, at) => bar(gradient[at] / largest, short(gradient[at]), `Expert ${letter(id)}: gradient norm ${precise(gradient[at], 3)}`)), [], true);
       this.bars[run][1].draw(ids, ids.map((id, at) => bar(updates[at], percent(updates[at]), `Expert ${letter(id)}: an input in ${percent(updates[at])} % of steps`)), [], true);
     });
     offer(this.twin, titles.map((title, run) => [run, title]));
@@ -52,7 +52,10 @@ export class Learners {
 }
 
 const titleOf = (lab, run) => lab.titles[run];
-const short = (value) => (value === 0 ? '0' : value >= 0.1 ? value.toFixed(1) : value.toPrecision(1).replace(/^0/, ''));
+function short(value) {
+  if (!Number.isFinite(value)) return UNKNOWN;
+  return value === 0 ? '0' : value >= 0.1 ? value.toFixed(1) : value.toPrecision(1).replace(/^0/, '');
+}
 
 // What the loop is drawn from, of one expert.
 function measured(arrays, run, expert) {
@@ -63,8 +66,8 @@ function measured(arrays, run, expert) {
 // Four boxes in a circle; each arrow is as wide as the number of the box that it leaves.
 function picture({ load, gradient, loss, prob }, widths, id, said) {
   const texts = [
-    ['inputs (load)', `${percent(load)} %`], ['gradient norm', gradient.toPrecision(3)],
-    ['loss where wanted', Number.isFinite(loss) ? loss.toFixed(3) : '–'], ['mean probability', `${percent(prob)} %`],
+    ['inputs (load)', `${percent(load)} %`], ['gradient norm', precise(gradient, 3)],
+    ['loss where wanted', fixed(loss, 3)], ['mean probability', `${percent(prob)} %`],
   ];
   const boxes = texts.map(([name, value], at) => `<g transform="translate(${BOXES[at]})"><rect x="${-WIDE / 2}" y="${-HIGH / 2}" width="${WIDE}" height="${HIGH}" rx="6"/>`
     + `<text text-anchor="middle" y="-8">${name}</text><text text-anchor="middle" y="18" class="mv-strong">${value}</text></g>`);

@@ -2,7 +2,7 @@
 
 import { Bars, roomy } from './bars.js';
 import { letter } from './palette.js';
-import { percent, roundedShares, setText, Throttle } from './numbers.js';
+import { fixed, percent, roundedShares, setText, Throttle } from './numbers.js';
 
 export const LOAD_NOTE = 'Load: all k choices; map: the first only.';
 const TEXTS = 200;
@@ -65,13 +65,12 @@ export function loadScale(header, arrays, before) {
 // How uneven the load is, in the words that the room has: beside one map in full, above each of two in short, where the legend
 // says what 0 means.
 export function unevenness(header, run, short) {
-  const value = header.cv_load[run];
-  const shown = value === null ? '–' : value.toFixed(2);
+  const shown = fixed(header.cv_load[run], 2);
   return short ? `unevenness ${shown}` : `Unevenness of load (CV) ${shown} · 0 = even`;
 }
 
 export const dropped = (header, run) => {
-  if (header.router[run] === 'expert_choice') return `no expert for ${percent(header.unserved_share[run] ?? 0)} %`;
+  if (header.router[run] === 'expert_choice') return `no expert for ${percent(header.unserved_share[run])} %`;
   const value = header.limited ? header.dropped_share?.[run] ?? null : null;
   return value === null ? '' : `dropped ${percent(value)} %${header.top_k[run] > 1 ? ' of choices' : ''}`;
 };

@@ -1,6 +1,6 @@
 // Measured numbers that the page asks for, in words, beside each run.
 
-import { count, setText, Throttle } from './numbers.js';
+import { count, fixed, setText, Throttle } from './numbers.js';
 
 const PAUSE = 200; // ms between updates
 
@@ -34,6 +34,5 @@ function arrange(host, labels) {
 }
 
 function written(value, digits) {
-  if (typeof value !== 'number') return '–';
-  return Math.abs(value) >= 1000 ? count(Math.round(value)) : value.toFixed(digits);
+  return Math.abs(value) >= 1000 ? count(Math.round(value)) : fixed(value, digits);
 }

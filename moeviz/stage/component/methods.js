@@ -1,6 +1,6 @@
 // Ways to balance, one row each: four curves on common scales, each beside that of no balancing in gray, with the number they have come to.
 
-import { outdated, setText, Throttle } from './numbers.js';
+import { fixed, outdated, setText, Throttle } from './numbers.js';
 import { stopped } from './stopped.js';
 
 const TEXTS = 200; // ms between changes while training runs
@@ -80,7 +80,7 @@ class Cell {
     this.own.setAttribute('d', own);
     this.without.setAttribute('d', without);
     const last = values.findLast(Number.isFinite);
-    setText(this.number, last === undefined ? '–' : last.toFixed(this.digits));
+    setText(this.number, fixed(last, this.digits));
   }
 }
 

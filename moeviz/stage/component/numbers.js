@@ -1,4 +1,12 @@
-// Numbers as people read them: shares that add up as shown, and text that does not flicker.
+// Numbers as people read them: what is not known, shares that add up as shown, and text that does not flicker.
+
+export const UNKNOWN = '–'; // what was not measured (null, or NaN in an array), and what is no number: never 0
+
+const known = (value, write) => (Number.isFinite(value) ? write() : UNKNOWN);
+
+// So many digits behind the point, and so many that say something.
+export const fixed = (value, digits) => known(value, () => value.toFixed(digits));
+export const precise = (value, digits) => known(value, () => value.toPrecision(digits));
 
 // Shares rounded so that the shown digits add up to the rounded total (largest remainders get the leftover units).
 export function roundedShares(values, digits = 2) {
@@ -23,13 +31,13 @@ export function shownWeights({ weighing, weights, chosen, shownProbs }) {
 
 // Two digits; without the leading zero where room is short.
 export function share(value, short = false) {
-  const text = value.toFixed(2);
+  const text = fixed(value, 2);
   return short ? text.replace(/^0/, '') : text;
 }
 
-export const percent = (value) => `${Math.round(100 * value)}`;
+export const percent = (value, digits = 0) => known(value, () => (100 * value).toFixed(digits));
 
-export const count = (value) => value.toLocaleString('en-US').replaceAll(',', '\u202f');
+export const count = (value) => known(value, () => value.toLocaleString('en-US').replaceAll(',', '\u202f'));
 
 // True at most once per `pause` ms: for text, which cannot be read at thirty changes a second.
 export class Throttle {

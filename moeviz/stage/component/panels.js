@@ -3,7 +3,7 @@
 import { expertRows, fillShares } from './expertrows.js';
 import { dragged } from './marks.js';
 import { background, letter } from './palette.js';
-import { percent, setText, Throttle } from './numbers.js';
+import { fixed, percent, setText, Throttle } from './numbers.js';
 
 const PAUSE = 250; // ms between updates
 const LARGEST = 96; // pixels: side of the square of the largest error
@@ -29,6 +29,8 @@ const OF_RUN = {
   'train loss': 'task_loss', 'test loss': 'test_loss', 'balance loss': 'balance_loss_value', 'CV of load': 'cv_load',
   'match with true groups': 'specialization',
 };
+
+const RUN_DIGITS = 4;
 
 export class Panels {
   // `onSeen` hears that a panel came into view or left it.
@@ -114,7 +116,7 @@ export function groupTable(host, header, arrays, run) {
   const load = arrays.load.of(run);
   rows.forEach((cells, expert) => setText(cells.at(-1), percent(load[expert])));
   const match = header.specialization[run];
-  const text = `Match with true groups (0-1): ${match === null ? '–' : match.toFixed(2)} · with shuffled groups: ${arrays.group_baseline.data[run].toFixed(2)}.`;
+  const text = `Match with true groups (0-1): ${fixed(match, 2)} · with shuffled groups: ${fixed(arrays.group_baseline.data[run], 2)}.`;
   setText(said, text);
   return text;
 }
@@ -133,14 +135,13 @@ function numbers(host, header, arrays) {
   const [said, table] = saidAndTable(host, 'Exact numbers of each expert');
   const rows = expertRows(table, ids, Object.keys(OF_EXPERT));
   Object.values(OF_EXPERT).forEach(([name, digits], column) => {
-    arrays[name].of(0).forEach((value, expert) => setText(rows[expert][column], value.toFixed(digits)));
+    const values = arrays[name].of(0);
+    rows.forEach((cells, expert) => setText(cells[column], fixed(values[expert], digits)));
   });
-  const written = Object.entries(OF_RUN).map(([label, name]) => `${label} ${fixed(header[name][0])}`);
+  const written = Object.entries(OF_RUN).map(([label, name]) => `${label} ${fixed(header[name][0], RUN_DIGITS)}`);
   const { metric_name: metric } = header;
-  setText(said, `Step ${header.step}: ${written.join(' · ')} · train ${metric} ${fixed(header.train_metric[0])} · test ${metric} ${fixed(header.test_metric[0])}. Losses are unweighted.`);
+  setText(said, `Step ${header.step}: ${written.join(' · ')} · train ${metric} ${fixed(header.train_metric[0], RUN_DIGITS)} · test ${metric} ${fixed(header.test_metric[0], RUN_DIGITS)}. Losses are unweighted.`);
 }
-
-const fixed = (value) => (value === null ? '–' : value.toFixed(4));
 
 // The knobs that were turned while the run trained; what was turned on within one step is one line.
 function changes(host, header) {

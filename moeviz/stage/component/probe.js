@@ -2,7 +2,7 @@
 
 import { Bars, roomy } from './bars.js';
 import { background, classFill, letter, outline } from './palette.js';
-import { Calm, roundedShares, setText, share, shownWeights, Throttle } from './numbers.js';
+import { Calm, fixed, roundedShares, setText, share, shownWeights, Throttle } from './numbers.js';
 
 const TEXTS = 120; // ms between changes of the written numbers while training runs
 const SPOKEN = 3000; // ms between announcements
@@ -129,7 +129,7 @@ function term(id, weight, mixed) {
 // What the model makes of y: a class (drawn as its marker) or the number itself.
 function prediction(header, output) {
   if (header.view === 'rows') return ''; // the layer's output is a part of the way, not yet an answer
-  if (header.kind === 'regression') return output.length === 1 ? output[0].toFixed(2) : '';
+  if (header.kind === 'regression') return output.length === 1 ? fixed(output[0], 2) : '';
   return String(firstChoice(output));
 }
 

@@ -1,7 +1,7 @@
 // Each expert's queue as a rack of seats: who sits, in the order of the queue, a hard line behind the last seat, and who stands behind it.
 
 import { background, hue } from './palette.js';
-import { percent, setText } from './numbers.js';
+import { fixed, percent, setText } from './numbers.js';
 
 export class Racks {
   constructor(host) {
@@ -22,7 +22,7 @@ export class Racks {
         setText(seat.firstChild, token === undefined ? '' : batch.kept[token * ids.length + expert] ? String(token + 1) : '✕');
       });
       setText(row.load, soft ? 'a mixture' : `${percent(load[expert])} %`);
-      setText(row.importance, importance[expert].toFixed(1));
+      setText(row.importance, fixed(importance[expert], 1));
       const who = queue.map((token) => `${token + 1}${batch.kept[token * ids.length + expert] ? '' : ' dropped'}`).join(', ');
       row.box.setAttribute('aria-label', `Expert ${names[expert]}: ${soft ? 'a mixture of all tokens' : who ? `tokens ${who}` : 'no token'}`);
     });

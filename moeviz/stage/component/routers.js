@@ -1,7 +1,7 @@
 // The same few tokens through two routers: who goes to whom in which place, who sits in which seat, and what that comes to.
 
 import { letter } from './palette.js';
-import { outdated, percent, setText, Throttle } from './numbers.js';
+import { fixed, outdated, percent, setText, Throttle } from './numbers.js';
 import { Racks } from './racks.js';
 import { Seats } from './seats.js';
 import { stopped } from './stopped.js';
@@ -81,7 +81,7 @@ export class Routers {
         rows.map(([label, balanced]) => `<tr><th scope="row">${label}</th>${'<td></td>'.repeat(runs.length)}<td>${balanced}</td></tr>`).join('')}</tbody>`;
     }
     runs.forEach((run) => setText(host.querySelector(`th[data-run="${run}"]`), titles[run]));
-    [...host.tBodies[0].rows].forEach((row, index) => batches.forEach((batch, run) => setText(row.cells[1 + run], rows[index][2](batch).toFixed(DIGITS))));
+    [...host.tBodies[0].rows].forEach((row, index) => batches.forEach((batch, run) => setText(row.cells[1 + run], fixed(rows[index][2](batch), DIGITS))));
   }
 
   describe() {

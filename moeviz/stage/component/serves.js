@@ -1,6 +1,7 @@
 // Experts in rows: the share of each domain and class that an expert serves, and the pictures that its gate likes most.
 
 import { expertRows, fillShares } from './expertrows.js';
+import { fixed } from './numbers.js';
 import { drawPatches, SIDE } from './patches.js';
 
 const PIXELS = SIDE * SIDE;
@@ -20,7 +21,7 @@ export class Serves {
     fillShares(rows.map((cells) => cells.slice(0, this.groups)), arrays.group_share.of(0), '');
     fillShares(rows.map((cells) => cells.slice(this.groups, -1)), arrays.class_share.of(0), '');
     rows.forEach((cells, expert) => {
-      const own = [...probs.subarray(expert * shown, (expert + 1) * shown)].map((prob) => prob.toFixed(2));
+      const own = [...probs.subarray(expert * shown, (expert + 1) * shown)].map((prob) => fixed(prob, 2));
       liked(cells.at(-1), own).forEach((canvas, at) => {
         const place = expert * shown + at;
         drawPatches(canvas, SIZE, likes.subarray(place * PIXELS, (place + 1) * PIXELS), null, ids);

@@ -1,7 +1,7 @@
 // Three experts: the mean gate probabilities are one point of a triangle, over the surface of the article's balance loss.
 
 import { lineSample } from './labparts.js';
-import { setText } from './numbers.js';
+import { fixed, setText } from './numbers.js';
 import { letter } from './palette.js';
 import { expertPoint, path } from './plot.js';
 
@@ -46,13 +46,13 @@ export class Simplex {
     const corners = CORNERS.map((at, corner) => expertPoint(ids[run][corner], at, [probs[corner], corner])).join('');
     const other = losses[run] === 'squared' ? '' : ' This twin trains with another balance loss.';
     return `<figure><figcaption class="mv-title"><span>${twin}</span>${lineSample(run)}</figcaption>
-      <svg class="mv-plot" role="img" style="max-width: ${WIDTH}px" viewBox="0 0 ${WIDTH} ${HEIGHT}" aria-label="${twin}: mean gate probabilities ${probs.map((prob, at) => `${letter(ids[run][at])} ${prob.toFixed(2)}`).join(', ')} at step ${step}">
+      <svg class="mv-plot" role="img" style="max-width: ${WIDTH}px" viewBox="0 0 ${WIDTH} ${HEIGHT}" aria-label="${twin}: mean gate probabilities ${probs.map((prob, at) => `${letter(ids[run][at])} ${fixed(prob, 2)}`).join(', ')} at step ${step}">
         <clipPath id="mv-simplex-${run}"><path d="M${CORNERS.join('L')}Z"/></clipPath>
         <g clip-path="url(#mv-simplex-${run})">${LEVELS.map((level) => contour(level, coef)).join('')}</g>
         <path class="mv-edge" d="M${CORNERS.join('L')}Z"/><path class="mv-edge" d="M${CENTER[0] - 7} ${CENTER[1]}h14m-7 -7v14"/>
         ${LEVELS.map((level) => contourName(level, coef)).join('')}
         <path class="mv-trail" d="${trail}"/><circle class="mv-here" cx="${left}" cy="${top}" r="8" data-probs="${probs.map((prob) => prob.toFixed(5))}"/>${corners}
-      </svg><p>λ · Σ (1/N − P)² = ${coef} · ${loss.toFixed(4)} = <b>${(coef * loss).toFixed(3)}</b>${coef ? '' : ': flat, nothing pulls to the middle'}.${other}</p></figure>`;
+      </svg><p>λ · Σ (1/N − P)² = ${coef} · ${fixed(loss, 4)} = <b>${fixed(coef * loss, 3)}</b>${coef ? '' : ': flat, nothing pulls to the middle'}.${other}</p></figure>`;
   }
 }
 

@@ -1,5 +1,6 @@
 // Too much λ: how good the answers are against how uneven the load is, one trail for each twin.
 
+import { fixed } from './numbers.js';
 import { DASHES, SHADES } from './palette.js';
 import { Plot } from './plot.js';
 
@@ -27,7 +28,7 @@ export class Tradeoff {
     const names = apart(points.map(({ twin, x, y }) => ({ twin, x, y, left: plot.left(x), top: plot.top(y) })), plot.height - 60);
     const dots = names.map(({ twin, x, y, left, top, at }) => `<g class="mv-dot" data-twin="${twin}" data-x="${x}" data-y="${y}"><circle cx="${left}" cy="${top}" r="7"/>`
       + `<text x="${left + (left > plot.width - 110 ? -12 : 12)}" y="${at + 5}" text-anchor="${left > plot.width - 110 ? 'end' : 'start'}">${twin}</text></g>`);
-    const said = points.map(({ twin, x, y }) => `${twin}: ${name} ${y.toFixed(2)}, unevenness ${x.toFixed(2)}`).join('; ');
+    const said = points.map(({ twin, x, y }) => `${twin}: ${name} ${fixed(y, 2)}, unevenness ${fixed(x, 2)}`).join('; ');
     this.lab.find('tradeoff').innerHTML = plot.svg(trails.join('') + dots.join(''), said);
   }
 }

@@ -2,7 +2,7 @@
 // with the pictures they like, and the run beside its twins: the other routing, and the dense network of equal active parameters.
 
 import { Bars } from './bars.js';
-import { Calm, count as spaced, outdated, percent, roundedShares, setText, Throttle } from './numbers.js';
+import { Calm, count as spaced, fixed, outdated, percent, roundedShares, setText, share as twoDigits, Throttle, UNKNOWN } from './numbers.js';
 import { Pad } from './pad.js';
 import { background, letter } from './palette.js';
 import { drawPatches, whole } from './patches.js';
@@ -131,8 +131,8 @@ export class Vision {
     const shares = roundedShares(prob);
     const first = prob.indexOf(Math.max(...prob));
     this.bars.draw(ids, ids.map((id, expert) => ({
-      height: prob[expert], solid: weight[expert] > 0, first: expert === first, value: shares[expert].toFixed(2).replace(/^0/, ''),
-      text: `Expert ${letter(id)}: gate probability ${shares[expert].toFixed(2)}`,
+      height: prob[expert], solid: weight[expert] > 0, first: expert === first, value: twoDigits(shares[expert], true),
+      text: `Expert ${letter(id)}: gate probability ${twoDigits(shares[expert])}`,
     })), [], texts);
     if (!texts) return;
     const classes = of('class');
@@ -164,15 +164,13 @@ export class Vision {
     const rows = titles.slice(0, header.num_runs).map((title, run) => {
       const gate = header.experts[run] > 1;
       return [title, share(header.test_metric[run]), ...Array.from(arrays.domain_metric.of(run), share),
-        gate ? (header.specialization[run] ?? 0).toFixed(2) : '–', gate ? chance[run].toFixed(2) : '–',
+        gate ? fixed(header.specialization[run], 2) : UNKNOWN, gate ? fixed(chance[run], 2) : UNKNOWN,
         spaced(header.active_parameters[run]), spaced(header.num_parameters[run])];
     });
     this.find('compare').innerHTML = `<thead><tr>${head.map((each) => `<th scope="col">${each}</th>`).join('')}</tr></thead><tbody>${
       rows.map(([name, ...cells]) => `<tr><th scope="row">${name}</th>${cells.map((each) => `<td>${each}</td>`).join('')}</tr>`).join('')}</tbody>`;
     const dense = titles.findIndex((title) => title.toLowerCase().includes(DENSE));
-    const by = 100 * (header.test_metric[0] - header.test_metric[dense]);
-    const than = `the dense network, which uses as many parameters for each picture (step ${header.step})`;
-    setText(this.find('verdict'), Math.abs(by) < 0.05 ? `Accuracy now is that of ${than}.` : `Accuracy now is ${Math.abs(by).toFixed(1)} points ${by > 0 ? 'above' : 'below'} that of ${than}.`);
+    setText(this.find('verdict'), verdict(header.test_metric[0], header.test_metric[dense], header.step));
   }
 
   describe() {
@@ -186,4 +184,12 @@ export class Vision {
   }
 }
 
-const share = (value) => (value === null ? '–' : `${(100 * value).toFixed(1)} %`);
+const share = (value) => `${percent(value, 1)} %`;
+
+// How the run stands against the dense network, in points of accuracy; nothing while one of them has none.
+function verdict(own, dense, step) {
+  if (![own, dense].every(Number.isFinite)) return '';
+  const by = 100 * (own - dense);
+  const than = `the dense network, which uses as many parameters for each picture (step ${step})`;
+  return Math.abs(by) < 0.05 ? `Accuracy now is that of ${than}.` : `Accuracy now is ${Math.abs(by).toFixed(1)} points ${by > 0 ? 'above' : 'below'} that of ${than}.`;
+}

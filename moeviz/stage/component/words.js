@@ -18,7 +18,7 @@ export function part(values, condition) {
   return `${percent(count / values.length)} %`;
 }
 
-const number = (value) => (value === null ? 'not a number' : value.toFixed(3));
+const number = (value) => (Number.isFinite(value) ? value.toFixed(3) : 'unknown');
 
 // What a time chart has come to by now.
 export function chartWords(name, header, arrays) {
