@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from moeviz.axes import PerRun, over
-from moeviz.routers import NEVER, ROUTERS, Routing, SoftRouting, slot_inputs, token_ids
+from moeviz.routers import NEVER, ROUTERS, Routing, SoftRouting, slot_inputs
 
 NO_NOISE = 1e-6
 SMALLEST_NOISE = 0.01  # Shazeer's noise never quite goes away
@@ -49,6 +49,7 @@ class RoutingKnobs:
     noise_RTE: Float[Tensor, "R T E"] | None = None  # of N(0, 1)
     uniform_RT: Float[Tensor, "R T"] | None = None  # from 0 to 1
     jitter_RTD: Float[Tensor, "R T D"] | None = None  # from -1 to 1
+    id_RU: Int[Tensor, "R U"] | None = None  # of each unit as the model was given it (see `MoE.identified`)
     threshold_RE: Float[Tensor, "R E"] | None = None
     slots_RED: Float[Tensor, "R E D"] | None = None
 
@@ -101,7 +102,7 @@ ARGUMENTS: dict[str, Callable[[Question], Any]] = {
     "num_kept_groups": lambda asked: asked.options.kept_groups,
     "route_scale": lambda asked: asked.options.route_scale,
     "threshold_E": lambda asked: asked.knobs.threshold_RE,
-    "token_T": lambda asked: token_ids(asked.seen_RTD),
+    "token_T": lambda asked: asked.knobs.id_RU,
 }
 TAKES = {
     name: tuple(argument for argument in ARGUMENTS if argument in inspect.signature(router).parameters)

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from moeviz.around import Around
@@ -94,8 +94,8 @@ class Decoder(Around):
         self, rows_REP: Float[Tensor, "R A P"], x_RMW: Float[Tensor, "R M W"], knobs: RoutingKnobs
     ) -> tuple[Float[Tensor, "R T D"], Routing]:
         """What the blocks make of the characters."""
-        part, width = self.own(rows_REP), x_RMW.shape[-1]
-        layer = self.layer if width == self.layer.tokens_per_input else replace(self.layer, tokens_per_input=width)
+        part, width, layer = self.own(rows_REP), x_RMW.shape[-1], self._reading(x_RMW)
+        knobs = layer.identified(knobs, self.ids, x_RMW)
         hidden_RTD = embedded(x_RMW, part["embed_character"], part["embed_place"])
         rows_of_layer = self.layer_rows(rows_REP).split(self.layer.row_width, dim=-1)
         routings = []
@@ -106,6 +106,15 @@ class Decoder(Around):
             hidden_RTD = hidden_RTD + y_RTD
             routings.append(routing)
         return hidden_RTD, Routing.joined(routings)
+
+    def _reading(self, x_RMW: Float[Tensor, "R M W"]) -> MoE:
+        """The layer for windows of this width."""
+        width = x_RMW.shape[-1]
+        return self.layer if width == self.layer.tokens_per_input else replace(self.layer, tokens_per_input=width)
+
+    def ids(self, x_RMW: Float[Tensor, "R M W"]) -> Int[Tensor, "R U"]:
+        """The id of each unit, the same in every layer: a character's own number, or that of the text up to it."""
+        return self._reading(x_RMW).unit_ids(x_RMW.long().flatten(1))
 
     def _attended(
         self, part: Parameters, block: int, hidden_RTD: Float[Tensor, "R T D"], width: int

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from moeviz.axes import over
@@ -18,7 +18,7 @@ from moeviz.deciding import Question, RouterOptions, RoutingKnobs, decide
 from moeviz.dispatch import DISPATCH, OneKind, every_output, mixed
 from moeviz.experts import EXPERTS, ExpertKind, Parameters, Shapes, unpack
 from moeviz.rng import stream
-from moeviz.routers import NEVER, Routing, last_taken
+from moeviz.routers import NEVER, Routing, last_taken, sequence_ids, token_ids
 from moeviz.rules import ROUTER_INFO
 
 __all__ = ["MoE", "RouterOptions", "RoutingKnobs"]
@@ -170,6 +170,26 @@ class MoE:
         count_W1 = torch.arange(1, self.tokens_per_input + 1, device=x_RTD.device, dtype=x_RTD.dtype).unsqueeze(-1)
         return (x_RMWD.cumsum(2) / count_W1).flatten(1, 2)
 
+    def ids(self, x_RTD: Float[Tensor, "R T D"]) -> Int[Tensor, "R U"]:
+        """The id of each unit; x is what the model is given."""
+        return self.unit_ids(token_ids(x_RTD))
+
+    def unit_ids(self, token_RT: Int[Tensor, "R T"]) -> Int[Tensor, "R U"]:
+        """The id of each unit, from those of the tokens: the token's, or that of all tokens which the gate sees."""
+        if self.route_by == "token":
+            return token_RT
+        id_RMW = sequence_ids(token_RT.unflatten(1, (-1, self.tokens_per_input)))
+        return id_RMW[..., -1] if self.route_by == "input" else id_RMW.flatten(1)
+
+    def identified(self, knobs: RoutingKnobs, ids: Callable[[Tensor], Tensor], x: Tensor) -> RoutingKnobs:
+        """Knobs with the ids of the units of x, for a router that reads a table, unless they are there already.
+
+        The outermost model finds them in what it is given: inside it, tokens change as training goes on.
+        """
+        if ROUTER_INFO[self.router].choice != "table" or knobs.id_RU is not None:
+            return knobs
+        return replace(knobs, id_RU=ids(x))
+
     def units(self, x_RTD: Float[Tensor, "R T D"]) -> Float[Tensor, "R U D2"]:
         """What experts are given of each unit: the token, or the tokens of a whole input one after the other."""
         return x_RTD.unflatten(1, (-1, self.tokens_per_input)).flatten(2) if self.route_by == "input" else x_RTD
@@ -225,7 +245,7 @@ class MoE:
 
         Jitter is on the gate's own copy of the tokens; experts see the clean ones.
         """
-        seen_RUD = self.seen(x_RTD)
+        seen_RUD, knobs = self.seen(x_RTD), self.identified(knobs, self.ids, x_RTD)
         if seen_RUD.dtype in (torch.float16, torch.bfloat16):  # router arithmetic is never below float32
             seen_RUD, gate_rows_REP = seen_RUD.float(), gate_rows_REP.float()
         if knobs.jitter_RTD is not None:

@@ -129,8 +129,8 @@ ROUTER_NOTES: dict[str, Note] = {
     "hash": Note(
         "Hash layer",
         "Nothing is learned: a fixed table says which expert serves which kind of input, for text by the number of "
-        "the word. Equal inputs always meet the same expert. The table is dealt so that experts are equally busy. It "
-        "is the measure for all others: a learned gate should do better than this.",
+        "the word. Equal inputs always meet the same expert. The table gives every expert equally many kinds; common "
+        "kinds still make their expert busier. It is the measure for all others: a learned gate should do better.",
         r"y=E_{h(t)}(x_t),\quad h:\ \text{token id}\mapsto\{1,\dots,N\}\ \text{fixed}",
         "Roller et al., Hash layers for large sparse models", 2021, "2106.04426",
         "Everything that is hard in training a gate: there is none.",

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from moeviz.around import Around
 from moeviz.deciding import RoutingKnobs
 from moeviz.experts import Parameters, Shapes, normed
-from moeviz.routers import Routing
+from moeviz.routers import Routing, token_ids
 
 
 def rms_norm(x_RTD: Float[Tensor, "R T D"], gain_RD: Float[Tensor, "R D"]) -> Float[Tensor, "R T D"]:
@@ -74,10 +74,19 @@ class Transformer(Around):
         self, rows_REP: Float[Tensor, "R A P"], x_RMD: Float[Tensor, "R M D"], knobs: RoutingKnobs
     ) -> tuple[Float[Tensor, "R M O"], Routing]:
         """An answer for every input, and the routing of every token, input by input."""
-        part = self.own(rows_REP)
+        part, knobs = self.own(rows_REP), self.layer.identified(knobs, self.ids, x_RMD)
         residual_RTD = self._attended(part, x_RMD)
         y_RTD, routing = self.layer(self.layer_rows(rows_REP), rms_norm(residual_RTD, part["gain_layer"]), knobs)
         return self._answered(part, residual_RTD + y_RTD), routing
+
+    def ids(self, x_RMD: Float[Tensor, "R M D"]) -> Int[Tensor, "R U"]:
+        """The id of each unit, input by input."""
+        return self.layer.unit_ids(self._token_ids(x_RMD).flatten(1))
+
+    def _token_ids(self, x_RMD: Float[Tensor, "R M D"]) -> Int[Tensor, "R M W"]:
+        """The id of each token as it is cut from its input, wherever it stands there."""
+        x_RTD = x_RMD.unflatten(2, (self.tokens_per_input, -1)).flatten(1, 2)
+        return token_ids(x_RTD).unflatten(1, (-1, self.tokens_per_input))
 
     def _attended(self, part: Parameters, x_RMD: Float[Tensor, "R M D"]) -> Float[Tensor, "R T D2"]:
         """Tokens in front of the layer: cut from their input, embedded at their position, then joined by attention."""
@@ -100,6 +109,7 @@ class Transformer(Around):
 
     def route(self, rows_REP: Float[Tensor, "R A P"], x_RMD: Float[Tensor, "R M D"], knobs: RoutingKnobs) -> Routing:
         """The router's decision about every token, input by input."""
+        knobs = self.layer.identified(knobs, self.ids, x_RMD)
         return self.layer.route(self.layer_rows(rows_REP), self.tokens(rows_REP, x_RMD), knobs)
 
     def alone(

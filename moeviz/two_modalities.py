@@ -10,10 +10,11 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from moeviz.experts import Parameters, Shapes
+from moeviz.routers import token_ids
 from moeviz.transformer import Transformer, attention, rms_norm
 
 SHARPNESS = 5.0  # what the cosine of two embeddings is multiplied by; more would learn the training set by heart
@@ -60,18 +61,25 @@ class TwoModalities(Transformer):
     def _attended(self, part: Parameters, x_RMD: Float[Tensor, "R M D"]) -> Float[Tensor, "R T D2"]:
         """Tokens in front of the layer, input by input: those of the picture, then those of every name."""
         count, (patches, words) = x_RMD.shape[1], self.parts[:2]
-        pixels_RMD, groups_RMD = x_RMD.split([self.picture_width, x_RMD.shape[2] - self.picture_width], dim=2)
-        of_pictures = torch.bmm(pixels_RMD.unflatten(2, (patches, -1)).flatten(1, 2), part["w_patch"])
-        of_pictures = of_pictures + part["position"].repeat(1, count, 1)
+        pixels_RTD, groups_RTG = (each.flatten(1, 2) for each in self._cut(x_RMD))
+        of_pictures = torch.bmm(pixels_RTD, part["w_patch"]) + part["position"].repeat(1, count, 1)
         num_words = self.tokens_per_input - patches
-        of_names = self.words(part, groups_RMD.unflatten(2, (num_words, -1)).flatten(1, 2))
-        of_names = of_names + part["word"]
+        of_names = self.words(part, groups_RTG) + part["word"]
         joined = []
         for embedded_RTD, tokens, own in ((of_pictures, patches, patches), (of_names, words, num_words)):
             seen_RTD = rms_norm(embedded_RTD, part["gain_attention"])
             attended_RTD = embedded_RTD + attention(seen_RTD, part, tokens)
             joined.append(attended_RTD.unflatten(1, (count, own)))
         return torch.cat(joined, dim=2).flatten(1, 2)
+
+    def _cut(self, x_RMD: Float[Tensor, "R M D"]) -> tuple[Float[Tensor, "R M W D2"], Float[Tensor, "R M W2 G"]]:
+        """The pixels of each patch, and the letter groups of each word."""
+        pixels_RMD, groups_RMD = x_RMD.split([self.picture_width, x_RMD.shape[2] - self.picture_width], dim=2)
+        patches = self.parts[0]
+        return pixels_RMD.unflatten(2, (patches, -1)), groups_RMD.unflatten(2, (self.tokens_per_input - patches, -1))
+
+    def _token_ids(self, x_RMD: Float[Tensor, "R M D"]) -> Int[Tensor, "R M W"]:
+        return torch.cat([token_ids(each.flatten(1, 2)).view(each.shape[:3]) for each in self._cut(x_RMD)], dim=2)
 
     def words(self, part: Parameters, groups_RTG: Float[Tensor, "R T G"]) -> Float[Tensor, "R T D"]:
         """Each word as the mean of its letter groups' vectors; number 0 is no group."""

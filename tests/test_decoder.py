@@ -84,7 +84,7 @@ def test_the_same_as_one_place_after_the_other(route_by: str, how: str) -> None:
 
 
 @pytest.mark.parametrize("route_by", ["token", "context"])
-@pytest.mark.parametrize("router", sorted(set(ROUTERS) - {"expert_choice", "soft", "hash"}))
+@pytest.mark.parametrize("router", sorted(set(ROUTERS) - {"expert_choice", "soft"}))
 def test_nothing_depends_on_what_comes_later(router: str, route_by: str) -> None:
     model, x_RMW = decoder(route_by, router=router), text()
     knobs = replace(KNOBS, k=2 if router == "gshard" else 1)

@@ -11,7 +11,7 @@ from typing import Any
 
 from moeviz.routers.deepseek import bias_step, deepseek_v3, in_best_groups
 from moeviz.routers.expert_side import expert_choice, last_taken
-from moeviz.routers.fixed import balanced_table, hash, token_ids
+from moeviz.routers.fixed import balanced_table, hash, sequence_ids, token_ids
 from moeviz.routers.largest_k import mixtral, noisy_top_k, top_k
 from moeviz.routers.mixing import SoftRouting, mix_back, slot_inputs, soft
 from moeviz.routers.routing import Routing
@@ -35,5 +35,5 @@ __all__ = [
     "NEVER", "ROUTERS", "Routing", "SoftRouting", "balanced_table", "bias_step", "capacity", "deepseek_v3",
     "expert_choice", "gshard", "hash", "in_best_groups", "last_taken", "mix_back", "mixtral", "noisy_top_k", "queue",
     "rank",
-    "slot_inputs", "soft", "softmax", "switch", "token_ids", "top_k",
+    "sequence_ids", "slot_inputs", "soft", "softmax", "switch", "token_ids", "top_k",
 ]  # fmt: skip

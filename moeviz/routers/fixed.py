@@ -27,7 +27,10 @@ def hash(
     table_V: Int[Tensor, " V"] | None = None,
     capacity: PerRun | None = None,
 ) -> Routing:
-    """A fixed table of the token's own id decides: balanced from the start, and there is no router to train.
+    """A fixed table of the token's own id decides: each expert has equally many ids, and there is no router to train.
+
+    Equal inputs always meet the same expert, in every layer, whatever the weights around it have become: equal tokens;
+    where the router sees the context so far, the same tokens up to there in the same order; or equal whole inputs.
 
     expert = table[id]; weight 1. (With k > 1: that expert and the next k − 1 in a circle, weight 1/k each.)
     The gate probabilities are the weights. The logits are passed on unused.
@@ -61,10 +64,23 @@ def balanced_table(num_experts: int, device: torch.device | None = None) -> Int[
 def token_ids(x_TD: Float[Tensor, "*R T D"]) -> Int[Tensor, "*R T"]:
     """An id for each token that depends on nothing but the token: the number of the cell that it lies in, well mixed.
 
-    Words have ids of their own; points and pictures get those of a grid with cells of side `CELL`.
+    Of the token as the model was given it, never of what a layer has made of it, for that changes as training goes on.
+    Characters have ids of their own; points, rows, patches and words get those of a grid with cells of side `CELL`.
     """
     cell_TD = (x_TD.detach().nan_to_num(0) / CELL).floor().clamp(-(2**20), 2**20).long()
-    id_T = (cell_TD * _weights(x_TD.shape[-1], x_TD.device)).sum(-1) % 2**31
+    return _mixed((cell_TD * _weights(x_TD.shape[-1], x_TD.device)).sum(-1))
+
+
+def sequence_ids(token_MW: Int[Tensor, "*R M W"]) -> Int[Tensor, "*R M W"]:
+    """An id for each token with all those before it in its input: equal where the same tokens came in the same order.
+
+    The last one of an input is that of the whole input.
+    """
+    return _mixed(((token_MW + 1) * _weights(token_MW.shape[-1], token_MW.device)).cumsum(-1))
+
+
+def _mixed(sum_T: Int[Tensor, "*R T"]) -> Int[Tensor, "*R T"]:
+    id_T = sum_T % 2**31
     return ((id_T ^ (id_T >> 15)) * MIXER % 2**31) >> 8
 
 

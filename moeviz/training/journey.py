@@ -15,7 +15,7 @@ from torch import Tensor
 from moeviz import losses, metrics
 from moeviz.axes import over
 from moeviz.model import slant
-from moeviz.routers import ROUTERS, Routing, balanced_table, in_best_groups, last_taken, slot_inputs, soft, token_ids
+from moeviz.routers import ROUTERS, Routing, balanced_table, in_best_groups, last_taken, slot_inputs, soft
 from moeviz.training import pictures
 from moeviz.training.arrays import floats
 
@@ -151,7 +151,7 @@ def taken(training: Training, x_R1D: Float[Tensor, "R 1 D"], routing: Routing) -
 
 def listed(training: Training, x_R1D: Float[Tensor, "R 1 D"], routing: Routing) -> dict[str, Tensor]:
     """How the table is read: the token's id, the length of the table, the token's place there, and whom it names."""
-    table_V, id_R1 = balanced_table(routing.logits_TE.shape[-1], x_R1D.device), token_ids(x_R1D)
+    table_V, id_R1 = balanced_table(routing.logits_TE.shape[-1], x_R1D.device), training.model.ids(x_R1D)
     place_R1 = id_R1 % len(table_V)
     return {"table": torch.cat([id_R1, torch.full_like(id_R1, len(table_V)), place_R1, table_V[place_R1]], dim=-1)}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -234,13 +235,13 @@ def routed_probe(
     training: Training, rows_REP: Tensor, place: tuple[float, float] | None
 ) -> tuple[list[float], Tensor, Routing]:
     """Where the probe is, the token there, and what a router with these weights decides about it."""
-    xy, x_R1D = _token_at(training, place)
-    model = training.model
-    return xy, x_R1D, model.layer.route(model.layer_rows(rows_REP), x_R1D, alone(training))
+    xy, x_R1D, id_R1 = _token_at(training, place)
+    model, knobs = training.model, replace(alone(training), id_RU=id_R1)
+    return xy, x_R1D, model.layer.route(model.layer_rows(rows_REP), x_R1D, knobs)
 
 
-def _token_at(training: Training, place: tuple[float, float] | None) -> tuple[list[float], Tensor]:
-    """The token at a place of the picture: any point of a map or a line, else the nearest shown test token.
+def _token_at(training: Training, place: tuple[float, float] | None) -> tuple[list[float], Tensor, Tensor]:
+    """The token at a place of the picture, and its id: any point of a map or a line, else the nearest shown test token.
 
     Where inputs are shown row by row it is one row, as router and experts get it: after attention, normed; or all rows
     of the input, where it is routed as a whole.
@@ -248,7 +249,7 @@ def _token_at(training: Training, place: tuple[float, float] | None) -> tuple[li
     shape = TASK_INFO[training.configs[0].task].view
     if shape == "rows":
         digit, row = rows.row_at(training, place)
-        return [float(digit), float(row)], rows.unit_at(training, digit, row)
+        return [float(digit), float(row)], *rows.unit_at(training, digit, row)
     if place is None:
         first = training.data.test.first(1)
         place = tuple(view(training, first.x_RTD, first.target)[0, 0].tolist())
@@ -257,11 +258,12 @@ def _token_at(training: Training, place: tuple[float, float] | None) -> tuple[li
         xy_RT2 = view(training, test.x_RTD, test.target)
         nearest_R = ((xy_RT2 - np.array(place)) ** 2).sum(-1).argmin(-1)
         x_R1D = torch.stack([x_TD[[token]] for x_TD, token in zip(test.x_RTD, nearest_R.tolist(), strict=True)])
-        return xy_RT2[0, nearest_R[0]].tolist(), x_R1D
+        return xy_RT2[0, nearest_R[0]].tolist(), x_R1D, training.model.ids(x_R1D)
     half = extent(training)
     bounded = [min(max(float(each), -half), half) for each in place]
     coordinates = bounded[:1] if shape == "curve" else bounded
-    return bounded, _for_all_runs(training, torch.tensor([coordinates], dtype=torch.float64))
+    x_R1D = _for_all_runs(training, torch.tensor([coordinates], dtype=torch.float64))
+    return bounded, x_R1D, training.model.ids(x_R1D)
 
 
 def value_range(training: Training) -> tuple[float, float]:

@@ -31,14 +31,16 @@ def row_at(training: Training, place: tuple[float, float] | None) -> tuple[int, 
     return round(min(max(digit, 0), DIGITS - 1)), round(min(max(row, 0), rows - 1))
 
 
-def unit_at(training: Training, digit: int, row: int) -> Tensor:
-    """A row of a shown digit `[R, 1, D]` as router and experts are given it: after attention, normed.
+def unit_at(training: Training, digit: int, row: int) -> tuple[Tensor, Tensor]:
+    """A row of a shown digit `[R, 1, D]` as router and experts are given it, after attention, normed; and its id.
 
     All its rows, where the router decides about whole digits.
     """
     x_R1D = training.data.measured_test.x_RTD[:, digits(training)[[digit]]]
-    tokens_RWD = training.model.tokens(training.rows_REP, x_R1D)
-    return tokens_RWD if reading.units_per_input(training.configs) == 1 else tokens_RWD[:, [row]]
+    tokens_RWD, id_RU = training.model.tokens(training.rows_REP, x_R1D), training.model.ids(x_R1D)
+    if reading.units_per_input(training.configs) == 1:
+        return tokens_RWD, id_RU
+    return tokens_RWD[:, [row]], id_RU[:, [row]]
 
 
 def rows(training: Training, place: tuple[float, float] | None) -> dict[str, np.ndarray]:
