@@ -14,7 +14,7 @@ PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: app test test-slow check bench measure
 
-# Streamlit's welcome is hidden: it would ask a server outside for this computer's public address, and ours is better.
+# Streamlit's welcome is hidden, since ours is better; all that makes a start safe stands in .streamlit/config.toml.
 app: .venv/installed-app
 	@.venv/bin/python -m moeviz address --host "$(HOST)" --port "$(PORT)"
 	@exec .venv/bin/python -m streamlit run app.py --server.address "$(HOST)" --server.port "$(PORT)" \

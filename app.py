@@ -7,15 +7,23 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import streamlit as st
+from starlette.middleware import Middleware
 
+from moeviz.descriptors import raised_limit
+from moeviz.guard import Guard
+from moeviz.network import own_names
 from moeviz.stage.routes import routes
+from moeviz.ui.presence import looking, presence
 from moeviz.ui.visitor import engine
+
+raised_limit()
 
 
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     """The engine lives as long as the server; its workers start when first needed."""
-    yield
+    async with looking():
+        yield
     engine().shutdown()
 
 
@@ -27,4 +35,11 @@ app = st.App(
         allowed_origins=st.get_option("server.corsAllowedOrigins") or (),
         base_path=st.get_option("server.baseUrlPath") or "",
     ),
+    middleware=[
+        Middleware(
+            Guard,
+            names=[*own_names(), st.get_option("server.address") or "", *(st.get_option("server.allowedHosts") or ())],
+            make_room=lambda: presence().make_room(),
+        )
+    ],
 )

@@ -22,3 +22,10 @@ def lan_address() -> str | None:
             return None
         address: str = probe.getsockname()[0]
     return None if address.startswith(("127.", "0.")) else address
+
+
+def own_names() -> list[str]:
+    """The names by which this computer calls itself, alone and in its network (mDNS); nothing is asked or sent."""
+    name = socket.gethostname().lower().rstrip(".")
+    short = name.split(".")[0]
+    return list(dict.fromkeys(each for each in ("localhost", name, short, f"{short}.local") if each))

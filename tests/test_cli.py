@@ -329,12 +329,13 @@ def test_doctor_tells_versions_device_cores_threads_and_browser() -> None:
     done = moeviz("doctor", "--json", "-")
     report = strict_json(done.stdout)
     assert set(report) == {
-        "versions", "platform", "cores", "device", "devices", "threads", "browser", "problems",
+        "versions", "platform", "cores", "open_files", "device", "devices", "threads", "browser", "problems",
     }  # fmt: skip
     assert report["versions"]["python"] == ".".join(map(str, sys.version_info[:3]))
     assert report["versions"]["torch"].split("+")[0] == doctor.pinned(ROOT / "requirements.txt")["torch"]
     assert report["cores"] == os.cpu_count() and report["device"] in report["devices"] and "cpu" in report["devices"]
     assert report["browser"] == doctor.find_browser()
+    assert report["open_files"] is None or report["open_files"] > 100
     assert done.returncode == (1 if report["problems"] else 0)
 
 
@@ -343,10 +344,15 @@ def test_doctor_names_what_is_missing_and_what_to_do(
 ) -> None:
     monkeypatch.setattr(doctor, "_installed", lambda name: None if name == "segno" else "0.0.1")
     monkeypatch.setattr(doctor, "find_browser", lambda: None)
+    monkeypatch.setattr(doctor, "raised_limit", lambda: 50)
     assert main(["doctor"]) == 1
     out = capsys.readouterr().out
     assert re.search(r"^problem +segno must be [\d.]+: got nothing; run .*pip install", out, re.MULTILINE)
     assert re.search(r"^problem +numpy must be [\d.]+: got 0.0.1; run .*pip install", out, re.MULTILINE)
+    assert re.search(
+        r"^problem +open files must be at least 60: got 50; raise the limit with ulimit -n", out, re.MULTILINE
+    )
+    assert re.search(r"^open files +at most 50, enough for 0 visitors at once \(12 each\)", out, re.MULTILINE)
     assert re.search(r"^test browser +none: install Chromium or Chrome, or set MOEVIZ_BROWSER", out, re.MULTILINE)
 
 

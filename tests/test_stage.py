@@ -1,5 +1,6 @@
 """The stage's routes, with a pretended engine: who may connect, what is forwarded, and what is refused."""
 
+import asyncio
 import contextlib
 import importlib.util
 import json
@@ -7,15 +8,16 @@ import shutil
 import subprocess
 import threading
 import warnings
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from starlette.applications import Starlette
-from starlette.websockets import WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from moeviz.config import RunConfig
-from moeviz.engine import Engine, live
+from moeviz.engine import Engine, EngineBusy, live
 from moeviz.engine.live import MAX_RATE, Viewer
 from moeviz.stage import COMPONENT_DIR, LOADER_HTML, LOADER_JS, VERSION
 from moeviz.stage import routes as stage_routes
@@ -244,14 +246,18 @@ def test_who_guesses_tokens_is_soon_told_nothing_and_does_no_harm_to_others(monk
     assert sum(door.may_answer() for _ in range(1000)) == 200
     monkeypatch.setattr(stage_routes, "Door", lambda: door)
     browser = client(FakeEngine("ok"))
-    check_refused(browser, "/live/guessed")
+    assert check_refused(browser, "/live/guessed") == []
     check_answered(browser)
 
 
-def check_refused(browser: TestClient, path: str) -> None:
-    with browser.websocket_connect(path) as socket, pytest.raises(WebSocketDisconnect) as closed:
-        socket.receive_text()
-    assert closed.value.code == 1013
+def check_refused(browser: TestClient, path: str) -> list[Any]:
+    """Sent away, to come again later; what it is told before."""
+    with browser.websocket_connect(path) as socket:
+        events = [socket.receive()]
+        while events[-1]["type"] != "websocket.close":
+            events.append(socket.receive())
+    assert events[-1]["code"] == 1013
+    return [json.loads(each["text"]) for each in events[:-1]]
 
 
 def check_answered(browser: TestClient) -> None:
@@ -268,8 +274,60 @@ def test_a_run_has_few_sockets_and_a_closed_one_makes_room():
         for socket in sockets:
             socket.send_text('{"op":"play"}')
             assert socket.receive_text() == "ok"
-        check_refused(browser, "/live/known")
+        (told,) = check_refused(browser, "/live/known")
+        assert told["op"] == "busy" and f"a run has at most {MAX_SOCKETS} pages" in told["message"]
     check_answered(browser)
+
+
+def test_a_server_that_can_take_nobody_says_so_and_is_asked_again():
+    class Busy(FakeEngine):
+        def watch(self, token, on_message):
+            raise EngineBusy("a worker must keep up with its messages: this one is far behind; try again in a moment")
+
+    (told,) = check_refused(client(Busy()), "/live/known")
+    assert told["op"] == "busy" and "try again in a moment" in told["message"]
+
+
+@pytest.mark.parametrize("said", [["no json"] * (MAX_ERRORS + 1), ['{"op":"play"}'] * 9, []])
+def test_a_browser_that_leaves_while_it_is_sent_away_is_no_fault(said):
+    """What the sender has noticed the receiver may not know yet: it raised, and 55 lines were logged."""
+    engine, tried = FakeEngine("one", "two"), []
+    events = [{"type": "websocket.connect"}, *({"type": "websocket.receive", "text": each} for each in said)]
+
+    async def receive():
+        await asyncio.sleep(0)
+        return events.pop(0) if events else {"type": "websocket.disconnect", "code": 1006}
+
+    async def send(message):
+        if message["type"] != "websocket.accept":
+            tried.append(message)
+            raise OSError("the browser has left")
+
+    scope = {"type": "websocket", "path": "/live/known", "path_params": {"token": "known"}, "headers": []}
+    asyncio.run(stage_routes._Session(engine, WebSocket(scope, receive, send), stage_routes.Door()).run())
+    assert engine.closed.is_set() and len(tried) <= 1
+
+
+def test_a_socket_that_is_turned_away_is_tried_at_growing_intervals_and_says_why():
+    told = javascript("""
+        const { Connection } = await import('$/connection.js');
+        const pauses = [], heard = [];
+        globalThis.document = { baseURI: 'http://here/', addEventListener() {}, hidden: false };
+        globalThis.setTimeout = (act, pause) => { pauses.push(pause); };
+        globalThis.WebSocket = class { constructor() { globalThis.latest = this; } };
+        const on = { frame() {}, message: ({ op }) => heard.push(op), state() {} };
+        const connection = new Connection('token', on);
+        const turnedAway = () => {
+            latest.onopen();
+            latest.onmessage({ data: '{"op":"busy","message":"later"}' });
+            latest.onclose({ code: 1013 });
+            connection.connect();
+        };
+        turnedAway(); turnedAway(); turnedAway();
+        latest.onmessage({ data: new ArrayBuffer(4) });
+        latest.onclose({ code: 1006 });
+        console.log(JSON.stringify({ pauses, heard }));""")
+    assert told == {"pauses": [300, 700, 1500, 300], "heard": ["busy"] * 3}
 
 
 JSON = st.recursive(

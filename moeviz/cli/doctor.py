@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from moeviz.cli.flags import add_json, check_writable, write_json
+from moeviz.descriptors import PER_SERVER, PER_VISITOR, raised_limit, visitors
 
 ROOT = Path(__file__).resolve().parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -51,10 +52,15 @@ def report() -> dict[str, Any]:
     ]
     if sys.version_info < (3, 11):  # noqa: UP036  # someone may call it with an older Python
         problems.append(f"Python must be at least 3.11: got {platform.python_version()}; install a newer one")
+    open_files = raised_limit()  # as the server does
+    if open_files is not None and not visitors(open_files):
+        needed = f"open files must be at least {PER_SERVER + PER_VISITOR}"
+        problems.append(f"{needed}: got {open_files}; raise the limit with ulimit -n")
     return {
         "versions": {"python": platform.python_version(), **installed},
         "platform": platform.platform(),
         "cores": os.cpu_count(),
+        "open_files": open_files,
         **_torch(),
         "browser": find_browser(),
         "problems": problems,
@@ -94,10 +100,17 @@ def as_text(found: dict[str, Any]) -> str:
         f"platform        {found['platform']}",
         f"device          {found['device']} (present: {', '.join(found['devices'])})",
         f"cores           {found['cores']}, torch threads {found['threads']}",
+        f"open files      {_open_files(found['open_files'])}",
         f"test browser    {found['browser'] or 'none: install Chromium or Chrome, or set MOEVIZ_BROWSER to its path'}",
         *(f"problem         {problem}" for problem in found["problems"]),
     ]
     return "\n".join(lines)
+
+
+def _open_files(most: int | None) -> str:
+    if most is None:
+        return "no limit"
+    return f"at most {most}, enough for {visitors(most)} visitors at once ({PER_VISITOR} each)"
 
 
 def _installed(name: str) -> str | None:

@@ -26,8 +26,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 
+from moeviz.engine import EngineBusy
 from moeviz.stage import COMPONENT_DIR, VERSION
 
 MAX_MESSAGE = 4096  # characters; the longest honest message is a tenth of it
@@ -51,7 +52,10 @@ class Viewer(Protocol):
 
 @runtime_checkable
 class Engine(Protocol):
-    """The part of the engine that the socket needs; `watch` raises LookupError for an unknown token."""
+    """The part of the engine that the socket needs.
+
+    `watch` raises LookupError for an unknown token, and EngineBusy while it can take nobody.
+    """
 
     def watch(self, token: str, on_message: Callable[[bytes | str], None]) -> Viewer: ...
 
@@ -183,7 +187,8 @@ class _Session:
         self.errors = 0
 
     async def run(self) -> None:
-        with contextlib.suppress(WebSocketDisconnect):  # the browser left, maybe before it was answered
+        # the browser left, maybe before it was answered, or while it was sent away
+        with contextlib.suppress(WebSocketDisconnect, WebSocketDisconnected):
             await self._serve()
 
     async def _serve(self) -> None:
@@ -194,9 +199,12 @@ class _Session:
         except LookupError:
             await self._refuse()
             return
+        except EngineBusy as busy:
+            await self._turn_away(str(busy))
+            return
         if not self.door.enter(token):
             viewer.close()
-            await self.websocket.close(CLOSE_LATER)  # the page tries again after a while
+            await self._turn_away(f"a run has at most {MAX_SOCKETS} pages: this one has them; close one")
             return
         sender = asyncio.create_task(self._send_all(outbox))
         try:
@@ -205,6 +213,11 @@ class _Session:
             sender.cancel()
             viewer.close()
             self.door.leave(token)
+
+    async def _turn_away(self, why: str) -> None:
+        """Not now: the page says so, and tries again after a while."""
+        await self.websocket.send_text(json.dumps({"op": "busy", "message": why}))
+        await self.websocket.close(CLOSE_LATER)
 
     async def _refuse(self) -> None:
         """The same answer for every token that leads nowhere: guessed, closed, or no token at all."""
@@ -222,6 +235,7 @@ class _Session:
                     await self.websocket.send_text(message)
                 else:
                     await self.websocket.send_bytes(message)
+                await asyncio.sleep(0)  # so that a browser that has left is noticed before the next one
         except (WebSocketDisconnect, RuntimeError):  # the browser left while a frame was on its way to it
             log.debug("a frame found its viewer gone")
 

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import streamlit as st
 
+from moeviz.ui.presence import presence, session
 from moeviz.ui.present import style
 
 PAGES = Path(__file__).parents[2] / "pages"  # absolute, and not beside this file: see st.navigation on cold deep links
 LOOK = Path(__file__).with_name("look.css")
 
+presence().comes(session())
 st.set_page_config(page_title="moeviz: watch a mixture of experts learn", layout="wide")
 st.html(LOOK)
 style()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import itertools
 import json
 import socket
@@ -18,8 +19,10 @@ from websockets.typing import Subprotocol
 
 from moeviz.engine.live import MAX_RATE
 from moeviz.frames import unpack
+from moeviz.network import own_names
+from moeviz.stage import VERSION
 from moeviz.stage.routes import MAX_SOCKETS
-from tests.browser.driving import Server
+from tests.browser.driving import Server, eventually
 from tests.browser.visitors import RawVisitor
 
 pytestmark = pytest.mark.browser
@@ -125,6 +128,71 @@ def test_guesses_and_crowds_of_sockets_keep_nobody_out(server):
         check_alive(server, visitor)
     visitor.close()
     assert server.workers()[: len(workers)] == workers
+
+
+class PlainServer(Server):
+    """The app as README's "Without make" starts it."""
+
+    def command(self) -> list[str]:
+        return ["streamlit", "run", "app.py", f"--server.port={self.port}"]
+
+
+def test_plain_streamlit_is_as_safe_as_make(tmp_path):
+    plain = PlainServer(tmp_path / "log.txt")
+    with socket.create_server(("127.0.0.1", 0)) as outside:  # whatever it would ask there goes through this proxy
+        proxy = f"http://127.0.0.1:{outside.getsockname()[1]}"
+        plain.environment = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), proxy)
+        with plain:
+            eventually(lambda: f"http://localhost:{plain.port}" in plain.said(), "it prints its address")
+            process = psutil.Process(plain.process.pid)
+            listening = {each.laddr.ip for each in process.net_connections("tcp") if each.status == psutil.CONN_LISTEN}
+            assert listening and listening <= {"127.0.0.1", "::1"}
+            assert "Traceback" not in plain.said()
+        outside.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            outside.accept()
+
+
+def asked(server: Server, path: str, **headers: str) -> int:
+    """The status of a request with these headers; for sockets, of their opening."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    connection.putrequest("GET", path, skip_host=True, skip_accept_encoding=True)
+    for name, value in headers.items():
+        connection.putheader(name.replace("_", "-"), value)
+    connection.endheaders()
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+UPGRADING = {
+    "Connection": "Upgrade", "Upgrade": "websocket", "Sec_WebSocket_Version": "13",
+    "Sec_WebSocket_Key": "MDEyMzQ1Njc4OWFiY2RlZg==", "Sec_WebSocket_Protocol": "streamlit",
+}  # fmt: skip
+
+
+def test_a_class_gets_in_by_every_name_of_this_computer_and_a_rebound_name_does_not(server):
+    """What `make app HOST=0.0.0.0` prints, and what a browser sends whose page has had its own name lead here."""
+    visitor = RawVisitor(server, "playground", "seed=6")
+    paths = {
+        "/": {},
+        f"/stage/{VERSION}/stage.js": {},
+        "/_stcore/stream": UPGRADING,
+        f"/live/{visitor.token}": UPGRADING,
+    }
+    names = [*own_names(), "127.0.0.1", "192.168.1.23", "[::1]"]
+    for path, kind in paths.items():
+        for host in (f"{name}:{server.port}" for name in names):
+            assert asked(server, path, Host=host, Origin=f"http://{host}", **kind) == (101 if kind else 200), (
+                path,
+                host,
+            )
+        for host in ("evil.example", f"evil.example:{server.port}", f"localhost.evil.example:{server.port}"):
+            assert asked(server, path, Host=host, Origin=f"http://{host}", **kind) == 421, (path, host)
+        if kind:  # a page of another site that calls us by our name
+            host = f"localhost:{server.port}"
+            assert asked(server, path, Host=host, Origin="http://evil.example", **kind) == 403, path
+    visitor.close()
 
 
 STRANGE: dict[str, list[dict[str, Any]]] = {

@@ -34,11 +34,11 @@ export class Connection {
       if (document.hidden) this.sayHidden();
     };
     socket.onmessage = ({ data }) => {
-      this.failures = 0; // a socket that is refused opens too
       if (typeof data === 'string') {
         this.on.message(JSON.parse(data));
         return;
       }
+      this.failures = 0; // a socket that is turned away opens too, and is told why
       this.owed += 1;
       this.on.frame(data);
     };

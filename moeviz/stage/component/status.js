@@ -32,6 +32,7 @@ export class Status {
   // What became of the socket; `drawn`: whether there is a picture already.
   connected(socket, drawn) {
     if (socket === 'closed') {
+      if (this.state === 'busy') return; // it has been told why, and tries again
       this.set(drawn ? 'reconnecting' : 'connecting');
       this.banner.show('Connection lost. Reconnecting…', { lasting: true });
       this.lost = true;

@@ -1,0 +1,210 @@
+"""Who may come in, and how fast, with pretended servers: names, descriptors, floods, and sockets that end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import warnings
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from moeviz import descriptors, guard
+from moeviz.guard import BURST, PATIENCE, RATE, STREAM, Guard, Pace, Stream, host_allowed
+from moeviz.network import own_names
+
+with warnings.catch_warnings():  # starlette's test client prefers a successor of httpx that this project does not need
+    warnings.simplefilter("ignore")
+    from starlette.testclient import TestClient, WebSocketDenialResponse
+
+PAGE = {"accept": "text/html,*/*"}
+
+
+async def echo(websocket: WebSocket) -> None:
+    await websocket.accept()
+    with suppress(WebSocketDisconnect):
+        while True:
+            await websocket.send_bytes(await websocket.receive_bytes())
+
+
+def client(names=("class.local",), **options) -> TestClient:
+    routes = [Route("/", lambda request: PlainTextResponse("the page")), WebSocketRoute(STREAM, echo)]
+    return TestClient(Guard(Starlette(routes=[*routes, WebSocketRoute("/live/token", echo)]), names, **options))
+
+
+@pytest.mark.parametrize(
+    ("host", "welcome"),
+    [
+        ("class.local", True), ("class.local:8501", True), ("CLASS.local.:80", True), ("a.school.org", True),
+        ("192.168.3.7:8501", True), ("127.0.0.1", True), ("[::1]:8501", True), ("[fe80::1]", True), (None, True),
+        ("evil.example", False), ("class.local.evil.example", False), ("school.org", False), ("", False),
+        ("a@class.local", True), ("class.local:x", True), ("[::1", False), ("127.0.0.1.evil.example", False),
+        ("0x7f.1", False), ("localhost", False),
+    ],
+)  # fmt: skip
+def test_this_server_is_called_by_its_names_and_by_any_address(host, welcome):
+    assert host_allowed(host, ["class.local", "*.school.org"]) is welcome
+    assert host_allowed("evil.example", ["*"])
+
+
+def test_a_name_that_leads_here_without_being_ours_gets_nothing_but_a_sentence():
+    with client() as browser:
+        assert browser.get("/", headers={"host": "class.local:8501"}).text == "the page"
+        refused = browser.get("/", headers={"host": "evil.example"})
+        assert (
+            refused.status_code == 421
+            and "got 'evil.example'" in refused.text
+            and "--server.allowedHosts" in refused.text
+        )
+        for path in (STREAM, "/live/token"):
+            headers = {"host": "evil.example", "origin": "http://evil.example"}
+            with pytest.raises(WebSocketDenialResponse) as denied, browser.websocket_connect(path, headers=headers):
+                pass
+            assert denied.value.status_code == 421
+
+
+def test_this_computer_knows_its_names(monkeypatch):
+    monkeypatch.setattr(socket, "gethostname", lambda: "Laptop.School.org")
+    assert own_names() == ["localhost", "laptop.school.org", "laptop", "laptop.local"]
+
+
+def test_who_comes_when_descriptors_run_out_is_told_and_who_is_here_stays(monkeypatch):
+    left, made = [descriptors.PER_SERVER], []
+    monkeypatch.setattr(descriptors, "left", lambda: left[0])
+    with client(["*"], make_room=lambda: made.append(1)) as browser:
+        told = browser.get("/", headers=PAGE)
+        assert told.status_code == 503 and told.headers["retry-after"] and f"{descriptors.limit()} files" in told.text
+        with pytest.raises(WebSocketDenialResponse), browser.websocket_connect(STREAM):
+            pass
+        assert browser.get("/").status_code == 200  # a script of a page that is open already
+        assert made
+    with client(["*"], make_room=lambda: left.insert(0, descriptors.PER_SERVER + 1)) as browser:
+        assert browser.get("/", headers=PAGE).status_code == 200  # what could be spared was closed
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Time that stands still unless a test moves it."""
+    now = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(guard.time, "monotonic", lambda: now.now)
+    return now
+
+
+def test_a_page_sends_a_few_messages_at_once_and_then_a_few_a_second(clock):
+    pace = Pace()
+    assert [pace.wait() for _ in range(int(BURST))] == [0.0] * int(BURST)
+    assert pace.wait() == pytest.approx(1 / RATE) and pace.wait() == pytest.approx(2 / RATE)
+    clock.now += 2 / RATE  # it has waited, and sends at just the pace from now on
+    for _ in range(5):
+        clock.now += 1 / RATE
+        assert pace.wait() == pytest.approx(0.0, abs=1e-9)
+    clock.now += 1000.0
+    assert sum(pace.wait() == 0.0 for _ in range(1000)) == BURST and pace.late_for == 0.0
+
+
+class Sent:
+    """A socket with messages that wait to be received; what is sent to it is kept."""
+
+    def __init__(self, clock: Any, count: int, **content: Any) -> None:
+        self.clock, self.left, self.content = clock, count, content
+        self.sent: list[Any] = []
+        self.broken: Exception | None = None
+
+    async def receive(self) -> Any:
+        self.left -= 1
+        return {"type": "websocket.receive", **self.content} if self.left >= 0 else {"type": "websocket.disconnect"}
+
+    async def send(self, message: Any) -> None:
+        if self.broken:
+            raise self.broken
+        self.sent.append(message)
+
+    def heard(self, monkeypatch: pytest.MonkeyPatch) -> tuple[int, Any]:
+        """How many messages come through, and the last event; nothing really waits."""
+
+        async def sleep(seconds: float) -> None:
+            self.clock.now += seconds
+
+        async def hear() -> tuple[int, Any]:
+            stream, count = Stream(self.receive, self.send), 0
+            while (event := await stream.receive())["type"] == "websocket.receive":
+                count += 1
+            await stream.send({"type": "websocket.send", "bytes": b"too late"})
+            return count, event
+
+        monkeypatch.setattr(guard.asyncio, "sleep", sleep)
+        return asyncio.run(hear())
+
+
+def test_a_flood_waits_for_its_turn_and_is_sent_away_when_it_does_not_end(clock, monkeypatch):
+    flood, began = Sent(clock, 100_000, bytes=b"rerun"), clock.now
+    count, event = flood.heard(monkeypatch)
+    assert count == pytest.approx(BURST + RATE * PATIENCE, abs=2) and clock.now - began == pytest.approx(
+        PATIENCE, abs=1
+    )
+    assert event["type"] == "websocket.disconnect"
+    (told,) = flood.sent  # nothing after the end
+    assert told["code"] == 1008 and "10 messages a second" in told["reason"]
+
+
+def test_text_on_the_socket_of_bytes_ends_it_without_a_fault(clock, monkeypatch):
+    text = Sent(clock, 3, text="text", bytes=None)
+    assert text.heard(monkeypatch)[0] == 0 and [each["code"] for each in text.sent] == [1003]
+
+
+@pytest.mark.parametrize("error", [OSError("gone"), RuntimeError("after sending 'websocket.close'")])
+def test_a_page_that_leaves_while_something_is_sent_to_it_is_heard_of_once(clock, error):
+    peer = Sent(clock, 0)
+    peer.broken = error
+    stream = Stream(peer.receive, peer.send)
+
+    async def leave() -> Any:
+        await stream.send({"type": "websocket.send", "bytes": b"frame"})
+        peer.broken = None
+        await stream.send({"type": "websocket.send", "bytes": b"frame"})
+        return await stream.receive()
+
+    assert asyncio.run(leave())["type"] == "websocket.disconnect" and not peer.sent
+
+
+def test_a_socket_ends_when_its_peer_takes_nothing_any_more():
+    """The option is on uvicorn's transport; where a server has none, nothing is done."""
+    ours, theirs = tcp_pair()
+
+    class Protocol:
+        transport = SimpleNamespace(get_extra_info=lambda name: ours)
+
+        async def receive(self) -> Any: ...
+
+    async def plain() -> Any: ...
+
+    with ours, theirs:
+        guard._end_when_lost(Protocol().receive)
+        guard._end_when_lost(plain)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == guard.LOST
+
+
+def tcp_pair() -> tuple[socket.socket, socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        theirs = socket.create_connection(server.getsockname())
+        return server.accept()[0], theirs
+
+
+def test_every_socket_is_echoed_through():
+    with client(["*"]) as browser:
+        for path in (STREAM, "/live/token"):
+            with browser.websocket_connect(path) as opened:
+                opened.send_bytes(b"hello")
+                assert opened.receive_bytes() == b"hello"
+        with browser.websocket_connect(STREAM) as opened:
+            opened.send_text("text")
+            with pytest.raises(WebSocketDisconnect) as closed:
+                opened.receive_bytes()
+        assert closed.value.code == 1003
