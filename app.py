@@ -8,15 +8,17 @@ from contextlib import asynccontextmanager
 
 import streamlit as st
 from starlette.middleware import Middleware
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from moeviz.descriptors import raised_limit
-from moeviz.guard import Guard
+from moeviz.guard import Guard, impatient
 from moeviz.network import own_names
 from moeviz.stage.routes import routes
 from moeviz.ui.presence import looking, presence
 from moeviz.ui.visitor import engine
 
 raised_limit()
+impatient(AutoHTTPProtocol)
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ import ipaddress
 import socket
 import time
 from collections.abc import Callable, Collection
+from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.responses import PlainTextResponse
@@ -18,6 +19,7 @@ from moeviz.descriptors import PER_SERVER
 STREAM = "/_stcore/stream"  # Streamlit's socket: each message on it is a rerun of the page's script
 BURST, RATE = 40.0, 10.0  # messages of one page at once, and a second; a slider that is dragged sends five
 PATIENCE = 30.0  # seconds of more than that, after which a page is sent away
+SILENT = 20.0  # seconds that a connection may take for a request
 LOST = 60_000  # ms until a peer that takes nothing any more counts as gone, whatever is still to be sent to it
 NO_TEXT, POLICY = 1003, 1008
 
@@ -179,6 +181,33 @@ class Stream:
         self._ended = True
         await self._send({"type": "websocket.close", "code": code, "reason": reason})
         return {"type": "websocket.disconnect", "code": code, "reason": reason}
+
+
+def impatient(protocol: type[Any]) -> None:
+    """Let uvicorn's HTTP protocol close connections on which no request comes: it waits without end, or half of one."""
+    made = protocol.connection_made
+
+    def connection_made(self: Any, transport: asyncio.Transport) -> None:
+        made(self, transport)
+        _look_later(self, None)
+
+    protocol.connection_made = connection_made
+
+
+def _look_later(protocol: Any, served: object) -> None:
+    """Close a connection that is still without a request when this much time has passed, or look at it again."""
+
+    def look() -> None:
+        transport, cycle = protocol.transport, protocol.cycle
+        if transport.is_closing() or transport.get_protocol() is not protocol:  # it has become a WebSocket
+            return
+        waits = cycle is None or cycle.response_complete
+        if waits and cycle is served:
+            transport.close()
+        else:
+            _look_later(protocol, cycle if waits else protocol)
+
+    asyncio.get_running_loop().call_later(SILENT, look)
 
 
 def _end_when_lost(receive: Receive) -> None:

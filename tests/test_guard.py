@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 import warnings
 from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
+import uvicorn
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from moeviz import descriptors, guard
 from moeviz.guard import BURST, PATIENCE, RATE, STREAM, Guard, Pace, Stream, host_allowed
 from moeviz.network import own_names
+from tests.watching import wait_until
 
 with warnings.catch_warnings():  # starlette's test client prefers a successor of httpx that this project does not need
     warnings.simplefilter("ignore")
@@ -173,28 +178,86 @@ def test_a_page_that_leaves_while_something_is_sent_to_it_is_heard_of_once(clock
     assert asyncio.run(leave())["type"] == "websocket.disconnect" and not peer.sent
 
 
-def test_a_socket_ends_when_its_peer_takes_nothing_any_more():
-    """The option is on uvicorn's transport; where a server has none, nothing is done."""
-    ours, theirs = tcp_pair()
-
-    class Protocol:
-        transport = SimpleNamespace(get_extra_info=lambda name: ours)
-
-        async def receive(self) -> Any: ...
-
-    async def plain() -> Any: ...
-
-    with ours, theirs:
-        guard._end_when_lost(Protocol().receive)
-        guard._end_when_lost(plain)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):
-            assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == guard.LOST
+async def pour(websocket: WebSocket) -> None:
+    """More than a peer that reads nothing can take."""
+    await websocket.accept()
+    with suppress(WebSocketDisconnect):
+        while True:
+            await websocket.send_bytes(bytes(1_000_000))
 
 
-def tcp_pair() -> tuple[socket.socket, socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        theirs = socket.create_connection(server.getsockname())
-        return server.accept()[0], theirs
+@pytest.fixture
+def served(monkeypatch):
+    """The port of a real server with a guard, which waits a second at most for whoever is silent."""
+    monkeypatch.setattr(guard, "SILENT", 0.5)
+    monkeypatch.setattr(guard, "LOST", 1000)
+    protocol = type("Impatient", (AutoHTTPProtocol,), {})
+    guard.impatient(protocol)
+    routes = [Route("/", lambda request: PlainTextResponse("the page")), WebSocketRoute("/pour", pour)]
+    config = uvicorn.Config(
+        Guard(Starlette(routes=routes), ["*"]), http=protocol, ws="websockets-sansio", ws_ping_interval=0.5,
+        ws_ping_timeout=0.5, log_level="error", timeout_keep_alive=60,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        yield listening.getsockname()[1]
+        server.should_exit = True
+        thread.join(20)
+        assert not thread.is_alive()  # the server can be stopped, whatever its peers do
+
+
+UPGRADE = (
+    b"GET /pour HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
+)
+REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+@pytest.mark.parametrize("said", [b"", REQUEST[:9], UPGRADE[:-2], REQUEST + REQUEST[:9]])
+def test_a_connection_without_a_whole_request_is_closed(served, said):
+    with socket.create_connection(("127.0.0.1", served), timeout=20) as peer:
+        peer.sendall(said)
+        heard = b""
+        while received := peer.recv(4096):  # without end, if nobody closed it
+            heard += received
+    assert heard.count(b"the page") == said.count(REQUEST)
+
+
+def test_one_that_asks_again_and_again_or_is_still_answered_is_not(monkeypatch):
+    monkeypatch.setattr(guard, "SILENT", 0.0)  # it looks at every turn of the loop
+
+    async def looked_at(cycles: list[Any]) -> bool:
+        closed: list[bool] = []
+        transport = SimpleNamespace(is_closing=lambda: bool(closed), close=lambda: closed.append(True))
+        protocol = SimpleNamespace(transport=transport, cycle=None)
+        transport.get_protocol = lambda: protocol
+        guard._look_later(protocol, None)
+        for protocol.cycle in cycles:
+            for _ in range(3):  # of which one looks
+                await asyncio.sleep(0.001)
+        return bool(closed)
+
+    answered, slow = (SimpleNamespace(response_complete=each) for each in (True, False))
+    assert not asyncio.run(looked_at([slow] * 9))
+    assert asyncio.run(looked_at([slow, answered, answered, answered]))
+    assert asyncio.run(looked_at([None]))
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux can be told so")
+def test_a_socket_ends_when_its_peer_takes_nothing_any_more(served):
+    with socket.socket() as peer:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        peer.connect(("127.0.0.1", served))
+        peer.sendall(UPGRADE)
+        mine = peer.getsockname()
+
+        def is_open() -> bool:
+            return any(each.raddr == mine for each in psutil.Process().net_connections("tcp"))
+
+        wait_until(is_open)
+        wait_until(lambda: not is_open())
 
 
 def test_every_socket_is_echoed_through():
