@@ -14,7 +14,8 @@ measured yet), `seconds` trained, `settled` (it paused by itself), `ghost` (what
 `dispatch`, `device`,
 `marks` [[step, "λ 0→10", [run, …]], [step, "C killed", [run, …]], …], `tape` {`steps`: those that can be shown again,
 `end`: the last step reached, `megabytes` of the recorded states, `limit` of these, `rows` that a history has at most},
-`probe` [x, y] (view rows: number of the digit, and of its row), `limited` (seats are), `batch_dependent` (a token's
+`left_out` (pictures that were asked for and that this task does not have), `probe` [x, y] (view rows: number of the
+digit, and of its row), `limited` (seats are), `batch_dependent` (a token's
 choice depends on its batch: seats are limited, experts choose, tokens are mixed, or a second choice is skipped at
 random; maps, curves and the probe then show the preference for a token by itself: nobody queues or is skipped, and
 where tokens are compared or mixed, it is with the test tokens).
@@ -68,10 +69,10 @@ upper left:
                    then; NaN = it died less often); of a ghost: ghost_step f4[S]; ghost_task_loss,
                    ghost_balance_loss, ghost_test_metric, ghost_cv_load, ghost_dead_experts,
                    ghost_specialization f4[R,S]
-    trails         at the steps of the history, by expert id: history_mean_prob, history_importance f4[R,M,S] (share of
-                   all weights); NaN while it does not exist
+    trails         history_step f4[S], as of the history; at these steps, by expert id: history_mean_prob,
+                   history_importance f4[R,M,S] (share of all weights); NaN while it does not exist
     skill          skill_loss f4[R,N] (task loss of each expert's own answers to the measured test tokens, each
-                   weighted by its gate probability for that token)
+                   weighted by its gate probability for that token; NaN where that is 0 for all, as of a killed expert)
     journey        of the token at the probe: journey_x f4[R,D]; journey_gate_w f4[R,N,D]; journey_gate_b f4[R,N] (with
                    what gate_skew adds); journey_logit f4[R,N]; journey_target f4[R,1] (class) or f4[R,O], of the test
                    token at journey_distance f4[R,1]; journey_loss f4[R,1]; journey_gradient f4[R,N] (of the loss, along

@@ -93,8 +93,8 @@ class FakeTraining:
         return self.set(learning_rate=1.0)
 
     def snapshot(self, want=(), probe=None, given=None, *, fresh=True):
-        if self.broken == "snapshot":
-            raise KeyError("load")
+        if self.broken in want:
+            raise KeyError(self.broken)
         self.clock.now += SNAPSHOT_SECONDS if self.configs[0].hidden_width < 256 else 0.1
         header = {"step": self.current_step, "reason": self.reason, "probe": probe, "want": list(want)}
         return SimpleNamespace(header=header, arrays={"load": np.ones((1, 8), "f4")})

@@ -51,6 +51,11 @@ def test_whatever_a_browser_says_is_checked_or_refused_and_never_breaks_the_host
     assert not any(tell["body"]["message"].startswith("an error inside") for tell in world.of("run", "tell"))
 
 
+def test_half_a_character_is_taken_for_an_unknown_one():
+    said = json.loads('{"op": "give", "value": "a\\ud83d b\\ud83e\\udd8a"}')  # as a browser may cut a text
+    assert check_client(said) == {"op": "give", "value": "a\ufffd b🦊"}
+
+
 @pytest.mark.parametrize(
     ("message", "words"),
     [

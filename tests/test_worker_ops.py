@@ -142,12 +142,11 @@ def test_bad_knobs_come_back_as_an_error():
     assert "top_k must be a whole number from 1 to 64: got top_k=99" in reply["error"] and reply["call"] == 3
 
 
-@pytest.mark.parametrize("place", ["step", "snapshot"])
-def test_a_fault_in_one_run_stops_that_run_alone(place, caplog):
+def test_a_fault_in_one_run_stops_that_run_alone(caplog):
     world = World()
     world.open("bad")
     world.open("good")
-    world.tell(op="set", run="bad", call=1, knobs={"broken": place})
+    world.tell(op="set", run="bad", call=1, knobs={"broken": "step"})
     world.run(1, greedy=True)
     assert world.step("good") > 80
     assert world.of("bad", "status")[-1]["state"] == "diverged"
@@ -158,6 +157,41 @@ def test_a_fault_in_one_run_stops_that_run_alone(place, caplog):
     world.tell(op="reset", run="bad")
     world.run(1, greedy=True)
     assert world.step("bad") > 40 and world.frames("bad")[-1][1]["state"] == "running"
+
+
+def test_a_picture_that_cannot_be_drawn_stops_nothing(caplog):
+    world = World()
+    world.open("run")
+    world.tell(op="watch", run="run", viewer="other", credit=4, want=["curve"], probe=None, hidden=False)
+    world.tell(op="set", run="run", call=1, knobs={"broken": "gate"})
+    world.run(1, greedy=True)
+    before, shown = world.step("run"), len(world.frames("run"))
+    world.view("run", want=["gate"])
+    world.run(1, greedy=True)
+    assert world.step("run") > before + 80 and world.of("run", "status")[-1]["state"] == "running"
+    errors = [tell for tell in world.of("run", "tell") if tell["body"]["op"] == "error"]
+    assert [tell["viewer"] for tell in errors] == ["run"]  # once, and to nobody else
+    assert errors[0]["body"]["message"].startswith(
+        "an error kept this from being shown (KeyError: 'gate'); the run goes"
+    )
+    assert caplog.text.count("Traceback") == 1 and len(world.frames("run")) == shown
+    world.tell(op="view", run="run", viewer="other", credit=1, want=None, probe=None)
+    world.run(0.1)
+    assert world.of("run", "frame")[-1]["viewer"] == "other"
+    world.view("run", want=["curve"], credit=0)  # the credit is still there
+    world.run(1, greedy=True)
+    assert world.frames("run")[-1][1]["want"] == ["curve"]
+
+
+def test_an_op_that_only_looks_stops_nothing_when_it_fails():
+    world = World()
+    world.open("run", play=False)  # a pretended training has no history
+    world.tell(op="history", run="run", call=1)
+    reply = world.sent[-1][1]
+    assert reply["op"] == "reply" and "AttributeError" in reply["fault"] and "the run goes on" in reply["fault"]
+    world.tell(op="step", run="run", n=5)
+    world.run(1)
+    assert world.step("run") == 5
 
 
 def test_configs_that_cannot_be_opened_free_the_run(caplog):

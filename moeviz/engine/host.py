@@ -16,6 +16,7 @@ from moeviz.engine.wire import Message
 MOST_WITH_GHOSTS = 8  # viewers of one worker whose runs train: a ghost doubles the work of a run
 logger = logging.getLogger(__name__)
 Emit = Callable[[Message, bytes], None]
+CHANGING = ("set", "treat", "reset", "recover", "rewind", "branch")  # ops after whose fault a training may be anything
 
 
 class Host:
@@ -39,7 +40,7 @@ class Host:
         self._clock = clock
         self._on_empty = on_empty  # called when the last run has gone
         self._runs: dict[str, HostedRun] = {}
-        self._turns = Turns(self._runs, step_together, self._emit_frame, self._fault, clock)
+        self._turns = Turns(self._runs, step_together, self._emit_frame, self._fault, self._excuse, clock)
         self._ops: dict[str, Callable[[HostedRun, Message], list[str] | None]] = {
             "watch": self._watch, "unwatch": self._unwatch, "view": self._view, "hidden": self._hidden,
             "set": self._set, "reset": self._reset, "recover": self._recover,
@@ -65,7 +66,10 @@ class Host:
             answer["error"] = str(error)
         except Exception as error:  # the boundary of one run: its fault must not end the others
             logger.exception("an op failed inside a run: %s", message["op"])
-            answer["fault"] = self._fault(run, error)
+            if message["op"] in CHANGING:
+                answer["fault"] = self._fault(run, error)
+            else:
+                answer["fault"] = self._excuse(run, message.get("viewer"), error)
         return self._answer(run, message, answer)
 
     def _answer(self, run: HostedRun, message: Message, answer: Message) -> None:
@@ -111,10 +115,10 @@ class Host:
         run.look(message["viewer"], message, self._clock())
 
     def _give(self, run: HostedRun, message: Message) -> None:
-        """A viewer's own text or picture: its frames show what the model makes of it."""
-        seat, value = run.seats.get(message["viewer"]), message["value"]
+        seat = run.seats.get(message["viewer"])
         if seat is not None:
-            seat.given, seat.heard_at = (value if isinstance(value, str) else tuple(value)), self._clock()
+            seat.give(message["value"])
+            seat.heard_at = self._clock()
 
     def _hidden(self, run: HostedRun, message: Message) -> None:
         run.hide(message["viewer"], message["value"], self._clock())
@@ -137,7 +141,6 @@ class Host:
         run.playing |= run.settled
         if revived:
             run.revive()
-        run.drawable = True
         run.changed(self._clock(), knobs=True)
         self._turns.answer(run)
         return notices
@@ -221,9 +224,16 @@ class Host:
         return None if earliest == math.inf else max(0.0, earliest - now)
 
     def _fault(self, run: HostedRun, error: Exception) -> str:
-        reason = f"an error inside this run stopped it ({type(error).__name__}: {error}); press Reset to start again"
+        reason = f"an error inside this run stopped it ({_described(error)}); press Reset to start again"
         run.stop(reason)
         self._tell(run.token, None, {"op": "error", "message": reason})
+        return reason
+
+    def _excuse(self, run: HostedRun, viewer: str | None, error: Exception) -> str:
+        """Say that something could not be shown; whatever it was, the training is as it was."""
+        reason = f"an error kept this from being shown ({_described(error)}); the run goes on: choose another picture"
+        if viewer is not None:
+            self._tell(run.token, viewer, {"op": "error", "message": reason})
         return reason
 
     def _report(self, run: HostedRun) -> None:
@@ -247,3 +257,7 @@ class Host:
         del self._runs[run.token]
         if not self._runs:
             self._on_empty()
+
+
+def _described(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -43,7 +43,6 @@ class HostedRun:
         self.settled = False  # it paused by itself, since nothing changed any more
         self.calm_since = 0  # step of the last op
         self.reason: str | None = None  # why it stopped for good; a Reset or Recover clears it
-        self.drawable = True  # False after a fault inside a snapshot
         self.version = 0  # grows with whatever an op may have changed
         self.pending = 0  # steps still to do while paused
         self.until: int | None = message.get("until")  # a step at which it will wait
@@ -91,7 +90,7 @@ class HostedRun:
         seat.heard_at = now
         seat.credit = min(seat.credit + message["credit"], MAX_CREDIT)
         if message["want"] is not None:
-            seat.want = tuple(message["want"])
+            seat.ask(tuple(message["want"]))
         if message["probe"] is not None:
             seat.probe = self.probe = _probe(message["probe"])
 
@@ -199,7 +198,7 @@ class HostedRun:
 
     def revive(self) -> None:
         """After a Reset or Recover: nothing is wrong any more."""
-        self.reason, self.pending, self.drawable = None, 0, True
+        self.reason, self.pending = None, 0
 
     def hurry(self, speed: str, now: float) -> None:
         """Go on at another speed; what a run has settled into is the same at any."""
@@ -212,6 +211,8 @@ class HostedRun:
         self.version += 1
         self.revision += knobs
         self.due_at = now
+        for seat in self.seats.values():
+            seat.blind = False
         data = [config.data() for config in self.training.configs]
         self.scene += data != self._data
         self._data = data
@@ -223,13 +224,13 @@ class HostedRun:
 
         In a crowd frames that show nothing but later steps keep a longer distance; answers do not wait for it.
         """
-        if seat.hidden or seat.credit <= 0 or not self.drawable or seat.saw == self._sight(seat, now):
+        if seat.hidden or seat.credit <= 0 or seat.blind or seat.saw == self._sight(seat, now):
             return math.inf
         return seat.sent_at + (FRAME_PERIOD if self.awaited(seat, now) else crowd_period)
 
     def may_answer(self, seat: Seat) -> bool:
         """Whether a knob's frame may go out at once and on credit, so as not to wait for the pictures before it."""
-        return self.drawable and not seat.hidden and seat.saw is not None and seat.credit > -MAX_DEBT
+        return not seat.blind and not seat.hidden and seat.saw is not None and seat.credit > -MAX_DEBT
 
     def awaited(self, seat: Seat, now: float) -> bool:
         """Whether the viewer waits for an answer (a knob, the probe, another picture), not just for later steps."""

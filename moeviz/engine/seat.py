@@ -17,5 +17,16 @@ class Seat:
     want: tuple[str, ...] = ()
     given: str | tuple[float, ...] | None = None  # its own text or picture, to be shown what the model makes of it
     hidden: bool = False
+    blind: bool = False  # what it asked for could not be drawn: it gets no frame until it asks for something else
     sent_at: float = -math.inf
     saw: tuple[Any, ...] | None = None
+
+    def ask(self, want: tuple[str, ...]) -> None:
+        """Other pictures, which can perhaps be drawn where the ones before could not."""
+        self.blind &= self.want == want
+        self.want = want
+
+    def give(self, value: str | list[float]) -> None:
+        """Its own text or picture: its frames show what the model makes of it."""
+        self.given = value if isinstance(value, str) else tuple(value)
+        self.blind = False

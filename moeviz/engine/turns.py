@@ -37,10 +37,12 @@ class Turns:
         step_together: StepTogether | None,
         send: Callable[[HostedRun, str, bytes], None],
         failed: Callable[[HostedRun, Exception], object],
+        excuse: Callable[[HostedRun, str, Exception], object],
         clock: Callable[[], float],
     ) -> None:
         self._runs = runs
-        self._step_together, self._send, self._failed, self._clock = step_together, send, failed, clock
+        self._step_together, self._send, self._clock = step_together, send, clock
+        self._failed, self._excuse = failed, excuse
         self._floor = 0.0  # time used by the run that had the last turn: nobody may save up turns below it
         self._training_took = self._frames_took = 0.0  # in the last round: the other's next slice is not shorter
         self._frame_seconds = 0.0  # for one frame, of late
@@ -95,7 +97,11 @@ class Turns:
 
     def _steps_alone(self, run: HostedRun, budget: float) -> None:
         began, step = self._clock(), run.step
-        self._guarded(run, lambda: run.train(budget, self._clock))
+        try:
+            run.train(budget, self._clock)
+        except Exception as error:  # the boundary of one run
+            logger.exception("a run failed while it had its turn")
+            self._failed(run, error)
         count = max(run.step - step, 1)
         run.used += count * self._price((self._clock() - began) / count)
 
@@ -168,19 +174,13 @@ class Turns:
 
     def _send_frame(self, run: HostedRun, viewer: str, seat: Seat) -> None:
         now = self._clock()
-        frame = self._guarded(run, lambda: run.frame(seat, now, self._frame_period))
-        if frame is None:
-            run.drawable = False  # or the same fault would come back at every turn
+        try:
+            frame = run.frame(seat, now, self._frame_period)
+        except Exception as error:  # the boundary of one picture: the run trains on, for other viewers too
+            logger.exception("a picture could not be drawn")
+            seat.blind, seat.sent_at = True, now  # or the same fault would come back at every turn
+            self._excuse(run, viewer, error)
             return
         self._send(run, viewer, frame)
         seconds = min(self._clock() - now, SLOW_FRAME)
         self._frame_seconds += FRAME_MEMORY * (seconds - self._frame_seconds)
-
-    def _guarded(self, run: HostedRun, work: Callable[[], Any]) -> Any:
-        """Do work for one run; a fault inside it stops this run alone."""
-        try:
-            return work()
-        except Exception as error:  # the boundary of one run
-            logger.exception("a run failed while it had its turn")
-            self._failed(run, error)
-            return None

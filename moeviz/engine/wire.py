@@ -163,7 +163,8 @@ def check_given(message: Message) -> Message:
     """The field value of the op give: a visitor's own text, or a picture of one number from 0 to 1 for each pixel."""
     value = message.get("value")
     if isinstance(value, str) and len(value) <= MAX_TEXT:
-        return {"value": value}
+        whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # a browser may cut one in two
+        return {"value": whole}
     if isinstance(value, list) and len(value) <= MAX_PIXELS and all(_is_share(each) for each in value):
         return {"value": [float(each) for each in value]}
     raise ValueError(

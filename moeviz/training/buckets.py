@@ -9,9 +9,10 @@ import numpy as np
 
 from moeviz.config import KNOBS, RunConfig, Value
 from moeviz.training import diverging, knobs, treating
+from moeviz.training.album import Given, Place
 from moeviz.training.core import Training
 from moeviz.training.ghost import Ghosts
-from moeviz.training.snapshot import Given, Place, Snapshot, take_together
+from moeviz.training.snapshot import Snapshot, take_together
 from moeviz.training.tape import LIMIT, told
 from moeviz.twins import comparable
 

@@ -16,6 +16,7 @@ from moeviz.experts import Parameters
 from moeviz.model import RoutingKnobs
 from moeviz.training import batch, history, knobs, population, reading, treating
 from moeviz.training.adam import Adam
+from moeviz.training.album import Given, Place
 from moeviz.training.batch import Batch
 from moeviz.training.data import Data
 from moeviz.training.evaluation import measure
@@ -24,7 +25,7 @@ from moeviz.training.going_back import GoingBack
 from moeviz.training.history import Record
 from moeviz.training.knobs import Setting
 from moeviz.training.objective import OBJECTIVES
-from moeviz.training.snapshot import Given, Place, Snapshot, take
+from moeviz.training.snapshot import Snapshot, take
 from moeviz.training.step import Lesson, Numbers, Progress, stepped
 from moeviz.training.tape import LIMIT, Tape
 from moeviz.training.treating import Treated
@@ -135,11 +136,14 @@ class Training(GoingBack):
         drawn = batch.draws(self.configs, self.current_step, (units, self.model.layer.input_width), x_RTD)
         return Batch(x_RTD, target, drawn)
 
-    def advance(self, after: Progress) -> None:
-        """Take over what a step has made of `progress`."""
+    def _take_over(self, after: Progress) -> None:
         self.rows_REP, self._adam, self.gradient_REP = after.rows_REP, after.adam, after.gradient_REP
         self.updated_RE, self.present_RE = after.updated_RE, after.present_RE
         self._healthy_R, self.bias_RE = after.healthy_R, after.bias_RE
+
+    def advance(self, after: Progress) -> None:
+        """Take over what a step has made of `progress`."""
+        self._take_over(after)
         self.current_step += 1
         if self.current_step % self.record_every == 0:
             self._record()
@@ -239,14 +243,8 @@ class Training(GoingBack):
 
     def _move(self, change: population.Change) -> None:
         """Experts arrive as noisy copies of the busiest, with their Adam moments, or the least loaded leave."""
-        self.rows_REP = change.move_and_disturb(
-            self.rows_REP, [config.seed for config in self.configs], self.current_step
-        )
-        self._adam = Adam(change.move(self._adam.mean_REP), change.move(self._adam.square_REP), self._adam.num_steps)
-        self.gradient_REP = change.move_without_newcomers(self.gradient_REP, torch.nan)
-        self.updated_RE = change.move_without_newcomers(self.updated_RE, 0)
-        self.present_RE = change.move_without_newcomers(self.present_RE, 0)
-        self.bias_RE = change.move(self.bias_RE)
+        seeds = [config.seed for config in self.configs]
+        self._take_over(population.moved(self.progress, change, seeds, self.current_step))
         self.ids_RE = change.ids_RE
 
     def ghost(self, kind: str) -> Ghost:

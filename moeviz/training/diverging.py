@@ -36,7 +36,10 @@ def reason(why_R: Sequence[str | None]) -> str | None:
 
 
 def end_curves(arrays: dict[str, np.ndarray], noticed_at_R: Sequence[int | None]) -> None:
-    """The history of a run that has diverged ends before that was noticed: its loss would dwarf those of the others."""
+    """The histories of a run that has diverged end before that was noticed: its loss would dwarf those of the others.
+
+    Args:   arrays: of a snapshot; who has a history has its steps.
+    """
     for run, step in enumerate(noticed_at_R):
         for name, values in arrays.items() if step is not None else ():
             if name.startswith("history_") and name != "history_step":

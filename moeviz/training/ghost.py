@@ -61,7 +61,7 @@ class Ghost:
         if curves:
             records = self.training.records
             shown = history.thin(records[history.up_to(records, self.since - 1) :])
-            found["ghost_step"] = np.array([each.step for each in shown], dtype="f4")
+            found["ghost_step"] = history.steps(shown)
             for name in CURVES:
                 empty = [np.zeros((len(other.configs), 0))]
                 values = [getattr(each, name)[:, None] for each in shown]

@@ -129,6 +129,11 @@ def by_id(records: Sequence[Record], name: str = "load_RE") -> np.ndarray:
     return np.moveaxis(found, 0, -1)
 
 
+def steps(records: Sequence[Record]) -> np.ndarray:
+    """The steps of these records `[S]`."""
+    return np.array([record.step for record in records], dtype="f4")
+
+
 def deaths_by_id(record: Record, num_ids: int) -> np.ndarray:
     """Steps of all deaths so far `[R, M, 8]` by expert id, oldest first; NaN where an expert died less often."""
     steps = np.full((len(record.dead_RE), num_ids, MOST_DEATHS), np.nan)

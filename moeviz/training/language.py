@@ -142,6 +142,3 @@ def _codes(x_RMW: Tensor) -> np.ndarray:
 
 def _one(training: Training, number: int) -> np.ndarray:
     return np.full((len(training.configs), 1), number, dtype="i4")
-
-
-PICTURES = {"text": text, "text_tables": text_tables, "samples": samples}

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 
 def trails(training: Training) -> dict[str, np.ndarray]:
-    """Each expert's mean gate probability and share of all weights over time, at the steps of the time charts."""
+    """Each expert's mean gate probability and share of all weights over time, with the steps of the time charts."""
     records = pictures.charted(training)
     names = {"history_mean_prob": "mean_prob_RE", "history_importance": "importance_RE"}
-    return {name: history.by_id(records, field).astype("f4") for name, field in names.items()}
+    found = {name: history.by_id(records, field).astype("f4") for name, field in names.items()}
+    return {"history_step": history.steps(records)} | found
 
 
 def skill(training: Training) -> dict[str, np.ndarray]:

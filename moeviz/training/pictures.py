@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -203,7 +202,7 @@ def time_charts(training: Training) -> Arrays:
     records = charted(training)
     charted_SRC = np.stack([each.charted for each in records])
     arrays = {f"history_{name}": charted_SRC[..., column].T for column, name in enumerate(history.CHARTED)}
-    arrays["history_step"] = np.array([each.step for each in records])
+    arrays["history_step"] = history.steps(records)
     arrays["history_load"] = history.by_id(records)
     arrays["deaths"] = history.deaths_by_id(records[-1], arrays["history_load"].shape[1])
     return {name: value.astype("f4") for name, value in arrays.items()}
@@ -280,18 +279,4 @@ def _answer(training: Training, y: Tensor) -> np.ndarray:
     return shades((y[..., 0] - low) / (high - low))
 
 
-MAPS = ("first_choice", "confidence", "prediction", "gate", "expert_output")
 PLANE = ("map", "curve", "projection")  # views where a token is a point
-# the views without which a picture makes no sense
-NEEDS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(MAPS, ("map",)), **dict.fromkeys(("points", "choices", "batch", "journey", "skill"), PLANE),
-    "curve": ("curve",), "rows": ("rows",), "seating": (*PLANE, "rows", "pictures", "pairs"),
-    **dict.fromkeys(("gallery", "liked", "drawn"), ("pictures",)),
-    **dict.fromkeys(("text", "text_tables", "samples", "own_text"), ("text",)),
-    **dict.fromkeys(("items", "pairs", "found"), ("pairs",)),
-}  # fmt: skip
-PICTURES: dict[str, Callable[[Training], Arrays]] = {
-    "first_choice": first_choice, "confidence": confidence, "prediction": prediction, "gate": gate,
-    "expert_output": expert_output, "points": points, "choices": choices, "batch": batch, "groups": groups,
-    "curve": curve, "history": time_charts,
-}  # fmt: skip

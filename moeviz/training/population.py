@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,6 +12,8 @@ from torch import Tensor
 
 from moeviz.axes import over
 from moeviz.rng import stream
+from moeviz.training.adam import Adam
+from moeviz.training.step import Progress
 
 COPY_NOISE = 0.1  # a new expert's numbers differ from its parent's by about this share: enough to part ways
 
@@ -56,6 +58,19 @@ class Change:
                 noise_P = torch.randn(len(row_P), generator=generator, dtype=torch.float64).to(row_P)
                 rows_REP[run, place] = row_P + COPY_NOISE * row_P.abs() * noise_P
         return rows_REP
+
+
+def moved(before: Progress, change: Change, seeds: Sequence[int], step: int) -> Progress:
+    """All that a step changes, for the experts that there are after a change of their number."""
+    return replace(
+        before,
+        rows_REP=change.move_and_disturb(before.rows_REP, seeds, step),
+        adam=Adam(change.move(before.adam.mean_REP), change.move(before.adam.square_REP), before.adam.num_steps),
+        gradient_REP=change.move_without_newcomers(before.gradient_REP, torch.nan),
+        updated_RE=change.move_without_newcomers(before.updated_RE, 0),
+        present_RE=change.move_without_newcomers(before.present_RE, 0),
+        bias_RE=change.move(before.bias_RE),
+    )
 
 
 def resize(ids_RE: np.ndarray, load_RE: Float[np.ndarray, "R E"], num_experts: int) -> Change:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,33 +13,16 @@ import torch
 
 from moeviz.config import TASK_INFO
 from moeviz.rules import ROUTER_INFO
-from moeviz.training import diverging, gallery, language, pairing, pictures, reading, treating
-from moeviz.training.arrays import Arrays
+from moeviz.training import diverging, pictures, reading, treating
+from moeviz.training.album import PROBED, Given, Place, sorted_out
 from moeviz.training.history import Record
-from moeviz.training.journey import journey
-from moeviz.training.learning import skill, trails
-from moeviz.training.rows import rows
-from moeviz.training.seating import seating
 from moeviz.training.side_by_side import arrays_together
 
 if TYPE_CHECKING:
     from moeviz.training.core import Training
 
 
-Place = tuple[float, float]
-Given = str | tuple[float, ...]
-# pictures of the token, or item, at the probe; all others are of the whole run
-OF_THE_PROBE = {"journey": journey, "rows": rows, "pairs": pairing.pairs}
-PICTURES = pictures.PICTURES | language.PICTURES | {
-    "seating": seating, "trails": trails, "skill": skill, "items": pairing.items, "gallery": gallery.gallery,
-    "liked": gallery.liked,
-}  # fmt: skip
-# of a visitor's own text, or picture; nothing while there is none, or one of the other kind
-OF_THE_GIVEN: dict[str, tuple[type, Callable[[Training, Any], Arrays]]] = {
-    "own_text": (str, language.own_text), "found": (str, pairing.found), "drawn": (tuple, gallery.drawn),
-}  # fmt: skip
-PROBED = (*pictures.PLANE, "rows")  # the views in which a probe points at a token
-OF_ALL = {"marks", "probe"}  # lists of a header that do not have one entry for each run
+OF_ALL = {"marks", "probe", "left_out"}  # lists of a header that do not have one entry for each run
 PER_RUN = (
     "task_loss", "train_metric", "test_loss", "test_metric", "cv_load", "specialization", "dropped_share",
     "random_drop", "unserved_share",
@@ -73,31 +56,20 @@ def take(
 ) -> Snapshot:
     """Draw the wanted pictures with the present weights, beside what was measured.
 
-    Those that make no sense for the task are left out: a 1-D task has no maps to draw.
+    Those that the task does not have are named in the header as `left_out`: a 1-D task has no maps to draw.
     """
-    known = (*PICTURES, *OF_THE_PROBE, *OF_THE_GIVEN)
-    unknown = sorted(set(want) - set(known))
-    if unknown:
-        raise ValueError(f"a picture must be one of {', '.join(known)}: got {', '.join(unknown)}")
     view = TASK_INFO[training.configs[0].task].view
+    wanted, left_out = sorted_out(want, view)
     probe_xy, probe_arrays = pictures.probe(training, probe) if view in PROBED else ([0.0, 0.0], {})
     by_expert = {name: value for name, value in details.items() if value.ndim == 2}
     by_expert |= {"load": record.load_RE, "mean_prob": record.mean_prob_RE}
     arrays = {name: value.astype("f4") for name, value in by_expert.items()} | probe_arrays
-    for name in want:
-        if view not in pictures.NEEDS.get(name, (view,)):
-            continue
-        if name in OF_THE_PROBE:
-            arrays |= OF_THE_PROBE[name](training, probe)
-        elif name in OF_THE_GIVEN:
-            kind, draw = OF_THE_GIVEN[name]
-            arrays |= draw(training, given) if given and isinstance(given, kind) else {}
-        else:
-            arrays |= PICTURES[name](training)
+    for picture in wanted:
+        arrays |= picture.drawn(training, probe, given)
     if len(training.configs) > 1:
         diverging.end_curves(arrays, training.diverged_at)
     per_run = {name: _plain(value) for name, value in details.items() if value.ndim == 1}
-    return Snapshot(_header(training, record) | per_run | {"probe": probe_xy}, arrays)
+    return Snapshot(_header(training, record) | per_run | {"probe": probe_xy, "left_out": left_out}, arrays)
 
 
 def _header(training: Training, record: Record) -> dict[str, Any]:
@@ -161,8 +133,7 @@ def take_together(parts: Sequence[Snapshot], run_R: np.ndarray) -> Snapshot:
     arrays = arrays_together([part.arrays for part in parts], order_R, "history_step")
     header = _header_together([part.header for part in parts], order_R)
     header["marks"] = _marks_together([part.header for part in parts], run_R)
-    if "history_step" in arrays:
-        diverging.end_curves(arrays, header["diverged_at"])
+    diverging.end_curves(arrays, header["diverged_at"])
     return Snapshot(header, arrays)
 
 

@@ -1,0 +1,78 @@
+"""Every picture of a snapshot, declared once: how it is drawn, of which tasks, and from what beside the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from moeviz.task_info import TASK_INFO
+from moeviz.training import gallery, journey, language, learning, pairing, pictures, rows, seating
+from moeviz.training.arrays import Arrays
+from moeviz.training.pictures import PLANE
+
+if TYPE_CHECKING:
+    from moeviz.training.core import Training
+
+Place = tuple[float, float]
+Given = str | tuple[float, ...]  # a visitor's own text, or picture
+VIEWS = tuple(dict.fromkeys(info.view for info in TASK_INFO.values()))
+MAP, CURVE, ROWS, TEXT, DRAWINGS, PAIRS = (("map",), ("curve",), ("rows",), ("text",), ("pictures",), ("pairs",))
+PROBED = (*PLANE, *ROWS)  # the views in which a probe points at a token
+
+
+@dataclass(frozen=True)
+class Picture:
+    """How it is drawn, from a Training and what it is `of`; names and units of its arrays stand in moeviz.frames."""
+
+    draw: Callable[..., Arrays]
+    views: tuple[str, ...] = VIEWS  # of the tasks that have it
+    of: str = "run"  # | probe | text | drawing: the visitor's own
+
+    def drawn(self, training: Training, probe: Place | None, given: Given | None) -> Arrays:
+        """Its arrays; none while the visitor has given nothing that it could be of."""
+        if self.of == "probe":
+            return self.draw(training, probe)
+        if self.of == "run":
+            return self.draw(training)
+        return self.draw(training, given) if given and isinstance(given, GIVEN[self.of]) else {}
+
+
+GIVEN: dict[str, type[Any]] = {"text": str, "drawing": tuple}
+PICTURES: dict[str, Picture] = {
+    "first_choice": Picture(pictures.first_choice, MAP),
+    "confidence": Picture(pictures.confidence, MAP),
+    "prediction": Picture(pictures.prediction, MAP),
+    "gate": Picture(pictures.gate, MAP),
+    "expert_output": Picture(pictures.expert_output, MAP),
+    "choices": Picture(pictures.choices, PLANE),
+    "points": Picture(pictures.points, PLANE),
+    "batch": Picture(pictures.batch, PLANE),
+    "groups": Picture(pictures.groups),
+    "curve": Picture(pictures.curve, CURVE),
+    "history": Picture(pictures.time_charts),
+    "journey": Picture(journey.journey, PLANE, of="probe"),
+    "rows": Picture(rows.rows, ROWS, of="probe"),
+    "seating": Picture(seating.seating, (*PLANE, *ROWS, *DRAWINGS)),  # of others an input has more tokens than it shows
+    "trails": Picture(learning.trails),
+    "skill": Picture(learning.skill, PLANE),
+    "text": Picture(language.text, TEXT),
+    "text_tables": Picture(language.text_tables, TEXT),
+    "samples": Picture(language.samples, TEXT),
+    "own_text": Picture(language.own_text, TEXT, of="text"),
+    "items": Picture(pairing.items, PAIRS),
+    "pairs": Picture(pairing.pairs, PAIRS, of="probe"),
+    "found": Picture(pairing.found, PAIRS, of="text"),
+    "gallery": Picture(gallery.gallery, DRAWINGS),
+    "liked": Picture(gallery.liked, DRAWINGS),
+    "drawn": Picture(gallery.drawn, DRAWINGS, of="drawing"),
+}
+
+
+def sorted_out(want: Sequence[str], view: str) -> tuple[list[Picture], list[str]]:
+    """The wanted pictures that tasks of this view have, and the names of the others; ValueError for unknown names."""
+    unknown = sorted(set(want) - set(PICTURES))
+    if unknown:
+        raise ValueError(f"a picture must be one of {', '.join(PICTURES)}: got {', '.join(unknown)}")
+    there = [PICTURES[name] for name in want if view in PICTURES[name].views]
+    return there, [name for name in want if view not in PICTURES[name].views]
