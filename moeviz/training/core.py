@@ -174,6 +174,10 @@ class Training(GoingBack):
         self._turn(Setting(configs, self.treated))
         return notices
 
+    def would_set(self, **changes: Value | Sequence[Value]) -> tuple[RunConfig, ...]:
+        """What `configs` would be after `set`; ValueError where that would be refused."""
+        return knobs.changed(self.configs, changes)[0]
+
     def treat(self, expert_id: int, how: str, run: int | None = None) -> None:
         """Kill an expert (nobody can choose it), freeze it (its own weights stay, the gate learns) or set it free.
 
@@ -250,11 +254,6 @@ class Training(GoingBack):
     def ghost(self, kind: str) -> Ghost:
         """What will be drawn gray: a twin without the next change, the run before it starts again, or as recorded."""
         return GHOSTS[kind](self)
-
-    def limit_tape(self, limit: int) -> None:
-        """Record anew from here, within so many bytes."""
-        self.tape_limit, self.tape = limit, Tape(limit)
-        self.tape.record(self)
 
     def settled(self, since: int) -> bool:
         """Whether nothing has changed for a while, counted from step `since`."""
