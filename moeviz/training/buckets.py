@@ -228,6 +228,7 @@ class Buckets:
         self, want: Sequence[str] = (), probe: Place | None = None, given: Given | None = None, *, fresh: bool = True
     ) -> Snapshot:
         """The present state of all runs; pictures that not all of them have are left out."""
-        parts = [part.snapshot(want, probe, given, fresh=fresh) for part in self.parts]
+        together = len({part.measured_step for part in self.parts if not part.stuck}) == 1
+        parts = [part.snapshot(want, probe, given, fresh=fresh or not together) for part in self.parts]
         shot = take_together(parts, np.concatenate(self.runs))
         return Snapshot(shot.header | {"tape": self.tape}, shot.arrays)

@@ -25,7 +25,7 @@ from moeviz.training.going_back import GoingBack
 from moeviz.training.history import Record
 from moeviz.training.knobs import Setting
 from moeviz.training.objective import OBJECTIVES
-from moeviz.training.snapshot import Snapshot, take
+from moeviz.training.snapshot import BESIDE_NUMBERS, Snapshot, take
 from moeviz.training.step import Lesson, Numbers, Progress, stepped
 from moeviz.training.tape import LIMIT, Tape
 from moeviz.training.treating import Treated
@@ -287,9 +287,11 @@ class Training(GoingBack):
     ) -> Snapshot:
         """The present state as numbers, with the pictures that are asked for (see moeviz.frames for their names).
 
-        Without `fresh`, losses, metrics and loads may be those of the last record; pictures are always of this step.
+        Without `fresh`, losses, metrics and loads may be those of `measured_step`, the last record; pictures are always
+        of this step, and so is what stands beside those that are made of the same tokens.
         """
-        return take(self, want, probe, given, self.measure(fresh), self._details)
+        record = self.measure(fresh or not BESIDE_NUMBERS.isdisjoint(want))
+        return take(self, want, probe, given, record, self._details)
 
     def measure(self, fresh: bool = True) -> Record:
         """Losses, metrics and loads of the present weights, measured once for each step and setting of the knobs.

@@ -180,5 +180,9 @@ def crowded(configs: Sequence[RunConfig]) -> bool:
 
 def batch_decides(configs: Sequence[RunConfig]) -> bool:
     """Whether a token's choice depends on its batch, in training or while it is measured: then maps show preference."""
-    skips = configs[0].router == "gshard" and configs[0].second_policy == "random"
-    return crowded(configs) or skips
+    return crowded(configs) or skips(configs[0])
+
+
+def skips(config: RunConfig) -> bool:
+    """Whether a second choice may be skipped at random in training."""
+    return ROUTER_INFO[config.router].skips and config.second_policy == "random"
