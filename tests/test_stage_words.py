@@ -305,3 +305,13 @@ def test_a_dagger_is_in_parentheses_once_its_expert_came_back():
         const marks = daggers({ meta: { death: { text: '†' } } }, arrays, 0);
         console.log(JSON.stringify(marks.map(({ x, y, text }) => [x, y, text])));""")
     assert found == [[40, 0, "(†)"], [0, 1, "(†)"], [50, 1, "†"], [0, 2, "†"]]
+
+
+def test_a_change_is_named_alike_in_charts_log_and_beside_the_gray_line():
+    """Turns of one key are one change from where it began, unless what is gray begins between them."""
+    found = javascript("""
+        const { dragged, named } = await import('$/marks.js');
+        const marks = [[100, 'λ 0→0.01'], [103, 'λ 0.01→1'], [106, 'λ 1→10'], [108, 'λ 10→0']];
+        const names = (count, border) => dragged(marks.slice(0, count), 5, border).map(named);
+        console.log(JSON.stringify([names(3), names(3, 100), names(3, 103), names(4)]));""")
+    assert found == [["λ 0→10"], ["λ 0→10"], ["λ 0→0.01", "λ 0.01→10"], ["λ 0→…→0"]]

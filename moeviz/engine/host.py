@@ -142,7 +142,7 @@ class Host:
         """Change what is set by hand, beside a ghost that goes on without the change."""
         configs = run.training.configs
         crowded = self._turns.num_attentive(self._clock()) > MOST_WITH_GHOSTS or not work.fits([*configs, *configs])
-        stood_still, ghost = run.training.diverged, run.without(names, crowded)
+        stood_still, ghost = run.training.diverged, run.without(names, self._clock(), crowded)
         notices = act()
         revived = stood_still and not run.training.diverged
         if not run.training.rewound:  # else nothing was changed

@@ -10,7 +10,7 @@ import streamlit as st
 from moeviz import work
 from moeviz.config import KNOBS, TASK_INFO, RunConfig
 from moeviz.knob import Knob, Value
-from moeviz.presets import PRESETS
+from moeviz.presets import PRESETS, Preset
 from moeviz.rules import ROUTER_INFO, SEATED, Complaint
 from moeviz.ui.notices import say_changed
 from moeviz.ui.visitor import present_config
@@ -91,16 +91,22 @@ def start(name: str) -> None:
     st.session_state.restart = PRESETS[name].label
 
 
+def running_preset(config: RunConfig) -> Preset | None:
+    """The preset that was pressed last, or the opening state, while only live knobs have been turned since."""
+    preset = PRESETS[st.session_state.get("preset") or FIRST]
+    same = (knob.live or getattr(preset.config, name) == getattr(config, name) for name, knob in KNOBS.items())
+    return preset if all(same) else None
+
+
 def story(config: RunConfig) -> str:
     """What the page says above the picture: the story of the preset that runs, of the task, or of the router.
 
     Empty for the opening state, which has three first steps instead, until its preset is pressed: with another router
     experts need not idle, and k may be fixed.
     """
-    pressed = st.session_state.get("preset")
-    preset = PRESETS[pressed or FIRST]
-    if all(knob.live or getattr(preset.config, name) == getattr(config, name) for name, knob in KNOBS.items()):
-        return preset.story if pressed else ""
+    preset = running_preset(config)
+    if preset is not None:
+        return preset.story if st.session_state.get("preset") else ""
     if config.task != RunConfig.task:
         return TASK_INFO[config.task].story
     return "" if config.router == RunConfig.router else ROUTER_INFO[config.router].story

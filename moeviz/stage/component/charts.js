@@ -145,7 +145,7 @@ function fill(template, header, arrays, theme, host, titles) {
   layout.annotations = layout.annotations ?? [];
   if (heat) layout.annotations.push(...daggers(layout, arrays, heat.meta.run));
   let room = nameGhost(layout, data, header.ghost, host, theme);
-  room += addMarks(layout, marksOf(header.marks, [...new Set(data.map(({ meta }) => meta.run))], titles), host, theme);
+  room += addMarks(layout, marksOf(header.marks, [...new Set(data.map(({ meta }) => meta.run))], titles), host, theme, arrays.ghost_step?.data[0]);
   layout.margin.t += room;
   host.parentElement.style.setProperty('--mv-marks', `${room}px`); // the chart grows by it
   host.parentElement.style.setProperty('--mv-strips', heat?.y.length ?? 0); // and with every strip, so that each is named

@@ -1,7 +1,7 @@
 // Below the map: the squared balance loss as squares, experts against true groups, all numbers as a table, and the log of changes.
 
 import { expertRows, fillShares } from './expertrows.js';
-import { dragged } from './marks.js';
+import { dragged, named } from './marks.js';
 import { background, letter } from './palette.js';
 import { count, fixed, percents, setText, Throttle } from './numbers.js';
 
@@ -152,7 +152,7 @@ function changes(host, header) {
   host.dataset.key = key;
   const list = document.createElement('ol');
   list.className = 'mv-log';
-  const lines = dragged(header.marks, 0).map(({ step, knob, from, to, text }) => `step ${step}: ${knob ? `${knob} ${from}→${to}` : text}`);
+  const lines = dragged(header.marks, 0).map((change) => `step ${change.step}: ${named(change)}`);
   list.append(...lines.map((textContent) => Object.assign(document.createElement('li'), { textContent })));
   const none = Object.assign(document.createElement('p'), { textContent: 'No knob was turned since step 0.' });
   host.replaceChildren(header.marks.length ? list : none);
