@@ -8,31 +8,17 @@
 `header["arrays"]` lists them as [name, dtype, shape, offset]: dtype is one of u1 i2 i4 f4, and offset counts bytes from
 the start of the frame, so that a browser reads `new Float32Array(buffer, offset, count)` without copying.
 
-<<<<<<< HEAD
-Header, per frame: `step`, knob `revision`, `scene` (rises when the points must be asked for again), `state` running |
-paused | diverged, `speed` slow | watch | fast, `reason` (a sentence, or null), `steps_per_second` (of late; null: not
-measured yet), `seconds` trained, `settled` (it paused by itself), `ghost` (what is drawn gray, in words, or null),
-`dispatch`, `device`,
-`marks` [[step, "λ 0→10", [run, …]], [step, "C killed", [run, …]], …], `tape` {`steps`: those that can be shown again,
-`end`: the last step reached, `megabytes` of the recorded states, `limit` of these, `rows` that a history has at most},
-`left_out` (pictures that were asked for and that this task does not have), `probe` [x, y] (view rows: number of the
-digit, and of its row), `limited` (seats are), `batch_dependent` (a token's
-choice depends on its batch: seats are limited, experts choose, tokens are mixed, or a second choice is skipped at
-random; maps, curves and the probe then show the preference for a token by itself: nobody queues or is skipped, and
-where tokens are compared or mixed, it is with the test tokens).
-=======
 Header, per frame: `step`, `measured_step` (of all metrics, losses and loads, here and in every frame's arrays: while a
 run trains they are measured a few times a second; pictures and the probe are of `step`), knob `revision`, `scene`
 (rises when the points must be asked for again), `state` running | paused | diverged, `speed` slow | watch | fast,
 `reason` (a sentence, or null), `steps_per_second` (of late; null: not measured yet), `seconds` trained, `settled` (it
 paused by itself), `ghost` (what is drawn gray, in words, or null), `dispatch`, `device`, `marks` [[step, "λ 0→10",
 [run, …]], [step, "C killed", [run, …]], …], `tape` {`steps`: those that can be shown again, `end`: the last step
-reached, `megabytes` of the recorded states, `limit` of these, `rows` that a history has at most}, `probe` [x, y] (view
-rows: number of the digit, and of its row), `limited` (seats are), `batch_dependent` (a token's choice depends on its
-batch: seats are limited, experts choose, tokens are mixed, or a second choice is skipped at random; maps, curves and
-the probe then show the preference for a token by itself: nobody queues or is skipped, and where tokens are compared or
-mixed, it is with the test tokens).
->>>>>>> 14cc3bd (Bars and their numbers change together, slower parts say their step; what is said of a choice fits router and k; a first step is ticked by λ alone)
+reached, `megabytes` of the recorded states, `limit` of these, `rows` that a history has at most}, `left_out` (pictures
+that were asked for and that this task does not have), `probe` [x, y] (view rows: number of the digit, and of its row),
+`limited` (seats are), `batch_dependent` (a token's choice depends on its batch: seats are limited, experts choose,
+tokens are mixed, or a second choice is skipped at random; maps, curves and the probe then show the preference for a
+token by itself: nobody queues or is skipped, and where tokens are compared or mixed, it is with the test tokens).
 Header, about the task: `task`, `kind`, `view` map | curve | projection | rows | text | pictures | pairs, `extent`,
 `metric_name`, `lo` and `hi` (values that regression pictures are shaded between), `num_runs` R, `num_experts` N (of the
 run that has most; in arrays the experts that another does not have are NaN or 0), `num_shared` experts beside them,
