@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from moeviz import rules
-from moeviz.knob import Knob, Value, knob, knobs_of
+from moeviz.knob import Knob, Value, knob, knobs_of, listed, shown
 from moeviz.rules import ADD_UP, ROUTER_INFO, ROUTER_NAMES, SEATED, Complaint
 from moeviz.task_info import (
     TASK_INFO,
@@ -188,10 +188,7 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         for each in KNOBS.values():
-            value = getattr(self, each.name)
-            each.check(value)
-            if each.kind is float and value is not None:
-                object.__setattr__(self, each.name, float(value))  # so that 10 and 10.0 are written and compared alike
+            object.__setattr__(self, each.name, each.check(getattr(self, each.name)))
         found = rules.complaint(vars(self), RULES)
         if found is not None:
             raise ValueError(str(found))
@@ -253,8 +250,7 @@ class RunConfig:
         Raises ValueError where the rules ask for another value of a knob named in `keep`.
         """
         _check_names(changes)
-        for name, value in changes.items():
-            KNOBS[name].check(value)
+        changes = {name: KNOBS[name].check(value) for name, value in changes.items()}
         values, complaints = rules.mended(vars(self) | changes, RULES)
         for each in complaints:
             if each.name in keep:
@@ -267,13 +263,24 @@ class RunConfig:
         return [each for each in numbers if rules.mended(vars(self) | {name: each}, RULES)[0][name] == each]
 
 
-def expand(config: RunConfig, **lists: Sequence[Value]) -> list[RunConfig]:
+def expand(config: RunConfig, **lists: Iterable[Value]) -> list[RunConfig]:
     """Every combination of the listed knob values, the last knob varying fastest."""
-    combinations = itertools.product(*lists.values())
+    _check_names(lists)
+    combinations = itertools.product(*(listed(name, values) for name, values in lists.items()))
     return [config.with_(**dict(zip(lists, values, strict=True))) for values in combinations]
 
 
-def _check_names(changes: Mapping[str, Value]) -> None:
+def as_runs(configs: Any) -> tuple[RunConfig, ...]:
+    """One run, or all of a list; raises ValueError (rule, value, remedy) for whatever else."""
+    several = isinstance(configs, Iterable) and not isinstance(configs, (str, Mapping))
+    found = tuple(configs) if several else (configs,)
+    for each in found:
+        if not isinstance(each, RunConfig):
+            raise ValueError(f"a run must be a RunConfig: got {shown(each)}; pass RunConfig(), or a list of them")
+    return found
+
+
+def _check_names(changes: Collection[str]) -> None:
     unknown = sorted(set(changes) - set(KNOBS))
     if unknown:
         raise ValueError(f"a knob must be one of {', '.join(KNOBS)}: got {', '.join(unknown)}; check the spelling")

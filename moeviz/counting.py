@@ -37,7 +37,7 @@ class Layer:
 
     def __post_init__(self) -> None:
         for name, each in LAYER_KNOBS.items():
-            each.check(getattr(self, name))
+            object.__setattr__(self, name, each.check(getattr(self, name)))
         if self.top_k > self.num_experts:
             raise ValueError(
                 f"top_k must be at most num_experts: got top_k={self.top_k}, num_experts={self.num_experts}; "

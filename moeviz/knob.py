@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import reprlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 Value = bool | int | float | str | None
+MOST_VALUES = 10_000  # in a list: one without an end must not take the memory
 SHORT = reprlib.Repr()
 SHORT.maxstring = SHORT.maxother = SHORT.maxlong = LONGEST = 60
 
@@ -64,25 +67,25 @@ class Knob:
             return str(int(value))
         return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
 
-    def check(self, value: Value) -> None:
-        """Raise ValueError (rule, value, remedy) unless `value` is allowed for this knob."""
+    def check(self, value: Any) -> Value:
+        """The value in this knob's own type; raises ValueError (rule, value, remedy) unless it is allowed."""
+        value = bare(value)
         if value is None and self.optional:
-            return
+            return None
         right_kind = isinstance(value, (int, float) if self.kind is float else self.kind)
         if self.kind is not bool and isinstance(value, bool):
             right_kind = False
         if right_kind and self.choices:
             right_kind = value in self.choices
         elif right_kind and self.low is not None and self.high is not None:
-            right_kind = self.low <= value <= self.high  # type: ignore[operator]  # also refuses nan
+            right_kind = self.low <= value <= self.high  # also refuses nan
         if not right_kind:
             raise ValueError(f"{self.name} {self.rule}: got {self.name}={shown(value)}; choose an allowed value")
+        return float(value) if self.kind is float else value  # so that 10 and 10.0 are written and compared alike
 
     def parse(self, text: str) -> Value:
         """The value written as `text`, inside its bounds; raises ValueError (rule, value, remedy) otherwise."""
-        value = self._read(text)
-        self.check(value)
-        return value
+        return self.check(self._read(text))
 
     def clamp(self, text: str, page: bool = True) -> tuple[Value, str | None]:
         """The allowed value nearest to `text`, and a notice when that is not what was asked for."""
@@ -126,8 +129,28 @@ class Knob:
 
 def shown(value: object) -> str:
     """A value that somebody sent, for an error: short, on one line, and without invisible characters."""
-    text = SHORT.repr(value)
+    try:
+        text = SHORT.repr(value).replace("\n", " ")
+    except ValueError:  # Python writes no whole number of thousands of digits
+        return "a number of thousands of digits"
     return text if len(text) <= LONGEST + 2 else text[:LONGEST] + "…"
+
+
+def bare(value: Any) -> Any:
+    """A number of numpy or torch (a scalar, or an array of no axes) as Python's own; all else as it is."""
+    return value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
+
+
+def listed(name: str, values: Any) -> list[Any]:
+    """The values of a list, an array or a generator; raises ValueError (rule, value, remedy) where it is none."""
+    values = bare(values)
+    if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
+        remedy = "list its values" if isinstance(values, Mapping) else f"write [{shown(values)}]"
+        raise ValueError(f"{name} must be a list of values: got {shown(values)}; {remedy}")
+    found = list(itertools.islice(values, MOST_VALUES + 1))
+    if len(found) > MOST_VALUES:
+        raise ValueError(f"{name} must have at most {MOST_VALUES} values: got more; list fewer")
+    return found
 
 
 def knob(default: Value, **about: Any) -> Any:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import json
 import math
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
+import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from moeviz.config import KNOBS, TASK_INFO, TASK_NAMES, Knob, RunConfig, Value, expand
+from moeviz.config import KNOBS, TASK_INFO, TASK_NAMES, Knob, RunConfig, Value, as_runs, expand
 from moeviz.training import Training
 from moeviz.twins import dense_twin
 from tests.mending import nearest
+from tests.shapes import unexecuted
 
 BOUNDED = [knob for knob in KNOBS.values() if knob.low is not None]
 ON_PAGE = {name: knob.on_page for name, knob in KNOBS.items()}
@@ -490,3 +496,84 @@ def test_a_dense_twin_has_no_gate_to_turn(router: str) -> None:
 def test_what_has_no_dense_twin_says_why(knobs: dict[str, Any], equal: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         dense_twin(RunConfig(**knobs), equal)
+
+
+# ---- what scripts and notebooks pass --------------------------------------------------------------------------------
+
+
+@unexecuted()
+def test_numbers_of_numpy_and_torch_become_pythons() -> None:
+    given: dict[str, Any] = {
+        "num_experts": np.int64(4), "top_k": np.array(1), "balance_coef": np.float32(0.5), "gate_bias": np.bool_(True),
+        "task": np.str_("spiral"), "learning_rate": torch.tensor(0.25), "seed": torch.tensor(3),
+        "capacity_factor": np.float64(2),
+    }  # fmt: skip
+    config = RunConfig(**given)
+    same = RunConfig("spiral", 4, 1, balance_coef=0.5, gate_bias=True, learning_rate=0.25, seed=3, capacity_factor=2.0)
+    assert config == same and hash(config) == hash(same)
+    assert json.loads(json.dumps(dataclasses.asdict(config))) == dataclasses.asdict(same)
+    assert {type(value) for value in dataclasses.asdict(config).values()} == {str, int, float, bool, type(None)}
+    two: Any = np.uint8(2)
+    assert config.with_(top_k=two).top_k == config.nearest(top_k=two)[0].top_k == 2
+
+
+@pytest.mark.parametrize(
+    ("knobs", "said"),
+    [
+        ({"top_k": np.float64(2.0)}, r"top_k must be a whole number from 1 to 64: got top_k=2.0; choose"),
+        ({"top_k": np.array([2])}, r"top_k must be a whole number .*: got top_k=array\(\[2\]\); choose"),
+        ({"top_k": np.ones((2, 2))}, r"top_k must be a whole number .*: got top_k=array\(\[\[1., 1.\], .*\]\); choose"),
+        ({"top_k": np.bool_(True)}, r"top_k must be a whole number .*: got top_k=True; choose"),
+        ({"gate_bias": np.int64(1)}, r"gate_bias must be true or false: got gate_bias=1; choose"),
+        ({"balance_coef": np.float32("nan")}, r"balance_coef must be a number .*: got balance_coef=nan; choose"),
+        ({"learning_rate": float("inf")}, r"learning_rate must be a number .*: got learning_rate=inf; choose"),
+        ({"learning_rate": 1e400}, r"learning_rate must be a number .*: got learning_rate=inf; choose"),
+        ({"balance_coef": 10**400}, r"balance_coef must be a number .*: got balance_coef=1000.*; choose"),
+        ({"seed": 10**5000}, r"seed must be a whole number .*: got seed=a number of thousands of digits; choose"),
+        ({"task": ["spiral"]}, r"task must be one of clusters, .*: got task=\['spiral'\]; choose"),
+        ({"task": None}, r"task must be one of clusters, .*: got task=None; choose"),
+        ({"top_k": 1j}, r"top_k must be a whole number .*: got top_k=1j; choose"),
+    ],
+)
+@unexecuted()
+def test_what_is_no_value_of_a_knob_is_refused_in_one_line(knobs: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said) as refused:
+        RunConfig(**knobs)
+    assert "\n" not in str(refused.value) and len(str(refused.value)) < 400
+
+
+@unexecuted()
+def test_lists_of_every_kind_can_be_expanded() -> None:
+    expected = expand(RunConfig(), balance_coef=[0.0, 1.0], top_k=[1, 2])
+    for make in (tuple, np.array, pd.Series, iter, torch.tensor, lambda each: (one for one in each)):
+        assert expand(RunConfig(), balance_coef=make([0.0, 1.0]), top_k=make([1, 2])) == expected
+    assert expand(RunConfig(), top_k=range(1, 3), balance_coef=np.arange(2)) == expand(
+        RunConfig(), top_k=[1, 2], balance_coef=[0.0, 1.0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("lists", "said"),
+    [
+        ({"task": "spiral"}, r"task must be a list of values: got 'spiral'; write \['spiral'\]"),
+        ({"top_k": 2}, r"top_k must be a list of values: got 2; write \[2\]"),
+        ({"top_k": np.array(2)}, r"top_k must be a list of values: got 2; write \[2\]"),
+        ({"capacity_factor": None}, r"capacity_factor must be a list of values: got None; write \[None\]"),
+        ({"top_k": {1: 2}}, r"top_k must be a list of values: got {1: 2}; list its values"),
+        ({"top_k": np.ones((2, 2))}, r"top_k must be a whole number .*: got top_k=array"),
+        ({"top_k": itertools.count(1)}, r"top_k must have at most 10000 values: got more; list fewer"),
+        ({"topk": "spiral"}, r"a knob must be one of task, .*: got topk; check the spelling"),
+    ],
+)
+@unexecuted()
+def test_what_is_no_list_is_not_expanded(lists: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        expand(RunConfig(), **lists)
+
+
+@unexecuted()
+def test_one_run_is_as_good_as_a_list_of_one() -> None:
+    assert as_runs(RunConfig()) == as_runs(iter([RunConfig()])) == (RunConfig(),)
+    for value, shown in (({"top_k": 1}, "{'top_k': 1}"), ([1], "1"), ("spiral", "'spiral'"), (None, "None")):
+        with pytest.raises(ValueError, match=f"a run must be a RunConfig: got {shown}; pass RunConfig"):
+            as_runs(value)

@@ -10,7 +10,7 @@ import pytest
 from moeviz.config import RunConfig
 from moeviz.figures.maps import DARK, LIGHT, ON_DARK, ON_LIGHT, Axis, Scale, parallel_axes, phase_map, sweep_lines
 from moeviz.sweeping import DIVERGED, NO_RUN, Plan, Result, cells, ends, plan, runs
-from tests.test_sweeping import FOUND
+from tests.pretend_workers import FOUND
 
 NAN = float("nan")
 N, LAMBDA = Axis("Experts (N)", ["2", "4"]), Axis("λ", ["0", "10"])

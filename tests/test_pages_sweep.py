@@ -13,8 +13,9 @@ from streamlit.testing.v1 import AppTest
 from moeviz.config import RunConfig
 from moeviz.sweeping import Memory, Pool, job
 from moeviz.ui import sweeping
+from moeviz.ui.notices import plain
+from tests.pretend_workers import Workers
 from tests.test_pages import engine, no_search, visit  # noqa: F401  # fixtures
-from tests.test_sweeping_pool import Workers
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -80,6 +81,18 @@ def test_cancel_keeps_what_is_finished(workers: Workers) -> None:
     press(app, "Start")  # trains only what is missing
     assert [len(message["configs"]) for message in workers.all[0].trained] == [2, 2, 2]
     assert workers.all[0].trained[2] == workers.all[0].trained[1]
+
+
+def test_what_has_failed_is_said_and_not_counted_as_done(workers: Workers) -> None:
+    app = press(visit("sweep", x="num_experts:2,4,8", y="balance_coef:0", each="", seeds="2"), "Start")
+    workers.all[0].say({"op": "failed", "why": "memory must suffice: got none; make room"}, b"")
+    app = healthy(app.run())
+    assert app.get("progress")[0].proto.text.startswith("0 of 6 runs, 2 failed, about ")
+    assert app.get("progress")[0].proto.value == 0
+    assert [each.value for each in app.error] == [plain("2 runs failed: memory must suffice: got none; make room")]
+    workers.finish_all()
+    app = healthy(app.run())
+    assert app.info[0].value == "4 of 6 runs are finished, 2 failed. Start trains what is missing."
 
 
 def test_the_job_survives_other_pages(workers: Workers) -> None:

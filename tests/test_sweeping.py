@@ -7,7 +7,9 @@ import inspect
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -19,10 +21,11 @@ from moeviz.sweeping.pieces import FEWEST, MOST, cut, seconds
 from moeviz.sweeping.plan import MOST_RUNS, MOST_STEPS
 from moeviz.sweeping.store import DECIDING, PACKAGE, made_by
 from moeviz.training import Training
+from tests.pretend_workers import FOUND, SMALL, Workers
+from tests.shapes import unexecuted
 from tests.test_floors import MODULES, ROOMS, room_of
+from tests.watching import missing_device
 
-SMALL = RunConfig(batch_size=16, hidden_width=4, device="cpu")
-FOUND = Result(0.9, 0.3, 0.5, 1, 0.7, 0.01, 136, 88, 44, False)
 DOUBLE = torch.float64
 
 
@@ -64,6 +67,56 @@ def test_the_other_knobs_need_only_fit_with_the_varied_ones() -> None:
 def test_what_cannot_be_swept_is_refused(vary, seeds, said) -> None:
     with pytest.raises(ValueError, match=said):
         plan(vars(SMALL), vary, seeds)
+
+
+@unexecuted()
+def test_values_seeds_and_steps_may_be_numpys() -> None:
+    vary: dict[str, Any] = {"num_experts": np.array([2, 4, 2]), "balance_coef": (each for each in np.linspace(0, 1, 2))}
+    made = plan(vars(SMALL), vary, seeds=np.int64(2))  # type: ignore[arg-type]
+    assert made == plan(vars(SMALL), {"num_experts": [2, 4], "balance_coef": [0.0, 1.0]}, seeds=2)
+    assert json.loads(json.dumps(made.vary)) == {"num_experts": [2, 4], "balance_coef": [0.0, 1.0]}
+    steps: Any = np.array(20)
+    memory = Memory()
+    memory.put({SMALL: FOUND}, 20)
+    with Pool(1, start=Workers()) as pool:
+        alone: Any = SMALL
+        job = Job(alone, steps, store=memory, pool=pool)
+        assert job.results == [FOUND] and json.dumps(job.steps) == "20"
+        with pytest.raises(ValueError, match=r"steps must be a whole number from 1 .*: got steps=20.0; choose"):
+            Job(alone, np.float64(20), pool=pool)  # type: ignore[arg-type]
+
+
+@unexecuted()
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ({"vary": {"task": "spiral"}}, r"task must be a list of values: got 'spiral'; write \['spiral'\]"),
+        ({"vary": {"top_k": 2}}, r"top_k must be a list of values: got 2; write \[2\]"),
+        ({"vary": {"top_k": iter([])}}, r"top_k must have at least one value to vary: got none; list some"),
+        ({"vary": {"top_k": np.array([])}}, r"top_k must have at least one value to vary: got none; list some"),
+        ({"vary": {"top_k": [True]}}, r"top_k must be a whole number .*: got top_k=True; choose"),
+        ({"vary": {"balance_coef": [float("nan")]}}, r"balance_coef must be a number .*: got balance_coef=nan; choose"),
+        ({"vary": {1: [2]}}, r"what is varied must be a knob: got 1; "),
+        ({"vary": ["top_k"]}, r"what is varied must be knobs with their values: got \['top_k'\]; write {"),
+        ({"vary": None}, r"a sweep must vary at least one knob: got none; name one"),
+        ({"base": {"top_k": [1, 2]}}, r"a run must be a RunConfig: got {'top_k': \[1, 2\]}; pass RunConfig"),
+        ({"vary": {"top_k": [1]}, "seeds": True}, r"seeds must be a whole number from 1 to 100: got seeds=True"),
+        ({"vary": {"top_k": [1]}, "steps": 0}, r"steps must be a whole number from 1 .*: got steps=0"),
+        ({"vary": {"top_k": [1]}, "steps": 1e400}, r"steps must be a whole number from 1 .*: got steps=inf"),
+    ],
+)
+def test_what_a_script_cannot_sweep_is_refused_before_anything_starts(call: dict[str, Any], said: str) -> None:
+    workers = Workers()
+    with Pool(1, start=workers) as pool, pytest.raises(ValueError, match=said):
+        sweep(**call, pool=pool)
+    assert not workers.all
+
+
+def test_a_device_that_is_not_there_is_refused_before_anything_starts() -> None:
+    workers = Workers()
+    with Pool(1, start=workers) as pool, pytest.raises(ValueError, match=r"device must be present on this machine"):
+        sweep(SMALL.with_(device=missing_device()), {"top_k": [1]}, pool=pool)
+    assert not workers.all
 
 
 def test_seeds_end_where_the_knob_ends() -> None:
@@ -224,7 +277,7 @@ def test_memory_forgets_the_oldest() -> None:
 def test_the_version_covers_all_code_that_decides_a_run() -> None:
     decides = {name for name in MODULES if name.startswith("moeviz.") and 1 <= ROOMS[room_of(name)][0] <= 5}
     words = {"presets", "questions", "methods", "router_notes", "network", "claims", "twins", "regimes"}  # of pages
-    words |= {"counting", "published", "vision"}
+    words |= {"counting", "published", "vision", "terminal", "descriptors"}
     decides = {name for name in decides if name.split(".")[1] not in words}
     covered = {str(Path(name).with_suffix("")).replace("/", ".") for name in DECIDING}
     missing = [name for name in decides if not any(f"{name}.".startswith(f"moeviz.{each}.") for each in covered)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -11,56 +10,8 @@ import pytest
 from moeviz.config import RunConfig, expand
 from moeviz.engine.process import ProcessWorker
 from moeviz.sweeping import Job, Memory, Pool, SweepBusy
-from tests.test_sweeping import FOUND, SMALL
+from tests.pretend_workers import FOUND, SMALL, Pretended, Workers
 from tests.watching import children, moeviz_threads, wait_until
-
-
-class Workers:
-    """Makes workers that do nothing by themselves: a test says what they answer."""
-
-    def __init__(self) -> None:
-        self.all: list[Pretended] = []
-
-    def __call__(self, on_message: Any, on_exit: Any) -> Pretended:
-        self.all.append(Pretended(on_message, on_exit))
-        return self.all[-1]
-
-    def told(self) -> list[int]:
-        """The hidden widths of the pieces that were handed out, by which tests tell jobs apart."""
-        return [message["configs"][0]["hidden_width"] for each in self.all for message in each.trained]
-
-    def finish_all(self) -> None:
-        """Let the only worker answer all that it was told and will be told."""
-        (worker,) = self.all
-        while worker.answered < len(worker.trained):
-            worker.finish()
-
-
-class Pretended:
-    def __init__(self, on_message: Any, on_exit: Any) -> None:
-        self.say, self.die = on_message, on_exit
-        self.told: list[dict[str, Any]] = []
-        self.closed, self.answered = False, 0
-
-    @property
-    def trained(self) -> list[dict[str, Any]]:
-        return [message for message in self.told if message["op"] == "train"]
-
-    def send(self, message: dict[str, Any]) -> bool:
-        self.told.append(message)
-        return True
-
-    def close(self) -> None:
-        self.closed = True
-
-    def join(self) -> None:
-        assert self.closed
-
-    def finish(self) -> None:
-        """Answer the piece in hand."""
-        self.answered += 1
-        count = len(self.trained[-1]["configs"])
-        self.say({"op": "results", "results": [asdict(FOUND)] * count}, b"")
 
 
 def shapes(width: int, count: int) -> list[RunConfig]:
@@ -104,6 +55,30 @@ def test_progress_counts_what_is_done_of_a_piece(workers: Workers) -> None:
         assert (job.progress.done, job.progress.share, job.progress.seconds_left) == (2, 1.0, 0.0)
 
 
+def test_what_has_failed_is_not_done(workers: Workers) -> None:
+    """Six equal pieces of 4 runs; one is finished and five fail: a sixth is done, and nothing is left."""
+    with Pool(1, start=workers) as pool:
+        job = Job(expand(SMALL, seed=list(range(24))), 500_000, pool=pool)  # so long that pieces are small
+        workers.all[0].finish()
+        for number in range(5):
+            assert (job.progress.done, job.progress.failed) == (4, 4 * number)
+            assert job.progress.share == pytest.approx(1 / 6) and job.progress.seconds_left > 0
+            workers.all[0].say({"op": "failed", "why": "memory must suffice: got none; make room"}, b"")
+        assert job.over and job.progress.seconds_left == 0 and job.progress.share == pytest.approx(1 / 6)
+        assert job.progress.counted == "4 of 24 runs, 20 failed"
+        assert job.errors == ["20 runs failed: memory must suffice: got none; make room"]
+
+
+def test_what_was_in_the_store_is_done(workers: Workers) -> None:
+    memory, configs = Memory(), expand(SMALL, seed=list(range(8)))
+    memory.put(dict.fromkeys(configs[:6], FOUND), 100)
+    with Pool(1, start=workers) as pool:
+        job = Job(configs, 100, store=memory, pool=pool)
+        assert job.progress.done == 6 and 0.5 < job.progress.share < 0.9
+        workers.all[0].finish()
+        assert job.progress.share == 1.0
+
+
 def test_cancel_keeps_what_is_finished_and_frees_the_worker(workers: Workers) -> None:
     memory, configs = Memory(), shapes(4, 3)
     with Pool(1, start=workers) as pool:
@@ -140,7 +115,7 @@ def test_a_piece_whose_worker_dies_is_tried_once_more(workers: Workers) -> None:
         workers.all[1].die("signal 9")
         (error,) = job.errors
         sizes = f"N={lost['configs'][0]['num_experts']}, 1 runs"
-        assert error == f"a worker process stopped twice (signal 9) while it trained {sizes}"
+        assert error == f"1 run failed: a worker process stopped twice (signal 9) while it trained {sizes}"
         workers.all[2].finish()  # the other piece goes on
         assert job.over and job.results.count(None) == 1
 
@@ -150,7 +125,7 @@ def test_what_a_worker_cannot_train_is_an_error_in_its_words(workers: Workers) -
         job = Job(shapes(4, 2), 100, pool=pool)
         for _ in range(2):
             workers.all[0].say({"op": "failed", "why": "device must be present: got device=mps; use auto"}, b"")
-        assert job.over and job.errors == ["device must be present: got device=mps; use auto"]
+        assert job.over and job.errors == ["2 runs failed: device must be present: got device=mps; use auto"]
 
 
 def test_a_full_disk_loses_no_result(workers: Workers) -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicO
 from moeviz.config import RunConfig
 from moeviz.training import Training, train
 from moeviz.training.adam import Adam, clipped
+from tests.shapes import unexecuted
 
 DOUBLE = torch.float64
 SMALL = RunConfig(batch_size=64)
@@ -314,3 +316,40 @@ def test_the_history_names_every_dispatch_that_ran():
     training.set(top_k=5)  # saves less than half of the work
     training.step(10)
     assert training.history.attrs["dispatch"] == "sparse, dense"
+
+
+# ---- what scripts and notebooks pass --------------------------------------------------------------------------------
+
+
+@unexecuted()
+def test_one_config_is_a_training_of_one_run() -> None:
+    alone: Any = SMALL
+    assert Training(alone).configs == Training(iter([SMALL])).configs == (SMALL,)
+    assert [each.header["step"] for each in train(alone, 4, every=3)] == [0, 3, 4]
+    wrong: Any = [{"top_k": 1}]
+    with pytest.raises(ValueError, match=r"a run must be a RunConfig: got {'top_k': 1}; pass RunConfig"):
+        Training(wrong)
+    with pytest.raises(ValueError, match="a training needs at least one run: got none"):
+        Training([])
+
+
+@unexecuted()
+@pytest.mark.parametrize("every", [0, -1, 2.5, True, None, "10", float("nan"), 10**400])
+def test_steps_between_records_are_a_whole_number_from_1(every: Any) -> None:
+    for call in (lambda: Training([SMALL], record_every=every), lambda: next(train([SMALL], 5, every=every))):
+        with pytest.raises(ValueError, match=r"record_every must be a whole number from 1 to .*: got record_every="):
+            call()
+
+
+@unexecuted()
+def test_knobs_turn_to_numbers_of_numpy() -> None:
+    one: Any = np.int64(1)
+    training = Training([SMALL, SMALL.with_(seed=1)], record_every=one)
+    given: dict[str, Any] = {"top_k": np.int64(1), "balance_coef": np.array([0.0, 3.0]), "num_experts": np.array(4)}
+    training.set(**given)
+    training.step(one + 1)
+    assert [(each.top_k, each.balance_coef, each.num_experts) for each in training.configs] == [(1, 0, 4), (1, 3, 4)]
+    assert sorted(set(training.history["step"])) == [0, 1, 2]
+    wrong: Any = np.array([1, 2, 3])
+    with pytest.raises(ValueError, match=r"top_k must be one value, or a list with one for each of the 2 runs: got 3"):
+        training.set(top_k=wrong)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from moeviz.config import RunConfig
+from moeviz.config import RunConfig, as_runs
 from moeviz.sweeping.plan import check_work
 from moeviz.sweeping.pool import Pool, Work, shared_pool
 from moeviz.sweeping.result import Result
@@ -15,12 +16,18 @@ from moeviz.sweeping.store import Store
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job is: runs that are finished, and the share of all training that is done."""
+    """How far a job is: runs that are finished and that have failed, and the share of all training that is done."""
 
     done: int
+    failed: int
     total: int
     share: float
     seconds_left: float
+
+    @property
+    def counted(self) -> str:
+        """The runs in words: "9 of 54 runs, 45 failed"."""
+        return f"{self.done} of {self.total} runs{f', {self.failed} failed' if self.failed else ''}"
 
 
 class Job:
@@ -35,15 +42,16 @@ class Job:
     """
 
     def __init__(
-        self, configs: Sequence[RunConfig], steps: int = 500, *, store: Store | None = None, pool: Pool | None = None
-    ) -> None:
-        self.configs, self.steps = tuple(configs), steps
-        check_work(self.configs, steps)
+        self, configs: RunConfig | Iterable[RunConfig], steps: int = 500, *, store: Store | None = None,
+        pool: Pool | None = None,
+    ) -> None:  # fmt: skip
+        self.configs = as_runs(configs)
+        self.steps = check_work(self.configs, steps)
         self._pool = pool or shared_pool()
-        self._work = Work(steps, store)
+        self._work = Work(self.steps, store)
         wanted = dict.fromkeys(self.configs)
         if store is not None:
-            self._work.found |= {each: kept for each in wanted if (kept := store.get(each, steps)) is not None}
+            self._work.found |= {each: kept for each in wanted if (kept := store.get(each, self.steps)) is not None}
         self._pool.add(self._work, [each for each in wanted if each not in self._work.found])
         weakref.finalize(self, _forget, self._pool, self._work).atexit = False
 
@@ -57,7 +65,9 @@ class Job:
     def progress(self) -> Progress:
         """How far it is."""
         results, left = self.results, 0.0 if self.over else self._pool.seconds_left(self._work)
-        return Progress(sum(each is not None for each in results), len(results), self._work.share, left)
+        failed = dict(self._work.failed)
+        done, lost = sum(each is not None for each in results), sum(config in failed for config in self.configs)
+        return Progress(done, lost, len(results), self._work.share, left)
 
     @property
     def over(self) -> bool:
@@ -71,8 +81,10 @@ class Job:
 
     @property
     def errors(self) -> list[str]:
-        """Why runs are missing, in words; empty while all is well."""
-        return list(self._work.errors)
+        """Why runs are missing, or not in the store, in words; empty while all is well."""
+        failed = Counter(dict(self._work.failed).values())
+        said = [f"{count} run{'' if count == 1 else 's'} failed: {why}" for why, count in failed.items()]
+        return [*said, self._work.unkept] if self._work.unkept else said
 
     def cancel(self) -> None:
         """Train no more; what is finished stays in `results` and in the store."""

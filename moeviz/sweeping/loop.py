@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from moeviz.config import RunConfig, Value
+from moeviz.config import RunConfig, Value, as_runs
 from moeviz.sweeping.job import Job
-from moeviz.sweeping.plan import plan
+from moeviz.sweeping.plan import check_devices, plan
 from moeviz.sweeping.pool import Pool
 from moeviz.sweeping.result import row
 from moeviz.sweeping.store import Store
@@ -16,9 +17,17 @@ if TYPE_CHECKING:
     import pandas
 
 
+class SweepFailed(RuntimeError):
+    """Some runs could not be trained; the message says why, and `finished` is the table of the others."""
+
+    def __init__(self, errors: Sequence[str], finished: pandas.DataFrame) -> None:
+        super().__init__("; ".join(errors))
+        self.finished = finished
+
+
 def sweep(
     base: RunConfig | None = None,
-    vary: Mapping[str, Sequence[Value]] | None = None,
+    vary: Mapping[str, Iterable[Value]] | None = None,
     seeds: int = 3,
     steps: int = 500,
     *,
@@ -31,17 +40,22 @@ def sweep(
     can have (k > N) are left out; `attrs["left_out"]` names them.
 
     Args:   base: all other knobs; its seed is the first one.  store: as `Job`.
+    Raises: ValueError where no such sweep can be, SweepFailed where some of its runs could not be trained.
     """
-    planned = plan(vars(base or RunConfig()), vary or {}, seeds)
+    (first,) = as_runs(RunConfig() if base is None else base)
+    planned = plan(vars(first), {} if vary is None else vary, seeds)
+    check_devices(planned.configs)
     job = Job(planned.configs, steps, store=store, pool=pool)
     try:
         job.wait()
     finally:
         job.cancel()  # Ctrl-C in a notebook must not leave it running
-    if job.errors:
-        raise RuntimeError("; ".join(job.errors))
     frame = table(job, list(planned.vary))
     frame.attrs = {"left_out": [each.values for each in planned.left_out], "steps": steps}
+    if job.progress.failed:
+        raise SweepFailed(job.errors, frame)
+    for error in job.errors:  # the runs are here, if not in the store
+        warnings.warn(error, stacklevel=2)
     return frame
 
 

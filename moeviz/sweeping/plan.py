@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from moeviz import rules
 from moeviz.config import KNOBS, RULES, RunConfig, Value
-from moeviz.knob import Knob, shown
+from moeviz.knob import Knob, listed, shown
 
 MOST_RUNS = 2000
 MOST_STEPS = 20_000_000  # of all runs together: with the opening state's sizes about three hours of one core
@@ -35,7 +36,7 @@ class Plan:
 
 
 def plan(
-    base: Mapping[str, Value], vary: Mapping[str, Sequence[Value]], seeds: int = 3, *, most_runs: int = MOST_RUNS
+    base: Mapping[str, Value], vary: Mapping[str, Iterable[Value]], seeds: int = 3, *, most_runs: int = MOST_RUNS
 ) -> Plan:
     """Every combination of the listed values with the seeds `base["seed"]`, the next one, …, the last knob fastest.
 
@@ -43,10 +44,8 @@ def plan(
 
     Args:   base: the other knobs, as `vars(RunConfig())`; knobs that are varied need not fit there.
     """
-    varied = {name: _checked(name, values) for name, values in vary.items()}
-    if not varied:
-        raise ValueError("a sweep must vary at least one knob: got none; name one with its values")
-    SEEDS.check(seeds)
+    varied = _varied(vary)
+    seeds = int(SEEDS.check(seeds) or 0)
     first, last = int(base["seed"] or 0), KNOBS["seed"].high or 0
     if first + seeds - 1 > last:
         raise ValueError(f"the last seed must be at most {last:.0f}: got {first + seeds - 1}; start with a lower seed")
@@ -71,9 +70,18 @@ def plan(
     return Plan(varied, tuple(configs), tuple(left_out))
 
 
-def check_work(configs: Sequence[RunConfig], steps: int) -> None:
-    """Raise ValueError (rule, value, remedy) where this is more than one sweep may train."""
-    STEPS.check(steps)
+def _varied(vary: Any) -> dict[str, tuple[Value, ...]]:
+    if not isinstance(vary, Mapping):
+        remedy = 'write {"num_experts": [2, 4, 8]}'
+        raise ValueError(f"what is varied must be knobs with their values: got {shown(vary)}; {remedy}")
+    if not vary:
+        raise ValueError("a sweep must vary at least one knob: got none; name one with its values")
+    return {name: _checked(name, values) for name, values in vary.items()}
+
+
+def check_work(configs: Sequence[RunConfig], steps: int) -> int:
+    """The steps of each run; raises ValueError (rule, value, remedy) where this is more than one sweep may train."""
+    steps = int(STEPS.check(steps) or 0)
     if not configs:
         raise ValueError("a sweep needs at least one run: got none; pass a config")
     if len(configs) > MOST_RUNS:
@@ -81,6 +89,15 @@ def check_work(configs: Sequence[RunConfig], steps: int) -> None:
     if len(configs) * steps > MOST_STEPS:
         got = f"{len(configs)} runs × {steps} steps = {len(configs) * steps:,}"
         raise ValueError(f"runs × steps must be at most {MOST_STEPS:,}: got {got}; take fewer steps, values or seeds")
+    return steps
+
+
+def check_devices(configs: Sequence[RunConfig]) -> None:
+    """Raise ValueError (rule, value, remedy) where one of them asks for a device that is not here."""
+    for name in {config.device for config in configs} - {"auto", "cpu"}:
+        from moeviz.device import resolve  # brings torch: only when it is really asked for
+
+        resolve(name)
 
 
 def read_values(name: str, text: str, *, on_page: bool = False) -> tuple[Value, ...]:
@@ -90,21 +107,19 @@ def read_values(name: str, text: str, *, on_page: bool = False) -> tuple[Value, 
     return _checked(name, [knob.parse(part) for part in text.split(",") if part.strip()])
 
 
-def _checked(name: str, values: Sequence[Value]) -> tuple[Value, ...]:
+def _checked(name: str, values: Iterable[Value]) -> tuple[Value, ...]:
     """The values without repetitions, each allowed for the knob by itself."""
     _check_name(name)
-    if not values:
+    found = listed(name, values)
+    if not found:
         raise ValueError(f"{name} must have at least one value to vary: got none; list some")
-    for value in values:
-        KNOBS[name].check(value)
-    kind = KNOBS[name].kind
-    return tuple(dict.fromkeys(float(each) if kind is float and each is not None else each for each in values))
+    return tuple(dict.fromkeys(map(KNOBS[name].check, found)))
 
 
 def _check_name(name: str) -> None:
     if name == "seed":
         raise ValueError("a sweep must not vary seed as a knob: got seed; say how many seeds each combination gets")
     if name not in KNOBS:
-        near = difflib.get_close_matches(name, KNOBS, n=1)
+        near = difflib.get_close_matches(str(name), KNOBS, n=1)
         remedy = f"did you mean {near[0]}?" if near else "python -m moeviz sweep --help lists them"
         raise ValueError(f"what is varied must be a knob: got {shown(name)}; {remedy}")

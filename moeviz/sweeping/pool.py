@@ -59,13 +59,15 @@ class Work:
     found: dict[RunConfig, Result] = field(default_factory=dict)
     waiting: list[Piece] = field(default_factory=list)
     running: list[Piece] = field(default_factory=list)
-    errors: dict[str, None] = field(default_factory=dict)  # each once, in order
+    failed: dict[RunConfig, str] = field(default_factory=dict)  # what could not be trained, and why
+    unkept: str = ""  # why finished runs are not in the store, while it is so
     cancelled: bool = False
     over: threading.Event = field(default_factory=threading.Event)
     began: float | None = None  # when the first piece was handed out
     given: float = 0.0  # seconds of training handed out: who was given least is next
     done: float = 0.0  # ... and finished
     total: float = 0.0  # ... and of all its pieces
+    known: float = 0.0  # ... and of runs that were in the store before it began
 
     @property
     def left(self) -> float:
@@ -74,11 +76,19 @@ class Work:
         return begun + sum(piece.seconds for piece in self.waiting)
 
     @property
+    def trained(self) -> float:
+        """Seconds of training that are done: what failed is not, and what was begun when it was cancelled is lost."""
+        begun = 0.0 if self.cancelled else sum(piece.seconds * piece.step / self.steps for piece in self.running)
+        return self.done + begun
+
+    @property
     def share(self) -> float:
         """Of all its training, how much is done."""
-        if not self.total:
-            return 1.0
-        return (self.done if self.cancelled else self.total - self.left) / self.total
+        return (self.known + self.trained) / (self.known + self.total) if self.total else 1.0
+
+    def fail(self, why: str, piece: Piece) -> None:
+        """Give up a piece, and say why."""
+        self.failed |= dict.fromkeys(piece.configs, why)
 
 
 @dataclass(eq=False)
@@ -132,7 +142,8 @@ class Pool:
                 )
             for each in pieces.cut(configs, work.steps, self.num_workers):
                 work.waiting.append(Piece(work, each, pieces.seconds(each, work.steps)))
-            work.total = work.left
+            before = pieces.cut(list(work.found), work.steps, self.num_workers)
+            work.total, work.known = work.left, sum(pieces.seconds(each, work.steps) for each in before)
             work.given = min((each.given for each in self._works), default=0.0)
             self._works.append(work)
             self._advance()
@@ -154,9 +165,9 @@ class Pool:
     def seconds_left(self, work: Work) -> float:
         """About how long this job still takes: by its own speed, once there is one."""
         with self._lock:
-            share, left = work.share, work.left
-            if work.began is not None and share > TELLING:
-                return (time.monotonic() - work.began) * (1 - share) / share
+            left = work.left
+            if work.began is not None and work.trained > TELLING * work.total:
+                return (time.monotonic() - work.began) * left / work.trained
             return self._rate * left / self.num_workers + (START if left and not work.found else 0.0)
 
     def shutdown(self) -> None:
@@ -210,7 +221,8 @@ class Pool:
 
     def _give_up(self, why: str) -> None:
         for work in self._works:
-            work.errors[why] = None
+            for piece in work.waiting:
+                work.fail(why, piece)
             work.waiting.clear()
 
     def _give(self, hand: Hand, piece: Piece) -> None:
@@ -262,7 +274,7 @@ class Pool:
                 if message["op"] == "results":
                     self._keep(piece, [Result(**each) for each in message["results"]])
                 elif message["op"] == "failed":
-                    piece.work.errors[message["why"]] = None
+                    piece.work.fail(message["why"], piece)
             self._advance()
 
     def _keep(self, piece: Piece, results: Sequence[Result]) -> None:
@@ -276,8 +288,9 @@ class Pool:
             return
         try:
             work.store.put(own, work.steps)
+            work.unkept = ""
         except OSError as error:
-            work.errors[f"finished runs must be written to a file: {error}; make room and start again"] = None
+            work.unkept = f"finished runs must be written to a file: {error}; make room and start again"
 
     def _ended(self, hand: Hand, how: str) -> None:
         """A worker has died: another one tries what it had in hand once more."""
@@ -293,7 +306,7 @@ class Pool:
                     piece.work.waiting.insert(0, piece)
                 else:
                     sizes = f"N={piece.configs[0].num_experts}, {len(piece.configs)} runs"
-                    piece.work.errors[f"a worker process stopped twice ({how}) while it trained {sizes}"] = None
+                    piece.work.fail(f"a worker process stopped twice ({how}) while it trained {sizes}", piece)
             self._advance()
 
 

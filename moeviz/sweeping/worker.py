@@ -43,6 +43,8 @@ def _train(message: Message, inbox: Inbox, out: IO[bytes]) -> Message:
         results = train_piece(configs, message["steps"], report, lambda: not inbox.empty())
     except BrokenPipeError:
         raise
+    except ValueError as error:  # what cannot be trained, in words: rule, value, remedy
+        return {"op": "failed", "why": str(error)}
     except Exception as error:  # the boundary of one piece
         logger.exception("a piece of a sweep failed")
         return {"op": "failed", "why": str(error) or type(error).__name__}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from moeviz import device as devices
-from moeviz.config import TASK_INFO, RunConfig, Value
+from moeviz.config import TASK_INFO, RunConfig, Value, as_runs
 from moeviz.experts import Parameters
 from moeviz.model import RoutingKnobs
 from moeviz.training import batch, history, knobs, population, reading, treating
@@ -25,7 +25,7 @@ from moeviz.training.going_back import GoingBack
 from moeviz.training.history import Record
 from moeviz.training.knobs import Setting
 from moeviz.training.objective import OBJECTIVES
-from moeviz.training.snapshot import BESIDE_NUMBERS, Snapshot, take
+from moeviz.training.snapshot import Snapshot, take
 from moeviz.training.step import Lesson, Numbers, Progress, stepped
 from moeviz.training.tape import LIMIT, Tape
 from moeviz.training.treating import Treated
@@ -42,18 +42,19 @@ RISEN = 2.0  # a record is good to go back to while no run's loss is above this 
 class Training(GoingBack):
     """R runs of one shape that train in lockstep and never see each other.
 
-    Args:   configs: equal in every knob that is not `per_run`.  dtype: of weights and data.
+    Args:   configs: one, or several that are equal in every knob that is not `per_run`.  dtype: of weights and data.
             record_every: steps between two rows of `history`.  tape_limit: bytes of recorded states (see `rewind`).
     """
 
     def __init__(
-        self, configs: Sequence[RunConfig], *, dtype: torch.dtype = torch.float32, record_every: int = 10,
+        self, configs: RunConfig | Iterable[RunConfig], *, dtype: torch.dtype = torch.float32, record_every: int = 10,
         tape_limit: int = LIMIT,
     ) -> None:  # fmt: skip
-        self.configs = tuple(configs)
+        self.configs = as_runs(configs)
         knobs.check_one_shape(self.configs)
         self.device = devices.resolve(self.configs[0].device)
-        self.dtype, self.record_every, self.tape_limit = dtype, record_every, tape_limit
+        self.record_every = int(knobs.RECORD_EVERY.check(record_every) or 0)
+        self.dtype, self.tape_limit = dtype, tape_limit
         self.reset()
 
     def reset(self) -> None:
@@ -174,10 +175,6 @@ class Training(GoingBack):
         self._turn(Setting(configs, self.treated))
         return notices
 
-    def would_set(self, **changes: Value | Sequence[Value]) -> tuple[RunConfig, ...]:
-        """What `configs` would be after `set`; ValueError where that would be refused."""
-        return knobs.changed(self.configs, changes)[0]
-
     def treat(self, expert_id: int, how: str, run: int | None = None) -> None:
         """Kill an expert (nobody can choose it), freeze it (its own weights stay, the gate learns) or set it free.
 
@@ -255,6 +252,11 @@ class Training(GoingBack):
         """What will be drawn gray: a twin without the next change, the run before it starts again, or as recorded."""
         return GHOSTS[kind](self)
 
+    def limit_tape(self, limit: int) -> None:
+        """Record anew from here, within so many bytes."""
+        self.tape_limit, self.tape = limit, Tape(limit)
+        self.tape.record(self)
+
     def settled(self, since: int) -> bool:
         """Whether nothing has changed for a while, counted from step `since`."""
         return history.settled(self.records, since)
@@ -287,11 +289,9 @@ class Training(GoingBack):
     ) -> Snapshot:
         """The present state as numbers, with the pictures that are asked for (see moeviz.frames for their names).
 
-        Without `fresh`, losses, metrics and loads may be those of `measured_step`, the last record; pictures are always
-        of this step, and so is what stands beside those that are made of the same tokens.
+        Without `fresh`, losses, metrics and loads may be those of the last record; pictures are always of this step.
         """
-        record = self.measure(fresh or not BESIDE_NUMBERS.isdisjoint(want))
-        return take(self, want, probe, given, record, self._details)
+        return take(self, want, probe, given, self.measure(fresh), self._details)
 
     def measure(self, fresh: bool = True) -> Record:
         """Losses, metrics and loads of the present weights, measured once for each step and setting of the knobs.

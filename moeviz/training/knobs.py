@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from moeviz.config import KNOBS, RunConfig, Value
+from moeviz.knob import Knob, listed
 from moeviz.training import treating
 from moeviz.training.treating import Labels, Treated
 
+RECORD_EVERY = Knob(
+    name="record_every", kind=int, default=10, low=1, high=10**9, label="Record every", help="Steps between records.",
+)  # fmt: skip
 DEFAULT_RATE = RunConfig().learning_rate
 SHORT_NAMES = {
     "num_experts": "N",
@@ -53,16 +57,17 @@ def changed(
     configs: Sequence[RunConfig], knobs: dict[str, Value | Sequence[Value]]
 ) -> tuple[tuple[RunConfig, ...], list[str]]:
     """The configs after live knobs were turned, all checked, and notices of what else had to change."""
+    knobs = {name: listed(name, value) if _is_list(value) else value for name, value in knobs.items()}
     for name in knobs:
         if name not in KNOBS or not KNOBS[name].live:
             live = ", ".join(each.name for each in KNOBS.values() if each.live)
             raise ValueError(
                 f"a knob that turns while training must be one of {live}: got {name}; start a new run for others"
             )
-        if not KNOBS[name].per_run and isinstance(knobs[name], (list, tuple)):
+        if not KNOBS[name].per_run and isinstance(knobs[name], list):
             raise ValueError(f"{name} must be the same for all runs in lockstep: got {knobs[name]!r}; pass one value")
         value = knobs[name]
-        if isinstance(value, (list, tuple)) and len(value) != len(configs):
+        if isinstance(value, list) and len(value) != len(configs):
             raise ValueError(
                 f"{name} must be one value, or a list with one for each of the {len(configs)} runs: "
                 f"got {len(value)} values; pass {len(configs)}"
@@ -71,13 +76,17 @@ def changed(
     notices: list[str] = []
     for run, config in enumerate(configs):
         values: dict[str, Any] = {
-            name: value[run] if isinstance(value, (list, tuple)) else value for name, value in knobs.items()
+            name: value[run] if isinstance(value, list) else value for name, value in knobs.items()
         }
         new, complaints = config.nearest(keep=values, **values)
         after.append(new)
         notices += [each.notice for each in complaints]
     check_one_shape(after)
     return tuple(after), list(dict.fromkeys(notices))
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, (list, tuple, range)) or getattr(value, "ndim", 0) > 0  # or an array
 
 
 def calmer(before: Sequence[RunConfig], after: Sequence[RunConfig]) -> bool:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from moeviz.config import RunConfig
+from moeviz.training import knobs
 from moeviz.training.core import Training
 from moeviz.training.snapshot import Snapshot
 
 
-def train(configs: Sequence[RunConfig], steps: int, every: int = 10, **options: Any) -> Iterator[Snapshot]:
+def train(configs: RunConfig | Iterable[RunConfig], steps: int, every: int = 10, **options: Any) -> Iterator[Snapshot]:
     """Train and yield a snapshot at step 0, after every `every` steps, and at the end."""
+    every = int(knobs.RECORD_EVERY.check(every) or 0)
     training = Training(configs, **options)
     yield training.snapshot()
     while training.current_step < steps:

@@ -46,7 +46,7 @@ def _show() -> None:
         st.session_state.growth_told = job
         st.rerun()  # the whole page once more: it polls no longer
     if not job.over:
-        st.progress(min(job.progress.share, 1.0), text=f"{job.progress.done} of {job.progress.total} runs")
+        st.progress(min(job.progress.share, 1.0), text=job.progress.counted)
     for error in job.errors:
         st.error(plain(error))
     found = dict(zip(job.configs, job.results, strict=True))

@@ -59,13 +59,11 @@ def _show(sweep: Started) -> None:
 
 def _progress(sweep: Started) -> None:
     job, at = sweep.job, sweep.job.progress
-    said = f"{at.done} of {at.total} runs"
     if not job.over:
-        st.progress(min(at.share, 1.0), text=f"{said}, about {max(1, round(at.seconds_left))} s left")
+        st.progress(min(at.share, 1.0), text=f"{at.counted}, about {max(1, round(at.seconds_left))} s left")
     elif at.done < at.total:
-        st.info(
-            f"{said} are finished{'; the rest was cancelled' if job.cancelled else ''}. Start trains what is missing."
-        )
+        said = f"{at.done} of {at.total} runs are finished{f', {at.failed} failed' if at.failed else ''}"
+        st.info(f"{said}{'; the rest was cancelled' if job.cancelled else ''}. Start trains what is missing.")
     for error in job.errors:
         st.error(plain(error))
 
