@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -21,6 +20,7 @@ from moeviz import device as devices
 from moeviz.counting import LAYER_KNOBS, NETWORKS, Case, Layer, cases, working
 from moeviz.model import MoE, RoutingKnobs
 from moeviz.rng import stream
+from moeviz.terminal import Parser, UsageError, ended, out
 
 ROUNDS = 15
 SECONDS = 40.0  # after which no further case is measured
@@ -112,7 +112,7 @@ def measure(layer: Layer, seconds: float, write: Callable[[dict[str, object]], N
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure the layer of this size, and print each number as soon as it is there."""
-    parser = argparse.ArgumentParser(prog="python -m moeviz.timing", description=__doc__)
+    parser = Parser(prog="python -m moeviz.timing", description=__doc__)
     for name, each in LAYER_KNOBS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=each.default, help=each.rule)
     parser.add_argument("--seconds", type=float, default=SECONDS, help=f"at most (default: {SECONDS:g})")
@@ -121,12 +121,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         layer = Layer(**asked)
     except ValueError as error:
-        parser.error(str(error))
+        raise UsageError(str(error)) from None
     devices.use_one_thread()
-    os.nice(10)  # what is watched live goes first
-    measure(layer, seconds, lambda line: print(json.dumps(line), file=sys.stdout, flush=True))
+    if hasattr(os, "nice"):
+        os.nice(10)  # what is watched live goes first
+    measure(layer, seconds, lambda line: out(json.dumps(line)))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ended(main))

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -22,10 +21,12 @@ from moeviz.applications import expert_kinds, language, modalities
 from moeviz.config import RunConfig, expand
 from moeviz.device import use_one_thread
 from moeviz.dispatch import DISPATCH
+from moeviz.knob import shown
 from moeviz.losses import LOSSES
 from moeviz.model import MoE, RoutingKnobs
 from moeviz.rng import stream
 from moeviz.routers import Routing
+from moeviz.terminal import Parser, UsageError, ended, out
 from moeviz.training import Training
 
 Numbers = dict[str, float]
@@ -271,22 +272,24 @@ TRIALS: dict[str, Callable[[int], Numbers]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the named trials, seed by seed, and print each as soon as it is done."""
-    parser = argparse.ArgumentParser(prog="python -m moeviz.trials", description=__doc__)
+    parser = Parser(prog="python -m moeviz.trials", description=__doc__)
     parser.add_argument("trials", nargs="+", choices=list(TRIALS), metavar="TRIAL", help=", ".join(TRIALS))
     parser.add_argument("--seeds", type=int, default=3, help="how many (default: 3)")
     asked = parser.parse_args(arguments)
+    if asked.seeds < 1:
+        raise UsageError(f"--seeds must be a whole number from 1: got {shown(asked.seeds)}; take more")
     use_one_thread()
-    os.nice(10)  # what is watched live goes first
-    write = partial(print, file=sys.stdout, flush=True)
+    if hasattr(os, "nice"):
+        os.nice(10)  # what is watched live goes first
     for name in dict.fromkeys(asked.trials):
         for seed in range(asked.seeds):
             started = time.perf_counter()
             with torch.inference_mode(False):
                 numbers = TRIALS[name](seed)
             taken = round(time.perf_counter() - started, 2)
-            write(json.dumps({"trial": name, "seed": seed, "seconds": taken, "numbers": numbers}))
+            out(json.dumps({"trial": name, "seed": seed, "seconds": taken, "numbers": numbers}))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ended(main))

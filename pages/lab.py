@@ -14,13 +14,14 @@ from moeviz.ui.panel import live_knobs
 from moeviz.ui.settings import setting
 from moeviz.ui.visitor import live_run
 
-asked = config_from_address("lab")
+base = turned(config_from_address("lab"))
 left, right = st.columns([1, 3.6], gap="medium")
 with left:
     st.markdown("##### What does λ do? Twins: one seed, one start, one knob different.")
     lab.scenes()
     name = lab.varied()
-    values, sizes = lab.asked(name)
+    values = lab.values(name, base)
+    sizes = lab.dense(base, len(values))
 
 
 def runs(config):
@@ -28,10 +29,6 @@ def runs(config):
     return twins.twins(config, name, values) + twins.dense(config, sizes)[0]
 
 
-base = turned(asked, runs)
-with left:
-    lab.values(name, base, values)
-    lab.dense(base, sizes, len(values))
 with right:
     configs = runs(base)
     token = live_run("lab", configs)

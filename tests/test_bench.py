@@ -11,6 +11,7 @@ import torch
 
 from moeviz import bench
 from moeviz.bench import layers, measuring, peers, steps
+from moeviz.cli import main
 from moeviz.rules import ROUTER_NAMES
 from moeviz.training import Training
 
@@ -66,7 +67,7 @@ def test_an_unknown_name_is_refused() -> None:
 
 def test_json_has_the_promised_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(steps, "ROUNDS", 2)
-    bench.main(only=["frame_pack"], json=str(tmp_path / "bench.json"))
+    assert main(["bench", "--only", "frame_pack", "--json", str(tmp_path / "bench.json")]) == 0
     (line,) = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
     assert list(line) == ["name", "value", "unit", "baseline", "ratio"]
     assert line["name"] == "frame_pack" and line["value"] > 0

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import types
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as some
 
 from moeviz.bench import BENCHMARKS, Result
-from moeviz.cli import COMMANDS, address, doctor, flags, main
+from moeviz.cli import COMMANDS, address, doctor, main
+from moeviz.cli.outputs import write_json
 from moeviz.cli.train import HISTORY_COLUMNS
 from moeviz.config import KNOBS, RunConfig
 
@@ -253,7 +255,8 @@ def test_whatever_is_written_behind_a_command_ends_with_a_status(
 ) -> None:
     for name in BENCHMARKS:
         monkeypatch.setitem(BENCHMARKS, name, lambda: Result("frame_pack", 1.0, "ms", 1.0, 1.0))
-    monkeypatch.setattr(doctor, "report", lambda: {"versions": {}, "problems": [], **dict.fromkeys(REPORTED, ())})
+    nothing: dict[str, Any] = {"versions": {}, "problems": [], "open_files": None}
+    monkeypatch.setattr(doctor, "report", lambda: dict.fromkeys(REPORTED, ()) | nothing)
     monkeypatch.chdir(tmp_path)
     words = [*words, "--steps=1"] if command == "train" and not any("--steps" in word for word in words) else words
     capsys.readouterr()
@@ -304,7 +307,7 @@ def test_the_overview_names_every_command(words: list[str], capsys: pytest.Captu
 
 def test_json_has_null_where_a_number_does_not_exist(capsys: pytest.CaptureFixture[str]) -> None:
     value = {"a": math.nan, "b": [math.inf, 1.5, np.float32("nan"), np.int64(3)], "c": np.array([1.0, math.nan])}
-    flags.write_json({**value, "d": None, "λ": True}, "-")
+    write_json({**value, "d": None, "λ": True}, "-")
     expected = {"a": None, "b": [None, 1.5, None, 3], "c": [1.0, None], "d": None, "λ": True}
     assert strict_json(capsys.readouterr().out) == expected
 
@@ -312,14 +315,21 @@ def test_json_has_null_where_a_number_does_not_exist(capsys: pytest.CaptureFixtu
 # --- bench
 
 
-def test_bench_hands_its_flags_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[dict[str, Any]] = []
+def test_bench_hands_its_flags_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    asked: list[Any] = []
     stand_in = types.ModuleType("moeviz.bench")
-    stand_in.main = lambda **given: calls.append(given)  # type: ignore[attr-defined]
+    result = Result("frame_pack", 2.0, "ms", 3.0, 1.5)
+
+    def run(only: Any) -> list[Result]:
+        asked.append(only)
+        return [result]
+
+    vars(stand_in).update(run=run, as_text=lambda results: "a table")
     monkeypatch.setitem(sys.modules, "moeviz.bench", stand_in)
-    assert main(["bench"]) == 0
+    assert main(["bench"]) == 0 and capsys.readouterr().out == "a table\n"
     assert main(["bench", "--only", "step_r1", "frame_pack", "--json", "-"]) == 0
-    assert calls == [{"only": None, "json": None}, {"only": ["step_r1", "frame_pack"], "json": "-"}]
+    assert strict_json(capsys.readouterr().out) == [asdict(result)]
+    assert asked == [(), ["step_r1", "frame_pack"]]
 
 
 # --- doctor

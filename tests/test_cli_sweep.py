@@ -154,5 +154,5 @@ def test_a_device_that_is_not_there_is_an_error_in_words(tmp_path: Path) -> None
     from tests.watching import missing_device
 
     done = moeviz(*"sweep --vary top_k=1 --seeds 1 --steps 1 --device".split(), missing_device())
-    assert done.returncode == 1 and "moeviz: device must be present" in done.stderr
-    assert "0 of 1 runs are finished" in done.stderr.splitlines()[-1]
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("moeviz: device must be present") and done.stderr.endswith("use auto\n")

@@ -6,16 +6,13 @@ better). Where the same layer is on both sides, as in `sparse_growth_8_64`, 1 / 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from json import dumps
-from pathlib import Path
 
 from moeviz.bench import layers, peers, steps
 from moeviz.bench.measuring import Result, keep_memory
 from moeviz.device import use_one_thread
 from moeviz.knob import shown
+from moeviz.terminal import tell
 
 BENCHMARKS: dict[str, Callable[[], Result]] = steps.BENCHMARKS | layers.BENCHMARKS | peers.BENCHMARKS
 
@@ -38,18 +35,13 @@ def present() -> list[str]:
     """All benchmarks but those of peers that are not installed; says so to stderr."""
     missing = [name for name in BENCHMARKS if peers.missing(name)]
     if missing:
-        print(f"left out: {', '.join(missing)}; {peers.REMEDY}", file=sys.stderr)
+        tell(f"left out: {', '.join(missing)}; {peers.REMEDY}")
     return [name for name in BENCHMARKS if name not in missing]
 
 
-def main(only: Sequence[str] | None = None, json: str | None = None) -> int:
-    """Print the measurements as a table, or as JSON to a file or (`-`) standard output."""
-    results = run(only or ())
-    if json is None:
-        for each in results:
-            against = f"baseline {each.baseline:10.1f}  ratio {each.ratio:6.2f}"
-            print(f"{each.name:<24} {each.value:10.1f} {each.unit:<20}  {against}")
-    else:
-        text = dumps([asdict(each) for each in results], indent=2)
-        print(text) if json == "-" else Path(json).write_text(text + "\n", encoding="utf-8")
-    return 0
+def as_text(results: Sequence[Result]) -> str:
+    """The measurements for people, one on each line."""
+    return "\n".join(
+        f"{each.name:<24} {each.value:10.1f} {each.unit:<20}  baseline {each.baseline:10.1f}  ratio {each.ratio:6.2f}"
+        for each in results
+    )

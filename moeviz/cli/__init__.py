@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import difflib
 import importlib
-import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from moeviz.knob import shown
+from moeviz.terminal import Parser, UsageError, ended, out
 
 # command -> what it does; each is a module of this package with `add_flags(parser)` and `run(arguments) -> exit status`
 COMMANDS = {
@@ -22,35 +20,14 @@ COMMANDS = {
 }
 
 
-class UsageError(ValueError):
-    """Bad input: the message says rule, value and remedy on one line."""
-
-
-class Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose errors are one line with a remedy, without the usage in front."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message if ";" in message else f"{message}; see {self.prog} --help")
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; bad input ends with one line on stderr and status 2."""
-    try:
-        return _run(sys.argv[1:] if argv is None else list(argv))
-    except UsageError as error:
-        print(f"moeviz: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("moeviz: interrupted; nothing was kept", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # the reader (head, less) has gone: no error of ours, but stdout must not be flushed
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+    return ended(lambda: _run(sys.argv[1:] if argv is None else list(argv)))
 
 
 def _run(argv: list[str]) -> int:
     if not argv or argv[0] in ("-h", "--help", "help"):
-        print(_overview())
+        out(_overview())
         return 0
     name = argv[0]
     if name not in COMMANDS:

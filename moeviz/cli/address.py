@@ -9,11 +9,11 @@ import sys
 
 import segno
 
-from moeviz.cli import UsageError
 from moeviz.cli.flags import add_knob
 from moeviz.config import Knob
 from moeviz.knob import shown
 from moeviz.network import EVERYWHERE, HERE, lan_address, url
+from moeviz.terminal import UsageError, out
 
 PORT = Knob(name="port", kind=int, default=8501, low=1, high=65535, label="Port", help="The port the app listens on.")
 HOST = re.compile(r"[A-Za-z0-9_.:%-]{1,253}")  # a name or an IPv4 or IPv6 address
@@ -29,16 +29,16 @@ def run(arguments: argparse.Namespace) -> int:
     host, port = arguments.host, arguments.port
     if not HOST.fullmatch(host):
         raise UsageError(f"--host must be a host name or an address: got {shown(host)}; use 0.0.0.0 for all networks")
-    print(f"moeviz on this computer: {url('localhost' if host in EVERYWHERE else host, port)}", flush=True)
+    out(f"moeviz on this computer: {url('localhost' if host in EVERYWHERE else host, port)}")
     if host in HERE:
         return 0
     shared = lan_address() if host in EVERYWHERE else host
     if shared is None:
-        print("For the class: this computer is in no network; join one and start again.")
+        out("For the class: this computer is in no network; join one and start again.")
         return 0
-    print(f"For the class:           {url(shared, port)}\n")
+    out(f"For the class:           {url(shared, port)}\n")
     if sys.stdout.encoding.lower().startswith("utf"):  # the code is drawn with half blocks
-        print(qr_code(url(shared, port), colored=sys.stdout.isatty()))
+        out(qr_code(url(shared, port), colored=sys.stdout.isatty()))
     return 0
 
 

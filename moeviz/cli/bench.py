@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import importlib
+from dataclasses import asdict
 
-from moeviz.cli import UsageError
-from moeviz.cli.flags import add_json, check_writable
-from moeviz.knob import shown
+from moeviz.cli.flags import add_json
+from moeviz.cli.outputs import check_outputs, write_json
+from moeviz.terminal import UsageError, out
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -16,12 +17,14 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    check_writable(arguments.json)
+    check_outputs({"--json": arguments.json})
     bench = importlib.import_module("moeviz.bench")  # brings torch: only when it is really asked for
     try:
-        return int(bench.main(only=arguments.only, json=arguments.json) or 0)
+        results = bench.run(arguments.only or ())
     except ValueError as error:
         raise UsageError(str(error)) from None
-    except OSError as error:
-        rule = "--json must be a file that can be written"
-        raise UsageError(f"{rule}: got {shown(arguments.json)} ({error.strerror}); choose another") from None
+    if arguments.json:
+        write_json([asdict(each) for each in results], arguments.json)
+    else:
+        out(bench.as_text(results))
+    return 0

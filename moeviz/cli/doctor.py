@@ -12,8 +12,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from moeviz.cli.flags import add_json, check_writable, write_json
+from moeviz.cli.flags import add_json
+from moeviz.cli.outputs import check_outputs, write_json
 from moeviz.descriptors import PER_SERVER, PER_VISITOR, raised_limit, visitors
+from moeviz.terminal import out
 
 ROOT = Path(__file__).resolve().parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -32,12 +34,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the report; the status is 1 when something that the app needs is missing."""
-    check_writable(arguments.json)
+    check_outputs({"--json": arguments.json})
     found = report()
     if arguments.json:
         write_json(found, arguments.json)
     if arguments.json != "-":
-        print(as_text(found))
+        out(as_text(found))
     return 1 if found["problems"] else 0
 
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 import time
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from moeviz.cli import UsageError
-from moeviz.cli.flags import add_json, add_knob, check_writable, write_json, write_text
+from moeviz.cli.flags import add_json, add_knob
+from moeviz.cli.outputs import check_outputs, is_file, write_json, write_text
 from moeviz.cli.train import stop_on_interrupt
 from moeviz.config import KNOBS, Value
 from moeviz.knob import shown
 from moeviz.sweeping import File, Job, Plan, measure_label, plan, read_values, table
-from moeviz.sweeping.plan import SEEDS, STEPS, check_work
+from moeviz.sweeping.plan import SEEDS, STEPS, check_devices, check_work
+from moeviz.terminal import UsageError, out, tell
 
 if TYPE_CHECKING:
     import pandas
@@ -40,16 +40,15 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train and print; Ctrl-C keeps finished runs (status 130), runs that are missing are explained (status 1)."""
-    check_writable(arguments.csv, "--csv")
-    check_writable(arguments.json)
-    if arguments.csv == arguments.json == "-":
-        raise UsageError("stdout must have one form: got --csv - and --json -; write one of them to a file")
+    store_file = _store_file(arguments.csv, arguments.json)
+    check_outputs({"--csv": arguments.csv, "--json": arguments.json, "the file of finished runs": store_file})
     try:
         planned = plan(
             {name: getattr(arguments, name) for name in KNOBS}, varied(arguments.vary or []), arguments.seeds
         )
         check_work(planned.configs, arguments.steps)
-        store = _store(arguments.csv, arguments.json)
+        check_devices(planned.configs)
+        store = None if store_file is None else File(Path(store_file))
         with stop_on_interrupt("stopping; finished runs are kept; press Ctrl-C again to end at once") as stop:
             job = Job(planned.configs, arguments.steps, store=store)
             _say_what(planned, job, store)
@@ -58,8 +57,11 @@ def run(arguments: argparse.Namespace) -> int:
             job.wait()
     except ValueError as error:
         raise UsageError(str(error)) from None
-    _write(planned, job, arguments)
-    return _ending(job, store)
+    try:
+        _write(planned, job, arguments)
+    finally:
+        status = _ending(job, store)
+    return status
 
 
 def varied(words: list[str]) -> dict[str, tuple[Value, ...]]:
@@ -76,13 +78,9 @@ def varied(words: list[str]) -> dict[str, tuple[Value, ...]]:
     return found
 
 
-def _store(csv: str | None, json: str | None) -> File | None:
+def _store_file(csv: str | None, json: str | None) -> str | None:
     """The file that keeps finished runs: beside the file that is asked for, if there is one."""
-    target = next((each for each in (csv, json) if each not in (None, "-")), None)
-    if target is None:
-        return None
-    check_writable(f"{target}.jsonl", "--csv")
-    return File(Path(f"{target}.jsonl"))
+    return next((f"{each}.jsonl" for each in (csv, json) if is_file(each)), None)
 
 
 def _say_what(planned: Plan, job: Job, store: File | None) -> None:
@@ -95,28 +93,32 @@ def _say_what(planned: Plan, job: Job, store: File | None) -> None:
         said.append(f"{job.progress.done} of them are in {store and store.path} already")
     if store is not None and store.others:
         said.append(f"{store.others} runs in {store.path} were made by other versions and are not used")
-    print("\n".join(said), file=sys.stderr, flush=True)
+    if store is not None and store.torn:
+        said.append(f"{store.torn} lines of {store.path} were not written to their end and are not used")
+    tell("\n".join(said))
 
 
 def _watch(job: Job, stop: Event) -> None:
-    """A line whenever runs have finished, and in between when nothing was said for a while."""
-    done, said = -1, 0.0
+    """A line whenever runs have finished or failed, and in between when nothing was said for a while."""
+    counted, said = "", 0.0
     while not job.wait(LOOK) and not stop.is_set():
         at, now = job.progress, time.monotonic()
-        if at.done != done or now - said > SILENCE:
+        if at.counted != counted or now - said > SILENCE:
             left = f"about {max(1, round(at.seconds_left))} s left"
-            print(f"{at.done:>5} of {at.total} runs  {at.share:>4.0%}  {left}", file=sys.stderr, flush=True)
-            done, said = at.done, now
+            tell(f"  {at.counted:<18}{at.share:>4.0%}  {left}")
+            counted, said = at.counted, now
 
 
 def _write(planned: Plan, job: Job, arguments: argparse.Namespace) -> None:
     frame = table(job, list(planned.vary))
-    if arguments.csv:
-        write_text(frame.to_csv(index=False), arguments.csv, "--csv")
-    if arguments.json:
-        write_json(_as_json(planned, job, frame, vars(arguments)), arguments.json)
+    try:
+        if arguments.csv:
+            write_text(frame.to_csv(index=False), arguments.csv, "--csv")
+    finally:
+        if arguments.json:
+            write_json(_as_json(planned, job, frame, vars(arguments)), arguments.json)
     if "-" not in (arguments.csv, arguments.json) and len(frame):
-        print(summary(frame, list(planned.vary), arguments.task))
+        out(summary(frame, list(planned.vary), arguments.task))
 
 
 def _as_json(planned: Plan, job: Job, frame: pandas.DataFrame, knobs: dict[str, Any]) -> dict[str, Any]:
@@ -140,10 +142,10 @@ def _ending(job: Job, store: File | None) -> int:
     """The status, and what to do about runs that are missing."""
     missing = job.results.count(None)
     for error in job.errors:
-        print(f"moeviz: {error}", file=sys.stderr)
+        tell(f"moeviz: {error}")
     if missing:
         kept = f"finished runs are in {store.path}; the same command continues" if store is not None else (
             "the rest is lost; with --csv FILE the same command would continue"
         )  # fmt: skip
-        print(f"moeviz: {len(job.results) - missing} of {len(job.results)} runs are finished; {kept}", file=sys.stderr)
+        tell(f"moeviz: {len(job.results) - missing} of {len(job.results)} runs are finished; {kept}")
     return 1 if job.errors else 130 if missing else 0

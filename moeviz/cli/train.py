@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from moeviz.cli import UsageError
-from moeviz.cli.flags import add_json, add_knob, check_writable, write_json
+from moeviz.cli.flags import add_json, add_knob
+from moeviz.cli.outputs import check_outputs, write_json
 from moeviz.config import KNOBS, Knob, RunConfig
+from moeviz.terminal import UsageError, out, tell, tell_at_once
 
 if TYPE_CHECKING:
     from moeviz.training import Snapshot, Training
@@ -34,7 +34,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train and print; Ctrl-C keeps what was computed (status 130), a diverged run says why (status 1)."""
-    check_writable(arguments.json)
+    check_outputs({"--json": arguments.json})
     with stop_on_interrupt() as stop:
         try:
             config = RunConfig(**{name: getattr(arguments, name) for name in KNOBS})
@@ -46,9 +46,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         write_json(result(training, snapshot), arguments.json)
     if arguments.json != "-":
-        print(summary(training, snapshot))
+        out(summary(training, snapshot))
     if training.diverged:
-        print(f"moeviz: {snapshot.header['reason'] or 'the run diverged; lower learning_rate'}", file=sys.stderr)
+        tell(f"moeviz: {snapshot.header['reason'] or 'the run diverged; lower learning_rate'}")
         return 1
     return 130 if stop.is_set() else 0
 
@@ -57,13 +57,13 @@ def train(training: Training, steps: int, stop: Event) -> None:
     """Up to `steps` steps, ten lines of progress on stderr; stops early when asked to or when diverged."""
     config = training.configs[0]
     sizes = f"N={config.num_experts}, k={config.top_k}, λ={config.balance_coef:g}"
-    print(f"training {config.task} ({sizes}) for {steps} steps on {training.device}", file=sys.stderr, flush=True)
+    tell(f"training {config.task} ({sizes}) for {steps} steps on {training.device}")
     report_every = max(1, steps // 10)
     while training.current_step < steps and not stop.is_set() and not training.diverged:
         before = training.current_step
         training.step(min(SLICE, report_every - before % report_every, steps - before))
         if training.current_step % report_every == 0:
-            print(progress(training.snapshot()), file=sys.stderr, flush=True)
+            tell(progress(training.snapshot()))
 
 
 def progress(snapshot: Snapshot) -> str:
@@ -125,7 +125,7 @@ def stop_on_interrupt(
     def ask(signum: int, frame: object) -> None:
         stop.set()
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        print(said, file=sys.stderr, flush=True)
+        tell_at_once(said)
 
     previous = signal.signal(signal.SIGINT, ask)
     try:
