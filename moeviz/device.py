@@ -7,9 +7,8 @@ import torch
 
 def available() -> list[str]:
     """The devices that are present, best first; the CPU is always last."""
-    found = ["cuda"] if torch.cuda.is_available() else []
-    found += ["mps"] if torch.backends.mps.is_available() else []
-    return [*found, "cpu"]
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    return ["cpu"] if accelerator is None else [accelerator.type, "cpu"]
 
 
 def resolve(name: str) -> torch.device:
@@ -20,6 +19,12 @@ def resolve(name: str) -> torch.device:
     if name not in present:
         raise ValueError(f"device must be present on this machine ({', '.join(present)}): got device={name}; use auto")
     return torch.device(name)
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until a device has done all that it was given: read a clock only afterwards. The CPU never lags behind."""
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
 
 
 def use_one_thread() -> None:

@@ -90,7 +90,7 @@ def _now(on: torch.device) -> float:
     """Seconds of this process's own work on a processor, which others do not slow; else the time when all is done."""
     if on.type == "cpu":
         return time.process_time()
-    torch.cuda.synchronize(on) if on.type == "cuda" else torch.mps.synchronize()
+    devices.synchronize(on)
     return time.perf_counter()
 
 

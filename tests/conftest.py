@@ -51,8 +51,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "devices" in metafunc.fixturenames:
         from moeviz.device import available
 
-        marks = {"cuda": [pytest.mark.gpu], "mps": [pytest.mark.gpu], "cpu": []}
-        metafunc.parametrize("devices", [pytest.param(name, marks=marks[name]) for name in available()])
+        real = {"cuda": [pytest.mark.gpu], "mps": [pytest.mark.gpu]}
+        metafunc.parametrize("devices", [pytest.param(name, marks=real.get(name, [])) for name in available()])
 
 
 @pytest.fixture(scope="session")

@@ -41,7 +41,7 @@ def header(name: str, **knobs: Any) -> np.ndarray:
 
 
 def cv_importance(**knobs: Any) -> np.ndarray:
-    return metrics.cv(torch.from_numpy(trained(**knobs).snapshot().importance)).numpy()
+    return metrics.cv(torch.from_numpy(trained(**knobs).snapshot().importance)).numpy(force=True)
 
 
 # ---- balance by a bias -----------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ def test_both_sides_compute_the_same_layer() -> None:
     """The plain module with our weights gives our output: the ratio compares like with like."""
     training = Training([steps.SIZE])
     ours = {name: value[0] for name, value in training.parameters.items()}
-    plain = measuring.PlainMoE(2, 32, 2, 8, 2)
+    plain = measuring.PlainMoE(2, 32, 2, 8, 2).to(training.device)
     with torch.no_grad():
         plain.gate.weight.copy_(ours["gate_w"])
         for index, expert in enumerate(plain.experts):

@@ -72,7 +72,7 @@ def test_the_gallery_says_who_serves_each_patch(way: str, trained: dict[str, Tra
         places = some_of_each(test.target[run])
         assert shot.gallery_target[run].tolist() == [each for each in range(16) for _ in range(2)]
         pixels = ink(unpatched(test.x_RTD[run, places])).flatten(1)
-        assert np.abs(shot.gallery_pixels[run] / 255 - pixels.numpy()).max() < 0.51 / 255
+        assert np.abs(shot.gallery_pixels[run] / 255 - pixels.numpy(force=True)).max() < 0.51 / 255
         y_RMO, routing = training.model(training.rows_REP, test.x_RTD[:, places], training.routing_knobs_for(32))
         assert shot.gallery_answer[run].tolist() == y_RMO[run].argmax(-1).tolist()
         first = routing.probs_TE[run].argmax(-1).tolist()  # k = 1, no seats: the largest probability serves
@@ -87,7 +87,7 @@ def test_who_serves_what_and_likes_what(way: str, trained: dict[str, Training]) 
     test, units = training.data.measured_test, 16 if way == "mlp" else 1
     y_RMO, routing = training.model(training.rows_REP, test.x_RTD, training.routing_knobs_for(test.count))
     run = 1
-    probs = routing.probs_TE[run].view(test.count, units, 4).numpy()
+    probs = routing.probs_TE[run].view(test.count, units, 4).numpy(force=True)
     counts = np.zeros((4, 16))
     right = np.zeros((3, 2))
     for picture, (target, domain) in enumerate(
@@ -104,7 +104,7 @@ def test_who_serves_what_and_likes_what(way: str, trained: dict[str, Training]) 
         assert shot.liked_prob[run, expert] == pytest.approx(best, abs=1e-6)
     picture = int(mean_ME[:, 2].argmax())
     pixels = ink(unpatched(test.x_RTD[run, picture])).flatten()
-    assert np.abs(shot.liked_pixels[run, 2, 0] / 255 - pixels.numpy()).max() < 0.51 / 255
+    assert np.abs(shot.liked_pixels[run, 2, 0] / 255 - pixels.numpy(force=True)).max() < 0.51 / 255
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -116,9 +116,9 @@ def test_a_drawing_is_answered_as_the_same_test_picture(way: str, trained: dict[
     shot = training.snapshot(["drawn"], given=given)
     x_R1D = test.x_RTD[:, [texture]][:1].expand(2, -1, -1)
     y_R1O, routing = training.model(training.rows_REP, x_R1D, training.routing_knobs_for(1))
-    assert shot.drawn_class == pytest.approx(y_R1O[:, 0].softmax(-1).numpy(), abs=1e-6)
-    assert shot.drawn_prob == pytest.approx(routing.probs_TE.mean(1).numpy(), abs=1e-6)
-    assert shot.drawn_weight.sum(-1) == pytest.approx(routing.gates_TE.sum(-1).mean(-1).numpy(), abs=1e-6)
+    assert shot.drawn_class == pytest.approx(y_R1O[:, 0].softmax(-1).numpy(force=True), abs=1e-6)
+    assert shot.drawn_prob == pytest.approx(routing.probs_TE.mean(1).numpy(force=True), abs=1e-6)
+    assert shot.drawn_weight.sum(-1) == pytest.approx(routing.gates_TE.sum(-1).mean(-1).numpy(force=True), abs=1e-6)
     assert shot.drawn_expert.shape == (2, 16)
 
 

@@ -38,7 +38,7 @@ def at(training: Training, index: int) -> Snapshot:
 
 
 def parts(training: Training) -> dict[str, np.ndarray]:
-    return {name: value[0].double().numpy() for name, value in training.parameters.items()}
+    return {name: value[0].double().numpy(force=True) for name, value in training.parameters.items()}
 
 
 def answers(part: dict[str, np.ndarray], x_D: np.ndarray) -> np.ndarray:
@@ -82,7 +82,7 @@ def test_twenty_tokens_and_every_expert_as_an_independent_forward_pass(task, rou
     for index in range(20):
         shot = at(training, index)
         x_D = shot.journey_x[0].astype(float)
-        np.testing.assert_allclose(x_D, test.x_RTD[0, index], atol=1e-6)
+        np.testing.assert_allclose(x_D, test.x_RTD[0, index].numpy(force=True), atol=1e-6)
         assert shot.journey_distance[0, 0] < 1e-5
         np.testing.assert_allclose(shot.journey_target[0], np.ravel(test.target[0, index]), atol=1e-6)
         z_E = part["gate_w"] @ x_D + part.get("gate_b", 0.0)
@@ -104,7 +104,7 @@ def test_twenty_tokens_and_every_expert_as_an_independent_forward_pass(task, rou
 @pytest.mark.parametrize("task", TASKS, ids=lambda knobs: knobs["task"])
 def test_soft_moe_mixes_the_test_tokens_and_alone_an_expert_computes_the_token_itself(task):
     training = trained(router="soft", top_k=8, **task)
-    part, x_TD = parts(training), training.data.measured_test.x_RTD[0].double().numpy()
+    part, x_TD = parts(training), training.data.measured_test.x_RTD[0].double().numpy(force=True)
     z_TE = x_TD @ part["gate_w"].T + part.get("gate_b", 0.0)
     dispatch_TE = np.exp(z_TE) / np.exp(z_TE).sum(0)
     mixture_ED = dispatch_TE.T @ x_TD
@@ -150,7 +150,7 @@ def test_what_decides_beside_the_scores_is_told():
         assert place == number % size and size % 8 == 0
         assert set(np.flatnonzero(shot.probe_chosen[0])) == {expert, (expert + 1) % 8, (expert + 2) % 8}
     probs_TE = np.array(
-        [softmax(z) for z in choice.data.measured_test.x_RTD[0].double().numpy() @ parts(choice)["gate_w"].T]
+        [softmax(z) for z in choice.data.measured_test.x_RTD[0].double().numpy(force=True) @ parts(choice)["gate_w"].T]
     )
     places = -(-len(probs_TE) * 2 // 8)
     np.testing.assert_allclose(at(choice, 0).journey_threshold[0], np.sort(probs_TE, axis=0)[-places], atol=1e-5)
@@ -164,7 +164,7 @@ def test_what_the_balance_losses_are_made_of(router):
     shot, part = training.snapshot(want=("journey",)), parts(training)
     k = router.get("top_k", 2)
     tilt_E = router.get("gate_skew", 0) * np.linspace(1, -1, 8)
-    z_TE = training.data.measured_train.x_RTD[0].double().numpy() @ part["gate_w"].T + tilt_E
+    z_TE = training.data.measured_train.x_RTD[0].double().numpy(force=True) @ part["gate_w"].T + tilt_E
     weights_TE = np.array([weights_of("plain" if k == 1 else "renormalized", z_E, k) for z_E in z_TE])
     probs_TE = np.array([softmax(z_E) for z_E in z_TE])
     assert shot.journey_batch_tokens[0, 0] == len(z_TE)
@@ -210,7 +210,7 @@ def test_slopes_of_every_form_are_finite_differences(task, k):
 def test_the_balance_loss_is_that_of_the_measured_train_tokens(balance_loss):
     training = trained(balance_loss=balance_loss, balance_coef=1.0)
     shot = training.snapshot(want=("journey",))
-    x_TD, part = training.data.measured_train.x_RTD[0].double().numpy(), parts(training)
+    x_TD, part = training.data.measured_train.x_RTD[0].double().numpy(force=True), parts(training)
     probs_TE = np.array([softmax(z_E) for z_E in x_TD @ part["gate_w"].T])
     top_TE = np.argsort(-probs_TE, axis=-1)[:, :2]
     load_E = np.bincount(top_TE.ravel(), minlength=8) / top_TE.size
@@ -225,7 +225,7 @@ def test_the_balance_loss_is_that_of_the_measured_train_tokens(balance_loss):
 def test_between_tokens_the_target_is_that_of_the_nearest():
     training = trained(0)
     shot = training.snapshot(want=("journey",), probe=(0.31, -0.72))
-    far_T = np.hypot(*(training.data.test.x_RTD[0].numpy() - [0.31, -0.72]).T)
+    far_T = np.hypot(*(training.data.test.x_RTD[0].numpy(force=True) - [0.31, -0.72]).T)
     assert shot.journey_distance[0, 0] == pytest.approx(far_T.min(), abs=1e-6)
     assert shot.journey_target[0, 0] == training.data.test.target[0, far_T.argmin()]
     assert shot.probe == [0.31, -0.72]

@@ -119,7 +119,7 @@ def test_a_run_that_has_stopped_counts_no_more_steps() -> None:
     while bool(training.progress.healthy_R[1]):
         routing = training.model.route(training.rows_REP, training.batch().x_RTD, training.routing_knobs)
         before_E, before_steps = counts, steps
-        counts, steps = counts + routing.kept_TE[1].any(0).numpy(), steps + 1
+        counts, steps = counts + routing.kept_TE[1].any(0).numpy(force=True), steps + 1
         training.step()
         assert steps < 200
     training.step(20)  # the step in which it stopped changed nothing, and these do not either
@@ -134,9 +134,9 @@ def test_load_importance_and_mean_probability_equal_a_count_by_hand() -> None:
     training.step(25)
     shot = training.snapshot()
     for run, config in enumerate(training.configs):
-        gate_ED = training.parameters["gate_w"][run].double().numpy()
+        gate_ED = training.parameters["gate_w"][run].double().numpy(force=True)
         load, importance, mean = np.zeros(5), np.zeros(5), np.zeros(5)
-        tokens = training.data.test.x_RTD[run, :1024].double().numpy()
+        tokens = training.data.test.x_RTD[run, :1024].double().numpy(force=True)
         for x_D in tokens:
             p_E = np.exp(gate_ED @ x_D) / np.exp(gate_ED @ x_D).sum()
             mean += p_E / len(tokens)

@@ -103,7 +103,7 @@ def test_pictures_and_names_do_not_hear_of_each_other(small: Training) -> None:
 
 def test_a_word_is_the_mean_of_its_letter_groups(small: Training) -> None:
     model, part = small.model, small.model.own(small.rows_REP)  # type: ignore[union-attr]
-    numbers = torch.zeros(2, 1, GRAMS)
+    numbers = torch.zeros(2, 1, GRAMS, device=small.device)
     numbers[:, 0, :2] = torch.tensor([5.0, 9.0])
     word_RTD = model.words(part, numbers)  # type: ignore[union-attr]
     assert torch.allclose(word_RTD[:, 0], (part["w_group"][:, 5] + part["w_group"][:, 9]) / 2)
@@ -138,7 +138,7 @@ def test_what_is_found_among_the_nearest_five() -> None:
 def test_the_entropy_loss_hears_of_the_modalities(small: Training) -> None:
     batch = small.data.measured_test.first(3)
     _, routing = small.model(small.rows_REP, batch.x_RTD, small.routing_knobs_for(3))
-    of_names = torch.tensor(([0] * 16 + [1] * 20) * 3)
+    of_names = torch.tensor(([0] * 16 + [1] * 20) * 3, device=small.device)
     assert torch.allclose(small.balance_loss(routing, k=1), LOSSES["entropy"](routing, k=1, modality_T=of_names))
     assert reading.balance_loss("entropy", "clusters") is LOSSES["entropy"]
     assert small.lockstep == Training([SMALL.with_(balance_coef=0.0, seed=1), SMALL.with_(seed=1)]).lockstep
@@ -157,7 +157,7 @@ def test_whose_expert_each_one_is() -> None:
 def test_retrieval_agrees_with_an_independent_search(small: Training) -> None:
     shot = small.snapshot(("items", "pairs", "found"), (3.0, 0.0), "red cat")
     y_RMO, _ = small.model(small.rows_REP, small.data.measured_test.x_RTD, small.routing_knobs_for(200))
-    both = y_RMO.detach().numpy().reshape(2, 200, 6, -1)
+    both = y_RMO.numpy(force=True).reshape(2, 200, 6, -1)
     both /= np.linalg.norm(both, axis=-1, keepdims=True)
     for run in range(2):
         nearest = np.argsort(-(both[run, :, 0] @ both[run, 3, 4]), kind="stable")[:5]  # for its Russian name
@@ -184,7 +184,7 @@ def test_a_word_of_ones_own_does_not_queue() -> None:
     picture_MS = y_RMO.detach().unflatten(-1, (6, -1))[0, :, 0]
     cosine_M = torch.nn.functional.cosine_similarity(picture_MS, word_S.unsqueeze(0), dim=-1)
     shot = limited.snapshot(("found",), None, "red cat")
-    assert shot.found_score[0] == pytest.approx(cosine_M.topk(5).values.numpy(), abs=1e-5)
+    assert shot.found_score[0] == pytest.approx(cosine_M.topk(5).values.numpy(force=True), abs=1e-5)
 
 
 # ---- behavior --------------------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ def trained(steps: int = 30, runs: int = 2, **knobs: Any) -> Training:
 
 def forward(training: Training, run: int, x_TD: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Gate probabilities, weights, every expert's answer and the layer's, in numpy and float64: no code of ours."""
-    part = {name: value[run].double().numpy() for name, value in training.parameters.items()}
+    part = {name: value[run].double().numpy(force=True) for name, value in training.parameters.items()}
     config = training.configs[run]
     logits_TE = x_TD @ part["gate_w"].T + part.get("gate_b", 0.0)
     probs_TE = np.exp(logits_TE - logits_TE.max(-1, keepdims=True))
@@ -149,7 +149,7 @@ def test_maps_show_an_independent_forward_pass(task: str, num_experts: int) -> N
 def test_regression_maps_are_shaded_from_lo_to_hi() -> None:
     training = trained(task="bumps")
     shot = training.snapshot(want=("prediction", "expert_output"))
-    target = training.data.train.target.numpy()
+    target = training.data.train.target.numpy(force=True)
     assert (shot.lo, shot.hi) == pytest.approx((target.min(), target.max()))
     _, weights_TE, _, y_TO = forward(training, 1, cells(shot.extent, 64))
     shade = 255 * ((y_TO[:, 0] - shot.lo) / (shot.hi - shot.lo)).clip(0, 1)
@@ -162,9 +162,9 @@ def test_points_are_tokens_and_choices_the_routers() -> None:
     shot = training.snapshot(want=("points", "choices"))
     tokens = [training.data.train.first(250), training.data.test.first(250)]
     assert shot.point_xy.dtype == np.float32
-    assert np.array_equal(shot.point_xy, torch.cat([each.x_RTD for each in tokens], 1).numpy())
-    assert np.array_equal(shot.point_target, torch.cat([each.target for each in tokens], 1).numpy())
-    assert np.array_equal(shot.point_segment, torch.cat([each.segment_RT for each in tokens], 1).numpy())
+    assert np.array_equal(shot.point_xy, torch.cat([each.x_RTD for each in tokens], 1).numpy(force=True))
+    assert np.array_equal(shot.point_target, torch.cat([each.target for each in tokens], 1).numpy(force=True))
+    assert np.array_equal(shot.point_segment, torch.cat([each.segment_RT for each in tokens], 1).numpy(force=True))
     assert shot.point_train.tolist() == [[1] * 250 + [0] * 250] * 2
     probs_TE, _, _, _ = forward(training, 0, shot.point_xy[0].astype("f8"))
     # seats: .5 * 2 * 500 / 8 rounds up to 63 per expert; all first choices are seated before any second one
@@ -188,12 +188,12 @@ def test_digits_lie_on_their_own_plane() -> None:
         assert task.mean_D is not None
         assert task.project_DV is not None
         expected = (task.train.x_TD[:250] - task.mean_D) @ task.project_DV
-        assert np.allclose(shot.point_xy[run, :250], expected.numpy(), atol=1e-4)
+        assert np.allclose(shot.point_xy[run, :250], expected.numpy(force=True), atol=1e-4)
         assert abs(shot.point_xy[run]).max() <= shot.extent
     test_xy = shot.point_xy[0, 250:]  # the probe snaps to the nearest test token that is drawn
     nearest = int(((test_xy - (0.3, -0.2)) ** 2).sum(-1).argmin())
     assert shot.probe == pytest.approx(test_xy[nearest].tolist())
-    probs_TE, _, _, _ = forward(training, 0, training.data.test.x_RTD[0, [nearest]].double().numpy())
+    probs_TE, _, _, _ = forward(training, 0, training.data.test.x_RTD[0, [nearest]].double().numpy(force=True))
     assert shot.probe_prob[0] == pytest.approx(probs_TE[0], abs=1e-5)
 
 
@@ -232,9 +232,9 @@ def test_traveling_tokens_are_those_of_the_next_step(batch_size: int, traveling:
     training = trained(batch_size=batch_size, capacity_factor=0.5)
     shot = training.snapshot(want=("batch",))
     x_RTD, _ = training.data.batch(training.current_step)
-    assert np.array_equal(shot.batch_xy, x_RTD[:, :traveling].numpy())
+    assert np.array_equal(shot.batch_xy, x_RTD[:, :traveling].numpy(force=True))
     for run in range(2):
-        probs_TE, _, _, _ = forward(training, run, x_RTD[run].double().numpy())
+        probs_TE, _, _, _ = forward(training, run, x_RTD[run].double().numpy(force=True))
         order_TE = np.argsort(-probs_TE, axis=-1, kind="stable")
         chosen_TE = np.zeros(probs_TE.shape, dtype=bool)
         np.put_along_axis(chosen_TE, order_TE[:, :2], True, axis=-1)
@@ -258,8 +258,8 @@ def test_experts_and_true_groups_are_counted_and_chance_is_subtractable() -> Non
     for run in range(2):
         assert np.array_equal(shot.group_share[run], again.group_share[run])
         assert shot.group_baseline[run] == again.group_baseline[run]
-        probs_TE, _, _, _ = forward(training, run, tokens.x_RTD[run].double().numpy())
-        first_T, segment_T = probs_TE.argmax(-1), tokens.segment_RT[run].numpy()
+        probs_TE, _, _, _ = forward(training, run, tokens.x_RTD[run].double().numpy(force=True))
+        first_T, segment_T = probs_TE.argmax(-1), tokens.segment_RT[run].numpy(force=True)
         for group, column_E in enumerate(shot.group_share[run].T):
             counts = [0] * 8
             for expert in first_T[segment_T == group]:
@@ -295,7 +295,7 @@ def test_what_is_measured_is_measured_on_its_own_set() -> None:
         for name in ("train", "test"):
             split = getattr(training.data, name).first(1024)
             y_RTO, _ = training.model(training.rows_REP, split.x_RTD, training.routing_knobs_for(split.x_RTD.shape[1]))
-            expected = training.metric(y_RTO, split.target).numpy()
+            expected = training.metric(y_RTO, split.target).numpy(force=True)
             assert getattr(training.measure(), f"{name}_metric") == pytest.approx(expected, abs=1e-6), (knobs, name)
 
 

@@ -181,7 +181,7 @@ def test_draws_are_a_function_of_seed_and_step() -> None:
     noise_RTE = training.batch().draws["noise_RTE"]
     for run, seed in enumerate((4, 5)):
         again_TE = torch.randn(32, 6, generator=stream(seed, "router noise", 2), dtype=DOUBLE)
-        assert torch.equal(noise_RTE[run], again_TE)
+        assert torch.equal(noise_RTE[run].cpu(), again_TE)
     jitter_RTD = Training([config("switch")]).batch().draws["jitter_RTD"]
     assert jitter_RTD.min() >= -1 and jitter_RTD.max() <= 1 and jitter_RTD.std() > 0.5  # uniform: 1/√3 = .58
     uniform_RT = Training([config("gshard")]).batch().draws["uniform_RT"]

@@ -65,8 +65,8 @@ def attended(image_64: np.ndarray, own: dict[str, np.ndarray]) -> list[np.ndarra
 
 def by_hand(training: Training, run: int, images_M64: np.ndarray, places: int | None) -> tuple[np.ndarray, np.ndarray]:
     """Answers, and who serves each token (-1: nobody), of a Switch layer with so many places: no code of ours."""
-    own = {name: value[run].numpy() for name, value in block(training).own(training.rows_REP).items()}
-    part = {name: value[run].numpy() for name, value in training.parameters.items()}
+    own = {name: value[run].numpy(force=True) for name, value in block(training).own(training.rows_REP).items()}
+    part = {name: value[run].numpy(force=True) for name, value in training.parameters.items()}
     taken = [0] * len(part["gate_w"])
     answers, served = [], []
     for image_64 in images_M64:
@@ -95,9 +95,9 @@ def test_the_block_is_what_a_slow_loop_computes(config: RunConfig, dispatch: str
     y_RMO, routing = training.model(training.rows_REP, x_RMD, training.routing_knobs_for(12))
     places = None if config.capacity_factor is None else 12  # ⌈.5 · 12 · 8 / 4⌉
     for run in range(2):
-        expected_MO, served_T = by_hand(training, run, x_RMD[run].numpy(), places)
-        assert np.abs(y_RMO[run].numpy() - expected_MO).max() < 1e-12
-        kept_TE = routing.kept_TE[run].numpy()
+        expected_MO, served_T = by_hand(training, run, x_RMD[run].numpy(force=True), places)
+        assert np.abs(y_RMO[run].numpy(force=True) - expected_MO).max() < 1e-12
+        kept_TE = routing.kept_TE[run].numpy(force=True)
         assert (np.where(kept_TE.any(-1), kept_TE.argmax(-1), -1) == served_T).all()
         assert (places is None) == (served_T >= 0).all()
 
@@ -231,7 +231,7 @@ def test_draws_are_for_every_token() -> None:
     training.step(2)
     jitter_RTD = training.batch().draws["jitter_RTD"]
     again_TD = 2 * torch.rand(128, 16, generator=stream(3, "router noise", 2), dtype=DOUBLE) - 1
-    assert torch.equal(jitter_RTD[0], again_TD)  # one number for each of the 16 that the gate sees
+    assert torch.equal(jitter_RTD[0].cpu(), again_TD)  # one number for each of the 16 that the gate sees
     assert Training([GSHARD]).batch().draws["uniform_RT"].shape == (1, 128)
     noisy = SMALL.with_(router="noisy_top_k", top_k=2)
     assert Training([noisy]).batch().draws["noise_RTE"].shape == (1, 128, 4)
@@ -241,9 +241,9 @@ def test_a_row_counts_to_the_segment_of_its_image() -> None:
     training = trained(CROWDED, steps=5)
     tokens = training.data.measured_test
     routing = training.model.route(training.rows_REP, tokens.x_RTD, training.routing_knobs_for(tokens.count))
-    segment_RT = torch.tensor([[digit for digit in tokens.segment_RT[0].tolist() for _ in range(8)]])
+    segment_RT = tokens.segment_RT.repeat_interleave(8, dim=1)
     assert torch.equal(segments(training), segment_RT)
-    assert training.measure().specialization == pytest.approx(specialization(routing, segment_RT, 10).numpy())
+    assert training.measure().specialization == pytest.approx(specialization(routing, segment_RT, 10).numpy(force=True))
     assert training.snapshot().dropped_share[0] == pytest.approx((~routing.kept_TE.any(-1)).double().mean().item())
 
 
@@ -253,7 +253,7 @@ def test_one_pass_over_train_and_test_tells_them_apart() -> None:
         y_RMO, routing = training.model(training.rows_REP, split.x_RTD, training.routing_knobs_for(split.count))
         right = (y_RMO.argmax(-1) == split.target).double().mean().item()
         assert getattr(training.measure(), name) == pytest.approx([right])
-    assert training.measure().load_RE[0] == pytest.approx(routing.chosen_TE[0].double().mean(0).numpy())
+    assert training.measure().load_RE[0] == pytest.approx(routing.chosen_TE[0].double().mean(0).numpy(force=True))
 
 
 def test_cost_by_hand() -> None:
@@ -321,11 +321,11 @@ def test_the_rows_of_the_shown_digits(router: str) -> None:
     test = training.data.test  # 899 of them: every 39th is shown, or the 40th, since 898 / 23 = 39.04
     index = [round(898 / 23 * number) for number in range(24)]
     y_RMO, routing = training.model(training.rows_REP, test.x_RTD, training.routing_knobs_for(899))
-    assert (shot.row_pixels == (255 * test.x_RTD[:, index]).round().numpy()).all()
-    assert (shot.row_target == test.target[:, index].numpy()).all()
-    assert (shot.row_answer == y_RMO.argmax(-1)[:, index].numpy()).all()
+    assert (shot.row_pixels == (255 * test.x_RTD[:, index]).round().numpy(force=True)).all()
+    assert (shot.row_target == test.target[:, index].numpy(force=True)).all()
+    assert (shot.row_answer == y_RMO.argmax(-1)[:, index].numpy(force=True)).all()
     kept_RMW, gates_RMWE = (
-        each.unflatten(1, (899, 8)).numpy()[:, index] for each in (routing.kept_TE, routing.gates_TE)
+        each.unflatten(1, (899, 8)).numpy(force=True)[:, index] for each in (routing.kept_TE, routing.gates_TE)
     )
     assert (shot.row_kept == kept_RMW.any(-1)).all()
     assert (shot.row_expert == gates_RMWE.argmax(-1))[kept_RMW.any(-1)].all()
@@ -339,13 +339,13 @@ def test_the_probe_is_a_row_inside_the_block() -> None:
     shot = training.snapshot(probe=(5, 3))
     assert shot.probe == [5, 3]
     seen_RTD = model.tokens(rows_REP, training.data.test.x_RTD[:, [195]])  # the sixth shown: 5 · 39.04
-    part = {name: value[0].numpy() for name, value in training.parameters.items()}
-    logits = part["gate_w"] @ seen_RTD[0, 3].numpy()
+    part = {name: value[0].numpy(force=True) for name, value in training.parameters.items()}
+    logits = part["gate_w"] @ seen_RTD[0, 3].numpy(force=True)
     probs = np.exp(logits) / np.exp(logits).sum()
     assert shot.probe_prob[0] == pytest.approx(probs, abs=1e-6)
     best = probs.argmax()
     assert shot.probe_weight[0] == pytest.approx(np.where(np.arange(4) == best, probs, 0), abs=1e-6)  # nobody queues
-    hidden = np.maximum(seen_RTD[0, 3].numpy() @ part["w_in"][best] + part["b_in"][best], 0)
+    hidden = np.maximum(seen_RTD[0, 3].numpy(force=True) @ part["w_in"][best] + part["b_in"][best], 0)
     y_D = hidden @ part["w_out"][best] + part["b_out"][best]
     assert shot.probe_expert_output[0, best] == pytest.approx(y_D, abs=1e-5)
     assert shot.probe_output[0] == pytest.approx(probs[best] * y_D, abs=1e-5)

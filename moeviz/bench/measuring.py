@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import torch
 
+from moeviz import device as devices
+
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
@@ -28,13 +30,16 @@ class Result:
 def side_by_side(
     ours: Callable[[], object], plain: Callable[[], object], rounds: int
 ) -> tuple[list[float], list[float]]:
-    """Seconds of each call, taken in turn, after one call of each that does not count."""
+    """Seconds of each call on the device `auto`, taken in turn, after one call of each that does not count."""
+    device = devices.resolve("auto")
     ours(), plain()
     seconds: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
         for call, kept in zip((ours, plain), seconds, strict=True):
+            devices.synchronize(device)
             started = time.perf_counter()
             call()
+            devices.synchronize(device)
             kept.append(time.perf_counter() - started)
     return seconds
 
@@ -72,7 +77,7 @@ class PlainMoE(torch.nn.Module):
         probs_TE = torch.softmax(self.gate(x_TD), dim=-1)
         gates_TK, chosen_TK = torch.topk(probs_TE, self.k, dim=-1)
         gates_TK = gates_TK / gates_TK.sum(-1, keepdim=True)
-        y_TO = torch.zeros(len(x_TD), self.outputs)
+        y_TO = x_TD.new_zeros(len(x_TD), self.outputs)
         for index, expert in enumerate(self.experts):
             token, slot = torch.where(chosen_TK == index)
             y_TO.index_add_(0, token, expert(x_TD[token]) * gates_TK[token, slot, None])

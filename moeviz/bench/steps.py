@@ -31,10 +31,11 @@ def plain_step(config: RunConfig) -> Callable[[], None]:
     data = Training([config]).data
     x_TD, target_T = data.train.x_RTD[0], data.train.target[0]
     model = PlainMoE(x_TD.shape[-1], config.hidden_width, data.tasks[0].num_outputs, config.num_experts, config.top_k)
+    model.to(x_TD.device)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
 
     def step() -> None:
-        row_B = torch.randint(len(x_TD), (config.batch_size,))
+        row_B = torch.randint(len(x_TD), (config.batch_size,), device=x_TD.device)
         y_BO, probs_BE = model(x_TD[row_B])
         balance = ((1 / config.num_experts - probs_BE.mean(0)) ** 2).sum()
         loss = torch.nn.functional.cross_entropy(y_BO, target_T[row_B]) + config.balance_coef * balance
