@@ -8,24 +8,25 @@
 `header["arrays"]` lists them as [name, dtype, shape, offset]: dtype is one of u1 i2 i4 f4, and offset counts bytes from
 the start of the frame, so that a browser reads `new Float32Array(buffer, offset, count)` without copying.
 
-Header, per frame: `step`, knob `revision`, `scene` (rises when the points must be asked for again), `state` running |
-paused | diverged, `speed` slow | watch | fast, `reason` (a sentence, or null), `steps_per_second` (of late; null: not
-measured yet), `seconds` trained, `settled` (it paused by itself), `ghost` (what is drawn gray, in words, or null),
-`dispatch`, `device`,
-`marks` [[step, "λ 0→10", [run, …]], [step, "C killed", [run, …]], …], `tape` {`steps`: those that can be shown again,
-`end`: the last step reached, `megabytes` of the recorded states, `limit` of these, `rows` that a history has at most},
-`left_out` (pictures that were asked for and that this task does not have), `probe` [x, y] (view rows: number of the
-digit, and of its row), `limited` (seats are), `batch_dependent` (a token's
-choice depends on its batch: seats are limited, experts choose, tokens are mixed, or a second choice is skipped at
-random; maps, curves and the probe then show the preference for a token by itself: nobody queues or is skipped, and
-where tokens are compared or mixed, it is with the test tokens).
+Header, per frame: `step`, `measured_step` (of all metrics, losses and loads, here and in every frame's arrays: while a
+run trains they are measured a few times a second; pictures and the probe are of `step`), knob `revision`, `scene`
+(rises when the points must be asked for again), `state` running | paused | diverged, `speed` slow | watch | fast,
+`reason` (a sentence, or null), `steps_per_second` (of late; null: not measured yet), `seconds` trained, `settled` (it
+paused by itself), `ghost` (what is drawn gray, in words, or null), `dispatch`, `device`, `marks` [[step, "λ 0→10",
+[run, …]], [step, "C killed", [run, …]], …], `tape` {`steps`: those that can be shown again, `end`: the last step
+reached, `megabytes` of the recorded states, `limit` of these, `rows` that a history has at most}, `left_out` (pictures
+that were asked for and that this task does not have), `probe` [x, y] (view rows: number of the digit, and of its row),
+`limited` (seats are), `batch_dependent` (a token's choice depends on its batch: seats are limited, experts choose,
+tokens are mixed, or a second choice is skipped at random; maps, curves and the probe then show the preference for a
+token by itself: nobody queues or is skipped, and where tokens are compared or mixed, it is with the test tokens).
 Header, about the task: `task`, `kind`, `view` map | curve | projection | rows | text | pictures | pairs, `extent`,
 `metric_name`, `lo` and `hi` (values that regression pictures are shaded between), `num_runs` R, `num_experts` N (of the
 run that has most; in arrays the experts that another does not have are NaN or 0), `num_shared` experts beside them,
 `num_outputs` O.
 Header, a list with one entry per run: `experts` (its own N), `router`, `balance_loss`, `top_k`, `balance_coef`,
-`route_by` (what the gate sees: token | context | input), `renormalized` (a token's weights add up to 1), `weights`
-and `choice` (how these come about, and who decides: see moeviz.rules), `task_loss`, `balance_loss_value` (raw),
+`route_by` (what the gate sees: token | context | input), `renormalized` (a token's weights add up to 1), `weights`,
+`choice` and `skips` (how these come about, who decides, and whether a second choice may be skipped at random in
+training: see moeviz.rules), `task_loss`, `balance_loss_value` (raw),
 `train_metric`, `test_loss`, `test_metric`, `cv_load`,
 `specialization`, `dropped_share` (of choices), `random_drop` (what a gate that chooses at random drops on average; null
 without a limit), `unserved_share` (of tokens, without any expert), `cv_importance` (of the weights' sums),
@@ -39,11 +40,11 @@ id 0; the E axis is sorted by id), `dead`, `died_at` (step since which it is idl
 
 Arrays in every frame: `load`, `mean_prob`, `importance`, `gradient_norm` (of the last step), `update_share` (share of
 the steps since it arrived in which an expert had a token; both are NaN before its first step, and `gradient_norm` once
-the run has diverged), `probe_prob`, `probe_weight` f4[R,N]; `probe_chosen` u1[R,N]; `probe_output` f4[R,O] (shared
-experts included; view rows: the 16 numbers of the layer inside the block); `probe_expert_output` f4[R,N,O] (what the
-weights multiply: of `soft` the answer to an expert's own mixture); `ghost_load` f4[R,N] while a ghost is there.
-Whatever was not measured is null in the header and NaN in an array, never 0. Pictures add, in cells row by row from the
-upper left:
+the run has diverged), `probe_prob`, `probe_weight` f4[R,N]; `probe_chosen` u1[R,N]; `probe_first` u1[R,1] (first
+choice, place on the E axis); `probe_output` f4[R,O] (shared experts included; view rows: the 16 numbers of the layer
+inside the block); `probe_expert_output` f4[R,N,O] (what the weights multiply: of `soft` the answer to an expert's own
+mixture); `ghost_load` f4[R,N] and `ghost_load_step` f4[R,1] (what it is of) while a ghost is there. Whatever was not
+measured is null in the header and NaN in an array, never 0. Pictures add, in cells row by row from the upper left:
     first_choice   winner u1[R,64,64] (place on the E axis); chosen u1[R,64,64,⌈N/8⌉] (bit e%8 of byte e//8)
     confidence     confidence u1[R,64,64] (largest gate probability × 255)
     prediction     prediction u1[R,64,64] (class; or 255·(value − lo)/(hi − lo))

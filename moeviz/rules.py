@@ -20,6 +20,7 @@ class RouterInfo:
     k: str = "any"  # the k that it is defined for: any, a number, or N
     seats: bool = False  # whether its experts can have a limited number of places
     batchwise: bool = False  # whether a token's choice always depends on the other tokens of its batch
+    skips: bool = False  # whether a second choice that would weigh little may be skipped at random in training
     weights: str = "after"  # how those of a token come about: one of ADD_UP, or "form", which gate_form settles
     choice: str = "scores"  # who decides: the scores alone | scores with a bias | the experts | a table | nobody
 
@@ -46,7 +47,7 @@ ROUTER_INFO: dict[str, RouterInfo] = {
     ),
     "gshard": RouterInfo(
         "GShard: two experts, seats", "The two best experts; a second that would weigh little is often skipped.",
-        k="2", seats=True, weights="renormalized",
+        k="2", seats=True, skips=True, weights="renormalized",
     ),
     "mixtral": RouterInfo("Mixtral: softmax among the chosen", "The k largest scores, then a softmax among them."),
     "deepseek_v3": RouterInfo(

@@ -29,7 +29,12 @@ class TaskInfo:
     class_names: tuple[str, ...] = ()  # where a number does not say it
     parts: tuple[int, ...] = ()  # where each input is a picture and its names: tokens of the picture, then of each name
     causal: bool = False  # whether what comes later must not decide about what came before
+    inputs: int = 2  # numbers of one input
+    outputs: int = 0  # numbers of one answer; 0 = one for each class
     width: int = 16  # of the hidden state, where a Transformer is around the layer
+    layers: int = 1  # mixture-of-experts layers, each behind attention of so many heads
+    heads: int = 1
+    table: int = 0  # vectors that inputs are looked up in
 
 
 TASK_INFO: dict[str, TaskInfo] = {
@@ -41,41 +46,43 @@ TASK_INFO: dict[str, TaskInfo] = {
     "gauss": TaskInfo("Gaussians", "One blob for each class.", classes=(2, 8)),
     "moons": TaskInfo("Moons", "Two interleaved half circles.", gate_bias=True),
     "checkerboard": TaskInfo("Checkerboard", "4 by 4 squares.", classes=(2, 8), gate_bias=True),
-    "plane": TaskInfo("Plane", "A tilted plane: one expert is enough.", "regression", classes=(0, 0)),
-    "bumps": TaskInfo("Bumps", "Hills and valleys.", "regression", classes=(0, 0), gate_bias=True),
+    "plane": TaskInfo("Plane", "A tilted plane: one expert is enough.", "regression", classes=(0, 0), outputs=1),
+    "bumps": TaskInfo("Bumps", "Hills and valleys.", "regression", classes=(0, 0), gate_bias=True, outputs=1),
     "piecewise": TaskInfo(
-        "Piecewise", "A W on a line that experts cut into pieces.", "regression", "curve", (0, 0), gate_bias=True
+        "Piecewise", "A W on a line that experts cut into pieces.", "regression", "curve", (0, 0), gate_bias=True,
+        inputs=1, outputs=1,
     ),
     "digits": TaskInfo(
-        "Digits", "1,797 handwritten digits of 8×8 pixels.", view="projection", classes=(10, 10), own_classes=10
+        "Digits", "1,797 handwritten digits of 8×8 pixels.", view="projection", classes=(10, 10), own_classes=10,
+        inputs=64,
     ),
     "linear_clusters": TaskInfo(
         "Linear clusters", "8 groups in 16 dimensions, each with a linear map.", "regression", "projection", (0, 0),
-        gate_bias=True,
+        gate_bias=True, inputs=16, outputs=16,
     ),
     "digit_rows": TaskInfo(
         "Digit rows",
         "A Transformer reads digits: each of 8 rows is a token, joined by attention. A batch counts digits.",
         view="rows", classes=(10, 10), own_classes=10, tokens_per_input=8, levels=("token", "input"),
-        experts=("mlp", "linear", "transformer"),
+        experts=("mlp", "linear", "transformer"), inputs=64,
     ),
     "pairs": TaskInfo(
         "Pictures and words",
         "Emoji and their names in five languages: which belong together? A batch counts emoji.",
         "retrieval", "pairs", (0, 0), tokens_per_input=36,
-        measured=200, page="image_text", width=32,
+        measured=200, page="image_text", inputs=968, outputs=192, width=32, table=2048,
         segments=("picture", "English", "German", "Spanish", "Russian", "Chinese"), parts=(16, 4, 4, 4, 4, 4),
     ),
     "languages": TaskInfo(
         "Languages", "A decoder reads six kinds of text, character by character, and guesses the next one.", "text",
         "text", (0, 0), tokens_per_input=64, levels=("token", "context"), measured=36, causal=True, page="language",
-        width=64,
+        inputs=64, outputs=241, width=64, layers=2, heads=4, table=241,
         segments=("English prose", "Python code", "sums", "German names", "Russian names", "Greek names"),
     ),
     "pictures": TaskInfo(
         "Pictures", "Handwritten digits, textures and photographs of 16×16 pixels, cut into 16 patches.",
         view="pictures", classes=(16, 16), own_classes=16, tokens_per_input=16, levels=("token", "input"),
-        experts=("mlp", "linear", "conv", "transformer"), measured=512, page="vision", width=32,
+        experts=("mlp", "linear", "conv", "transformer"), measured=512, page="vision", inputs=256, width=32,
         class_names=(*"0123456789", "brick", "grass", "gravel", "temple", "flower", "cat"),
         segments=("digits", "textures", "photographs"),
     ),

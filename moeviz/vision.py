@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from moeviz.config import RunConfig
-from moeviz.twins import dense_twin
+from moeviz.twins import dense
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Way:
     hidden_width: int
 
 
+DENSE = "Dense: no gate, as many parameters used"
 WHOLE = "The gate sends every picture as a whole to one of them."
 WAYS: dict[str, Way] = {
     "conv": Way("convolutions", f"Each expert is a small convolution. {WHOLE}", "conv", "input", 16),
@@ -39,13 +40,18 @@ BASE = RunConfig(
 
 
 def runs(way: str, base: RunConfig = BASE) -> dict[str, RunConfig]:
-    """Three runs by name: these experts, the other way to route, and the dense network of equal active parameters."""
+    """Three runs by name: these experts, the other way to route, and the dense network of equal active parameters, if
+    there can be one."""
     chosen = config_of(WAYS[way], base)
     other = WAYS["conv" if way == "mlp" else "mlp"]
-    return {
-        f"Experts: {WAYS[way].label}": chosen, f"For comparison: {other.label}": config_of(other, base),
-        "Dense: no gate, as many parameters used": dense_twin(chosen, "active"),
-    }  # fmt: skip
+    found = {f"Experts: {WAYS[way].label}": chosen, f"For comparison: {other.label}": config_of(other, base)}
+    beside, _ = dense(chosen, ["active"])
+    return found | dict(zip([DENSE], beside, strict=False))
+
+
+def why_not_dense(way: str, base: RunConfig) -> list[str]:
+    """Why there can be no dense network beside them; nothing where there is one."""
+    return dense(config_of(WAYS[way], base), ["active"])[1]
 
 
 def config_of(way: Way, base: RunConfig = BASE) -> RunConfig:

@@ -5,7 +5,7 @@ import streamlit as st
 from moeviz.presets import LEARNS_PAIRS
 from moeviz.ui import pairs
 from moeviz.ui.address import config_to_address
-from moeviz.ui.beside import dense_beside
+from moeviz.ui.beside import dense_beside, dense_wanted
 from moeviz.ui.code import show_code
 from moeviz.ui.knobs import knobs, show_present, turned
 from moeviz.ui.live import stage
@@ -14,17 +14,18 @@ from moeviz.ui.panel import live_knobs
 from moeviz.ui.settings import setting
 from moeviz.ui.visitor import live_run
 
-config = turned(opens_as("image_text", LEARNS_PAIRS))
-left, right = st.columns([1, 4.4], gap="medium")
-with left, st.container(key="first_knobs"):
-    st.markdown("##### One mixture of experts, two kinds of input: who serves pictures, who serves words?")
-    dense = dense_beside(pairs.SLOWER)
-
 
 def runs(config):
     """The twins that these knobs mean: without entropy losses, with them, and the dense network if it is asked for."""
-    return pairs.runs(config, dense)
+    return pairs.runs(config, dense_wanted())
 
+
+config = turned(opens_as("image_text", LEARNS_PAIRS), runs)
+dense = len(runs(config)) > len(pairs.titles(False))
+left, right = st.columns([1, 4.4], gap="medium")
+with left, st.container(key="first_knobs"):
+    st.markdown("##### One mixture of experts, two kinds of input: who serves pictures, who serves words?")
+    dense_beside(config, pairs.SLOWER)
 
 with right:  # first, so that the picture comes before the rest of the page is written
     token = live_run("image_text", runs(config))

@@ -14,14 +14,13 @@ from moeviz.ui.panel import live_knobs
 from moeviz.ui.settings import setting
 from moeviz.ui.visitor import live_run
 
-base = turned(config_from_address("lab"))
+asked = config_from_address("lab")
 left, right = st.columns([1, 3.6], gap="medium")
 with left:
     st.markdown("##### What does λ do? Twins: one seed, one start, one knob different.")
     lab.scenes()
     name = lab.varied()
-    values = lab.values(name, base)
-    sizes = lab.dense(base, len(values))
+    values, sizes = lab.asked(name)
 
 
 def runs(config):
@@ -29,6 +28,10 @@ def runs(config):
     return twins.twins(config, name, values) + twins.dense(config, sizes)[0]
 
 
+base = turned(asked, runs)
+with left:
+    lab.values(name, base, values)
+    lab.dense(base, sizes, len(values))
 with right:
     configs = runs(base)
     token = live_run("lab", configs)

@@ -7,7 +7,7 @@ from moeviz.presets import LEARNS_TEXT
 from moeviz.task_info import CHARACTER_CLASSES
 from moeviz.ui import language
 from moeviz.ui.address import config_to_address
-from moeviz.ui.beside import dense_beside, with_dense
+from moeviz.ui.beside import dense_beside, dense_wanted, with_dense
 from moeviz.ui.code import show_code
 from moeviz.ui.knobs import knobs, router_knobs, show_present, turned
 from moeviz.ui.live import stage
@@ -16,27 +16,28 @@ from moeviz.ui.panel import live_knobs
 from moeviz.ui.settings import setting
 from moeviz.ui.visitor import live_run
 
-config = turned(opens_as("language", LEARNS_TEXT))
+
+def runs(config):
+    """The run that these knobs mean, and the dense network beside it."""
+    return with_dense([config], dense_wanted())
+
+
+config = turned(opens_as("language", LEARNS_TEXT), runs)
+count = len(runs(config))
 left, right = st.columns([1, 3.6], gap="medium")
 with left, st.container(key="first_knobs"):
     st.markdown("##### Do experts specialize? A language model learns to guess the next character.")
     language.gate_sees(config)
     language.starts()
-    dense = dense_beside(language.SLOWER)
-
-
-def runs(config):
-    """The run that these knobs mean, and the dense network beside it."""
-    return with_dense([config], dense)
-
+    dense_beside(config, language.SLOWER)
 
 with right:  # before the rest of the page
     token = live_run("language", runs(config))
     config_to_address(config)
     if token:
         stage(
-            token, "language", charts=language.charts(dense), view="text", ghost="none", keys=setting("keys"),
-            titles=language.BOTH[: len(runs(config))], on_recovered=show_present,
+            token, "language", charts=language.charts(count > 1), view="text", ghost="none", keys=setting("keys"),
+            titles=language.BOTH[:count], on_recovered=show_present,
             names={"kinds": TASK_INFO[config.task].segments, "classes": CHARACTER_CLASSES},
         )  # fmt: skip
     st.markdown(language.STORY)

@@ -14,7 +14,7 @@ from moeviz.ui.panel import live_knobs
 from moeviz.ui.visitor import live_run
 
 st.markdown("##### Ways to balance: one data set, one start, eight ways. Play trains all of them.")
-base = turned(versus.base_config("methods"))
+asked = versus.base_config("methods")
 rows, beside = st.columns([3, 1])
 with beside:
     times = versus.strength()
@@ -25,6 +25,7 @@ def ways(config):
     return all_methods(config, times)
 
 
+base = turned(asked, ways)
 token = live_run("methods", ways(base), play=False)
 config_to_address(base)
 with rows, st.container(key="knob_row"):

@@ -4,12 +4,12 @@ import streamlit as st
 
 from moeviz.config import TASK_INFO
 from moeviz.figures import curves
-from moeviz.presets import PRESETS
+from moeviz.presets import PRESETS, try_next
 from moeviz.ui import keep, notes, present
 from moeviz.ui.address import config_from_address, config_to_address, probe_from_address, probe_to_address
 from moeviz.ui.asking import questions_about
 from moeviz.ui.code import show_code
-from moeviz.ui.knobs import knobs, router_knobs, show_present, start, story, turned
+from moeviz.ui.knobs import knobs, router_knobs, running_preset, show_present, start, story, turned
 from moeviz.ui.live import stage
 from moeviz.ui.panel import live_knobs
 from moeviz.ui.settings import setting, settings
@@ -42,10 +42,7 @@ with right:  # first, so that the picture comes before the rest of the page is w
                 "This run is from a sweep, where it trained beside others. Alone it may part from that one by rounding:"
                 " the same start and data, but now and then another choice."
             )
-        st.markdown(
-            "**Try next:** drag N down while it runs: who leaves? · choose “Sure” above the map: where does the gate "
-            "hesitate? · choose “Slow” and watch a batch travel to its experts."
-        )
+        st.markdown(f"**Try next:** {try_next(config, running_preset(config))}")
         notes.chosen_cards(config)
         questions_about("playground")
         code = (*notes.router_code([config.router]), notes.CODE[config.balance_loss])

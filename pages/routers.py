@@ -19,7 +19,7 @@ from moeviz.ui.visitor import live_run
 
 st.markdown("##### Ways to choose: the same sixteen tokens through two routers. Play trains both, from the same start.")
 opens_with("routers", **OPENING_SEATS)
-base = turned(versus.base_config("routers"))
+asked = versus.base_config("routers")
 boxes, chance = st.columns([3, 1])
 with boxes:
     left, right = versus.routers()
@@ -32,6 +32,7 @@ def both(config):
     return compared(config, (left, right), noise)
 
 
+base = turned(asked, both)
 configs = both(base)
 token = live_run("routers", configs, play=False)
 config_to_address(base)

@@ -6,27 +6,38 @@ from moeviz.config import TASK_INFO
 from moeviz.figures import curves, side_by_side
 from moeviz.ui import vision
 from moeviz.ui.address import config_to_address
+from moeviz.ui.beside import say_why_not
 from moeviz.ui.code import show_code
 from moeviz.ui.knobs import turned
 from moeviz.ui.live import stage
 from moeviz.ui.opening import opens_as
 from moeviz.ui.panel import live_knobs
 from moeviz.ui.visitor import live_run
-from moeviz.vision import BASE, WAYS, runs
+from moeviz.vision import BASE, WAYS, runs, why_not_dense
 
 TASK = TASK_INFO["pictures"]
 
 st.markdown("##### Who looks at what? Experts share out digits, textures and photographs; nobody tells them how.")
-config = turned(opens_as("vision", BASE))
+asked = opens_as("vision", BASE)
 boxes, knobs = st.columns([1.2, 1], gap="medium")
 with boxes:
     way = vision.way()
-token = live_run("vision", list(runs(way, config).values()))
+
+
+def trained(config):
+    """The runs that these knobs mean."""
+    return list(runs(way, config).values())
+
+
+config = turned(asked, trained)
+token = live_run("vision", trained(config))
 config_to_address(config)
+with boxes:
+    say_why_not(why_not_dense(way, config))
 with knobs, st.container(key="knob_row"):
-    live_knobs("vision", "num_experts", "balance_coef", "seed", runs=lambda turned: list(runs(way, turned).values()))
+    live_knobs("vision", "num_experts", "balance_coef", "seed", runs=trained)
 if token:
-    names = tuple(runs(way))
+    names = tuple(runs(way, config))
     figures = {"metric": curves.metric_figure, "match": curves.match_figure}
     charts = {name: side_by_side(figure, names) for name, figure in figures.items()}
     stage(

@@ -75,6 +75,9 @@ class FakeTraining:
         self.configs = tuple(config.with_(**knobs) for config in self.configs)
         return [f"{name} is new" for name in knobs]
 
+    def would_set(self, **knobs) -> tuple[RunConfig, ...]:
+        return self.configs if "broken" in knobs else tuple(config.with_(**knobs) for config in self.configs)
+
     def treat(self, expert: int, how: str, run: int | None) -> None:
         if run is not None and run >= len(self.configs):
             raise ValueError(f"run must be 0, or none for all: got {run}; choose it")

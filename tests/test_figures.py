@@ -121,12 +121,13 @@ def test_load_strips_are_load_over_fair_share_with_gaps_where_an_expert_did_not_
 
 def test_every_death_in_a_history_is_marked_where_it_happened():
     nan = float("nan")
-    history = {"history_step": [0, 90], "history_load": [[[1.0, 0.5], [0.0, 0.5]]] * 2}
+    history = {"history_step": [0, 90], "history_load": [[[1.0, 0.5], [0.5, 0.0]]] * 2}
     deaths = [[[nan, nan], [nan, nan]], [[40, nan], [0, 50]]]  # of two runs
     figure = load_figure(history | {"deaths": deaths}, run=1)
     assert [(note.x, note.y, note.text) for note in figure.layout.annotations] == [
-        (40, 0, "†"), (0, 1, "†"), (50, 1, "†"),
+        (40, 0, "(†)"), (0, 1, "(†)"), (50, 1, "†"),
     ]  # fmt: skip
+    # the first has work again at step 90; the second must have come back before it died once more
     assert not load_figure(history | {"deaths": deaths}).layout.annotations  # run 0 had none
     assert load_figure().layout.meta["death"] == curves.DEATH  # the stage draws them likewise
 
@@ -138,7 +139,7 @@ def test_knob_marks_are_labeled_lines():
 
 
 def test_a_mark_is_drawn_where_its_run_is():
-    history = {"history_step": [0, 90], "history_load": [[[1.0, 0.5], [0.0, 0.5]]] * 2}
+    history = {"history_step": [0, 90], "history_load": [[[1.0, 0.5], [0.5, 0.0]]] * 2}
     shapes = [len(load_figure(history, run=run, marks=[(10, "A frozen", [1])]).layout.shapes) for run in (0, 1)]
     assert shapes == [0, 1]
 

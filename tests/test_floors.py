@@ -26,6 +26,7 @@ ROOMS: list[tuple[int, tuple[str, ...], str]] = [
     (1, ("moeviz.terminal",), ""),
     (1, ("moeviz.claims",), ""),
     (1, ("moeviz.counting", "moeviz.published"), ""),
+    (1, ("moeviz.work",), ""),
     (2, ("moeviz.tasks",), "torch jaxtyping numpy pandas sklearn babel PIL emoji"),
     (2, ("moeviz.routers",), "torch jaxtyping"),
     (2, ("moeviz.experts",), "torch jaxtyping"),

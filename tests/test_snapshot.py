@@ -13,6 +13,7 @@ from moeviz.config import TASK_INFO, RunConfig
 from moeviz.frames import DTYPES, pack
 from moeviz.frames import PICTURES as PICTURE_NAMES
 from moeviz.training import Training
+from moeviz.training.buckets import Buckets
 from moeviz.training.diverging import noticed_at
 from moeviz.training.history import (
     MOST,
@@ -34,7 +35,7 @@ HEADER = set(
     " metric_name dispatch device seconds lo hi marks probe batch_dependent".split()
 )
 MAPS = ("first_choice", "confidence", "prediction", "gate", "expert_output", "choices", "points", "history")
-SMALL = {"batch_size": 64, "hidden_width": 4}
+SMALL: dict[str, Any] = {"batch_size": 64, "hidden_width": 4}
 
 
 def trained(steps: int = 30, runs: int = 2, **knobs: Any) -> Training:
@@ -448,3 +449,43 @@ def test_what_a_visitor_gives_is_drawn_where_it_fits_and_nothing_else_is(task: s
     assert training.snapshot((name,), None, fits).arrays.keys() > without
     for other in ("", (), (0.5,) * 3, (0.5,) * 256 if isinstance(fits, str) else "cat"):
         assert training.snapshot((name,), None, other).arrays.keys() == without
+
+
+def test_a_frame_says_of_which_step_its_numbers_are():
+    training = trained(7)
+    found = training.snapshot(fresh=False)
+    assert (found.step, found.measured_step) == (7, 0)  # the last record
+    assert np.array_equal(found.load, trained(0).snapshot().load)
+    assert training.snapshot().measured_step == 7
+
+
+@pytest.mark.parametrize("picture", ["groups", "skill"])
+def test_what_stands_beside_measured_numbers_is_of_their_step(picture):
+    """A share of each group by first choice, and the load beside it: both of step 7."""
+    training = trained(7)
+    found = training.snapshot(want=(picture,), fresh=False)
+    assert (found.step, found.measured_step) == (7, 7)
+    assert np.array_equal(found.load, trained(7).snapshot().load)
+
+
+def test_runs_of_several_shapes_are_measured_at_one_step():
+    runs = Buckets([RunConfig(**SMALL), RunConfig(num_experts=4, **SMALL)])
+    runs.step(7)
+    runs.parts[0].measure()
+    assert runs.snapshot(fresh=False).measured_step == 7
+    assert [part.measured_step for part in runs.parts] == [7, 7]  # not one at 7 and one at 0
+
+
+@pytest.mark.parametrize("router", [{"router": "hash"}, {"router": "deepseek_v3", "bias_rate": 0.05}, {"top_k": 3}])
+def test_the_first_choice_at_the_probe_is_that_of_the_map_there(router):
+    """Not always the expert with the largest probability: a table has none, and a bias can outweigh it."""
+    training, different = trained(40, **router), 0
+    extent = training.snapshot().extent
+    winner = training.snapshot(want=("first_choice",)).winner
+    side = winner.shape[-1]
+    for row, column in [(4, 9), (20, 40), (33, 12), (50, 50), (60, 3), (31, 31), (40, 22), (12, 58)]:
+        x, y = (2 * (column + 0.5) / side - 1) * extent, (1 - 2 * (row + 0.5) / side) * extent
+        shot = training.snapshot(probe=(x, y))
+        assert shot.probe_first[:, 0].tolist() == winner[:, row, column].tolist()
+        different += (shot.probe_prob.argmax(-1) != shot.probe_first[:, 0]).any()
+    assert bool(different) == ("router" in router)

@@ -73,11 +73,13 @@ def test_of_several_runs_those_that_diverged_are_named():
     ]  # fmt: skip
 
 
-def header(step: int = 200, idle: int = 0, coef: float = 0.0, k: int = 2, at: float = 0.0, first: str = "A") -> Any:
+def header(
+    step: int = 200, idle: int = 0, coef: float = 0.0, k: int = 2, at: float = 0.0, first: str = "A", **other: Any
+) -> Any:
     return {
         "header": {
-            "step": step, "dead": [[place < idle for place in range(8)]], "balance_coef": [coef], "top_k": [k],
-            "probe": [at, 0], "marks": [], "state": "running",
+            "step": step, "measured_step": step, "ids": [list(range(8))], "dead": [[e < idle for e in range(8)]],
+            "balance_coef": [coef], "top_k": [k], "probe": [at, 0], "marks": [], "state": "running", **other,
         },
         "first": first,
     }  # fmt: skip
@@ -99,9 +101,41 @@ def seen(*frames: Any, story: str = "") -> list[str]:
 
 def test_the_first_steps_are_ticked_by_what_happens_and_stay_ticked():
     assert seen(header(step=50, idle=3), header(), header(idle=1), header()) == ["", "", "0", "0"]  # time to read it
-    balanced = header(coef=10.0)
-    assert seen(balanced, header(idle=1, coef=10.0), balanced) == ["", "0", "01"]  # nobody came back before
-    assert seen(header(idle=1), header(), balanced) == ["0", "0", "01"]  # without λ it was not λ
+    started, turned, after = header(idle=2), header(210, idle=2, coef=10.0), header(220, coef=10.0)
+    assert seen(started, turned, header(220, idle=1, coef=10.0), after) == ["0", "0", "0", "01"]
+
+
+def test_only_lambda_that_was_turned_up_can_have_brought_experts_back():
+    """Those that were idle then, measured after it: not chance, before or without it."""
+    one, none, up = header(idle=1), header(205), header(210, coef=10.0)
+    assert seen(header(coef=10.0), header(210, idle=1, coef=10.0), header(220, coef=10.0))[-1] == "0"  # not turned
+    assert seen(one, none, up, header(230, coef=10.0))[-1] == "0"  # it had come back by chance before
+    little = [header(step, idle=idle, coef=0.01) for step, idle in ((210, 1), (220, 0))]
+    assert seen(one, *little, header(230, coef=10.0), header(240, coef=10.0))[-1] == "0"  # … at a λ of next to nothing
+    assert seen(one, header(210, coef=10.0, measured_step=200), header(220, coef=10.0)) == [
+        "0",
+        "0",
+        "01",
+    ]  # as it was before
+    assert (
+        seen(one, header(210, idle=1, coef=100.0), header(220, idle=1, coef=10.0), header(230, coef=10.0))[-1] == "01"
+    )
+    assert seen(one, header(210, idle=1, coef=10.0), header(220, idle=1), header(230))[-1] == "0"  # it was turned off
+    gone = header(220, coef=10.0, ids=[list(range(1, 8))], dead=[[False] * 7])
+    assert seen(one, header(210, idle=1, coef=10.0), gone)[-1] == "0"  # it did not come back: it left
+
+
+def test_what_must_be_turned_before_any_expert_can_be_idle():
+    asked = [header(ids=[[0]], dead=[[False]], k=1), header(k=8), header(coef=0.1), header()]
+    found = javascript(f"""
+        const {{ Guide }} = await import('$/guide.js');
+        const said = ({{ header, first }}) => {{
+            const host = {{ children: [{{}}, {{}}], dataset: {{}} }};
+            new Guide(host).draw(header, '', first);
+            return host.children[1].textContent.split(': ')[1];
+        }};
+        console.log(JSON.stringify({json.dumps(asked)}.map(said)));""")
+    assert found == ["Drag N up", "Drag k below N", "Set λ to 0 and Reset", "Watch"]
 
 
 def test_the_third_step_needs_k_1_a_moved_probe_and_another_first_choice():
@@ -229,3 +263,55 @@ def test_no_two_of_64_experts_are_drawn_alike():
     """On the page, on a canvas, as a region of the map, as a line, and on the axis of a chart."""
     for drawn in javascript(EXPERTS):
         assert len(drawn) == len(set(drawn)) == 64
+
+
+def test_a_load_is_written_alike_everywhere_and_adds_up():
+    found = javascript("""
+        const { percents } = await import('$/numbers.js');
+        const { chartWords } = await import('$/words.js');
+        const load = Float32Array.from([0.335, 0.333, 0.329, 0.003, 0]);
+        const steps = { step: 247, measured_step: 240 };
+        const metrics = { test_metric: [0.5], train_metric: [0.5], metric_name: 'accuracy' };
+        const header = { num_runs: 1, ids: [[0, 1, 2, 3, 4]], ...steps, ...metrics };
+        const words = (name) => chartWords(name, header, { load: { of: () => load } });
+        console.log(JSON.stringify([percents(load), words('load'), words('metric')]));""")
+    # 33 + 33 + 32 + 0 + 0 = 98 hundredths, two are missing: they go to the largest remainders, .9 and .5
+    assert found[0] == ["34", "33", "33", "<1", "0"]
+    assert found[1] == "Load over training steps: A 34 %, B 33 %, C 33 %, D <1 %, E 0 % at step 240."
+    assert found[2].endswith("train 0.500 at step 240.")  # measured then, though the run is at step 247
+
+
+def test_numbers_in_a_low_strip_do_not_stand_on_each_other():
+    found = javascript("""
+        const { stripTicks } = await import('$/charts.js');
+        const ticks = (highest, pixels) => stripTicks(highest, pixels / (1.08 * highest), 16);
+        const highest = Array.from({ length: 300 }, (_, at) => 0.001 * 1.04 ** at);
+        const cases = highest.flatMap((each) => [12, 22, 40].map((pixels) => [each, pixels, ticks(each, pixels)]));
+        const close = cases
+            .filter(([each, pixels, [low, high]]) => high && (high - low) * pixels / (1.08 * each) < 16);
+        const far = highest.filter((each) => ticks(each, 40).at(-1) < 0.65 * each || ticks(each, 40).at(-1) > each);
+        console.log(JSON.stringify([close, far, ticks(0.19, 22), ticks(0.19, 40), ticks(0.005, 40)]));""")
+    # of 22 pixels .15 of .205 are 16.1: just clear of the zero; 0.1, as it was, would be 10.7 above it
+    assert found == [[], [], [0, 0.15], [0, 0.15], [0, 0.005]]
+
+
+def test_a_dagger_is_in_parentheses_once_its_expert_came_back():
+    found = javascript("""
+        const { daggers } = await import('$/charts.js');
+        const of = (values) => ({ data: Float32Array.from(values.flat()), of: () => Float32Array.from(values.flat()) });
+        const load = of([[1, 0, 0.5], [0, 0.5, 0], [0, 0, 0]]);
+        const deaths = { ...of([[40, NaN], [0, 50], [0, NaN]]), shape: [1, 3, 2] };
+        const arrays = { history_step: of([0, 50, 90]), history_load: load, deaths };
+        const marks = daggers({ meta: { death: { text: '†' } } }, arrays, 0);
+        console.log(JSON.stringify(marks.map(({ x, y, text }) => [x, y, text])));""")
+    assert found == [[40, 0, "(†)"], [0, 1, "(†)"], [50, 1, "†"], [0, 2, "†"]]
+
+
+def test_a_change_is_named_alike_in_charts_log_and_beside_the_gray_line():
+    """Turns of one key are one change from where it began, unless what is gray begins between them."""
+    found = javascript("""
+        const { dragged, named } = await import('$/marks.js');
+        const marks = [[100, 'λ 0→0.01'], [103, 'λ 0.01→1'], [106, 'λ 1→10'], [108, 'λ 10→0']];
+        const names = (count, border) => dragged(marks.slice(0, count), 5, border).map(named);
+        console.log(JSON.stringify([names(3), names(3, 100), names(3, 103), names(4)]));""")
+    assert found == [["λ 0→10"], ["λ 0→10"], ["λ 0→0.01", "λ 0.01→10"], ["λ 0→…→0"]]

@@ -60,6 +60,7 @@ def test_a_knob_turned_again_after_its_twin_has_ended_gets_a_new_one(world, monk
     turn(world, balance_coef=1.0)
     step(world, 30)
     assert not hosted(world).ghost.trains
+    world.run(5.0)  # a while later: another change
     turn(world, balance_coef=10.0)
     assert hosted(world).num_training == 2
     step(world, 10)
@@ -121,3 +122,28 @@ def test_previous_is_drawn_beside_the_same_task_only(world, configs, drawn):
     step(world, 10)
     world.tell(op="reset", run="run", configs=[vars(RunConfig(**SMALL | each)) for each in configs])
     assert (picture(world)[0]["ghost"] is not None) == drawn
+
+
+@pytest.mark.parametrize("pause", [0.2, 60.0])
+def test_keys_that_turn_a_knob_of_a_rewound_run_are_one_change(world, pause):
+    """Each key is a turn: gray is the run before the first of them, however long the hand rests at this step."""
+    step(world, 60)
+    world.tell(op="rewind", run="run", step=30)
+    for coef in (0.01, 0.1, 1.0, 10.0):
+        turn(world, balance_coef=coef)
+        world.run(pause)
+    header, arrays = picture(world)
+    assert header["marks"] == [[30, "λ 0→10", [0]]]
+    assert header["ghost"] == "as it was recorded" and arrays["ghost_step"].tolist() == [30, 40, 50, 60]
+    turn(world, top_k=1)  # another knob is another change
+    assert picture(world)[0]["ghost"] == "without k 2→1"
+
+
+def test_a_knob_turned_again_later_is_another_change(world):
+    step(world, 60)
+    world.tell(op="rewind", run="run", step=30)
+    turn(world, balance_coef=1.0)
+    step(world, 10)
+    world.run(60.0)
+    turn(world, balance_coef=10.0)
+    assert picture(world)[0]["ghost"] == "without λ 1→10"

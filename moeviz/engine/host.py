@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from moeviz import work
 from moeviz.config import RunConfig
 from moeviz.engine.hosted import MAX_PENDING, HostedRun
 from moeviz.engine.turns import StepTogether, Turns
@@ -88,7 +89,7 @@ class Host:
     def _open(self, message: Message) -> None:
         token, began = message["run"], self._clock()
         try:
-            training = self._training([RunConfig(**each) for each in message["configs"]])
+            training = self._made(message["configs"])
         except ValueError as error:  # a rule that only a worker can check
             logger.warning("a run was refused: %s", error)
             return self._refuse(token, str(error))
@@ -100,6 +101,12 @@ class Host:
         self._turns.admit(run, now - began)
         self._runs[token] = run
         return None
+
+    def _made(self, configs: Iterable[dict[str, Any]]) -> Any:
+        """A training of these runs; ValueError, before anything is made, where they would take too much."""
+        runs = [RunConfig(**each) for each in configs]
+        work.check(runs)
+        return self._training(runs)
 
     def _refuse(self, token: str, why: str) -> None:
         reason = f"This run could not be opened: {why}"
@@ -124,6 +131,7 @@ class Host:
         run.hide(message["viewer"], message["value"], self._clock())
 
     def _set(self, run: HostedRun, message: Message) -> list[str]:
+        work.check(run.training.would_set(**message["knobs"]))
         return self._turn(run, message["knobs"], lambda: run.training.set(**message["knobs"])) or []
 
     def _treat(self, run: HostedRun, message: Message) -> None:
@@ -132,8 +140,9 @@ class Host:
 
     def _turn(self, run: HostedRun, names: Iterable[str], act: Callable[[], list[str] | None]) -> list[str] | None:
         """Change what is set by hand, beside a ghost that goes on without the change."""
-        crowded = self._turns.num_attentive(self._clock()) > MOST_WITH_GHOSTS
-        stood_still, ghost = run.training.diverged, run.without(names, crowded)
+        configs = run.training.configs
+        crowded = self._turns.num_attentive(self._clock()) > MOST_WITH_GHOSTS or not work.fits([*configs, *configs])
+        stood_still, ghost = run.training.diverged, run.without(names, self._clock(), crowded)
         notices = act()
         revived = stood_still and not run.training.diverged
         if not run.training.rewound:  # else nothing was changed
@@ -150,7 +159,7 @@ class Host:
         if configs is None:
             run.training.reset()
         else:
-            run.training = self._training([RunConfig(**each) for each in configs])
+            run.training = self._made(configs)
         run.ghost = ghost if ghost is not None and ghost.fits(run.training) else None
         run.playing |= run.settled
         run.revive()

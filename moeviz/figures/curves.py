@@ -31,6 +31,7 @@ HEADING, LEGEND = 20, 38  # pixels above a plot that these take
 LEGEND_ABOVE = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
 BESIDE_HEADING, BESIDE_LEGEND = 150, 190  # pixels of that from the left: what is gray is named beside it
 FEW_DEAD = 4  # so many experts always have room, so that the ticks are whole
+CAME_BACK = "(†)"
 DEATH = {"text": "†", "showarrow": False, "xanchor": "left", "font": {"size": 22}}
 LEAST_SHARE = 0.01  # the axis of shares reaches at least so far
 FAIR_SHARES_SHOWN = 3.0  # load over time: this many fair shares and more are drawn fully dark
@@ -141,8 +142,9 @@ def load_figure(
     """Who got the work over time: one strip per expert, darkness = its load ÷ the fair share 1/N.
 
     Args:   history: needs the array `history_load`; None makes the live template.  run: which run to draw.
-            died: expert id -> steps at which it fell idle and died of it, each marked †; None takes them from the
-            history's array `deaths`, where it has one, as the live stage does.  marks: as `loss_figure`.
+            died: expert id -> steps at which it fell idle and died of it, each marked †, or (†) where it came back;
+            None takes them from the history's array `deaths`, where it has one, as the live stage does.
+            marks: as `loss_figure`.
     Units:  1 = exactly the fair share; gaps are times when the expert did not exist.
     """
     figure = go.Figure(layout=_layout(y_title="expert", marks=True))
@@ -163,7 +165,8 @@ def load_figure(
     figure.update_layout(yaxis={"tickvals": list(expert_ids), "ticktext": letter_ticks(expert_ids)})
     for expert_id, steps in sorted((_deaths(history, run) if died is None else died).items()):
         for step in steps:
-            figure.add_annotation(x=step, y=expert_id, **DEATH)
+            came_back = step < max(steps) or _works_after(figure.data[0], expert_id, step)
+            figure.add_annotation(x=step, y=expert_id, **DEATH | ({"text": CAME_BACK} if came_back else {}))
     return figure
 
 
@@ -202,6 +205,11 @@ def _deaths(history: History | None, run: int) -> dict[int, list[float]]:
         return {}
     steps_MK = np.asarray(history["deaths"], dtype=float)[run]
     return {expert_id: own_K[np.isfinite(own_K)].tolist() for expert_id, own_K in enumerate(steps_MK)}
+
+
+def _works_after(strips: go.Heatmap, expert_id: int, step: float) -> bool:
+    """Whether a later load of this expert was recorded."""
+    return bool((np.asarray(strips.z)[expert_id][np.asarray(strips.x) > step] > 0).any())
 
 
 def _line(array: str, run: int, name: str, times: str | None = None) -> dict[str, Any]:

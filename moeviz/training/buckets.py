@@ -65,8 +65,7 @@ class Buckets:
         it, all start again, so that they stay at one step.
         """
         own = [self._own(changes, runs) for runs in self.runs]
-        after = [knobs.changed(part.configs, each)[0] for part, each in zip(self.parts, own, strict=True)]
-        comparable(self._in_order(after))
+        after = self._would_set(own)
         if self.configs != tuple(self._in_order(after)):
             self.branch()
         again = self.diverged and any(
@@ -77,6 +76,15 @@ class Buckets:
             self.reset()
             said = ["started again from step 0, since a run had diverged"]
         return list(dict.fromkeys(said))
+
+    def would_set(self, **changes: Value | Sequence[Value]) -> tuple[RunConfig, ...]:
+        """What `configs` would be after `set`; ValueError where that would be refused."""
+        return tuple(self._in_order(self._would_set([self._own(changes, runs) for runs in self.runs])))
+
+    def _would_set(self, own: Sequence[dict[str, Any]]) -> list[tuple[RunConfig, ...]]:
+        after = [part.would_set(**each) for part, each in zip(self.parts, own, strict=True)]
+        comparable(self._in_order(after))
+        return after
 
     def treat(self, expert_id: int, how: str, run: int | None = None) -> None:
         """Kill, freeze or free an expert in one run, or in all that have it, as Training.treat does."""
@@ -220,6 +228,7 @@ class Buckets:
         self, want: Sequence[str] = (), probe: Place | None = None, given: Given | None = None, *, fresh: bool = True
     ) -> Snapshot:
         """The present state of all runs; pictures that not all of them have are left out."""
-        parts = [part.snapshot(want, probe, given, fresh=fresh) for part in self.parts]
+        together = len({part.measured_step for part in self.parts if not part.stuck}) == 1
+        parts = [part.snapshot(want, probe, given, fresh=fresh or not together) for part in self.parts]
         shot = take_together(parts, np.concatenate(self.runs))
         return Snapshot(shot.header | {"tape": self.tape}, shot.arrays)

@@ -25,7 +25,7 @@ from moeviz.training.going_back import GoingBack
 from moeviz.training.history import Record
 from moeviz.training.knobs import Setting
 from moeviz.training.objective import OBJECTIVES
-from moeviz.training.snapshot import Snapshot, take
+from moeviz.training.snapshot import BESIDE_NUMBERS, Snapshot, take
 from moeviz.training.step import Lesson, Numbers, Progress, stepped
 from moeviz.training.tape import LIMIT, Tape
 from moeviz.training.treating import Treated
@@ -175,6 +175,10 @@ class Training(GoingBack):
         self._turn(Setting(configs, self.treated))
         return notices
 
+    def would_set(self, **changes: Value | Sequence[Value]) -> tuple[RunConfig, ...]:
+        """What `configs` would be after `set`; ValueError where that would be refused."""
+        return knobs.changed(self.configs, changes)[0]
+
     def treat(self, expert_id: int, how: str, run: int | None = None) -> None:
         """Kill an expert (nobody can choose it), freeze it (its own weights stay, the gate learns) or set it free.
 
@@ -252,11 +256,6 @@ class Training(GoingBack):
         """What will be drawn gray: a twin without the next change, the run before it starts again, or as recorded."""
         return GHOSTS[kind](self)
 
-    def limit_tape(self, limit: int) -> None:
-        """Record anew from here, within so many bytes."""
-        self.tape_limit, self.tape = limit, Tape(limit)
-        self.tape.record(self)
-
     def settled(self, since: int) -> bool:
         """Whether nothing has changed for a while, counted from step `since`."""
         return history.settled(self.records, since)
@@ -289,9 +288,11 @@ class Training(GoingBack):
     ) -> Snapshot:
         """The present state as numbers, with the pictures that are asked for (see moeviz.frames for their names).
 
-        Without `fresh`, losses, metrics and loads may be those of the last record; pictures are always of this step.
+        Without `fresh`, losses, metrics and loads may be those of `measured_step`, the last record; pictures are always
+        of this step, and so is what stands beside those that are made of the same tokens.
         """
-        return take(self, want, probe, given, self.measure(fresh), self._details)
+        record = self.measure(fresh or not BESIDE_NUMBERS.isdisjoint(want))
+        return take(self, want, probe, given, record, self._details)
 
     def measure(self, fresh: bool = True) -> Record:
         """Losses, metrics and loads of the present weights, measured once for each step and setting of the knobs.

@@ -53,11 +53,12 @@ class Ghost:
         return f"the run before ({changes})" if changes else "the run before"
 
     def arrays(self, other: Training, curves: bool) -> dict[str, np.ndarray]:
-        """Its load now, in the places of the run's experts, and with `curves` its history (see moeviz.frames)."""
+        """Its load when the run's was measured, in the places of its experts; with `curves` its history, too."""
         found: dict[str, np.ndarray] = {}
-        record = self._record_at(other.current_step)
+        record = self._record_at(other.measure(fresh=False).step)
         if record is not None:
             found["ghost_load"] = _in_places(record, other.ids_RE)
+            found["ghost_load_step"] = np.full((len(other.configs), 1), record.step, dtype="f4")
         if curves:
             records = self.training.records
             shown = history.thin(records[history.up_to(records, self.since - 1) :])

@@ -110,6 +110,11 @@ class GoingBack:
         newest = tuple(self.records[-history.WINDOW :])
         return Frame(self.current_step, state, newest, tuple(self.turns), measured, is_good)
 
+    def limit_tape(self, limit: int) -> None:
+        """Record anew from here, within so many bytes."""
+        self.tape_limit, self.tape = limit, Tape(limit)
+        self.tape.record(self)  # type: ignore[arg-type]  # it is a Training
+
     def rewind(self, step: int) -> None:
         """Show the newest recorded state up to this step again; forward works too, since the tape stays as it is.
 

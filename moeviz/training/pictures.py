@@ -226,6 +226,7 @@ def probe(training: Training, place: tuple[float, float] | None) -> tuple[list[f
     return xy, {
         "probe_prob": floats(routing.probs_TE[:, 0]), "probe_weight": floats(routing.gates_TE[:, 0]),
         "probe_chosen": integers(routing.chosen_TE[:, 0]), "probe_output": floats(y_RTO[:, at]),
+        "probe_first": integers(metrics.first_choice(routing))[:, :1],
         "probe_expert_output": floats(experts_RETO[:, :, at]),
     }  # fmt: skip
 

@@ -24,8 +24,6 @@ from moeviz.training.step import Numbers
 from moeviz.transformer import Transformer
 from moeviz.two_modalities import TwoModalities
 
-DECODER_LAYERS, DECODER_HEADS = 2, 4  # of a language model
-
 
 def model(configs: Sequence[RunConfig], task: TaskData, device: torch.device) -> Model:
     """The model of these runs, which agree in all that decides its shape: the layer; where an input is several tokens
@@ -36,7 +34,7 @@ def model(configs: Sequence[RunConfig], task: TaskData, device: torch.device) ->
     info = TASK_INFO[configs[0].task]
     layer = _layer(configs, info.width, info.width, device)
     if info.view == "text":
-        return Decoder(layer, DECODER_LAYERS, DECODER_HEADS, task.num_outputs)
+        return Decoder(layer, info.layers, info.heads, task.num_outputs)
     if info.parts:
         return TwoModalities(layer, input_width, task.num_outputs, tokens, info.parts, PIXELS, BUCKETS)
     return Transformer(layer, input_width, task.num_outputs, tokens)
@@ -182,5 +180,9 @@ def crowded(configs: Sequence[RunConfig]) -> bool:
 
 def batch_decides(configs: Sequence[RunConfig]) -> bool:
     """Whether a token's choice depends on its batch, in training or while it is measured: then maps show preference."""
-    skips = configs[0].router == "gshard" and configs[0].second_policy == "random"
-    return crowded(configs) or skips
+    return crowded(configs) or skips(configs[0])
+
+
+def skips(config: RunConfig) -> bool:
+    """Whether a second choice may be skipped at random in training."""
+    return ROUTER_INFO[config.router].skips and config.second_policy == "random"

@@ -9,7 +9,7 @@ import numpy as np
 WITHOUT_RUNS = {  # arrays whose first axis is not the runs'
     "curve_x", "curve_target", "item_picture", "item_words", "found_words",
 }  # fmt: skip
-NOW = {"ghost_load"}
+NOW = {"ghost_load", "ghost_load_step"}
 OVER_TIME = ("history_", "ghost_")  # the last axis of all others whose names begin so is steps
 
 Arrays = Mapping[str, np.ndarray]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from moeviz.training.core import Training
 
 
+BESIDE_NUMBERS = {"groups", "skill", "liked", "pairs", "text_tables"}  # pictures of what is also measured: of one step
 OF_ALL = {"marks", "probe", "left_out"}  # lists of a header that do not have one entry for each run
 PER_RUN = (
     "task_loss", "train_metric", "test_loss", "test_metric", "cv_load", "specialization", "dropped_share",
@@ -78,7 +79,7 @@ def _header(training: Training, record: Record) -> dict[str, Any]:
     low, high = pictures.value_range(training)
     measured = {name: _plain(getattr(record, name)) for name in PER_RUN}
     return measured | {
-        "balance_loss_value": _plain(record.balance_loss), "step": training.current_step,
+        "balance_loss_value": _plain(record.balance_loss), "step": training.current_step, "measured_step": record.step,
         "task": configs[0].task, "router": [config.router for config in configs],
         "kind": info.kind, "view": info.view, "extent": pictures.extent(training),
         "num_runs": len(configs), "num_experts": configs[0].num_experts, "num_outputs": task.num_outputs,
@@ -89,6 +90,7 @@ def _header(training: Training, record: Record) -> dict[str, Any]:
         "renormalized": [config.renormalized for config in configs],
         "weights": [config.weights for config in configs],
         "choice": [ROUTER_INFO[config.router].choice for config in configs],
+        "skips": [reading.skips(config) for config in configs],
         "balance_loss": [config.balance_loss for config in configs],
         "treated": treating.by_place(training.treated, training.ids_RE),
         "dead": record.dead_RE.tolist(), **_cost(training),
@@ -147,6 +149,7 @@ def _header_together(headers: Sequence[dict[str, Any]], order_R: np.ndarray) -> 
     return together | {
         "num_runs": len(order_R), "num_experts": max(header["num_experts"] for header in headers),
         "step": max(header["step"] for header in headers),
+        "measured_step": max(header["measured_step"] for header in headers),
         "seconds": round(sum(header["seconds"] for header in headers), 4),
         "reason": diverging.reason(together["diverged_why"]),
         "dispatch": ", ".join(dict.fromkeys(header["dispatch"] for header in headers)),

@@ -44,6 +44,7 @@ def config_from_address(page: str, opened: RunConfig | None = None) -> RunConfig
         usual = opened if opened is not None and params.get("task", opened.task) == opened.task else RunConfig()
         config, notices = RunConfig.from_url(params, usual)
         show(config)
+        st.session_state.config_is_from = "address"
         st.session_state.setdefault("shared", config)
         strange = sorted(set(params) - set(KNOBS) - OTHERS)
         notices += [f"the address names {shown(name)}, which is no knob: left out" for name in strange[:MANY]]

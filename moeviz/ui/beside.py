@@ -6,16 +6,22 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from moeviz import twins
 from moeviz.config import RunConfig
-from moeviz.twins import dense_twin
+from moeviz.ui.notices import plain
 
 
-def dense_beside(slower: str) -> bool:
-    """The toggle for it, kept in the address.
+def dense_wanted() -> bool:
+    """Whether the toggle is on, which knows it before it is drawn; at first as the address says."""
+    on: bool = st.session_state.setdefault("dense_beside", st.query_params.get("dense") == "active")
+    return on
 
-    Args:   slower: what it costs the page's own runs, in words.
+
+def dense_beside(run: RunConfig, slower: str) -> None:
+    """The toggle for it, kept in the address, and why there can be none where it is on.
+
+    Args:   run: whose twin it is.  slower: what it costs the page's own runs, in words.
     """
-    st.session_state.setdefault("dense_beside", st.query_params.get("dense") == "active")
     on = st.toggle(
         "Dense network beside", key="dense_beside",
         help=f"One expert as large as those that work on each token: the same work, without a choice. {slower}",
@@ -24,9 +30,18 @@ def dense_beside(slower: str) -> bool:
         st.query_params["dense"] = "active"
     else:
         st.query_params.pop("dense", None)
-    return bool(on)
+    say_why_not(twins.dense(run, ["active"])[1] if on else [])
+
+
+def say_why_not(complaints: Sequence[str]) -> None:
+    """Why there can be no dense network beside a page's runs."""
+    for complaint in complaints:
+        st.caption(f"{plain(complaint[0].upper() + complaint[1:])}.")
 
 
 def with_dense(runs: Sequence[RunConfig], dense: bool) -> list[RunConfig]:
-    """The page's runs, and the dense network that is as large as the experts of the last one which one token uses."""
-    return [*runs, dense_twin(runs[-1], "active")] if dense else list(runs)
+    """The page's runs, and the dense network that is as large as the experts of the last one which one token uses.
+
+    Without it where there can be none.
+    """
+    return [*runs, *twins.dense(runs[-1], ["active"] if dense else [])[0]]

@@ -7,10 +7,12 @@ from typing import Any
 
 import streamlit as st
 
+from moeviz import work
 from moeviz.config import KNOBS, TASK_INFO, RunConfig
 from moeviz.knob import Knob, Value
-from moeviz.presets import PRESETS
+from moeviz.presets import PRESETS, Preset
 from moeviz.rules import ROUTER_INFO, SEATED, Complaint
+from moeviz.ui.notices import say_changed
 from moeviz.ui.visitor import present_config
 
 FIRST = "idle"  # the preset that the Playground opens with
@@ -21,17 +23,32 @@ def chosen(config: RunConfig) -> RunConfig:
     return _followed(config)[0]
 
 
-def turned(config: RunConfig) -> RunConfig:
-    """The config as `chosen`; widgets that had to follow are set, and a toast says so."""
+def turned(config: RunConfig, runs: work.Runs = lambda config: [config]) -> RunConfig:
+    """The config as `chosen`, within what a page's runs may take; widgets that had to follow are set, and a toast says
+    so; what an address asked too much of, a warning says.
+
+    Args:   runs: those that the page makes of a config.
+    """
     config, complaints = _followed(config)
+    config, too_much = work.lowered(config, runs)
+    if st.session_state.pop("config_is_from", None) == "address":
+        say_changed([each.notice for each in too_much])
+    else:
+        complaints += too_much
+    for each in too_much:
+        _set_widget(each.name, getattr(config, each.name))
     for each in complaints:
-        if each.name in KNOBS and _key(each.name) in st.session_state:
-            st.session_state[_key(each.name)] = getattr(config, each.name)
+        _set_widget(each.name, getattr(config, each.name))
         if each.name != "num_classes":  # another task is a new start anyhow
             st.toast(f"{KNOBS[each.name].label} set to {_words(KNOBS[each.name], each.value)}: {each.why}.")
     if config.num_classes is None and _key("num_classes") in st.session_state:
         st.session_state[_key("num_classes")] = None
     return config
+
+
+def _set_widget(name: str, value: Value) -> None:
+    if _key(name) in st.session_state:
+        st.session_state[_key(name)] = value
 
 
 def _followed(config: RunConfig) -> tuple[RunConfig, list[Complaint]]:
@@ -74,16 +91,22 @@ def start(name: str) -> None:
     st.session_state.restart = PRESETS[name].label
 
 
+def running_preset(config: RunConfig) -> Preset | None:
+    """The preset that was pressed last, or the opening state, while only live knobs have been turned since."""
+    preset = PRESETS[st.session_state.get("preset") or FIRST]
+    same = (knob.live or getattr(preset.config, name) == getattr(config, name) for name, knob in KNOBS.items())
+    return preset if all(same) else None
+
+
 def story(config: RunConfig) -> str:
     """What the page says above the picture: the story of the preset that runs, of the task, or of the router.
 
     Empty for the opening state, which has three first steps instead, until its preset is pressed: with another router
     experts need not idle, and k may be fixed.
     """
-    pressed = st.session_state.get("preset")
-    preset = PRESETS[pressed or FIRST]
-    if all(knob.live or getattr(preset.config, name) == getattr(config, name) for name, knob in KNOBS.items()):
-        return preset.story if pressed else ""
+    preset = running_preset(config)
+    if preset is not None:
+        return preset.story if st.session_state.get("preset") else ""
     if config.task != RunConfig.task:
         return TASK_INFO[config.task].story
     return "" if config.router == RunConfig.router else ROUTER_INFO[config.router].story

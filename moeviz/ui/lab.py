@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from moeviz.config import KNOBS, TASK_INFO, RunConfig
 from moeviz.figures import curves, load_of, overlaid
 from moeviz.knob import Value, shown
 from moeviz.ui import versus
+from moeviz.ui.beside import say_why_not
 from moeviz.ui.knobs import knobs, router_knobs, show, stops
 from moeviz.ui.notices import plain
 
@@ -45,9 +47,8 @@ def varied() -> str:
     return found
 
 
-def values(name: str, config: RunConfig) -> tuple[Value, ...]:
+def values(name: str, config: RunConfig, present: Sequence[Value]) -> None:
     """A select box for each twin's value of that knob, and buttons for more twins or fewer."""
-    present = _values(name)
     with st.container(horizontal=True, gap="xsmall", key="twin_values_row"):
         for twin, value in enumerate(present):
             key = f"twin_{name}_{twin}"
@@ -62,22 +63,27 @@ def values(name: str, config: RunConfig) -> tuple[Value, ...]:
     if name == "balance_loss" and config.balance_coef == 0:
         st.caption("λ = 0: no balance loss acts. Turn λ up.")
     st.query_params["values"] = twins.write(name, present)
-    return present
 
 
-def dense(base: RunConfig, count: int) -> tuple[str, ...]:
-    """Toggles for networks without a gate, as far as there is room beside so many twins, or why there can be none."""
+def asked(name: str) -> tuple[tuple[Value, ...], tuple[str, ...]]:
+    """Each twin's value of that knob, and the networks without a gate, as far as there is room beside so many twins."""
+    present = _values(name)
+    sizes: list[str] = st.session_state.get("set_dense", st.query_params.get("dense", "").split(","))
+    return present, tuple(size for size in twins.DENSE if size in sizes)[: twins.MOST - len(present)]
+
+
+def dense(base: RunConfig, wanted: Sequence[str], count: int) -> None:
+    """Toggles for networks without a gate, or why there can be none.
+
+    Args:   count: of the twins.
+    """
     room = twins.MOST - count
-    asked: list[str] = st.session_state.get("set_dense", st.query_params.get("dense", "").split(","))
-    wanted = [size for size in twins.DENSE if size in asked][:room]
     for size, label in twins.DENSE.items():
         full = size not in wanted and len(wanted) == room
         st.session_state[f"dense_{size}"] = size in wanted
         st.toggle(label, key=f"dense_{size}", on_change=_keep_dense, disabled=full, help=ABOUT_DENSE)
-    for complaint in twins.dense(base, wanted)[1]:
-        st.caption(f"{complaint[0].upper()}{complaint[1:]}.")
+    say_why_not(twins.dense(base, wanted)[1])
     st.query_params["dense"] = ",".join(wanted)
-    return tuple(wanted)
 
 
 def shared_knobs(name: str) -> list[str]:

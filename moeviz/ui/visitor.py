@@ -94,7 +94,9 @@ def _change(visit: Visit, configs: tuple[RunConfig, ...]) -> None:
             st.toast(notice)
     else:
         fixed = [KNOBS[name].label for name in changed if not KNOBS[name].live]
-        _restart(visit, configs, f"Started again from step 0, as a new {' or '.join(fixed)} needs.")
+        other = f"with {len(configs)} runs instead of {len(visit.configs)}"
+        why = f"as a new {' or '.join(fixed)} needs" if fixed else other
+        _restart(visit, configs, f"Started again from step 0, {why}.")
     visit.configs = configs
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from moeviz.stage import COMPONENT_DIR
 from tests.browser.driving import Stage, share, soon, stage_in
 
 pytestmark = pytest.mark.browser
@@ -181,3 +182,38 @@ def test_the_picture_is_told_in_words(stage):
             r"Expert [A-H]: gate probability \d\.\d\d, (not chosen|chosen|first choice)",
             bar.get_attribute("aria-label") or "",
         )
+
+
+def test_a_bar_that_is_not_chosen_is_hollow_however_low(page):
+    """Of a bar four pixels high the middle is the ground's color, unless its expert is chosen."""
+    page.route("http://stage.test/**", serve)
+    page.goto("http://stage.test/page.html")
+    page.wait_for_function("window.drawn")
+    seen = np.array(Image.open(io.BytesIO(page.screenshot())).convert("RGB"))
+    for bar in page.locator(".mv-bar").all():
+        solid = "mv-solid" in (bar.get_attribute("class") or "")
+        box = bar.locator(".mv-fill").bounding_box()
+        assert box is not None and box["height"] > 3.5
+        middle = seen[int(box["y"] + 0.7 * box["height"]), round(box["x"] + box["width"] / 2)]
+        assert bool((middle != 255).any()) == solid, (box["height"], solid)
+
+
+PAGE = """<!doctype html><link rel="stylesheet" href="stage.css"><div class="mv-stage" style="width: 40rem">
+<div class="mv-bars" style="--mv-track: 100px"></div></div><script type="module">
+import { Bars } from './bars.js';
+const heights = [0.04, 0.06, 0.1, 0.3];
+const bars = [true, false].flatMap((solid) => heights.map((height) => ({ height, solid, value: '', text: '' })));
+new Bars(document.querySelector('.mv-bars'), 'bars').draw([...bars.keys()], bars, []);
+window.drawn = true;
+</script>"""
+
+
+def serve(route: Any) -> None:
+    """The stage's own files, and a page with eight bars."""
+    name = route.request.url.rsplit("/", 1)[1]
+    if name == "page.html":
+        route.fulfill(body=PAGE, content_type="text/html")
+    elif (COMPONENT_DIR / name).is_file():
+        route.fulfill(path=COMPONENT_DIR / name)
+    else:
+        route.fulfill(status=404)

@@ -335,3 +335,39 @@ def test_the_gray_ghost_is_the_run_without_the_last_change(stage):
     assert gray == pytest.approx(untouched.history["task_loss"][5:].tolist(), rel=1e-3)
     stage.press("reset")
     stage.until("stage.step === 0 && part('load-note').textContent.endsWith('the first only.')")
+
+
+SAMPLED = """async (count) => {
+    const root = document.querySelector('.mv-stage');
+    const bars = (part) => [...root.querySelectorAll(`[data-part="${part}"] .mv-bar`)].map((bar) => [
+        parseFloat(bar.querySelector('.mv-fill').style.height), bar.querySelector('.mv-value').textContent,
+        bar.classList.contains('mv-solid'), bar.querySelector('.mv-below').textContent,
+    ]);
+    const part = (name) => root.querySelector(`[data-part="${name}"]`).textContent;
+    const found = [];
+    while (found.length < count) {
+        await new Promise(requestAnimationFrame);
+        const steps = ['counter', 'load-note', 'spoken'].map(part);
+        found.push([bars('probe-bars'), bars('load-0'), ...steps]);
+    }
+    return found;
+}"""
+
+
+def test_bars_and_their_numbers_are_of_one_frame_at_any_speed(stage):
+    """At every refresh of the screen what is read off is what is seen; and what comes more slowly says its step."""
+    stage.open("/playground")
+    stage.page.locator('[data-speed="fast"]').click()
+    stage.until("stage.step > 100")
+    samples = stage.page.evaluate(SAMPLED, 120)
+    assert len({str(loads) for _, loads, *_ in samples}) > 5  # they changed meanwhile
+    for probe, loads, counter, note, spoken in samples:
+        step = int(counter.replace("\u202f", ""))
+        for height, value, solid, below in probe:
+            assert abs(height / 100 - share(value)) < 0.0101 and solid == bool(below)
+        whole = sum(height for height, *_ in loads)
+        for height, value, *_ in loads:
+            shown = float(value.rstrip("†").replace("<1", "0"))
+            assert abs(height / whole - shown / 100) < 0.0101 and ("†" not in value or height == 0)
+        said = [int(text.split(":")[0].removeprefix("Step ").replace("\u202f", "")) for text in (note, spoken) if text]
+        assert all(each <= step for each in said) and said[0] > step - 50, (step, note, spoken)

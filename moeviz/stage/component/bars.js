@@ -32,16 +32,14 @@ export class Bars {
   }
 
   // `bars`: per expert { height 0-1, value, text, solid, first, below, mark 0-1, ghost 0-1 }; `lines`: [{ height 0-1, label, kind }].
-  // `texts` false leaves the words as they are, so that they change less often than the bars.
-  draw(ids, bars, lines, texts) {
+  // Bars and their words change together: what is read off is what is seen.
+  draw(ids, bars, lines) {
     const key = ids.join();
-    const rebuilt = key !== this.key;
-    if (rebuilt) {
+    if (key !== this.key) {
       this.key = key;
       this.build(ids);
     }
-    const write = texts || rebuilt;
-    bars.forEach((bar, index) => this.drawBar(this.parts[index], bar, write));
+    bars.forEach((bar, index) => this.drawBar(this.parts[index], bar));
     this.rows.forEach((row) => drawLines(row, lines));
   }
 
@@ -82,7 +80,7 @@ export class Bars {
     return { bar, id, fill: find('fill'), ghost: find('ghost'), value: find('value'), mark: find('mark'), below: find('below') };
   }
 
-  drawBar(part, bar, texts) {
+  drawBar(part, bar) {
     part.fill.style.height = `${(100 * Math.min(Math.max(bar.height || 0, 0), 1)).toFixed(2)}%`; // none where it is unknown
     part.bar.classList.toggle('mv-solid', bar.solid);
     part.bar.classList.toggle('mv-empty', !(bar.height > 0));
@@ -90,7 +88,6 @@ export class Bars {
     if (bar.ghost !== undefined) part.ghost.style.height = `${(100 * Math.min(bar.ghost, 1)).toFixed(2)}%`;
     part.mark.hidden = bar.mark === undefined;
     if (bar.mark !== undefined) part.mark.style.bottom = `${(100 * Math.min(bar.mark, 1)).toFixed(2)}%`;
-    if (!texts) return;
     part.bar.classList.toggle('mv-first', Boolean(bar.first));
     setText(part.value, bar.value);
     setText(part.below, bar.below ?? '');

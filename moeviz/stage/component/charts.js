@@ -1,7 +1,7 @@
 // Time charts: plotly figures from moeviz/figures whose traces name the frame's history arrays; filled a few times a second.
 
 import { nameGhost } from './ghost.js';
-import { addMarks, marksOf } from './marks.js';
+import { addMarks, marksOf, plotSize } from './marks.js';
 import { hue, letter, square } from './palette.js';
 import { rewound } from './rewind.js';
 import { chartWords } from './words.js';
@@ -11,6 +11,7 @@ const SHARE = 4; // pause at least so many times as long as an update takes
 const CONFIG = { displayModeBar: false, responsive: true };
 const FEWEST_STEPS = 10; // the time axis is at least so long, so that its ticks are whole steps
 const STRIP_ROOM = 1.08; // times the largest value
+const ROUND = [1, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9];
 const LEAST_STRIP = 0.001; // smaller losses than this are rounding: the strip does not blow them up
 let loading = null;
 
@@ -136,15 +137,15 @@ function fill(template, header, arrays, theme, host, titles) {
   if (heat) nameStrips(layout, heat, header);
   const steps = arrays.history_step.data;
   layout.xaxis.range = [0, Math.max(steps[steps.length - 1] ?? 0, FEWEST_STEPS)];
-  if (layout.yaxis2) fitStrip(layout.yaxis2, data.filter(({ yaxis }) => yaxis === 'y2').flatMap(({ y }) => [...y]));
+  if (layout.yaxis2) fitStrip(layout, plotSize(host).height, data.filter(({ yaxis }) => yaxis === 'y2').flatMap(({ y }) => [...y]));
   if (layout.meta?.y_title_from) layout.yaxis.title.text = metricTitle(header[layout.meta.y_title_from]);
   const hidden = data.some(({ meta, visible }) => meta.times && visible === false); // a heading must not promise what is not drawn
   for (const note of layout.annotations ?? []) if (hidden && note.name === 'minimized') note.text = 'task loss';
   layout.shapes = layout.shapes ?? [];
   layout.annotations = layout.annotations ?? [];
-  if (heat) layout.annotations.push(...daggers(layout, arrays.deaths, heat.meta.run));
+  if (heat) layout.annotations.push(...daggers(layout, arrays, heat.meta.run));
   let room = nameGhost(layout, data, header.ghost, host, theme);
-  room += addMarks(layout, marksOf(header.marks, [...new Set(data.map(({ meta }) => meta.run))], titles), host, theme);
+  room += addMarks(layout, marksOf(header.marks, [...new Set(data.map(({ meta }) => meta.run))], titles), host, theme, arrays.ghost_step?.data[0]);
   layout.margin.t += room;
   host.parentElement.style.setProperty('--mv-marks', `${room}px`); // the chart grows by it
   host.parentElement.style.setProperty('--mv-strips', heat?.y.length ?? 0); // and with every strip, so that each is named
@@ -179,13 +180,20 @@ function perFairShare(load, steps) {
   return rows.map((row) => Array.from(row, (value, step) => (Number.isFinite(value) ? value * alive[step] : null)));
 }
 
-// A strip is too low for more ticks than zero and the largest value rounded down to one digit. Its range is always set: plotly
-// would else keep that of another run.
-function fitStrip(axis, values) {
+// A strip has room for one number near its top, and for a zero if that stands clear of it. Its range is always set: plotly would else
+// keep that of another run.
+function fitStrip({ yaxis2: axis, font }, height, values) {
   const highest = values.reduce((most, each) => (each > most ? each : most), LEAST_STRIP);
-  const unit = 10 ** Math.floor(Math.log10(highest));
-  axis.tickvals = [0, Number((Math.floor(highest / unit + 1e-9) * unit).toPrecision(1))];
   axis.range = [0, STRIP_ROOM * highest];
+  axis.tickvals = stripTicks(highest, (height * (axis.domain[1] - axis.domain[0])) / axis.range[1], font.size);
+}
+
+// `perUnit`: pixels for each unit of the axis; `size`: of a label.
+export function stripTicks(highest, perUnit, size) {
+  const unit = 10 ** Math.floor(Math.log10(highest));
+  const most = ROUND.findLast((each) => each * unit <= highest * (1 + 1e-9)) * unit;
+  const top = Number(most.toPrecision(2));
+  return top * perUnit < size ? [top] : [0, top];
 }
 
 function nameStrips(layout, heat, header) {
@@ -194,10 +202,13 @@ function nameStrips(layout, heat, header) {
   layout.yaxis.ticktext = ids.map((id) => `<span style="color:${hue(id)}">${square(id)}</span> ${letter(id)}`);
 }
 
-// A dagger at every death, also of experts that came back or left.
-function daggers({ meta }, deaths, run) {
+// A dagger at every death, in parentheses where the expert came back: it died again later, or a load was recorded.
+export function daggers({ meta }, { deaths, history_step: { data: steps }, history_load: loads }, run) {
   const [, , most] = deaths.shape;
-  return Array.from(deaths.of(run), (step, at) => ({ x: step, y: Math.floor(at / most), ...meta.death })).filter(({ x }) => Number.isFinite(x));
+  const marks = Array.from(deaths.of(run), (step, at) => ({ x: step, y: Math.floor(at / most), ...meta.death })).filter(({ x }) => Number.isFinite(x));
+  const worked = ({ x, y }) => loads.of(run).subarray(y * steps.length, (y + 1) * steps.length).some((load, at) => steps[at] > x && load > 0);
+  const cameBack = (mark) => marks.some(({ x, y }) => y === mark.y && x > mark.x) || worked(mark);
+  return marks.map((mark) => (cameBack(mark) ? { ...mark, text: `(${mark.text})` } : mark));
 }
 
 const metricTitle = (name) => (name === 'R²' ? 'R² (at most 1)' : `${name} (0-1)`);

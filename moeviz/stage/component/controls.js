@@ -1,6 +1,6 @@
 // The toolbar: play, step and speed over the socket, so that they answer at once and never show a stale state.
 
-import { count, fixed, percent, setText, Throttle } from './numbers.js';
+import { count, fixed, percent, setText } from './numbers.js';
 
 const SPEEDS = [['slow', 'Slow'], ['watch', 'Watch'], ['fast', 'Fast']];
 const PATIENCE = 600; // ms a pressed button is believed before the frames have their say again
@@ -12,7 +12,6 @@ export class Controls {
     this.find = find;
     this.send = send;
     this.pressedAt = -Infinity;
-    this.texts = new Throttle(150);
     find('play').onclick = () => this.toggle();
     find('step').onclick = () => this.step(1);
     find('leap').onclick = () => this.step(50);
@@ -52,13 +51,16 @@ export class Controls {
     this.pressedAt = performance.now();
   }
 
-  draw(header) {
+  // `due`: whether numbers change with this frame.
+  draw(header, due) {
     const answered = performance.now() - this.pressedAt > PATIENCE;
     // A diverged run sends no later frame that could correct the button, so its state counts at once.
     if (answered || header.state === 'diverged') this.show(header.state, header.speed);
-    if (header.state === 'running' && !this.texts.ready()) return;
+    if (!due) return;
     setText(this.find('counter'), count(header.step));
-    setText(this.find('metric'), metricText(header));
+    const metric = metricText(header);
+    setText(this.find('metric'), metric);
+    setText(this.find('metric-at'), metric && header.measured_step !== header.step ? ` at ${count(header.measured_step)}` : ''); // a while ago
   }
 
   show(state, speed) {

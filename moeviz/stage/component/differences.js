@@ -11,7 +11,7 @@ const COLUMNS = [
   ['Unevenness (CV)', ({ cv_load: values }, run) => values[run], 2],
   ['Dead experts', ({ dead }, run) => dead[run].filter(Boolean).length, 0],
   ['Match with groups', ({ specialization: values }, run) => values[run], 2],
-  ['Dropped, %', ({ dropped_share: values, router, unserved_share: unserved }, run) => part(router[run] === 'expert_choice' ? unserved[run] : values[run]), 1],
+  ['Dropped, %', ({ dropped_share: values, choice, unserved_share: unserved }, run) => part(choice[run] === 'experts' ? unserved[run] : values[run]), 1],
   ['CPU for a step, ms', ({ step_seconds: values }, run) => scaled(values?.[run], 1000), 2],
 ];
 

@@ -1,8 +1,8 @@
 // Mean gate probability (or share of all weights) against load: the gate may be even on average while its first choices are not.
 
 import { lineSample } from './labparts.js';
-import { fixed } from './numbers.js';
 import { coloredTrail, expertPoint, Plot } from './plot.js';
+import { fixed, roundedShares } from './numbers.js';
 import { letter } from './palette.js';
 
 const SHOWS = [['mean_prob', 'mean gate probability', 'mean gate probability P'], ['importance', 'share of all weights', 'importance (share of weights)']];
@@ -40,8 +40,9 @@ export class Evenness {
       const trails = ends.map(({ id, x, y }) => coloredTrail(plot.trail(x, y), id)).join('');
       const points = ends.map(({ id, x, y }) => [id, x.at(-1), y.at(-1)]);
       const dots = points.map(([id, x, y]) => expertPoint(id, [plot.left(x), plot.top(y)], [x, y])).join('');
-      const said = points.map(([id, x, y]) => `${letter(id)} ${fixed(x, 2)} and ${fixed(y, 2)}`).join(', ');
-      return `<figure><figcaption class="mv-title"><span>${twin}</span>${lineSample(run)}</figcaption>${plot.svg(guides + trails + dots, `${twin}: load and ${title} of each expert at step ${header.step}: ${said}`)}</figure>`;
+      const shown = roundedShares(points.map(([, x]) => x)); // as the bars of load
+      const said = points.map(([id, , y], at) => `${letter(id)} ${fixed(shown[at], 2)} and ${fixed(y, 2)}`).join(', ');
+      return `<figure><figcaption class="mv-title"><span>${twin}</span>${lineSample(run)}</figcaption>${plot.svg(guides + trails + dots, `${twin}: load and ${title} of each expert at step ${arrays.history_step.data.at(-1)}: ${said}`)}</figure>`;
     });
     this.lab.find('evenness').innerHTML = boxes.join('');
   }

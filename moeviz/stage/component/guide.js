@@ -4,15 +4,18 @@ import { setText } from './numbers.js';
 import { rewound } from './rewind.js';
 
 const STEPS = [
-  { text: 'Watch: some experts get no work (idle, †)', done: (now) => now.idle > 0 && now.step >= SOON },
-  { text: 'Drag λ to about 10: the idle experts come back', done: (now, seen) => seen.has(0) && now.coef > 0 && now.idle === 0 },
+  { text: 'Watch: some experts get no work (idle, †)', done: (now) => now.idle.length > 0 && now.step >= SOON },
+  { text: 'Drag λ to about 10: the idle experts come back', done: (now, seen) => seen.has(0) && now.helped },
   {
     text: 'Set k to 1 and drag the probe across a border: another expert takes over',
     done: (now, seen, before) => now.k === 1 && before?.k === 1 && now.probe !== before.probe && now.first !== before.first,
   },
 ];
 const SOON = 120; // steps: time to read what there is to watch
+const ENOUGH = 1; // λ from which a balance loss brings experts back, and not chance
 export const SETTLED = 'Settled: hardly anything changes any more.';
+const ALONE = 'Drag N up: a single expert has nothing to share out';
+const ALL = 'Drag k below N: as long as all are chosen, none is idle';
 const WITHOUT = 'Set λ to 0 and Reset: some experts get no work (idle, †)';
 const SLOW = 'Slow: each dot is an input of the next batch, on its way to the experts that the gate chose';
 const PAUSED = 'Paused: press Play to see what the change does.';
@@ -20,6 +23,13 @@ const DONE = 'All three seen. Go on with a preset, another N, or the pictures ab
 
 const settledWords = (next) => (next ? `Settled. ${next}` : `${SETTLED} Turn a knob, or Reset.`);
 const turnedNow = ({ marks, step, state }) => state === 'paused' && step > 0 && marks.at(-1)?.[0] === step && marks.at(-1)[1].startsWith('λ'); // λ acts by training
+
+// What has to be turned before any expert can be seen idle.
+function beforeAll({ ids: [ids], top_k: [k], balance_coef: [coef] }) {
+  if (ids.length === 1) return ALONE;
+  if (k === ids.length) return ALL;
+  return coef > 0 && WITHOUT;
+}
 
 export class Guide {
   constructor(host) {
@@ -30,7 +40,7 @@ export class Guide {
   }
 
   forget() {
-    this.before = null;
+    this.before = this.waiting = null;
   }
 
   // `story` takes the place of the steps. `flying`: whether a batch is to be seen on its way.
@@ -40,7 +50,7 @@ export class Guide {
     if (!story) this.look(header, first);
     const next = STEPS.findIndex((_, index) => !this.seen.has(index));
     setText(this.ticks, story ? '' : STEPS.map((_, index) => (this.seen.has(index) ? '✓' : '○')).join(' '));
-    const said = next === 0 && header.balance_coef[0] > 0 ? WITHOUT : STEPS[next]?.text;
+    const said = (next === 0 && beforeAll(header)) || STEPS[next]?.text;
     const spoken = next < 0 ? DONE : `${next + 1} of ${STEPS.length}: ${said}`;
     this.ticks.hidden = Boolean(story);
     setText(this.text, this.said(header, story || (next < 0 ? '' : spoken), flying) || spoken);
@@ -55,13 +65,24 @@ export class Guide {
 
   look(header, first) {
     const now = {
-      step: header.step, idle: header.dead[0].filter(Boolean).length, coef: header.balance_coef[0], k: header.top_k[0],
+      step: header.step, idle: header.ids[0].filter((_, expert) => header.dead[0][expert]), coef: header.balance_coef[0], k: header.top_k[0],
       probe: String(header.probe), first,
     };
     if (now.step < this.before?.step) this.seen.clear(); // it started again
+    now.helped = this.follow(now, header);
     STEPS.forEach(({ done }, index) => {
       if (done(now, this.seen, this.before)) this.seen.add(index);
     });
     this.before = now;
+  }
+
+  // Whether all that were idle when λ was turned up have come back since.
+  follow({ step, idle, coef }, { measured_step: measured, ids: [ids] }) {
+    const { before } = this;
+    const last = before?.coef;
+    if (!before || step < before.step || coef < ENOUGH) this.waiting = null;
+    else if (last < ENOUGH || (coef > last && !this.waiting)) this.waiting = { since: step, who: before.idle };
+    const { since, who = [] } = this.waiting ?? {};
+    return who.length > 0 && measured > since && who.every((id) => ids.includes(id) && !idle.includes(id));
   }
 }

@@ -4,20 +4,19 @@ import { alarm } from './collapse.js';
 import { Differences } from './differences.js';
 import { chooseAmong, placeAll } from './layout.js';
 import { describe, drawShortLegend, heading } from './legend.js';
-import { LoadPanel, loadScale, writeShortFacts } from './load.js';
-import { setText, Throttle } from './numbers.js';
+import { grayWords, LoadPanel, loadScale, writeShortFacts } from './load.js';
+import { count, setText, Throttle } from './numbers.js';
 import { RunPicture } from './picture.js';
 import { SECTIONS } from './sections.js';
 
 const PICTURE = 'first_choice';
-const TEXTS = 250; // ms between updates of the table and of the open section
+const TEXTS = 250; // ms between updates of the open section, where it is drawn from more than every frame has
 
 export class Lab {
   constructor(stage) {
     const { find } = stage;
     this.stage = stage;
     this.find = find;
-    this.table = new Throttle(TEXTS);
     this.texts = new Throttle(TEXTS);
     this.seen = true; // whether the small stages are on the screen
     this.pictures = this.titles.map((_, run) => new RunPicture(find(`canvas-${run}`), find(`waiting-${run}`), () => stage.redraw()));
@@ -45,7 +44,7 @@ export class Lab {
     titles.forEach((title, run) => {
       for (const host of [this.find(`title-${run}`), this.find('strips').children[run].firstChild]) setText(host, title);
     });
-    this.texts.last = this.table.last = -Infinity;
+    this.texts.last = -Infinity;
   }
 
   // Opens a section that the page names.
@@ -57,6 +56,7 @@ export class Lab {
     this.section = name;
     for (const panel of this.find('panels').children) panel.hidden = panel.dataset.section !== name;
     this.texts.last = -Infinity;
+    setText(this.find('section-at'), '');
     if (!this.stage.frame) return;
     this.stage.ask();
     this.redraw();
@@ -80,7 +80,7 @@ export class Lab {
 
   redraw() {
     this.texts.last = -Infinity;
-    this.stage.redraw();
+    this.stage.rewrite();
   }
 
   get drawn() {
@@ -102,27 +102,28 @@ export class Lab {
 
   draw(frame, theme) {
     const { header, arrays } = frame;
-    const { find, root, tokens } = this.stage;
-    this.scale = loadScale(header, arrays, this.scale);
+    const { due, find, root, tokens } = this.stage;
+    if (due) this.scale = loadScale(header, arrays, this.scale);
     for (let run = 0; this.seen && run < Math.min(this.titles.length, header.num_runs); run += 1) {
-      this.loads[run].draw({ header, arrays, run, top: this.scale.top });
+      if (due) this.loads[run].draw({ header, arrays, run, top: this.scale.top });
       const points = tokens.get(header, run);
       if (this.pictures[run].draw({ header, arrays, run, theme, points, picture: PICTURE })) root.dataset.picture = PICTURE;
     }
-    if (!this.seen) this.titles.slice(0, header.num_runs).forEach((_, run) => this.facts(header, run)); // still read out
+    if (due && !this.seen) this.titles.slice(0, header.num_runs).forEach((_, run) => this.facts(header, run)); // still read out
     drawShortLegend(find('legend'), header);
-    setText(find('gray'), arrays.ghost_load ? `gray: ${header.ghost}` : '');
-    if (header.state !== 'running' || this.table.ready()) this.differences.draw(header, this.titles, this.stage.component.data.knob);
+    if (due) setText(find('gray'), grayWords(header, arrays));
+    if (due) this.differences.draw(header, this.titles, this.stage.component.data.knob);
     this.drawSection(frame, theme);
   }
 
   drawSection(frame, theme) {
-    const { needs } = SECTIONS[this.section];
+    const { needs, at } = SECTIONS[this.section];
     const kind = this.kinds[this.section];
     const rows = frame.header.view === 'rows'; // where experts have no answers of their own
     if (!kind || !needs.every((need) => frame.arrays[need] || (rows && need === 'skill_loss'))) return;
-    if (frame.header.state === 'running' && !this.texts.ready()) return;
+    if (needs.length ? frame.header.state === 'running' && !this.texts.ready() : !this.stage.due) return;
     kind.draw(frame, theme);
+    setText(this.find('section-at'), `Step ${count(at(frame))}`);
   }
 
   facts(header, run) {

@@ -1,6 +1,5 @@
 // The Balance lab's skeleton: a small stage for each twin, what differs between them as a table, and one section for each question.
 
-import { LOAD_NOTE } from './load.js';
 import { DASHES, SHADES } from './palette.js';
 import { SECTIONS } from './sections.js';
 
@@ -24,10 +23,11 @@ const section = ([name, { label, question, note, body }]) => `
 
 export const lab = (count, keys) => `
   <div class="mv-labs" data-part="labs" style="--mv-twins: ${count}">${Array.from({ length: count }, (_, run) => twin(run)).join('')}</div>
-  <p class="mv-legend"><span data-part="legend"></span><span>bars: load in %</span><span>unevenness: 0 = even</span>
-    ${keys}<span class="mv-key">${lineSample(0)} its line in every chart</span><span data-part="load-note" hidden>${LOAD_NOTE}</span><span data-part="gray"></span></p>
+  <p class="mv-legend"><span data-part="legend"></span><span>bars: load in % at <span data-part="measured-at"></span></span><span>unevenness: 0 = even</span>
+    ${keys}<span class="mv-key">${lineSample(0)} its line in every chart</span><span data-part="load-note"></span><span data-part="gray"></span></p>
   <div class="mv-scroll" tabindex="0" role="region" aria-label="Differences between the twins"><table class="mv-groups mv-differences" data-part="differences"></table></div>
   <div class="mv-more">
     <div class="mv-tabs" role="tablist" aria-label="Questions" data-part="sections"></div>
+    <p class="mv-key" data-part="section-at"></p>
     <div data-part="panels">${Object.entries(SECTIONS).map(section).join('')}</div>
   </div>`;

@@ -3,7 +3,7 @@
 import { Bars } from './bars.js';
 import { expertRows, fillShares } from './expertrows.js';
 import { placeAll } from './layout.js';
-import { fixed, outdated, percent, setText, Throttle } from './numbers.js';
+import { count, fixed, outdated, percent, percents, setText, Throttle } from './numbers.js';
 import { letter } from './palette.js';
 import { TextView, UNKNOWN, written } from './textview.js';
 
@@ -94,7 +94,6 @@ export class Language {
     this.seen.again = false;
     this.drawOwn(frame);
     this.drawProbs();
-    this.drawScores(header);
   }
 
   drawText({ header, arrays }) {
@@ -113,9 +112,9 @@ export class Language {
     const same = arrays.own_char && String.fromCodePoint(...arrays.own_char.of(0)) === value;
     if (value && !same && this.sending.due) this.give();
     if (arrays.own_char && value) this.seen.own = { header, arrays };
-    const { arrays: own } = this.seen.own ?? {};
+    const { header: asked, arrays: own } = this.seen.own ?? {};
     if (!own) return;
-    this.own.draw({ codes: this.codes('own'), experts: this.ofLayer(own.own_expert, own.own_expert.shape[1]), ids: header.ids[0], width: WIDTH, titles: [] });
+    this.own.draw({ codes: this.codes('own'), experts: this.ofLayer(own.own_expert, own.own_expert.shape[1]), ids: asked.ids[0], width: WIDTH, titles: [] });
   }
 
   // The characters of the test text or of the reader's own as the model knows them.
@@ -143,8 +142,9 @@ export class Language {
     const at = Math.min(place, codes.length - 1);
     const shares = Array.from(this.ofLayer(prob, prob.shape[1]).subarray(at * most, at * most + ids.length), (value) => value / 255);
     const chosen = this.ofLayer(arrays[`${which}_expert`], prob.shape[1])[at];
-    const bars = shares.map((share, expert) => ({ height: share, value: percent(share), solid: expert === chosen, text: `${letter(ids[expert])} ${percent(share)} %` }));
-    this.probs.draw(ids, bars, [], true);
+    const shown = percents(shares);
+    const bars = shares.map((share, expert) => ({ height: share, value: shown[expert], solid: expert === chosen, text: `${letter(ids[expert])} ${shown[expert]} %` }));
+    this.probs.draw(ids, bars, []);
     setText(this.find('pointed'), `Gate probability at “${written(codes[at])}”, %`);
     this.texts.mark(which === 'text' ? at : -1);
     this.own.mark(which === 'own' ? at : -1);
@@ -158,8 +158,9 @@ export class Language {
     fillShares(expertRows(this.find('kinds'), ids, kinds), this.ofLayer(arrays.text_kind_share, layers));
     fillShares(expertRows(this.find('classes'), ids, classes), this.ofLayer(arrays.text_class_share, layers));
     const top = Math.max(...loads, 1 / ids.length);
-    const bars = ids.map((id, expert) => ({ height: loads[expert] / top, value: percent(loads[expert]), solid: true, text: `${letter(id)} ${percent(loads[expert])} %` }));
-    this.loads.draw(ids, bars, [{ height: 1 / ids.length / top, label: '', kind: 'fair' }], true);
+    const shown = percents(loads.subarray(0, ids.length));
+    const bars = ids.map((id, expert) => ({ height: loads[expert] / top, value: shown[expert], solid: true, text: `${letter(id)} ${shown[expert]} %` }));
+    this.loads.draw(ids, bars, [{ height: 1 / ids.length / top, label: '', kind: 'fair' }]);
     const [same, chance] = this.ofLayer(arrays.text_repeat, layers);
     const [kind, kindOfCharacter] = this.ofLayer(arrays.text_match, layers);
     setText(this.find('kind-match'), `Match with kinds of text (0-1): ${fixed(kind, 2)}`);
@@ -167,9 +168,12 @@ export class Language {
     setText(this.find('repeat'), `Neighbors with the same expert: ${percent(same)} %; by chance it would be ${percent(chance)} % (Σ load²).`);
     this.matches = [kind, kindOfCharacter];
     this.baseline = Array.from(arrays.text_baseline.of(0));
+    setText(this.find('measured-at'), `At step ${count(header.measured_step)}.`);
+    this.drawScores(header);
   }
 
-  drawSamples({ arrays }) {
+  drawSamples({ header, arrays }) {
+    setText(this.find('written-at'), `written at step ${count(header.step)}`);
     const [, rows, length] = arrays.sample_char.shape;
     const given = arrays.sample_prompt.of(0)[0];
     const codes = arrays.sample_char.of(0);

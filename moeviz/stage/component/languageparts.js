@@ -27,12 +27,12 @@ export const language = () => `
     </aside>
   </div>
   <section>
-    <h3 class="mv-heading">What the model writes by itself <span class="mv-key">underlined = what it was given; drawn anew every few seconds</span></h3>
+    <h3 class="mv-heading">What the model writes by itself <span class="mv-key">underlined = what it was given; <span data-part="written-at">drawn anew every few seconds</span></span></h3>
     <div class="mv-samples" data-part="samples"></div>
   </section>
   <div class="mv-tables">
     <section><h3 class="mv-heading">Experts and kinds of text</h3><p data-part="kind-match"></p>${table('kinds', 'Experts and kinds of text')}</section>
     <section><h3 class="mv-heading">Experts and kinds of characters</h3><p data-part="class-match"></p>${table('classes', 'Experts and kinds of characters')}</section>
   </div>
-  <p class="mv-note">Tables: % of each column that this expert reads (first choice), on test text. <span data-part="repeat"></span></p>
+  <p class="mv-note"><span data-part="measured-at"></span> Tables: % of each column that this expert reads (first choice), on test text. <span data-part="repeat"></span></p>
   <div class="mv-charts" data-part="charts"></div>`;

@@ -5,7 +5,6 @@
 
 import { lab } from './labparts.js';
 import { language } from './languageparts.js';
-import { LOAD_NOTE } from './load.js';
 import { pairs } from './pairsparts.js';
 import { PANELS } from './panels.js';
 import { REWOUND, SCRUBBER } from './rewind.js';
@@ -22,7 +21,7 @@ const toolbar = (also = '') => `
     <button type="button" data-part="reset" title="Start again from step 0 with the same seed">Reset</button>
     <button type="button" class="mv-presenting" data-part="hide">Hide (H)</button>
     <div class="mv-speeds" role="group" aria-label="Speed" data-part="speeds"></div>${also}
-    <p class="mv-readout"><span data-part="metric"></span><span>step <b data-part="counter">0</b></span></p>
+    <p class="mv-readout"><span><span data-part="metric"></span><span data-part="metric-at"></span></span><span>step <b data-part="counter">0</b></span></p>
   </div>
   <div class="mv-banner" role="status" data-part="banner" hidden></div>`;
 
@@ -54,7 +53,7 @@ const PLAYGROUND = `${WITH_REWIND}
     </figure>
     <div class="mv-side">
       <section>
-        <h3 class="mv-heading">Gate probability at the probe <span class="mv-key">solid = chosen, <b class="mv-inverse" aria-hidden="true"></b> = first choice</span></h3>
+        <h3 class="mv-heading"><span data-part="probe-title">Gate probability at the probe</span> <span class="mv-key"><span data-part="solid-key"></span>, <b class="mv-inverse" aria-hidden="true"></b> = <span data-part="first-key"></span></span></h3>
         <div class="mv-bars" data-part="probe-bars"></div>
         <p class="mv-formula" data-part="formula"></p>
         <p class="mv-line-text" data-part="line"></p>
@@ -92,8 +91,8 @@ const twin = (run) => `
 
 const twins = (count) => `${TOOLBAR}
   <div class="mv-twins">${Array.from({ length: count }, (_, run) => twin(run)).join('')}</div>
-  <p class="mv-legend"><span data-part="legend"></span><span>bars: load in %, the share of choices</span> <span>unevenness: 0 = even</span>
-    ${KEYS}<span data-part="load-note" hidden>${LOAD_NOTE}</span></p>`;
+  <p class="mv-legend"><span data-part="legend"></span><span title="the share of choices">bars: load in % at <span data-part="measured-at"></span></span> <span>unevenness: 0 = even</span>
+    ${KEYS}<span data-part="load-note"></span></p>`;
 
 const choice = (name, label, options) => `<div class="mv-choice" role="group" aria-label="${label}"><span>${label}</span><span class="mv-speeds">${
   options.map(([value, text]) => `<button type="button" data-choice="${name}" data-value="${value}">${text}</button>`).join('')}</span></div>`;
@@ -158,8 +157,8 @@ const side = (run) => `
 
 const routers = (count) => `${TOOLBAR}
   <div class="mv-choices" data-part="shows">${choice('shows', 'Cells show', [['place', 'place in the queue'], ['weight', 'weight']])}
-    <span class="mv-key"><i class="mv-sample"></i> chosen and served</span><span class="mv-key">✕ dropped: no seat left</span>
-    <span class="mv-key">– second choice skipped at random</span></div>
+    <span class="mv-key"><i class="mv-sample"></i> chosen and served</span><span class="mv-key" data-part="dropped-key">✕ dropped: no seat left</span>
+    <span class="mv-key" data-part="skipped-key">– second choice skipped at random</span></div>
   <div class="mv-routers">${Array.from({ length: count }, (_, run) => side(run)).join('')}</div>
   <div class="mv-scroll" tabindex="0" role="region" aria-label="What both routers come to on these tokens"><table class="mv-groups" data-part="measures"></table></div>
   <div class="mv-charts" data-part="charts"></div>`;
@@ -171,7 +170,7 @@ const method = (run) => `<section class="mv-method">
 
 const methods = (count) => `${TOOLBAR}
   <div class="mv-methods">${Array.from({ length: count }, (_, run) => method(run)).join('')}</div>
-  <p class="mv-legend"><span>Each curve runs from step 0 to now, on one scale for all rows.</span><span class="mv-key"><i class="mv-gray"></i> without balancing</span></p>`;
+  <p class="mv-legend"><span>Each curve runs from step 0 to step <span data-part="recorded">0</span>, on one scale for all rows.</span><span class="mv-key"><i class="mv-gray"></i> without balancing</span></p>`;
 
 const SKELETONS = {
   playground: () => PLAYGROUND, twins, journey: () => JOURNEY, routers, methods,

@@ -3,7 +3,7 @@
 import { Bars } from './bars.js';
 import { offer } from './collapse.js';
 import { lineSample } from './labparts.js';
-import { fixed, percent, precise, setText, UNKNOWN } from './numbers.js';
+import { fixed, percent, percents, precise, setText, UNKNOWN } from './numbers.js';
 import { hue, letter } from './palette.js';
 
 const WIDEST = 16; // pixels: the thickest arrow of the loop
@@ -31,8 +31,8 @@ export class Learners {
       const ids = header.ids[run];
       const [gradient, updates] = ['gradient_norm', 'update_share'].map((name) => arrays[name].of(run));
       const bar = (height, value, text) => ({ height, value, text, solid: true });
-      this.bars[run][0].draw(ids, ids.map((id, at) => bar(gradient[at] / largest, short(gradient[at]), `Expert ${letter(id)}: gradient norm ${precise(gradient[at], 3)}`)), [], true);
-      this.bars[run][1].draw(ids, ids.map((id, at) => bar(updates[at], percent(updates[at]), `Expert ${letter(id)}: an input in ${percent(updates[at])} % of steps`)), [], true);
+      this.bars[run][0].draw(ids, ids.map((id, at) => bar(gradient[at] / largest, short(gradient[at]), `Expert ${letter(id)}: gradient norm ${precise(gradient[at], 3)}`)), []);
+      this.bars[run][1].draw(ids, ids.map((id, at) => bar(updates[at], percent(updates[at]), `Expert ${letter(id)}: an input in ${percent(updates[at])} % of steps`)), []);
     });
     offer(this.twin, titles.map((title, run) => [run, title]));
     this.loop(header, arrays, Math.min(Number(this.twin.value), header.num_runs - 1));
@@ -42,7 +42,8 @@ export class Learners {
     const ids = header.ids[run];
     const load = arrays.load.of(run).subarray(0, ids.length);
     const [busiest, idlest] = [Math.max(...load), Math.min(...load)].map((value) => load.indexOf(value));
-    const both = [busiest, idlest].map((at) => measured(arrays, run, at));
+    const shown = percents(load);
+    const both = [busiest, idlest].map((at) => ({ ...measured(arrays, run, at), shown: shown[at] }));
     const strength = (name, at) => (name === 'loss' ? Math.min(both[0].loss, both[1].loss) / both[at].loss : both[at][name] / Math.max(both[0][name], both[1][name], 1e-12));
     this.lab.find('loop').innerHTML = [[busiest, 'busiest'], [idlest, 'most idle']].map(([place, said], at) => {
       const widths = ['load', 'gradient', 'loss', 'prob'].map((name) => WIDEST * Math.min(strength(name, at) || 0, 1));
@@ -64,9 +65,9 @@ function measured(arrays, run, expert) {
 }
 
 // Four boxes in a circle; each arrow is as wide as the number of the box that it leaves.
-function picture({ load, gradient, loss, prob }, widths, id, said) {
+function picture({ shown, gradient, loss, prob }, widths, id, said) {
   const texts = [
-    ['inputs (load)', `${percent(load)} %`], ['gradient norm', precise(gradient, 3)],
+    ['inputs (load)', `${shown} %`], ['gradient norm', precise(gradient, 3)],
     ['loss where wanted', fixed(loss, 3)], ['mean probability', `${percent(prob)} %`],
   ];
   const boxes = texts.map(([name, value], at) => `<g transform="translate(${BOXES[at]})"><rect x="${-WIDE / 2}" y="${-HIGH / 2}" width="${WIDE}" height="${HIGH}" rx="6"/>`

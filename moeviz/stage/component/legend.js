@@ -1,5 +1,6 @@
 // What the markers mean, under the map; and the picture in words, for those who hear it.
 
+import { bestAt, colorName, companyNote, firstWords, wordsOf } from './labels.js';
 import { dropped } from './load.js';
 import { share } from './numbers.js';
 import { letter } from './palette.js';
@@ -8,16 +9,11 @@ import { marker } from './probe.js';
 import { rowWords } from './rows.js';
 import { shares } from './words.js';
 
-const HEADINGS = {
-  curve: 'Each expert’s curve, and where it is first choice',
-  projection: 'Inputs on two principal components, colored by first choice',
-  rows: 'Each row in the color of its main expert',
-};
-
 // Where seats are limited, the router's preference and what really happens differ.
-const LIMITED = {
-  curve: 'Each expert’s curve, and where the gate prefers it',
-  projection: 'Inputs, colored by who got them',
+const HEADINGS = {
+  curve: (header) => `Each expert’s curve, and where it ${bestAt(header)}`,
+  projection: (header) => (header.batch_dependent ? 'Inputs, colored by who got them' : `Inputs on two principal components, colored by ${wordsOf(header).first}`),
+  rows: () => 'Each row in the color of its main expert',
 };
 const SEATS = {
   map: 'Seats are limited: outline = the expert that got it; ✕ = all its choices dropped',
@@ -25,26 +21,21 @@ const SEATS = {
   projection: 'Seats are limited: white with ✕ = all its choices dropped',
   rows: 'Seats are limited: hatched = all its choices dropped',
 };
-const COMPANY = {
-  expert_choice: 'Experts pick inputs, so company counts: ✕ = no expert took it',
-  soft: 'Every expert answers a mixture of all inputs: color = its largest share',
-  gshard: 'In training the second expert is sometimes skipped',
-};
 
 export function heading(header, picture, pointed) {
-  const said = header.view === 'map' ? PICTURES[picture].heading(header, pointed) : HEADINGS[header.view];
+  const said = header.view === 'map' ? PICTURES[picture].heading(header, pointed) : HEADINGS[header.view](header);
   if (!header.batch_dependent) return said;
-  return [LIMITED[header.view] ?? said, dropped(header, 0)].filter(Boolean).join(' · ');
+  return [said, dropped(header, 0)].filter(Boolean).join(' · ');
 }
 
 // Rebuilt only when the task or the way of drawing changes.
 export function drawLegend(host, header, fixed) {
-  const key = [header.task, header.num_outputs, header.batch_dependent, header.limited, header.router[0], header.lo, header.hi].join();
+  const key = [header.task, header.num_outputs, header.batch_dependent, header.limited, header.choice[0], header.skips[0], header.lo, header.hi].join();
   if (host.dataset.key === key) return;
   host.dataset.key = key;
   const ring = header.view === 'rows' ? 'box = probe: click another row' : 'ring = probe: drag it';
   const parts = [...tokens(header), note(fixed ? ring.split(':')[0] : ring)];
-  if (header.batch_dependent) parts.push(note(header.limited ? SEATS[header.view] : COMPANY[header.router[0]]));
+  if (header.batch_dependent) parts.push(note(header.limited ? SEATS[header.view] : companyNote(header)));
   host.replaceChildren(...parts);
 }
 
@@ -55,7 +46,7 @@ function tokens(header) {
   const sizes = note('small = test input');
   if (header.view === 'projection') {
     const shapes = header.kind === 'regression' ? [] : classes(header.num_outputs, 'none');
-    return [...shapes, note(header.batch_dependent ? 'color = expert' : 'color = first choice'), sizes];
+    return [...shapes, note(`color = ${colorName(header)}`), sizes];
   }
   return [...(header.kind === 'regression' ? scale(header) : classes(header.num_outputs)), sizes];
 }
@@ -107,6 +98,6 @@ function place({ view, probe: [x, y] }) {
 
 function winners(header, arrays, run) {
   const found = (arrays.curve_winner ?? arrays.point_choice)?.of(run);
-  const opening = header.view === 'projection' ? 'Inputs by expert' : 'First choice by length';
+  const opening = header.view === 'projection' ? 'Inputs by expert' : `${firstWords(header, run)} by length`;
   return found ? `${opening}: ${shares(found, (expert) => letter(header.ids[run][expert]))}.` : '';
 }

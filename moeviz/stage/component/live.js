@@ -9,7 +9,7 @@ import { Keys } from './keys.js';
 import { Lab } from './lab.js';
 import { Language } from './language.js';
 import { build, placeBelow } from './layout.js';
-import { Calm } from './numbers.js';
+import { Calm, Throttle } from './numbers.js';
 import { Measured } from './measured.js';
 import { Methods } from './methods.js';
 import { Pairs } from './pairs.js';
@@ -36,6 +36,7 @@ const DRAWN_FROM = { curve: ['curve'], projection: ['choices'], rows: ['rows'] }
 const EVERYTHING = ['rows', 'points', 'choices', 'groups', 'history', ...Object.values(PICTURES).flatMap(({ want }) => want)];
 const AT_ONCE = 50; // steps that a run can be asked for in one message
 const LEAVING = 1000; // ms until a run that is gone is said to be
+const WRITE_EVERY = 100; // ms between changes of numbers while training runs: faster ones could not be read
 const DESCRIBE_EVERY = 2000; // ms between changes of the picture in words
 
 export class Stage {
@@ -43,6 +44,7 @@ export class Stage {
     this.component = component;
     this.root = component.parentElement.querySelector('.mv-stage');
     this.tokens = new Tokens();
+    this.writing = new Throttle(WRITE_EVERY);
     this.describing = new Calm(DESCRIBE_EVERY);
     this.frames = 0;
   }
@@ -72,7 +74,7 @@ export class Stage {
     if (before.token !== data.token) this.connect();
     else if (before.save !== data.save) this.saving = true; // when a frame with every picture has come
     else if (!this.released && String(before.probe) !== String(data.probe)) this.sendProbe(data.probe); // else the visitor knows better
-    this.redraw();
+    this.rewrite();
   }
 
   arrange() {
@@ -91,7 +93,8 @@ export class Stage {
     this.rewind = this.find('scrub') && !data.saved ? new Rewind(this.find, send) : null;
     this.layout = new LAYOUTS[data.layout](this);
     this.charts = new Charts(() => this.askSoon(), () => this.component.data.titles ?? []);
-    this.panels = new Panels(() => this.redraw());
+    this.panels = new Panels(() => this.rewrite());
+    this.writing.last = -Infinity;
     this.measured = new Measured(this.find);
     this.keys = data.saved ? null : new Keys(this);
     this.setCharts();
@@ -113,7 +116,7 @@ export class Stage {
     this.connection?.close();
     this.tokens.forget();
     this.layout.forget();
-    this.frame = null;
+    this.frame = this.asked = null;
     this.probe = probe ?? null;
     this.status.connecting();
     const on = {
@@ -151,6 +154,21 @@ export class Stage {
     this.redraw();
   }
 
+  // Also numbers, at once.
+  rewrite() {
+    this.writing.last = -Infinity;
+    this.redraw();
+  }
+
+  // Numbers, and all that is drawn beside them, change a few times a second, all of them with one frame; and at once when the viewer has
+  // done something. Maps, which have no numbers, follow every frame.
+  isDue({ state, revision, scene, probe }) {
+    const asked = [state, revision, scene, probe].join();
+    if (state !== 'running' || asked !== this.asked) this.writing.last = -Infinity;
+    this.asked = asked;
+    return this.writing.ready();
+  }
+
   // One drawing per screen refresh, of the newest frame only.
   redraw() {
     if (!this.frame || this.pending) return;
@@ -165,12 +183,13 @@ export class Stage {
   draw() {
     const { frame, frame: { header } } = this;
     this.theme ??= readTheme(this.root);
+    this.due = this.isDue(header);
     this.layout.draw(frame, this.theme);
-    this.panels.draw(frame);
-    this.measured.draw(header, this.component.data.numbers);
+    this.panels.draw(frame, this.due);
+    if (this.due) this.measured.draw(header, this.component.data.numbers);
     drawStopped(this.find, header);
     this.describing.run(() => !this.closed && this.layout.describe());
-    this.controls.draw(header);
+    this.controls.draw(header, this.due);
     this.rewind?.draw(header);
     this.status.show(header);
     this.warm(header);

@@ -2,10 +2,9 @@
 
 import { Bars, roomy } from './bars.js';
 import { letter } from './palette.js';
-import { fixed, percent, roundedShares, setText, Throttle } from './numbers.js';
+import { loadNote, wordsOf } from './labels.js';
+import { count, fixed, percent, percents, setText } from './numbers.js';
 
-export const LOAD_NOTE = 'Load: all k choices; map: the first only.';
-const TEXTS = 200;
 const FAIR_SHARES = 2; // the scale ends at so many fair shares, so that even load stands half way up,
 const HEADROOM = 1.1; // or this far above the highest bar; it shrinks only when the bars use less than
 const IN_USE = 0.7; // this much of it, so that it seldom jumps
@@ -15,36 +14,30 @@ export class LoadPanel {
   constructor(host, label, facts) {
     this.bars = new Bars(host, label);
     this.facts = facts;
-    this.texts = new Throttle(TEXTS);
   }
 
   draw({ header, arrays, run, top }) {
     const ids = header.ids[run];
     const load = arrays.load.of(run).subarray(0, ids.length); // of several runs, another may have more experts
     const meanProb = arrays.mean_prob.of(run);
-    const shown = roundedShares(load);
-    const texts = header.state !== 'running' || this.texts.ready();
+    const shown = percents(load);
     const full = roomy(ids.length);
     const ghost = arrays.ghost_load?.of(run);
     const bars = ids.map((id, expert) => {
       const dead = header.dead[run][expert];
       return {
         height: load[expert] / top, mark: meanProb[expert] / top, ghost: ghost && ghost[expert] / top, solid: true,
-        value: written(shown[expert], load[expert], dead, full),
-        text: describe(letter(id), shown[expert], meanProb[expert], dead && header.died_at[run][expert]),
+        value: written(shown[expert], dead, full),
+        text: describe(letter(id), shown[expert], wordsOf(header, run).of, meanProb[expert], dead && header.died_at[run][expert]),
       };
     });
-    if (texts && this.facts) this.facts(header, run, arrays);
+    this.facts?.(header, run, arrays);
     const fair = { height: 1 / ids.length / top, label: '', kind: 'fair' };
-    this.bars.draw(ids, bars, [fair], texts);
+    this.bars.draw(ids, bars, [fair]);
   }
 }
 
-// In percent; an expert that has little work is told from one that has none.
-function written(share, load, dead, full) {
-  if (dead) return full ? `${percent(share)}†` : '†';
-  return load > 0 && percent(share) === '0' ? '<1' : percent(share);
-}
+const written = (share, dead, full) => (dead ? `${full ? share : ''}†` : share);
 
 // One scale for all runs on screen, so that twins can be compared; it grows at once and shrinks late. `before`: the last one.
 // A network of one expert, whose load is always 1, does not count beside others.
@@ -70,26 +63,34 @@ export function unevenness(header, run, short) {
 }
 
 export const dropped = (header, run) => {
-  if (header.router[run] === 'expert_choice') return `no expert for ${percent(header.unserved_share[run])} %`;
+  if (header.choice[run] === 'experts') return `no expert for ${percent(header.unserved_share[run])} %`;
   const value = header.limited ? header.dropped_share?.[run] ?? null : null;
   return value === null ? '' : `dropped ${percent(value)} %${header.top_k[run] > 1 ? ' of choices' : ''}`;
 };
 
-// The bars count every choice, a map shows one: said wherever both are seen.
-export const countsAll = (header) => header.view === 'map' && header.top_k.some((k) => k > 1);
+// When what is drawn of the load was measured, and what it counts; of gray bars, too.
+export const measuredAt = (header) => `step ${count(header.measured_step)}`;
+
+export function grayWords(header, arrays) {
+  const at = arrays.ghost_load_step?.of(0)[0];
+  if (at === undefined) return '';
+  return `Gray${at === header.measured_step ? '' : `, step ${count(at)}`}: ${header.ghost}.`;
+}
 
 export function writeFacts(find, header, run, arrays) {
   setText(find('cv'), unevenness(header, run, false));
   setText(find('idle'), String(header.dead[run].filter(Boolean).length));
-  setText(find('load-note'), [countsAll(header) && LOAD_NOTE, arrays.ghost_load && `Gray: ${header.ghost}.`].filter(Boolean).join(' '));
+  const note = [`Step ${count(header.measured_step)}`, loadNote(header)].filter(Boolean).join(': ');
+  setText(find('load-note'), [`${note}.`, grayWords(header, arrays)].filter(Boolean).join(' '));
 }
 
 export function writeShortFacts(find, header, run) {
   setText(find(`cv-${run}`), [unevenness(header, run, true), dropped(header, run)].filter(Boolean).join(' · '));
-  find('load-note').hidden = !countsAll(header);
+  setText(find('load-note'), loadNote(header) && `Load: ${loadNote(header)}.`);
+  setText(find('measured-at'), measuredAt(header));
 }
 
-function describe(name, load, meanProb, diedAt) {
+function describe(name, load, of, meanProb, diedAt) {
   const idle = { 0: ', never chosen since step 0' }[diedAt] ?? (Number.isFinite(diedAt) ? `, idle since step ${diedAt}` : '');
-  return `Expert ${name}: ${percent(load)} % of all choices, mean gate probability ${percent(meanProb)} %${idle}`;
+  return `Expert ${name}: ${load} % ${of}, mean gate probability ${percent(meanProb)} %${idle}`;
 }

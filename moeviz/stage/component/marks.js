@@ -17,12 +17,12 @@ export function marksOf(marks, runs, titles) {
 }
 
 // Adds lines and labels to a layout whose `meta` says how they look, and returns the pixels that the labels need above the plot.
-export function addMarks(layout, marks, host, theme) {
+export function addMarks(layout, marks, host, theme, border) {
   const { mark, mark_label: style, mark_rows: rows, mark_row_height: rowHeight, mark_offset: offset } = layout.meta;
   const span = layout.xaxis.range[1];
   const { width, height } = plotSize(host);
   textWidth(layout.font.size, theme);
-  const changes = dragged(marks, SAME_CHANGE * span);
+  const changes = dragged(marks, SAME_CHANGE * span, border);
   const labels = place(together(changes, SAME_STEP * span), { rows, width, perStep: width / span });
   for (const { step } of changes) {
     const row = labels.find((label) => label.step === step)?.row;
@@ -49,12 +49,14 @@ export function textWidth(size, { font }) {
 }
 
 // A slider that was dragged leaves many marks, "λ 0→0.1", "λ 0.1→1", …: shown as one, "λ 0→1", where the change began.
-export function dragged(marks, gap) {
+// `border`: a step that parts them, where what is gray begins: that is without the changes from there on.
+export function dragged(marks, gap, border = 0) {
   const changes = [];
+  const parted = (earlier, later) => earlier < border && later >= border;
   for (const [step, text] of marks) {
     const [, knob, from, to] = /^(.+) (.+?)→(.+)$/.exec(text) ?? [];
     const before = knob && changes.findLast((each) => each.knob === knob);
-    if (before && step - before.last <= gap) Object.assign(before, { last: step, to, back: before.from === to });
+    if (before && step - before.last <= gap && !parted(before.last, step)) Object.assign(before, { last: step, to, back: before.from === to });
     else changes.push({ step, last: step, text, knob, from, to, back: false });
   }
   return changes;
@@ -115,6 +117,8 @@ function wording(changes) {
     const before = byKnob.get(key);
     byKnob.set(key, before ? { ...before, to: each.to, back: true } : each);
   }
-  const text = ({ knob, from, to, back, text: whole }) => (knob ? `${knob} ${from}→${back ? '…→' : ''}${to}` : whole);
-  return [...byKnob.values()].map(text);
+  return [...byKnob.values()].map(named);
 }
+
+// The name of a change, wherever it is written.
+export const named = ({ knob, from, to, back, text }) => (knob ? `${knob} ${from}→${back ? '…→' : ''}${to}` : text);

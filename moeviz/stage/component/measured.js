@@ -1,17 +1,14 @@
 // Measured numbers that the page asks for, in words, beside each run.
 
-import { count, fixed, setText, Throttle } from './numbers.js';
-
-const PAUSE = 200; // ms between updates
+import { count, fixed, setText } from './numbers.js';
 
 export class Measured {
   constructor(find) {
-    Object.assign(this, { find, throttle: new Throttle(PAUSE) });
+    this.find = find;
   }
 
   // `wanted`: a label, the number's name in the header, and its digits, for each.
   draw(header, wanted = []) {
-    if (header.state === 'running' && !this.throttle.ready()) return;
     for (let run = 0; run < header.num_runs; run += 1) {
       const host = this.find(`measured-${run}`);
       if (!host) return;

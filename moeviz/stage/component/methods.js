@@ -1,6 +1,6 @@
 // Ways to balance, one row each: four curves on common scales, each beside that of no balancing in gray, with the number they have come to.
 
-import { fixed, outdated, setText, Throttle } from './numbers.js';
+import { count, fixed, outdated, setText, Throttle } from './numbers.js';
 import { stopped } from './stopped.js';
 
 const TEXTS = 200; // ms between changes while training runs
@@ -34,6 +34,8 @@ export class Methods {
     this.drawn = true;
     const { measures } = this.stage.component.data;
     const steps = arrays.history_step.data;
+    this.recorded = steps.at(-1);
+    setText(this.stage.find('recorded'), count(this.recorded));
     measures.forEach(({ arrays: names, low, high }, column) => {
       const values = this.rows.map((_, run) => arrays[names[run]].of(run));
       const scale = { low: low ?? 0, high: high ?? ROOM * largest(values), last: Math.max(steps[steps.length - 1], 1) };
@@ -47,7 +49,7 @@ export class Methods {
     if (!this.seen) return;
     const { titles, measures } = this.stage.component.data;
     this.rows.forEach((cells, run) => cells.forEach((cell, column) => {
-      cell.host.setAttribute('aria-label', `${titles[run]}: ${measures[column].label} ${cell.number.textContent} at step ${this.seen.header.step}. ${stopped(this.seen.header, run)}`);
+      cell.host.setAttribute('aria-label', `${titles[run]}: ${measures[column].label} ${cell.number.textContent} at step ${this.recorded}. ${stopped(this.seen.header, run)}`);
     }));
   }
 

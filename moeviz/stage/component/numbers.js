@@ -37,6 +37,11 @@ export function share(value, short = false) {
 
 export const percent = (value, digits = 0) => known(value, () => (100 * value).toFixed(digits));
 
+// Shares in percent, as every picture writes them: they add up to 100, and little is told from nothing.
+export function percents(shares) {
+  return roundedShares(shares).map((shown, at) => (shares[at] > 0 && shown === 0 ? '<1' : percent(shown)));
+}
+
 export const count = (value) => known(value, () => value.toLocaleString('en-US').replaceAll(',', '\u202f'));
 
 // True at most once per `pause` ms: for text, which cannot be read at thirty changes a second.

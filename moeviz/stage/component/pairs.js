@@ -2,7 +2,7 @@
 
 import { expertRows, fillShares } from './expertrows.js';
 import { placeAll } from './layout.js';
-import { fixed, outdated, percent, setText, Throttle } from './numbers.js';
+import { count, fixed, outdated, percent, setText, Throttle } from './numbers.js';
 import { LANGUAGES } from './pairsparts.js';
 import { background, hue, letter } from './palette.js';
 import { stopped } from './stopped.js';
@@ -106,7 +106,7 @@ export class Pairs {
     for (let run = 0; run < Math.min(this.count, header.num_runs); run += 1) {
       const of = (name) => arrays[name].of(run);
       const ids = header.ids[run];
-      setText(this.find(`score-${run}`), `the right one is among the nearest five: ${percent(header.test_metric[run])} %, by chance ${(100 * NEAREST / this.items.length).toFixed(1)} %`);
+      setText(this.find(`score-${run}`), `step ${count(header.measured_step)}: the right one is among the nearest five: ${percent(header.test_metric[run])} %, by chance ${(100 * NEAREST / this.items.length).toFixed(1)} %`);
       setText(this.find(`language-${run}`), LANGUAGES[this.language]);
       this.drawTokens(run, item, ids, of('pair_expert'));
       this.drawFound(this.find(`pictures-${run}`), part(of('pair_picture'), this.language), part(of('pair_picture_score'), this.language), item);

@@ -1,9 +1,9 @@
 // Below the map: the squared balance loss as squares, experts against true groups, all numbers as a table, and the log of changes.
 
 import { expertRows, fillShares } from './expertrows.js';
-import { dragged } from './marks.js';
+import { dragged, named } from './marks.js';
 import { background, letter } from './palette.js';
-import { fixed, percent, setText, Throttle } from './numbers.js';
+import { count, fixed, percents, setText, Throttle } from './numbers.js';
 
 const PAUSE = 250; // ms between updates
 const LARGEST = 96; // pixels: side of the square of the largest error
@@ -56,11 +56,12 @@ export class Panels {
     return [...this.hosts].filter(([, { visible, throttle }]) => visible && throttle.due).flatMap(([name]) => PANELS[name].want);
   }
 
-  draw({ header, arrays }) {
+  // `due`: whether numbers change with this frame; what is asked for comes less often, and says its step.
+  draw({ header, arrays }, due) {
     for (const [name, { host, visible, throttle }] of this.hosts) {
-      const { needs, draw } = PANELS[name];
+      const { want, needs, draw } = PANELS[name];
       if (!visible || !needs.every((need) => arrays[need])) continue;
-      if (header.state === 'running' && !throttle.ready()) continue;
+      if (want.length ? header.state === 'running' && !throttle.ready() : !due) continue;
       draw(host, header, arrays);
     }
   }
@@ -94,7 +95,7 @@ function squares(host, header, arrays) {
     setText(value, `${error < 0 ? '−' : '+'}${Math.abs(error).toFixed(2)}`);
   });
   const coef = header.balance_coef[0];
-  setText(said, `Σ (1/N − P)² = ${sum.toFixed(4)} · times λ = ${coef}: ${(coef * sum).toFixed(3)}`);
+  setText(said, `At step ${count(header.measured_step)}: Σ (1/N − P)² = ${sum.toFixed(4)} · times λ = ${coef}: ${(coef * sum).toFixed(3)}`);
   row.setAttribute('aria-label', errors.map((error, expert) => `${letter(ids[expert])} ${error.toFixed(2)}`).join(', '));
   const own = header.balance_loss[0] === 'squared' ? '' : ' This run trains with another balance loss.';
   setText(note, `Side = how far an expert’s mean gate probability P (◆) is from the fair share 1/N: filled above, hollow below. The squared balance loss is the sum of the areas, here on test inputs.${own}`);
@@ -109,14 +110,14 @@ function groups(host, header, arrays) {
 // The same of any run, for any page; returns how well experts and groups match.
 export function groupTable(host, header, arrays, run) {
   const ids = header.ids[run];
-  const count = arrays.group_share.shape.at(-1);
+  const groupCount = arrays.group_share.shape.at(-1);
   const [said, table] = saidAndTable(host, 'Experts and true groups');
-  const rows = expertRows(table, ids, [...Array.from({ length: count }, (_, group) => group + 1), 'load, %']);
-  fillShares(rows.map((cells) => cells.slice(0, count)), arrays.group_share.of(run).subarray(0, ids.length * count));
-  const load = arrays.load.of(run);
-  rows.forEach((cells, expert) => setText(cells.at(-1), percent(load[expert])));
+  const rows = expertRows(table, ids, [...Array.from({ length: groupCount }, (_, group) => group + 1), 'load, %']);
+  fillShares(rows.map((cells) => cells.slice(0, groupCount)), arrays.group_share.of(run).subarray(0, ids.length * groupCount));
+  const load = percents(arrays.load.of(run).subarray(0, ids.length));
+  rows.forEach((cells, expert) => setText(cells.at(-1), load[expert]));
   const match = header.specialization[run];
-  const text = `Match with true groups (0-1): ${fixed(match, 2)} · with shuffled groups: ${fixed(arrays.group_baseline.data[run], 2)}.`;
+  const text = `At step ${count(header.measured_step)}: match with true groups (0-1): ${fixed(match, 2)} · with shuffled groups: ${fixed(arrays.group_baseline.data[run], 2)}.`;
   setText(said, text);
   return text;
 }
@@ -139,8 +140,9 @@ function numbers(host, header, arrays) {
     rows.forEach((cells, expert) => setText(cells[column], fixed(values[expert], digits)));
   });
   const written = Object.entries(OF_RUN).map(([label, name]) => `${label} ${fixed(header[name][0], RUN_DIGITS)}`);
-  const { metric_name: metric } = header;
-  setText(said, `Step ${header.step}: ${written.join(' · ')} · train ${metric} ${fixed(header.train_metric[0], RUN_DIGITS)} · test ${metric} ${fixed(header.test_metric[0], RUN_DIGITS)}. Losses are unweighted.`);
+  const { metric_name: metric, step, measured_step: measured } = header;
+  const at = step === measured ? `Step ${count(step)}` : `Probe: step ${count(step)}; all else, step ${count(measured)}`;
+  setText(said, `${at}: ${written.join(' · ')} · train ${metric} ${fixed(header.train_metric[0], RUN_DIGITS)} · test ${metric} ${fixed(header.test_metric[0], RUN_DIGITS)}. Losses are unweighted.`);
 }
 
 // The knobs that were turned while the run trained; what was turned on within one step is one line.
@@ -150,7 +152,7 @@ function changes(host, header) {
   host.dataset.key = key;
   const list = document.createElement('ol');
   list.className = 'mv-log';
-  const lines = dragged(header.marks, 0).map(({ step, knob, from, to, text }) => `step ${step}: ${knob ? `${knob} ${from}→${to}` : text}`);
+  const lines = dragged(header.marks, 0).map((change) => `step ${change.step}: ${named(change)}`);
   list.append(...lines.map((textContent) => Object.assign(document.createElement('li'), { textContent })));
   const none = Object.assign(document.createElement('p'), { textContent: 'No knob was turned since step 0.' });
   host.replaceChildren(header.marks.length ? list : none);

@@ -1,6 +1,7 @@
 // The pictures of a map: what each asks of the run, what it says above itself, and how it draws the ground under the tokens.
 
 import { drawLetter } from './letters.js';
+import { answersHeading, asksForOne, chosenHeading, chosenWords, firstHeading, firstWords, gatesHeading, sureHeading } from './labels.js';
 import { percent } from './numbers.js';
 import { classFill, fillStyle, hue, INK, letter, outline, paintOf, PATTERNS, pixel } from './palette.js';
 import { drawContour, drawHatch, drawShades, GRAYS, tiles, VIOLET } from './shades.js';
@@ -18,16 +19,16 @@ const CLASS_PIXELS = Uint32Array.from({ length: 256 }, (_, index) => pixel(CLASS
 export const PICTURES = {
   first_choice: {
     label: 'First choice', want: ['first_choice'], needs: ['winner'], points: true,
-    heading: (header) => (header.batch_dependent ? 'What the gate prefers, at every place' : 'First choice of the gate, at every place'),
-    draw: firstChoice, words: areas,
+    heading: firstHeading, draw: firstChoice, words: areas,
   },
   top_k: {
-    label: 'Top k', want: ['first_choice'], needs: ['chosen'], points: true, heading: topKHeading, draw: topK,
+    label: 'Top k', want: ['first_choice'], needs: ['chosen'], points: true, draw: topK,
+    heading: (header, pointed) => chosenHeading(header, letter(header.ids[0][pointed])),
     words: chosenShares,
   },
   confidence: {
     label: 'Sure', want: ['confidence'], needs: ['confidence'], points: true,
-    heading: () => 'How sure the gate is: its largest probability, dark = sure', draw: confidence,
+    heading: sureHeading, draw: confidence,
     words: (_, arrays, run) => {
       const values = arrays.confidence.of(run);
       return `Above .9 on ${part(values, (each) => each >= 0.9 * 255)} of the area, below .5 on ${part(values, (each) => each < 0.5 * 255)}.`;
@@ -39,12 +40,12 @@ export const PICTURES = {
     draw: prediction, words: answers,
   },
   gate: {
-    label: 'Gates', want: ['gate'], needs: ['gate'], heading: () => 'Gate probability of each expert: light 0, dark 1', draw: gates,
+    label: 'Gates', want: ['gate'], needs: ['gate'], heading: gatesHeading, draw: gates,
     words: ({ ids }, arrays, run) => `Mean over the map: ${ids[run].map((id, expert) => `${letter(id)} ${percent(mean(tile(arrays.gate.of(run), ids[run].length, expert)) / 255)} %`).join(', ')}.`,
   },
   expert_output: {
     label: 'Experts', want: ['expert_output', 'first_choice'], needs: ['expert_output', 'chosen'],
-    heading: () => 'What each expert answers by itself; hatched = not trained here', draw: experts,
+    heading: answersHeading, draw: experts,
     words: chosenShares,
   },
 };
@@ -55,15 +56,14 @@ function firstChoice({ context, surface, layer, header, arrays, run }) {
   return () => layer.named(surface, (expert, x, y) => drawLetter(context, letter(ids[expert]), x, y));
 }
 
-// k = 2: color = first choice, stripes = second. More: where one expert is among the chosen.
+// Two at each place: color = first choice, stripes = second. Else: where one expert is among the chosen.
 function topK(scene) {
   const { context, surface, layer, header, arrays, run } = scene;
   const ids = header.ids[run];
-  const k = header.top_k[run];
-  if (k === 1) return firstChoice(scene);
+  if (header.top_k[run] === 1 && !asksForOne(header, run)) return firstChoice(scene);
   const winner = arrays.winner.of(run);
   const chosen = arrays.chosen.of(run);
-  if (k > 2) {
+  if (asksForOne(header, run)) {
     const { pointed } = scene;
     const cells = winner.map((_, cell) => (isChosen(chosen, ids.length, cell, pointed) ? 1 : 0));
     layer.draw(context, surface, cells, [plain(NOT_CHOSEN), paintOf(ids[pointed])]);
@@ -93,22 +93,17 @@ function numbersOf(layer, ids) {
   return layer.pairs;
 }
 
-function topKHeading(header, pointed) {
-  const k = header.top_k[0];
-  if (k === 1) return 'k = 1: only the first choice works';
-  if (k === 2) return 'Color = first choice, stripes = second';
-  return `Where is ${letter(header.ids[0][pointed])} among the ${k} chosen? Point at a bar, or type a letter`;
+function areas(header, arrays, run) {
+  const { ids } = header;
+  return `${firstWords(header, run)} by area: ${shares(arrays.winner.of(run), (expert) => letter(ids[run][expert]))}.`;
 }
 
-function areas({ ids }, arrays, run) {
-  return `First choice by area: ${shares(arrays.winner.of(run), (expert) => letter(ids[run][expert]))}.`;
-}
-
-function chosenShares({ ids, top_k: k }, arrays, run) {
+function chosenShares(header, arrays, run) {
+  const { ids } = header;
   const cells = arrays.winner.of(run);
   const chosen = arrays.chosen.of(run);
   const each = ids[run].map((id, expert) => `${letter(id)} ${part(cells, (_, cell) => isChosen(chosen, ids[run].length, cell, expert))}`);
-  return `Among the ${k[run]} chosen, by area: ${each.join(', ')}.`;
+  return `${chosenWords(header, run)}: ${each.join(', ')}.`;
 }
 
 function answers({ kind, lo, hi }, arrays, run) {

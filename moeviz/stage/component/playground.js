@@ -4,13 +4,14 @@ import { Cover } from './cover.js';
 import { Guide } from './guide.js';
 import { ProbeHandle } from './handle.js';
 import { chooseAmong } from './layout.js';
+import { asksForOne, tabNames } from './labels.js';
 import { describe, drawLegend, heading } from './legend.js';
 import { LoadPanel, loadScale, writeFacts } from './load.js';
 import { setText } from './numbers.js';
 import { letter } from './palette.js';
 import { RunPicture } from './picture.js';
 import { PICTURES } from './pictures.js';
-import { firstChoice, ProbePanel } from './probe.js';
+import { ProbePanel } from './probe.js';
 import { reducedMotion } from './theme.js';
 import { flies, Travel } from './travel.js';
 
@@ -64,7 +65,7 @@ export class Playground {
   }
 
   asked({ header, arrays }) {
-    return Math.min(this.pointed ?? firstChoice(arrays.probe_prob.of(0)), header.num_experts - 1);
+    return Math.min(this.pointed ?? arrays.probe_first.of(0)[0], header.num_experts - 1);
   }
 
   point(expert) {
@@ -76,7 +77,7 @@ export class Playground {
   // Whether the picture is about one expert that is pointed at.
   get asks() {
     const { frame } = this.stage;
-    return this.shown === 'top_k' && frame?.header.view === 'map' && frame.header.top_k[0] > 2;
+    return this.shown === 'top_k' && frame?.header.view === 'map' && asksForOne(frame.header);
   }
 
   // The place of the expert whose letter was typed on the map, where the picture can be asked; else -1.
@@ -93,22 +94,30 @@ export class Playground {
 
   draw(frame, theme) {
     const { header, arrays } = frame;
-    const { find, root, tokens } = this.stage;
-    this.scale = loadScale(header, arrays, this.scale);
-    this.load.draw({ header, arrays, run: 0, top: this.scale.top });
+    const { due, find, root, tokens } = this.stage;
     const pointed = this.asked(frame);
     const { picture } = this;
     const points = tokens.get(header, 0);
     if (this.run.draw({ header, arrays, run: 0, theme, points, picture, pointed })) root.dataset.picture = this.shown = picture;
-    root.dataset.firstChoice = letter(this.probe.draw(frame));
     this.handle.use(this.run.view, header);
     find('pictures').hidden = header.view !== 'map';
-    setText(find('heading'), heading(header, this.shown, pointed));
+    if (due) this.write(frame);
+    setText(find('heading'), heading(this.written, this.shown, pointed)); // also when another picture has come
     drawLegend(find('legend'), header, this.fixed);
     find('legend').classList.toggle('mv-unseen', Boolean(this.run.view.tiled)); // no tokens on small maps
     setText(find('tabs').querySelector('[data-tab="metric"]'), header.metric_name === 'R²' ? 'R²' : 'Accuracy');
-    this.guide.draw(header, this.stage.component.data.story, root.dataset.firstChoice, flies(header, this.run.view));
     this.travel.draw(frame, this.run.view, find('canvas'));
+  }
+
+  // Everything with numbers, and their bars, from one frame.
+  write({ header, arrays }) {
+    const { find, root, component: { data: { story } } } = this.stage;
+    for (const [picture, name] of Object.entries(tabNames(header))) setText(find('pictures').querySelector(`[data-tab="${picture}"]`), name);
+    this.written = header;
+    this.scale = loadScale(header, arrays, this.scale);
+    this.load.draw({ header, arrays, run: 0, top: this.scale.top });
+    root.dataset.firstChoice = letter(this.probe.draw({ header, arrays }));
+    this.guide.draw(header, story, root.dataset.firstChoice, flies(header, this.run.view));
   }
 
   // In words what is on the canvas, which may be of an earlier frame than the newest.

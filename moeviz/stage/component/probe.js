@@ -2,9 +2,9 @@
 
 import { Bars, roomy } from './bars.js';
 import { background, classFill, letter, outline } from './palette.js';
-import { Calm, fixed, roundedShares, setText, share, shownWeights, Throttle } from './numbers.js';
+import { cutName, probeTitle, solidKey, wordsOf } from './labels.js';
+import { Calm, count, fixed, roundedShares, setText, share, shownWeights } from './numbers.js';
 
-const TEXTS = 120; // ms between changes of the written numbers while training runs
 const SPOKEN = 3000; // ms between announcements
 const MAX_TERMS = 3;
 const MIXTURE = 'x\u0303'; // x with a tilde
@@ -14,7 +14,6 @@ export class ProbePanel {
   constructor(find) {
     this.find = find;
     this.bars = new Bars(find('probe-bars'), 'Gate probabilities of the input at the probe');
-    this.texts = new Throttle(TEXTS);
     this.spoken = new Calm(SPOKEN);
   }
 
@@ -23,24 +22,23 @@ export class ProbePanel {
     const probs = arrays.probe_prob.of(0);
     const chosen = arrays.probe_chosen.of(0);
     const weights = arrays.probe_weight.of(0);
-    const moved = String(header.probe) !== this.probe;
-    const texts = moved || header.state !== 'running' || this.texts.ready();
-    this.probe = String(header.probe);
     const shownProbs = roundedShares(probs);
     const written = shownWeights({ weighing: header.weights[0], weights, chosen, shownProbs });
     const full = roomy(ids.length);
-    const first = firstChoice(probs);
+    const [first] = arrays.probe_first.of(0);
+    const words = wordsOf(header);
     const bars = ids.map((id, expert) => {
       const weight = chosen[expert] ? `×${share(written[expert], true)}` : '';
       return {
         height: probs[expert], solid: Boolean(chosen[expert]), first: expert === first, below: full ? weight : weight.slice(1),
         value: share(shownProbs[expert], !full),
-        text: describe(letter(id), shownProbs[expert], chosen[expert], written[expert], expert === first),
+        text: describe(letter(id), shownProbs[expert], chosen[expert] ? words.chosen : words.left, chosen[expert] && written[expert], expert === first && words.first),
       };
     });
-    this.bars.draw(ids, bars, cutLine(probs, chosen), texts);
-    this.find('line').classList.toggle('mv-two-lines', header.top_k[0] > ONE_LINE);
-    if (texts) this.line(header, ids, chosen, written, arrays.probe_output.of(0));
+    this.bars.draw(ids, bars, cutLine(header, probs, chosen));
+    for (const [part, text] of [['probe-title', probeTitle(header)], ['solid-key', solidKey(header)], ['first-key', words.first]]) setText(this.find(part), text);
+    this.find('line').classList.toggle('mv-two-lines', header.choice[0] === 'experts' || header.top_k[0] > ONE_LINE);
+    this.line(header, ids, chosen, written, arrays.probe_output.of(0));
     return ids[first];
   }
 
@@ -60,7 +58,7 @@ export class ProbePanel {
     const parts = shown.flatMap((expert, index) => [index ? ' + ' : '', term(ids[expert], weights[expert], header.choice[0] === 'nobody')]);
     this.find('line').replaceChildren('y = ', ...(parts.length ? parts : ['0']), rest ? ' + …' : '', header.num_shared ? ' + shared' : '', ...result(header, output));
     const words = shown.map((expert) => `${share(weights[expert])} times expert ${letter(ids[expert])}`).join(' plus ') || 'no expert’s answer';
-    this.spoken.run(() => setText(this.find('spoken'), `Output = ${words}${rest ? ` plus ${rest} more` : ''}`));
+    this.spoken.run(() => setText(this.find('spoken'), `Step ${count(header.step)}: output = ${words}${rest ? ` plus ${rest} more` : ''}`));
   }
 }
 
@@ -73,25 +71,26 @@ export function firstChoice(probs) {
 }
 
 function describe(name, prob, chosen, weight, first) {
-  const choice = chosen ? `${first ? 'first choice' : 'chosen'}, weight ${share(weight)}` : 'not chosen';
-  return `Expert ${name}: gate probability ${share(prob)}, ${choice}`;
+  const said = [`gate probability ${share(prob)}`, first, !(first && chosen === 'chosen') && chosen, Number.isFinite(weight) && `weight ${share(weight)}`];
+  return `Expert ${name}: ${said.filter(Boolean).join(', ')}`;
 }
 
 // Between the last chosen and the first left out; none when everybody is chosen.
-function cutLine(probs, chosen) {
+function cutLine(header, probs, chosen) {
   let lowest = 1;
   let highest = 0;
-  let count = 0;
+  let taken = 0;
   probs.forEach((prob, expert) => {
     if (chosen[expert]) {
       lowest = Math.min(lowest, prob);
-      count += 1;
+      taken += 1;
     } else highest = Math.max(highest, prob);
   });
-  if (count === 0 || count === probs.length) return [];
+  const name = cutName(header, taken);
+  if (!name) return [];
   const height = (lowest + highest) / 2;
   const place = labelPlace(probs, height);
-  return [{ height, label: place ? `top-${count} cut` : '', kind: `cut mv-at-${place}` }];
+  return [{ height, label: place ? name : '', kind: `cut mv-at-${place}` }];
 }
 
 // Where the cut's label covers no bar that crosses the line: at one end or in the middle, else nowhere.

@@ -1,7 +1,8 @@
 // The same few tokens through two routers: who goes to whom in which place, who sits in which seat, and what that comes to.
 
+import { whoChooses } from './labels.js';
 import { letter } from './palette.js';
-import { fixed, outdated, percent, setText, Throttle } from './numbers.js';
+import { count, fixed, outdated, percent, setText, Throttle } from './numbers.js';
 import { Racks } from './racks.js';
 import { Seats } from './seats.js';
 import { stopped } from './stopped.js';
@@ -54,12 +55,14 @@ export class Routers {
     this.sides.forEach((side, run) => {
       if (run >= header.num_runs) return;
       const batch = batchOf(header, arrays, run);
-      setText(side.says, WHO[header.router[run]] ?? WHO.tokens);
-      side.seats.draw(batch, header.router[run] === 'soft' ? 'weight' : this.shows, side.title);
+      setText(side.says, whoChooses(header.choice[run]));
+      side.seats.draw(batch, batch.soft ? 'weight' : this.shows, side.title);
       side.racks.draw(batch);
       setText(side.drops, dropped(batch));
       drawLost(side.lost, batch);
     });
+    find('dropped-key').hidden = !header.limited;
+    find('skipped-key').hidden = !header.skips.some(Boolean);
     this.drawNumbers(find('measures'), header, arrays);
   }
 
@@ -80,6 +83,7 @@ export class Routers {
       host.innerHTML = `<thead><tr><th scope="col">On these tokens</th>${runs.map((run) => `<th scope="col" data-run="${run}"></th>`).join('')}<th scope="col">balanced</th></tr></thead><tbody>${
         rows.map(([label, balanced]) => `<tr><th scope="row">${label}</th>${'<td></td>'.repeat(runs.length)}<td>${balanced}</td></tr>`).join('')}</tbody>`;
     }
+    setText(host.tHead.rows[0].cells[0], `On these tokens, step ${count(header.step)}`);
     runs.forEach((run) => setText(host.querySelector(`th[data-run="${run}"]`), titles[run]));
     [...host.tBodies[0].rows].forEach((row, index) => batches.forEach((batch, run) => setText(row.cells[1 + run], fixed(rows[index][2](batch), DIGITS))));
   }
@@ -96,13 +100,6 @@ export class Routers {
   close() {}
 }
 
-const WHO = {
-  tokens: 'Tokens choose: read along a row.',
-  expert_choice: 'Experts choose: read down a column.',
-  hash: 'A fixed table chooses: read along a row.',
-  soft: 'Nobody chooses: every expert gets a mixture of all tokens, every token one of all answers.',
-};
-
 // One run's part of the arrays, under short names, with a state for each token and expert.
 export function batchOf(header, arrays, run) {
   const of = (name) => arrays[`seating_${name}`].of(run);
@@ -116,12 +113,12 @@ export function batchOf(header, arrays, run) {
   return {
     ids, names: ids.map(letter), states, position, kept, weight: of('weight'), load: of('load'),
     importance: of('importance'), loss: of('loss'), unserved: of('unserved')[0], places: of('places')[0],
-    drop: of('dropped')[0], byChance: of('dropped')[1], tokens: chosen.length / ids.length, router: header.router[run], soft: header.router[run] === 'soft',
+    drop: of('dropped')[0], byChance: of('dropped')[1], tokens: chosen.length / ids.length, choice: header.choice[run], soft: header.choice[run] === 'nobody',
   };
 }
 
 // What found no seat, beside what a gate without any sense would lose.
-export function dropped({ drop, byChance, places, unserved, states, router }) {
+export function dropped({ drop, byChance, places, unserved, states, choice }) {
   if (!Number.isNaN(drop)) {
     const chosen = states.filter((state) => state !== 'none').length;
     const lost = states.filter((state) => state === 'dropped').length;
@@ -129,7 +126,7 @@ export function dropped({ drop, byChance, places, unserved, states, router }) {
     const also = skipped ? `, ${skipped} skipped at random` : '';
     return `${places} seats for each expert. Dropped: ${lost} of ${chosen} choices (${percent(lost / chosen)} %)${also}. A gate that chooses at random would drop ${percent(byChance)} % on average.`;
   }
-  if (router === 'expert_choice') return `Every expert takes equally many. Tokens that no expert takes: ${percent(unserved)} %.`;
+  if (choice === 'experts') return `Every expert takes equally many. Tokens that no expert takes: ${percent(unserved)} %.`;
   return 'No seat limit: nothing is dropped.';
 }
 

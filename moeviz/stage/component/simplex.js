@@ -34,7 +34,7 @@ export class Simplex {
     this.lab.find('simplex').innerHTML = runs.map(({ twin, run }) => this.triangle(twin, run, header, arrays)).join('');
   }
 
-  triangle(twin, run, { ids, balance_coef: coefs, balance_loss: losses, step }, arrays) {
+  triangle(twin, run, { ids, balance_coef: coefs, balance_loss: losses }, arrays) {
     const steps = arrays.history_step.data.length;
     const [a, b, c] = ids[run].map((id) => arrays.history_mean_prob.of(run).subarray(id * steps, (id + 1) * steps));
     const index = Array.from({ length: steps }, (_, at) => at);
@@ -46,7 +46,7 @@ export class Simplex {
     const corners = CORNERS.map((at, corner) => expertPoint(ids[run][corner], at, [probs[corner], corner])).join('');
     const other = losses[run] === 'squared' ? '' : ' This twin trains with another balance loss.';
     return `<figure><figcaption class="mv-title"><span>${twin}</span>${lineSample(run)}</figcaption>
-      <svg class="mv-plot" role="img" style="max-width: ${WIDTH}px" viewBox="0 0 ${WIDTH} ${HEIGHT}" aria-label="${twin}: mean gate probabilities ${probs.map((prob, at) => `${letter(ids[run][at])} ${fixed(prob, 2)}`).join(', ')} at step ${step}">
+      <svg class="mv-plot" role="img" style="max-width: ${WIDTH}px" viewBox="0 0 ${WIDTH} ${HEIGHT}" aria-label="${twin}: mean gate probabilities ${probs.map((prob, at) => `${letter(ids[run][at])} ${fixed(prob, 2)}`).join(', ')} at step ${arrays.history_step.data.at(-1)}">
         <clipPath id="mv-simplex-${run}"><path d="M${CORNERS.join('L')}Z"/></clipPath>
         <g clip-path="url(#mv-simplex-${run})">${LEVELS.map((level) => contour(level, coef)).join('')}</g>
         <path class="mv-edge" d="M${CORNERS.join('L')}Z"/><path class="mv-edge" d="M${CENTER[0] - 7} ${CENTER[1]}h14m-7 -7v14"/>

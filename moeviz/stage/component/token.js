@@ -20,7 +20,7 @@ export function tokenOf({ header, arrays }) {
   const [weighing, choosing] = [header.weights[0], header.choice[0]];
   const classes = header.kind !== 'regression';
   const asked = [...ids.keys()].filter((expert) => chosen[expert]).sort((a, b) => weights[b] - weights[a] || a - b);
-  const first = firstChoice(probs);
+  const [first] = arrays.probe_first.of(0);
   return {
     header, ids, count, outputs, probs, weights, chosen, x, logits, target, y, classes, weighing, choosing,
     names: ids.map(letter), k: chosen.filter(Boolean).length,

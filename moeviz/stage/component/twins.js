@@ -38,10 +38,10 @@ export class Twins {
   }
 
   draw({ header, arrays }, theme) {
-    const { find, root, tokens } = this.stage;
-    this.scale = loadScale(header, arrays, this.scale);
+    const { due, find, root, tokens } = this.stage;
+    this.scale = due ? loadScale(header, arrays, this.scale) : this.scale;
     for (let run = 0; run < Math.min(this.titles.length, header.num_runs); run += 1) {
-      this.loads[run].draw({ header, arrays, run, top: this.scale.top });
+      if (due) this.loads[run].draw({ header, arrays, run, top: this.scale.top });
       const points = tokens.get(header, run);
       if (this.pictures[run].draw({ header, arrays, run, theme, points, picture: PICTURE })) root.dataset.picture = PICTURE;
     }

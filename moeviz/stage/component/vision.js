@@ -3,14 +3,14 @@
 
 import { Bars } from './bars.js';
 import { Calm, count as spaced, fixed, outdated, percent, roundedShares, setText, share as twoDigits, Throttle, UNKNOWN } from './numbers.js';
+import { solidKey } from './labels.js';
 import { Pad } from './pad.js';
 import { background, letter } from './palette.js';
 import { drawPatches, whole } from './patches.js';
 import { Serves } from './serves.js';
 
 const SENT = 80; // ms between drawings that are sent
-const TABLES = 1000; // ms between changes of the tables, for which all test pictures are computed,
-const TEXTS = 250; // and of what is said about the drawing
+const TABLES = 1000; // ms between changes of the tables, for which all test pictures are computed
 const SMALL = 64; // pixels of a test picture,
 const LARGE = 160; // and of the drawing
 const TOP = 3; // classes that are named for the drawing
@@ -19,7 +19,7 @@ const DENSE = 'dense'; // the run of this name has no gate
 export class Vision {
   constructor(stage) {
     const { find } = stage;
-    Object.assign(this, { stage, find, always: true, drawn: false, texts: new Throttle(TABLES), said: new Throttle(TEXTS), given: null });
+    Object.assign(this, { stage, find, always: true, drawn: false, texts: new Throttle(TABLES), given: null });
     this.sending = new Calm(SENT);
     this.pad = new Pad(find('pad'), (cells) => this.give(cells));
     this.bars = new Bars(find('drawn-bars'), 'Gate probability of the drawing, by expert');
@@ -70,11 +70,12 @@ export class Vision {
     const { header, arrays } = frame;
     if (arrays.gallery_pixels) this.gallery(header, arrays);
     if (this.cells && this.given !== this.stage.connection.socket) this.give(this.cells); // the worker was started again
-    if (arrays.drawn_class && !this.pad.empty) this.answer(header, arrays);
+    if (arrays.drawn_class && !this.pad.empty && (this.stage.due || this.shownPixels !== String(arrays.drawn_pixels.of(0)))) this.answer(header, arrays);
     if (arrays.class_share && arrays.group_share) {
       this.texts.ready();
       this.served = frame;
       this.serves.draw(header, arrays);
+      setText(this.find('measured-at'), `at step ${spaced(header.measured_step)}`);
       this.compare(header, arrays);
     }
   }
@@ -124,17 +125,17 @@ export class Vision {
   answer(header, arrays) {
     const of = (name) => arrays[`drawn_${name}`].of(0);
     const [{ ids: [ids], route_by: [level] }, experts] = [header, of('expert')];
+    this.shownPixels = String(of('pixels'));
     drawPatches(this.find('route'), LARGE, of('pixels'), experts, ids, true);
     const prob = of('prob').subarray(0, ids.length);
     const weight = of('weight');
-    const texts = header.state !== 'running' || this.said.ready();
     const shares = roundedShares(prob);
     const first = prob.indexOf(Math.max(...prob));
     this.bars.draw(ids, ids.map((id, expert) => ({
       height: prob[expert], solid: weight[expert] > 0, first: expert === first, value: twoDigits(shares[expert], true),
       text: `Expert ${letter(id)}: gate probability ${twoDigits(shares[expert])}`,
-    })), [], texts);
-    if (!texts) return;
+    })), []);
+    setText(this.find('solid-key'), solidKey(header));
     const classes = of('class');
     const best = [...classes.keys()].sort((a, b) => classes[b] - classes[a]).slice(0, TOP);
     setText(this.find('answer'), `read as ${this.names[best[0]]}`);
@@ -170,7 +171,7 @@ export class Vision {
     this.find('compare').innerHTML = `<thead><tr>${head.map((each) => `<th scope="col">${each}</th>`).join('')}</tr></thead><tbody>${
       rows.map(([name, ...cells]) => `<tr><th scope="row">${name}</th>${cells.map((each) => `<td>${each}</td>`).join('')}</tr>`).join('')}</tbody>`;
     const dense = titles.findIndex((title) => title.toLowerCase().includes(DENSE));
-    setText(this.find('verdict'), verdict(header.test_metric[0], header.test_metric[dense], header.step));
+    setText(this.find('verdict'), verdict(header.test_metric[0], header.test_metric[dense], header.measured_step));
   }
 
   describe() {

@@ -26,12 +26,12 @@ export const vision = () => `
       </div>
       <p data-part="drawn-line" aria-live="polite"></p>
       <div class="mv-classes" role="list" aria-label="Class probabilities of the drawing" data-part="classes"></div>
-      <h3 class="mv-heading">Gate probability of the drawing <span class="mv-key">solid = chosen</span></h3>
+      <h3 class="mv-heading">Gate probability of the drawing <span class="mv-key" data-part="solid-key"></span></h3>
       <div class="mv-bars" data-part="drawn-bars"></div>
     </section>
   </div>
   <section>
-    <h3 class="mv-heading">Which expert serves what <span class="mv-key">each column adds up to 100 %</span></h3>
+    <h3 class="mv-heading">Which expert serves what <span class="mv-key">each column adds up to 100 %; <span data-part="measured-at"></span></span></h3>
     <div class="mv-scroll" tabindex="0" role="region" aria-label="Experts, what they serve, and the pictures that each likes most"><table class="mv-groups mv-serves" data-part="serves"></table></div>
   </section>
   <section>

@@ -1,6 +1,6 @@
 // Pictures in words, for those who hear them: shares of what is to be seen, largest first.
 
-import { percent } from './numbers.js';
+import { percent, percents } from './numbers.js';
 import { letter } from './palette.js';
 
 // "A 40 %, C 31 %, …" of numbers that name something.
@@ -22,7 +22,7 @@ const number = (value) => (Number.isFinite(value) ? value.toFixed(3) : 'unknown'
 
 // What a time chart has come to by now.
 export function chartWords(name, header, arrays) {
-  const at = `at step ${header.step}`;
+  const at = `at step ${header.measured_step}`;
   const of = (key) => header[key].map(number).join(' and ');
   if (name === 'loss') return `Losses over training steps: task loss ${of('task_loss')}, raw balance loss ${of('balance_loss_value')}, λ ${header.balance_coef.join(' and ')} ${at}.`;
   if (name === 'metric') return `${header.metric_name} over training steps: test ${of('test_metric')}, train ${of('train_metric')} ${at}.`;
@@ -32,6 +32,6 @@ export function chartWords(name, header, arrays) {
   if (name === 'dead') return `Dead experts over training steps: ${header.dead.map((each) => each.filter(Boolean).length).join(' and ')} ${at}.`;
   const run = Number(name.split('-')[1] ?? 0); // load, or load-2: of one of several runs
   if (run >= header.num_runs) return 'Load over training steps.'; // the page is about to show other twins
-  const load = arrays.load.of(run);
-  return `Load over training steps: ${header.ids[run].map((id, expert) => `${letter(id)} ${percent(load[expert])} %`).join(', ')} ${at}.`;
+  const load = percents(arrays.load.of(run).subarray(0, header.ids[run].length));
+  return `Load over training steps: ${header.ids[run].map((id, expert) => `${letter(id)} ${load[expert]} %`).join(', ')} ${at}.`;
 }
