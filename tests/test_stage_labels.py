@@ -74,6 +74,20 @@ def test_no_label_speaks_of_a_choice_that_the_router_does_not_make():
             assert "solid = " not in said["solid"] and "choices" not in said["note"], case
 
 
+def test_the_stops_of_a_tokens_way_are_called_by_what_the_router_does_there():
+    """Every router's, also those whose weights follow a knob."""
+    ways = {(info.choice, info.weights) for info in ROUTER_INFO.values()}
+    found = javascript(f"""
+        const {{ stopTitle }} = await import('$/labels.js');
+        const {{ STOPS }} = await import('$/stops.js');
+        const of = ([choosing, weighing]) => STOPS.map((stop) => stopTitle(stop, {{ choosing, weighing }}));
+        console.log(JSON.stringify({json.dumps(sorted(ways))}.map(of)));""")
+    for (choice, weights), titles in zip(sorted(ways), found, strict=True):
+        assert ("Softmax" in titles) == (weights not in ("sigmoid", "table")), (choice, titles)
+        assert ("Top‑k" in titles) == (choice in ("scores", "bias")), (choice, titles)
+        assert len(set(titles)) == 9 and all(titles)
+
+
 def test_what_is_said_of_some_of_them():
     found = labels([
         header("top_k", 8, 2), header("top_k", 8, 8), header("expert_choice", 8, 2), header("soft", 8, 8),

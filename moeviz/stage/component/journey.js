@@ -3,8 +3,9 @@
 
 import { formulas } from './formulas.js';
 import { TokenHandle } from './hop.js';
+import { stopTitle } from './labels.js';
 import { describe, drawLegend, heading } from './legend.js';
-import { Calm, setText, Throttle } from './numbers.js';
+import { Calm, count, setText } from './numbers.js';
 import { Path } from './path.js';
 import { RunPicture } from './picture.js';
 import { STOPS } from './stops.js';
@@ -12,7 +13,6 @@ import { tokenOf } from './token.js';
 import { WhatIf } from './whatif.js';
 
 const PICTURE = 'first_choice';
-const TEXTS = 150; // ms between changes of the written numbers while training runs
 const MANY = 12; // experts whose rows are set closer
 const SPOKEN = 1500; // ms between announcements
 const FAR = 0.005; // of the picture's half-width: a token nearer than this is the one under the ring
@@ -21,7 +21,7 @@ const IN_TRAINING_ONLY = 'At inference no loss is computed: only x → y.';
 export class Journey {
   constructor(stage) {
     const { find } = stage;
-    Object.assign(this, { stage, at: 0, always: true, texts: new Throttle(TEXTS), spoken: new Calm(SPOKEN) });
+    Object.assign(this, { stage, at: 0, always: true, spoken: new Calm(SPOKEN) });
     this.run = new RunPicture(find('canvas'), find('waiting'), () => stage.redraw());
     this.path = new Path(find('path'), (index) => this.goTo(index));
     this.whatIf = new WhatIf(find);
@@ -75,7 +75,7 @@ export class Journey {
     root.classList.toggle('mv-many', header.num_experts > MANY);
     if (!arrays.journey_x) return;
     const moved = String(header.probe) !== this.place;
-    if (!moved && header.state === 'running' && !this.texts.ready()) return;
+    if (!moved && !this.stage.due) return;
     this.place = String(header.probe);
     this.token = tokenOf(frame);
     this.whatIf.draw(this.token);
@@ -87,7 +87,7 @@ export class Journey {
     const { at, token, stage: { find, root, component: { data } } } = this;
     const stop = STOPS[at];
     this.path.draw(token, at);
-    setText(find('stop-name'), `${at + 1} of ${STOPS.length}: ${stop.title}`);
+    setText(find('stop-name'), `${at + 1} of ${STOPS.length}: ${stopTitle(stop, token)}`);
     setText(find('stop-says'), stop.says.call ? stop.says(token) : stop.says);
     const lines = formulas(stop.name, token).map((pieces) => `<p>${pieces.join(' ')}</p>`).join('');
     if (this.lines !== lines) find('formula').innerHTML = this.lines = lines;
@@ -113,7 +113,7 @@ export class Journey {
 
   speak() {
     const { find } = this.stage;
-    this.spoken.run(() => this.token && setText(find('spoken'), `${find('stop-name').textContent}. ${find('stop-says').textContent} ${STOPS[this.at].foot(this.token)}`));
+    this.spoken.run(() => this.token && setText(find('spoken'), `Step ${count(this.token.header.step)}. ${find('stop-name').textContent}. ${find('stop-says').textContent} ${STOPS[this.at].foot(this.token)}`));
   }
 
   describe() {

@@ -130,3 +130,10 @@ export const whoChooses = (choice) => ({
   experts: 'Experts choose: read down a column.', table: 'A fixed table chooses: read along a row.',
   nobody: 'Nobody chooses: every expert gets a mixture of all tokens, every token one of all answers.',
 }[choice] ?? 'Tokens choose: read along a row.');
+
+// What a stop of a token's way is called, where the router does something else there.
+const STOPS = {
+  softmax: ({ weighing }) => ({ sigmoid: 'Sigmoid', table: 'Shares' }[weighing]),
+  top_k: ({ choosing: who }) => ({ experts: 'Taken by', table: 'Table', nobody: 'No choice' }[who]),
+};
+export const stopTitle = ({ name, title }, token) => STOPS[name]?.(token) ?? title;

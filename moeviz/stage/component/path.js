@@ -1,5 +1,6 @@
 // The way of one token as one picture, read from left to right: a column for each stop, a row for each expert.
 
+import { stopTitle } from './labels.js';
 import { background, hue } from './palette.js';
 import { setText } from './numbers.js';
 import { marker } from './probe.js';
@@ -19,7 +20,7 @@ export class Path {
     section.dataset.stop = name;
     section.innerHTML = '<button type="button" class="mv-stop-name"><span></span></button><div class="mv-cells"></div><p class="mv-foot"></p>';
     const button = section.firstChild;
-    button.firstChild.textContent = `${index + 1} ${title}`;
+    button.firstChild.textContent = `${index + 1} ${title}`; // until a token is there
     button.onclick = () => this.onStop(index);
     return { section, button, cells: section.children[1], foot: section.lastChild, parts: [] };
   }
@@ -27,6 +28,7 @@ export class Path {
   draw(token, at) {
     STOPS.forEach((stop, index) => {
       const column = this.columns[index];
+      setText(column.button.firstChild, `${index + 1} ${stopTitle(stop, token)}`);
       const cells = stop.cells?.(token);
       if (cells) this.cells(column, cells, token);
       else this.body(column, stop.body(token), token);

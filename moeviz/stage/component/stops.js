@@ -65,7 +65,7 @@ export const STOPS = [
     foot: ({ k, count }) => (k === count ? `all ${count}` : `${k} of ${count}`),
   },
   {
-    name: 'weights', title: 'Weights', says: 'What multiplies each chosen expert’s output.',
+    name: 'weights', title: 'Weights', says: ({ choosing }) => `What multiplies each ${choosing === 'nobody' ? '' : 'chosen '}expert’s output.`,
     cells: (token) => {
       const shown = shownWeights(token);
       return token.weights.map((value, expert) => (token.chosen[expert] ? { rod: value, text: share(shown[expert]) } : { text: '0' }));
@@ -80,7 +80,7 @@ export const STOPS = [
     foot: ({ k, count }) => `${count - k} skipped`,
   },
   {
-    name: 'sum', title: 'Sum', says: 'The layer’s output: every chosen answer times its weight, added up.',
+    name: 'sum', title: 'Sum', says: ({ choosing }) => `The layer’s output: every ${choosing === 'nobody' ? '' : 'chosen '}answer times its weight, added up.`,
     cells: ({ experts, weights, chosen, shown }) => rods(
       experts.map((each, expert) => each[shown] * weights[expert]), (expert) => (chosen[expert] ? {} : { rod: null, text: '–' }),
     ),
