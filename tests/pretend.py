@@ -31,6 +31,7 @@ class FakeTraining:
     """A Training whose step costs batch_size / 8 milliseconds, and that diverges at a learning rate of 10."""
 
     clock: Clock
+    op_seconds = 0.0  # that an op takes
     rewound = False
 
     def __init__(self, configs) -> None:
@@ -40,6 +41,7 @@ class FakeTraining:
         self.reset()
 
     def reset(self) -> None:
+        self.clock.now += self.op_seconds
         self.current_step, self.diverged, self.reason = 0, False, None
 
     @property
@@ -69,6 +71,7 @@ class FakeTraining:
         return self.current_step
 
     def set(self, **knobs) -> list[str]:
+        self.clock.now += self.op_seconds
         if "broken" in knobs:
             self.broken = knobs["broken"]
             return []
@@ -79,10 +82,12 @@ class FakeTraining:
         return self.configs if "broken" in knobs else tuple(config.with_(**knobs) for config in self.configs)
 
     def treat(self, expert: int, how: str, run: int | None) -> None:
+        self.clock.now += self.op_seconds
         if run is not None and run >= len(self.configs):
             raise ValueError(f"run must be 0, or none for all: got {run}; choose it")
 
     def rewind(self, step: int) -> None:
+        self.clock.now += self.op_seconds
         self.current_step = min(step, self.current_step)
 
     def settled(self, since: int) -> bool:
@@ -121,10 +126,11 @@ class World:
     """
 
     def __init__(
-        self, idle_pause: float = 10.0, idle_free: float = 120.0, together: bool = False, real: bool = False
-    ) -> None:
+        self, idle_pause: float = 10.0, idle_free: float = 120.0, together: bool = False, real: bool = False,
+        op_seconds: float = 0.0,
+    ) -> None:  # fmt: skip
         self.clock = Clock()
-        pretended = type("Timed", (FakeTraining,), {"clock": self.clock})
+        pretended = type("Timed", (FakeTraining,), {"clock": self.clock, "op_seconds": op_seconds})
         self.sent: list[tuple[float, dict, bytes]] = []
         self.seen = 0  # so many of them by a greedy viewer
         common = (training_together if real else step_together) if together else None

@@ -187,14 +187,6 @@ def test_a_full_server_gives_a_newcomer_the_place_of_the_run_that_was_left_longe
         engine.close(token)
 
 
-def test_resets_are_counted_since_they_cost_more_than_other_messages(engine, token):
-    page = Page(engine, token)
-    for _ in range(20):
-        page.viewer.send({"op": "reset"})
-    assert "starts again at most 4 times a second" in page.text("error")["message"]
-    page.header(lambda header: header["step"] > 5)
-
-
 def test_tokens_cannot_be_guessed(engine):
     tokens: list[str] = []
     for _ in range(20):

@@ -181,7 +181,7 @@ def test_too_many_messages_are_dropped_and_said_but_requests_for_frames_pass(one
         for _ in range(MAX_RATE + 3):
             socket.send_text('{"op":"play"}')
         for _ in range(3):
-            assert f"at most {MAX_RATE} messages a second" in json.loads(socket.receive_text())["message"]
+            assert f"a run takes at most {MAX_RATE} messages a second" in json.loads(socket.receive_text())["message"]
         for _ in range(2 * MAX_ERRORS):
             socket.send_text(ASK)
             assert socket.receive_bytes() == b"MOE1 a frame"

@@ -10,6 +10,7 @@ from typing import Any
 
 from moeviz import work
 from moeviz.config import RunConfig
+from moeviz.engine.budget import AT_ONCE, MOST_WAITING
 from moeviz.engine.hosted import MAX_PENDING, HostedRun
 from moeviz.engine.turns import StepTogether, Turns
 from moeviz.engine.wire import Message
@@ -60,7 +61,18 @@ class Host:
         if message["op"] == "close":
             self._forget(run)
             return None
+        if not run.budget.must_wait(message):
+            return self._carry_out(run, message)
+        if not run.budget.add(message):
+            rule = "a run can be changed as fast as its share of the worker allows"
+            error = f"{rule}: {MOST_WAITING} changes of this one wait; try again in a moment"
+            return self._answer(run, message, {"error": error})
+        return None
+
+    def _carry_out(self, run: HostedRun, message: Message) -> None:
+        """Do what a message asks, at the cost of its run."""
         answer: Message = {}
+        began = self._clock()
         try:
             answer["notices"] = self._ops[message["op"]](run, message) or []
         except ValueError as error:
@@ -71,6 +83,10 @@ class Host:
                 answer["fault"] = self._fault(run, error)
             else:
                 answer["fault"] = self._excuse(run, message.get("viewer"), error)
+        if message["op"] not in AT_ONCE:
+            seconds = self._clock() - began
+            run.budget.spend(seconds)
+            run.used += seconds
         return self._answer(run, message, answer)
 
     def _answer(self, run: HostedRun, message: Message, answer: Message) -> None:
@@ -214,7 +230,12 @@ class Host:
         run.hurry(message["value"], self._clock())
 
     def advance(self) -> None:
-        """One slice of training for the run that has had the least, then what is due to be sent."""
+        """Ops that waited, a slice of training for the run that has had the least, then what is due to be sent."""
+        self._turns.begin()
+        now = self._clock()
+        for run in list(self._runs.values()):
+            if run.budget.due_at(now, self._turns.share) <= now:
+                self._carry_out(run, run.budget.next())
         self._turns.train()
         self._turns.send_frames()
         for run in list(self._runs.values()):
@@ -226,7 +247,7 @@ class Host:
         """Seconds until something is due; 0 = now, None = nothing before the next message."""
         now, earliest = self._clock(), math.inf
         for run in self._runs.values():
-            due_at = self._turns.due_at(run, now)
+            due_at = min(self._turns.due_at(run, now), run.budget.due_at(now, self._turns.share))
             if due_at <= now:
                 return 0.0
             earliest = min([earliest, due_at, run.status_at(now), self._free_at(run), *run.turns_at(now)])

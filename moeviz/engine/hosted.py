@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from moeviz.engine.budget import Budget
 from moeviz.engine.seat import Seat
 from moeviz.engine.wire import DEFAULT_GHOST, MAX_CREDIT, MAX_STEPS, PERIODS, Message
 from moeviz.frames import pack
@@ -23,6 +24,7 @@ MAX_PENDING = 10 * MAX_STEPS
 STEP_MEMORY = 0.2  # weight of the newest step in the mean of what steps take
 SLOW_STEP = 0.02  # what took longer was not the step alone
 UNHURRIED = {"history", "groups", "trails", "skill"}  # pictures that pages ask for again and again
+ATTENTIVE = 1.0  # seconds without a request after which a viewer no longer counts
 MAX_DEBT = 2  # answers to knobs that may be on their way beyond what a viewer asked for
 
 
@@ -47,7 +49,8 @@ class HostedRun:
         self.version = 0  # grows with whatever an op may have changed
         self.pending = 0  # steps still to do while paused
         self.until: int | None = message.get("until")  # a step at which it will wait
-        self.used = 0.0  # seconds of training, for fairness
+        self.used = 0.0  # seconds of training and of ops, for fairness
+        self.budget = Budget(now)  # of its ops
         self.step_seconds = 0.0  # of late, for one step
         self.due_at = self.checked_at = self.left_at = self.empty_since = now
         self.seats: dict[str, Seat] = {}
@@ -106,6 +109,12 @@ class HostedRun:
 
     def awake(self, now: float) -> bool:
         return now - self.watched_at(now) < self._patience
+
+    def attended(self, now: float) -> int:
+        """How many viewers take frames of it while it trains."""
+        if self.state(now) != "running":
+            return 0
+        return sum(not seat.hidden and now - seat.heard_at < ATTENTIVE for seat in self.seats.values())
 
     # --- what it does --------------------------------------------------------------------------------------------
 
@@ -228,11 +237,13 @@ class HostedRun:
     def frame_at(self, seat: Seat, now: float, crowd_period: float = FRAME_PERIOD) -> float:
         """When the viewer's next frame is due; infinity while it cannot take one or has seen everything.
 
-        In a crowd frames that show nothing but later steps keep a longer distance; answers do not wait for it.
+        In a crowd frames that show nothing but later steps keep a longer distance; answers do not wait for it, as long
+        as there are not too many.
         """
         if seat.hidden or seat.credit <= 0 or seat.blind or seat.saw == self._sight(seat, now):
             return math.inf
-        return seat.sent_at + (FRAME_PERIOD if self.awaited(seat, now) else crowd_period)
+        at_once = self.budget.has_left and self.awaited(seat, now)
+        return seat.sent_at + (FRAME_PERIOD if at_once else crowd_period)
 
     def may_answer(self, seat: Seat) -> bool:
         """Whether a knob's frame may go out at once and on credit, so as not to wait for the pictures before it."""

@@ -7,7 +7,6 @@ import json
 import logging
 import math
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -16,8 +15,7 @@ from moeviz.config import RunConfig
 from moeviz.engine.process import Slot
 from moeviz.engine.wire import DEFAULT_GHOST, MAX_CREDIT, Message, check_client
 
-MAX_RATE = 600  # messages a second of one viewer; a probe dragged on a 240 Hz screen sends 240, its requests 60
-MAX_RESTARTS = 4  # a second for one run: each takes its worker up to 0.1 s
+MAX_RATE = 600  # messages a second about one run; a probe dragged on a 240 Hz screen sends 240, its requests 60
 ALONE, ASIDE = 10.0, 60.0
 """Seconds without any tab (a page that opens takes some), and with hidden tabs only, until a run's place may go."""
 MOST_REFUSALS = 200
@@ -62,6 +60,20 @@ class Refusals:
         return viewer
 
 
+class Rate:
+    """How many messages have come this second, from all viewers of a run."""
+
+    def __init__(self) -> None:
+        self._second, self._count = 0, 0
+
+    def too_many(self) -> bool:
+        """Count one more; whether this second's share is used up."""
+        second = int(time.monotonic())
+        self._count = self._count + 1 if second == self._second else 1
+        self._second = second
+        return self._count > MAX_RATE
+
+
 class Viewer:
     """One open page of a run: gets frames and texts through a callback, sends what the browser said."""
 
@@ -71,24 +83,23 @@ class Viewer:
         on_message: Callable[[bytes | str], None],
         forward: Callable[[Viewer, Message], None],
         leave: Callable[[Viewer], None],
+        rate: Rate | None = None,
     ) -> None:
         self.key = key
+        self._rate = rate or Rate()
         self._on_message, self._forward, self._leave = on_message, forward, leave
         self._credit = 0
         self._want: list[str] | None = None
         self._probe: list[float] | None = None
         self._hidden = False
-        self._second, self._count = 0, 0
 
     def send(self, message: object) -> None:
         """Pass on what a browser sent; ValueError (rule, value, remedy) for what it may not say, or sends too often."""
-        crowded = self._too_many()
+        crowded = self._rate.too_many()
         clean = check_client(message)
         # a request for a frame always passes, or the page would wait for ever; credit bounds how many there are
         if crowded and not (clean.get("credit") and self._credit < MAX_CREDIT):
-            raise ValueError(
-                f"a viewer may send at most {MAX_RATE} messages a second: this one came sooner; send fewer"
-            )
+            raise ValueError(f"a run takes at most {MAX_RATE} messages a second: this one came sooner; send fewer")
         self._forward(self, clean)
 
     def close(self) -> None:
@@ -133,13 +144,6 @@ class Viewer:
             logger.exception("a viewer's callback failed; it is detached")
             self.close()
 
-    def _too_many(self) -> bool:
-        """Whether this second's share of messages is used up."""
-        second = int(time.monotonic())
-        self._count = self._count + 1 if second == self._second else 1
-        self._second = second
-        return self._count > MAX_RATE
-
 
 class LiveRun:
     """A group of runs in lockstep: where it is, who watches, and what its worker last said."""
@@ -151,13 +155,13 @@ class LiveRun:
         self.slot = slot
         self.configs = list(configs)
         self.viewers: dict[str, Viewer] = {}
+        self.rate = Rate()
         self._play, self._speed, self._probe = play, speed, probe
         self._until: int | None = None
         self._ghost = DEFAULT_GHOST
         self._step, self._state = 0, "running" if play else "paused"
         self._revision, self._scene = 0, 0
         self._seen_at = time.monotonic()
-        self._restarts: deque[float] = deque(maxlen=MAX_RESTARTS)
 
     def seen(self) -> None:
         """A tab has come, gone, or been hidden or shown: from now on, or until now, somebody watches."""
@@ -168,16 +172,6 @@ class LiveRun:
         if any(not viewer.hidden for viewer in self.viewers.values()):
             return -math.inf
         return time.monotonic() - self._seen_at - (ASIDE if self.viewers else ALONE)
-
-    def restarts_too_often(self, message: Message) -> bool:
-        """Whether this second's share of resets is used up: they cost its worker more than other messages."""
-        if message["op"] not in ("reset", "recover"):
-            return False
-        now = time.monotonic()
-        if len(self._restarts) == MAX_RESTARTS and now - self._restarts[0] < 1.0:
-            return True
-        self._restarts.append(now)
-        return False
 
     def opening(self) -> Message:
         """The message that opens this run in a worker."""

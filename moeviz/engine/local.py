@@ -18,7 +18,6 @@ from moeviz.config import RunConfig
 from moeviz.engine import wire
 from moeviz.engine.asks import Asks
 from moeviz.engine.live import (
-    MAX_RESTARTS,
     Calls,
     EngineBusy,
     EngineFull,
@@ -141,7 +140,7 @@ class Engine(Asks):
                 return told
             run = self._find(token)
             forward, leave = partial(self._from_client, run), partial(self._leave, run)
-            viewer = Viewer(str(next(self._numbers)), on_message, forward, leave)
+            viewer = Viewer(str(next(self._numbers)), on_message, forward, leave, run.rate)
             self._post(run, viewer.joining())
             run.viewers[viewer.key] = viewer
             run.seen()
@@ -219,10 +218,6 @@ class Engine(Asks):
         with self._lock:
             if self._runs.get(run.token) is not run or viewer.key not in run.viewers:
                 return  # it has been told
-            if run.restarts_too_often(message):
-                error = f"a run starts again at most {MAX_RESTARTS} times a second: this one was asked to sooner"
-                viewer.tell({"op": "error", "message": f"{error}; press Reset again in a moment"})
-                return
             run.note(message)
             viewer.note(message)
             if message["op"] == "hidden":

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import statistics
+from collections import deque
+from dataclasses import dataclass, field
 from typing import Any
+
+NEWEST = 5  # frames by whose time the next ones are planned
 
 
 @dataclass
@@ -20,6 +24,12 @@ class Seat:
     blind: bool = False  # what it asked for could not be drawn: it gets no frame until it asks for something else
     sent_at: float = -math.inf
     saw: tuple[Any, ...] | None = None
+    took: deque[float] = field(default_factory=lambda: deque(maxlen=NEWEST))  # seconds for each of the newest frames
+
+    @property
+    def frame_seconds(self) -> float:
+        """For one frame, of late; a single long one was a first call of something, or another program's turn."""
+        return statistics.median_low(self.took) if self.took else 0.0
 
     def ask(self, want: tuple[str, ...]) -> None:
         """Other pictures, which can perhaps be drawn where the ones before could not."""

@@ -15,9 +15,6 @@ ROUND = 0.1  # in a crowd slices get shorter, so that each run moves, and has a 
 LONGEST = 0.03  # seconds of a common step, or of frames on end: so long may a knob have to wait for its answer
 SIMILAR = 6.0  # a step that takes up to so many times what the usual one takes is charged like it
 FRAME_SHARE = 0.45  # of a worker's time goes to frames at most; where viewers are many, each gets fewer
-FRAME_MEMORY = 0.1  # weight of the newest frame in the mean of what frames take
-SLOW_FRAME = 0.02  # what took longer was not the frame: a first call of something, or another program's turn
-ATTENTIVE = 1.0  # seconds without a request after which a viewer no longer counts
 
 logger = logging.getLogger(__name__)
 StepTogether = Callable[[list[Any]], None]
@@ -45,17 +42,25 @@ class Turns:
         self._failed, self._excuse = failed, excuse
         self._floor = 0.0  # time used by the run that had the last turn: nobody may save up turns below it
         self._training_took = self._frames_took = 0.0  # in the last round: the other's next slice is not shorter
-        self._frame_seconds = 0.0  # for one frame, of late
-        self._frame_period = FRAME_PERIOD  # between two frames of one viewer
+        self._attentive = 0  # runs that train while somebody looks
+        self.share = 1.0  # of the time, for each run that somebody watches
         self._answers_first = False  # in every second round
 
     def admit(self, run: HostedRun, seconds: float) -> None:
         """A new run, which took so long to open, is owed no turns of the past."""
         run.used = min((each.used for each in self._runs.values()), default=self._floor) + seconds
 
+    def begin(self) -> None:
+        """A new round: how many share the worker's time, and what each has earned since the last one."""
+        now = self._clock()
+        self._attentive = sum(run.attended(now) > 0 for run in self._runs.values())
+        self.share = 1 / max(1, sum(run.awake(now) for run in self._runs.values()))
+        for run in self._runs.values():
+            run.budget.earn(now, self.share)
+
     def due_at(self, run: HostedRun, now: float) -> float:
         """When the run's next step or frame is due."""
-        frames = (run.frame_at(seat, now, self._frame_period) for seat in run.seats.values())
+        frames = (run.frame_at(seat, now, self._period(run, seat)) for seat in run.seats.values())
         return min(run.step_at(now), *frames, float("inf"))
 
     # --- training ------------------------------------------------------------------------------------------------
@@ -145,16 +150,18 @@ class Turns:
         """
         began = self._clock()
         until = began + max(SLICE, min(self._training_took, LONGEST))
-        self._frame_period = max(FRAME_PERIOD, self.num_attentive(began) * self._frame_seconds / FRAME_SHARE)
         self._answers_first = not self._answers_first
         due = []
         for run in self._runs.values():
             for viewer, seat in run.seats.items():
-                at = run.frame_at(seat, began, self._frame_period)
+                at = run.frame_at(seat, began, self._period(run, seat))
                 if at <= began:
                     due.append((self._answers_first and not run.awaited(seat, began), at, viewer, run, seat))
         for _, _, viewer, run, seat in sorted(due, key=lambda each: each[:2]):
+            awaited, now = run.awaited(seat, self._clock()), self._clock()
             self._send_frame(run, viewer, seat)
+            if awaited:
+                run.budget.spend(self._clock() - now)
             if self._clock() >= until:
                 break
         self._frames_took = self._clock() - began
@@ -167,20 +174,20 @@ class Turns:
 
     def num_attentive(self, now: float) -> int:
         """Viewers that take frames of runs which train."""
-        return sum(
-            not seat.hidden and now - seat.heard_at < ATTENTIVE
-            for run in self._runs.values() if run.state(now) == "running" for seat in run.seats.values()
-        )  # fmt: skip
+        return sum(run.attended(now) for run in self._runs.values())
+
+    def _period(self, run: HostedRun, seat: Seat) -> float:
+        """Between two frames of one viewer: long pictures, or many viewers of a run, take no more time than others."""
+        return max(FRAME_PERIOD, self._attentive * len(run.seats) * seat.frame_seconds / FRAME_SHARE)
 
     def _send_frame(self, run: HostedRun, viewer: str, seat: Seat) -> None:
         now = self._clock()
         try:
-            frame = run.frame(seat, now, self._frame_period)
+            frame = run.frame(seat, now, self._period(run, seat))
         except Exception as error:  # the boundary of one picture: the run trains on, for other viewers too
             logger.exception("a picture could not be drawn")
             seat.blind, seat.sent_at = True, now  # or the same fault would come back at every turn
             self._excuse(run, viewer, error)
             return
         self._send(run, viewer, frame)
-        seconds = min(self._clock() - now, SLOW_FRAME)
-        self._frame_seconds += FRAME_MEMORY * (seconds - self._frame_seconds)
+        seat.took.append(self._clock() - now)

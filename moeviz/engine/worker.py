@@ -6,17 +6,20 @@ import argparse
 import ctypes
 import gc
 import logging
+import math
 import os
 import queue
 import signal
 import sys
 import threading
+import time
 from typing import IO
 
 from moeviz.engine.host import Host
 from moeviz.engine.wire import read_message, write_message
 
-BATCH = 256  # messages handled between two slices, so that a chatterbox cannot stop the training
+BATCH, BATCH_SECONDS = 256, 0.03
+"""Messages handled between two slices, and for how long, so that neither many nor long ones stop the training."""
 QUEUE = 4096
 
 logger = logging.getLogger(__name__)
@@ -26,7 +29,7 @@ Inbox = queue.Queue  # of Message, or None at the end
 def serve(host: Host, inbox: Inbox) -> None:
     """Handle what waits, advance, sleep until something is due; ends at a None."""
     while True:
-        wait = host.wait()
+        wait, until = host.wait(), math.inf
         for _ in range(BATCH):
             try:
                 message = inbox.get(timeout=wait)
@@ -34,8 +37,11 @@ def serve(host: Host, inbox: Inbox) -> None:
                 break
             if message is None:
                 return
+            until = min(until, time.perf_counter() + BATCH_SECONDS)
             host.handle(message)
             wait = 0
+            if time.perf_counter() >= until:
+                break
         host.advance()
 
 
