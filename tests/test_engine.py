@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import re
 
 import pandas
 import pytest
 
 from moeviz.config import RunConfig
-from moeviz.engine import Engine, EngineFull, RunGone
+from moeviz.engine import Engine, EngineFull, RunGone, live
 from moeviz.engine.live import MAX_RATE
 from moeviz.frames import unpack
 from moeviz.training import Training
@@ -280,3 +281,16 @@ def test_a_run_is_wound_back_played_again_and_branched(engine, token):
     engine.rewind(token, 3)
     engine.branch(token)
     assert page.header(lambda header: header["tape"]["end"] == 0)["ghost"] == "as it was recorded"
+
+
+def test_all_sockets_of_a_run_together_may_say_so_much_a_second(engine, token, monkeypatch):
+    monkeypatch.setattr(live.time, "monotonic", lambda: 100.5)
+    pages = [Page(engine, token) for _ in range(3)]  # each has asked for a frame
+    said = itertools.cycle(pages)
+    for _ in range(live.MAX_RATE - len(pages)):
+        next(said).viewer.send({"op": "pause"})
+    for page in pages:
+        with pytest.raises(ValueError, match="a run takes at most 600 messages a second"):
+            page.viewer.send({"op": "pause"})
+    monkeypatch.undo()
+    pages[0].viewer.send({"op": "play"})

@@ -24,7 +24,6 @@ MAX_PENDING = 10 * MAX_STEPS
 STEP_MEMORY = 0.2  # weight of the newest step in the mean of what steps take
 SLOW_STEP = 0.02  # what took longer was not the step alone
 UNHURRIED = {"history", "groups", "trails", "skill"}  # pictures that pages ask for again and again
-ATTENTIVE = 1.0  # seconds without a request after which a viewer no longer counts
 MAX_DEBT = 2  # answers to knobs that may be on their way beyond what a viewer asked for
 
 
@@ -109,12 +108,6 @@ class HostedRun:
 
     def awake(self, now: float) -> bool:
         return now - self.watched_at(now) < self._patience
-
-    def attended(self, now: float) -> int:
-        """How many viewers take frames of it while it trains."""
-        if self.state(now) != "running":
-            return 0
-        return sum(not seat.hidden and now - seat.heard_at < ATTENTIVE for seat in self.seats.values())
 
     # --- what it does --------------------------------------------------------------------------------------------
 
@@ -237,8 +230,7 @@ class HostedRun:
     def frame_at(self, seat: Seat, now: float, crowd_period: float = FRAME_PERIOD) -> float:
         """When the viewer's next frame is due; infinity while it cannot take one or has seen everything.
 
-        In a crowd frames that show nothing but later steps keep a longer distance; answers do not wait for it, as long
-        as there are not too many.
+        In a crowd frames of nothing but later steps keep a longer distance; answers within the run's budget do not.
         """
         if seat.hidden or seat.credit <= 0 or seat.blind or seat.saw == self._sight(seat, now):
             return math.inf

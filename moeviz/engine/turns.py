@@ -15,6 +15,7 @@ ROUND = 0.1  # in a crowd slices get shorter, so that each run moves, and has a 
 LONGEST = 0.03  # seconds of a common step, or of frames on end: so long may a knob have to wait for its answer
 SIMILAR = 6.0  # a step that takes up to so many times what the usual one takes is charged like it
 FRAME_SHARE = 0.45  # of a worker's time goes to frames at most; where viewers are many, each gets fewer
+ATTENTIVE = 1.0  # seconds without a request after which a viewer no longer counts
 
 logger = logging.getLogger(__name__)
 StepTogether = Callable[[list[Any]], None]
@@ -53,7 +54,7 @@ class Turns:
     def begin(self) -> None:
         """A new round: how many share the worker's time, and what each has earned since the last one."""
         now = self._clock()
-        self._attentive = sum(run.attended(now) > 0 for run in self._runs.values())
+        self._attentive = sum(_attended(run, now) > 0 for run in self._runs.values())
         self.share = 1 / max(1, sum(run.awake(now) for run in self._runs.values()))
         for run in self._runs.values():
             run.budget.earn(now, self.share)
@@ -174,7 +175,7 @@ class Turns:
 
     def num_attentive(self, now: float) -> int:
         """Viewers that take frames of runs which train."""
-        return sum(run.attended(now) for run in self._runs.values())
+        return sum(_attended(run, now) for run in self._runs.values())
 
     def _period(self, run: HostedRun, seat: Seat) -> float:
         """Between two frames of one viewer: long pictures, or many viewers of a run, take no more time than others."""
@@ -191,3 +192,10 @@ class Turns:
             return
         self._send(run, viewer, frame)
         seat.took.append(self._clock() - now)
+
+
+def _attended(run: HostedRun, now: float) -> int:
+    """How many viewers take frames of a run while it trains."""
+    if run.state(now) != "running":
+        return 0
+    return sum(not seat.hidden and now - seat.heard_at < ATTENTIVE for seat in run.seats.values())
