@@ -10,6 +10,7 @@ from typing import Any
 
 from moeviz import work
 from moeviz.config import RunConfig
+from moeviz.engine import ghosts
 from moeviz.engine.budget import AT_ONCE, MOST_WAITING
 from moeviz.engine.hosted import MAX_PENDING, HostedRun
 from moeviz.engine.turns import StepTogether, Turns
@@ -158,7 +159,7 @@ class Host:
         """Change what is set by hand, beside a ghost that goes on without the change."""
         configs = run.training.configs
         crowded = self._turns.num_attentive(self._clock()) > MOST_WITH_GHOSTS or not work.fits([*configs, *configs])
-        stood_still, ghost = run.training.diverged, run.without(names, self._clock(), crowded)
+        stood_still, ghost = run.training.diverged, ghosts.without(run, names, self._clock(), crowded)
         notices = act()
         revived = stood_still and not run.training.diverged
         if not run.training.rewound:  # else nothing was changed
@@ -171,7 +172,7 @@ class Host:
         return notices
 
     def _reset(self, run: HostedRun, message: Message) -> None:
-        configs, ghost = message.get("configs"), run.before()
+        configs, ghost = message.get("configs"), ghosts.before(run)
         if configs is None:
             run.training.reset()
         else:
@@ -200,7 +201,7 @@ class Host:
     def _branch(self, run: HostedRun, message: Message) -> None:
         if not run.training.rewound:
             raise ValueError(f"branch must follow a rewind: got step={run.step}, the last one; rewind first")
-        run.ghost = run.recorded()
+        run.ghost = ghosts.recorded(run)
         run.training.branch()
         run.changed(self._clock())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from moeviz.engine.budget import Budget
@@ -19,7 +19,6 @@ CHECK_PERIOD = 0.1  # seconds between looks at whether a run has stopped itself
 RATE_PERIOD = 0.5
 LAG = 0.1  # a worker that is too slow forgets missed steps beyond this many seconds instead of catching up in a burst
 NOTICE_SECONDS = 5.0
-HELD = 2.0  # seconds between two turns of one knob that are one change
 MAX_PENDING = 10 * MAX_STEPS
 STEP_MEMORY = 0.2  # weight of the newest step in the mean of what steps take
 SLOW_STEP = 0.02  # what took longer was not the step alone
@@ -57,7 +56,7 @@ class HostedRun:
         self._data = [config.data() for config in training.configs]
         self._rate: float | None = None  # not measured yet
         self._rate_at, self._rate_step = now, self.step
-        self._turned: tuple[frozenset[str], float, int] = frozenset(), now, self.step  # what was turned last, and when
+        self.turned: tuple[frozenset[str], float, int] = frozenset(), now, self.step  # what was turned last, and when
         self._told: tuple[Any, ...] | None = None
         self._told_at = self._measured_at = -math.inf
         self._measured_step = -1
@@ -177,32 +176,6 @@ class HostedRun:
     def stop(self, reason: str) -> None:
         self.reason, self.pending = reason, 0
         self.version += 1
-
-    def without(self, knobs: Iterable[str], now: float, crowded: bool = False) -> Any:
-        """The ghost to show once these knobs are turned: the run without that, or still without the turns before.
-
-        In a crowded worker there is none, since it would train at the cost of the others. A key that is held down makes
-        one change of many turns, and so does what is turned at one step: the ghost is that from where it began.
-        """
-        names = frozenset(knobs)
-        same = names <= self._turned[0] and (now - self._turned[1] <= HELD or self.step == self._turned[2])
-        self._turned = names, now, self.step
-        if self.training.rewound:
-            return self.recorded()
-        if self.ghost_kind != "twin":
-            return self.ghost
-        if crowded:
-            return None
-        goes_on = self.ghost and self.ghost.trains and self.ghost.differs_in(self.training) >= names
-        return self.ghost if goes_on or (same and self.ghost) else self.training.ghost("twin")
-
-    def recorded(self) -> Any:
-        """The ghost to show once a run that was wound back goes on differently."""
-        return None if self.ghost_kind == "none" else self.training.ghost("recorded")
-
-    def before(self) -> Any:
-        """The ghost to show once the run starts again."""
-        return self.training.ghost("previous") if self.ghost_kind == "previous" and self.step else None
 
     def revive(self) -> None:
         """After a Reset or Recover: nothing is wrong any more."""
