@@ -26,10 +26,10 @@ run that has most; in arrays the experts that another does not have are NaN or 0
 Header, a list with one entry per run: `experts` (its own N), `router`, `balance_loss`, `top_k`, `balance_coef`,
 `route_by` (what the gate sees: token | context | input), `renormalized` (a token's weights add up to 1), `weights`,
 `choice` and `skips` (how these come about, who decides, and whether a second choice may be skipped at random in
-training: see moeviz.rules), `task_loss`, `balance_loss_value` (raw),
-`train_metric`, `test_loss`, `test_metric`, `cv_load`,
-`specialization`, `dropped_share` (of choices), `random_drop` (what a gate that chooses at random drops on average; null
-without a limit), `unserved_share` (of tokens, without any expert), `cv_importance` (of the weights' sums),
+training: see moeviz.rules), `task_loss`, `balance_loss_value` (raw), `train_metric`, `test_loss`, `test_metric`,
+`cv_load`, `specialization` (match with the true groups; null where there is but one), `dropped_share` (of choices),
+`random_drop` (what a gate that chooses at random drops on average; null without a limit), `unserved_share` (of tokens,
+without any expert), `cv_importance` (of the weights' sums),
 `gate_gradient` (norm, of the last step; null before the first, and once the run has diverged), `max_violation`,
 `load_entropy`, `logit_size`, `num_parameters`, `active_parameters` and `flops` (those of one token), `step_seconds`
 (what a step takes of late, its bucket's divided by the runs in it; null before one was timed), `diverged_at` (the step
@@ -54,8 +54,8 @@ measured is null in the header and NaN in an array, never 0. Pictures add, in ce
     choices        point_choice u1[R,P] (the kept expert with the largest weight; none kept: the first choice);
                    point_kept u1[R,P] (1 = any choice kept)
     batch          batch_xy f4[R,B,2]; batch_chosen, batch_kept u1[R,B,N] (tokens of the next step, and who gets them)
-    groups         group_share f4[R,N,S] (share of each true group by first choice); group_baseline f4[R] (match with
-                   true groups that chance alone gives)
+    groups         group_share f4[R,N,S] (share of each true group by first choice; NaN = no such token);
+                   group_baseline f4[R] (match with true groups that chance alone gives)
     curve          curve_x, curve_target f4[G]; curve_prediction f4[R,G]; curve_expert, curve_gate f4[R,N,G];
                    curve_winner u1[R,G]
     rows           row_pixels u1[R,24,64] (test digits, ink × 255); row_target, row_answer u1[R,24]; in one batch of all
@@ -120,9 +120,9 @@ measured is null in the header and NaN in an array, never 0. Pictures add, in ce
                    255); gallery_target, gallery_answer u1[R,P]; gallery_expert u1[R,P,16] (who serves each patch, as
                    row_expert; patches row by row)
     liked          of the measured test pictures: class_share f4[R,N,O] (share of each class's patches, or of its
-                   pictures, that each expert serves by first choice; 0 = no such picture); liked_pixels u1[R,N,5,256]
+                   pictures, that each expert serves by first choice; NaN = no such picture); liked_pixels u1[R,N,5,256]
                    and liked_prob f4[R,N,5] (the pictures with each expert's largest gate probability, the mean over
-                   their patches); domain_metric f4[R,S] (accuracy for each true group)
+                   their patches); domain_metric f4[R,S] (accuracy for each true group; NaN = no such picture)
     drawn          of the picture that the viewer gave: drawn_pixels u1[R,256] (fitted into the frame); drawn_class
                    f4[R,O] (probabilities); drawn_prob, drawn_weight f4[R,N] (mean over its patches); drawn_expert
                    u1[R,16] (who serves each patch)

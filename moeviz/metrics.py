@@ -124,23 +124,24 @@ def joint_share(routing: Routing, segment_T: Int[Tensor, "*R T"], num_segments: 
 def share_of_each(routing: Routing, segment_T: Int[Tensor, "*R T"], num_segments: int) -> Float[Tensor, "*R E S"]:
     """Of each true segment's tokens, the share that each expert is the first choice of: sums to 1 over the experts.
 
-    0 for a segment without tokens.
+    NaN for a segment without tokens.
     """
     joint_ES = joint_share(routing, segment_T, num_segments)
-    return joint_ES / joint_ES.sum(-2, keepdim=True).clamp(min=1e-12)
+    return joint_ES / joint_ES.sum(-2, keepdim=True)
 
 
 def specialization(routing: Routing, segment_T: Int[Tensor, "*R T"], num_segments: int) -> Float[Tensor, "*R"]:
     """How well the first choice tells the true segment: normalized mutual information, 0 = not at all, 1 = exactly.
 
-    NMI = I(expert; segment) / mean of the two entropies; 0 where both entropies are 0.
+    NMI = I(expert; segment) / mean of the two entropies; NaN where all tokens are of one segment: nothing can be told.
     """
     joint_ES = joint_share(routing, segment_T, num_segments)
     expert_entropy = entropy(joint_ES.sum(-1))
     segment_entropy = entropy(joint_ES.sum(-2))
     shared = expert_entropy + segment_entropy - entropy(joint_ES.flatten(-2))
     mean_entropy = (expert_entropy + segment_entropy) / 2
-    return torch.where(mean_entropy > 0, shared / mean_entropy.clamp(min=1e-12), 0.0).clamp(0, 1)
+    several = (joint_ES.sum(-2) > 0).sum(-1) > 1
+    return torch.where(several, shared / mean_entropy, torch.nan).clamp(0, 1)
 
 
 def gradient_norm(gradient_EP: Float[Tensor, "*R E P"]) -> Float[Tensor, "*R E"]:

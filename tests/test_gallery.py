@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch.nn import functional
 from moeviz.tasks.pictures import ink, unpatched
 from moeviz.training import Training
 from moeviz.training.buckets import opened
+from moeviz.training.data import Tokens
 from moeviz.training.gallery import LIKED, some_of_each
 from moeviz.transformer import Transformer
 from moeviz.vision import WAYS, runs
@@ -138,3 +140,18 @@ def test_the_runs_of_the_page_are_drawn_side_by_side() -> None:
     # by an expert's row: the gate's 32 numbers are apart from what the dense network has
     sparse, _, dense = shot.header["active_parameters"]
     assert sparse - dense == 5 * 32
+
+
+def test_of_a_class_and_a_domain_without_pictures_nothing_is_said(trained: dict[str, Training]) -> None:
+    """A test set that has lost its textures (the second domain) and all fours."""
+    training = trained["mlp"].fork()
+    training.data = copy.copy(training.data)
+    test = training.data.measured_test
+    stays_T = (test.segment_RT[0] != 1) & (test.target[0] != 4)
+    few = [value[:1, stays_T].expand(2, *[-1] * (value.dim() - 1)) for value in vars(test).values()]
+    training.data.measured_test = Tokens(*few)
+    training.data.measured = training.data.measured_train.then(training.data.measured_test)
+    shot = training.snapshot(("liked", "groups"))
+    assert np.isnan(shot.domain_metric).tolist() == [[False, True, False]] * 2
+    assert np.isnan(shot.group_share).all(1).tolist() == [[False, True, False]] * 2
+    assert np.isnan(shot.class_share[0]).all(0).nonzero()[0].tolist() == [4, 10, 11, 12]  # brick, grass and gravel

@@ -190,6 +190,13 @@ def test_joint_share_by_hand() -> None:
     assert joint_ES.tolist() == [[0.25, 0.5], [0, 0.25], [0, 0]]
 
 
+def test_of_a_segment_without_tokens_no_share_is_known() -> None:
+    # experts A A B A, segments 0 1 1 1 of three: A has all of 0 and two thirds of 1, B the rest of 1
+    shares_ES = metrics.share_of_each(one_hot_routing([0, 0, 1, 0], 2), torch.tensor([0, 1, 1, 1]), 3)
+    assert listed(shares_ES[0]) == pytest.approx([1, 2 / 3, math.nan], nan_ok=True)
+    assert listed(shares_ES[1]) == pytest.approx([0, 1 / 3, math.nan], nan_ok=True)
+
+
 def test_specialization_by_hand() -> None:
     segment_T = torch.tensor([0, 0, 1, 1])
     for expert, expected in (
@@ -200,8 +207,9 @@ def test_specialization_by_hand() -> None:
     ):
         found = metrics.specialization(one_hot_routing(expert, 3), segment_T, 2).item()
         assert found == pytest.approx(expected, abs=1e-6), expert
-    one_kind_T = torch.zeros(4, dtype=torch.long)  # both entropies 0: defined as 0, not 0/0
-    assert metrics.specialization(one_hot_routing([1, 1, 1, 1], 3), one_kind_T, 1).item() == 0
+    one_kind_T = torch.zeros(4, dtype=torch.long)  # nobody can say whether the experts tell it from others
+    for expert in ([1, 1, 1, 1], [0, 1, 2, 0]):
+        assert math.isnan(metrics.specialization(one_hot_routing(expert, 3), one_kind_T, 1).item())
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), min_size=2, max_size=30))
@@ -210,9 +218,9 @@ def test_specialization_is_scikit_learns(pairs: list[tuple[int, int]]) -> None:
     logits_TE = 10 * torch.nn.functional.one_hot(torch.tensor(expert), 4).double()
     found = metrics.specialization(top_k(logits_TE, k=2), torch.tensor(segment), 3).item()
     expected = normalized_mutual_info_score(segment, expert, average_method="arithmetic")
-    if len(set(expert)) == len(set(segment)) == 1:
-        expected = 0.0  # scikit-learn calls two constant labelings a perfect match; with nothing to tell we say 0
-    assert found == pytest.approx(expected, abs=1e-9)
+    if len(set(segment)) == 1:  # scikit-learn says 1 or 0; where there is nothing to tell we do not know
+        expected = math.nan
+    assert found == pytest.approx(expected, abs=1e-9, nan_ok=True)
 
 
 def test_specialization_of_several_runs() -> None:

@@ -300,6 +300,15 @@ def test_what_is_measured_is_measured_on_its_own_set() -> None:
             assert getattr(training.measure(), f"{name}_metric") == pytest.approx(expected, abs=1e-6), (knobs, name)
 
 
+def test_a_task_of_one_group_has_no_match() -> None:
+    training = trained(10, task="plane")
+    shot = training.snapshot(("groups", "history"))
+    assert shot.header["specialization"] == [None, None] and np.isnan(shot.group_baseline).all()
+    assert np.isnan(shot.history_specialization).all() and training.history["specialization"].isna().all()
+    assert training.history.to_csv(index=False).splitlines()[1].endswith(",")  # empty, as CSV says it
+    assert shot.group_share.sum(1) == pytest.approx(np.ones((2, 1)))
+
+
 # ---- history ---------------------------------------------------------------------------------------------------
 
 

@@ -176,3 +176,15 @@ def test_new_points_get_a_new_scene_number():
     world.tell(op="reset", run="run")
     world.run(0.1)
     assert [header["scene"] for _, header in world.frames("run")] == [2]
+
+
+def test_how_fast_a_run_is_is_not_said_before_it_was_measured():
+    world = World()
+    world.open("run", speed="watch", batch_size=8)
+    world.run(0.3, greedy=True)
+    assert {header["steps_per_second"] for _, header in world.frames("run")} == {None}
+    world.run(1, greedy=True)
+    assert world.frames("run")[-1][1]["steps_per_second"] == pytest.approx(40, abs=3)
+    world.tell(op="reset", run="run")
+    world.run(0.1, greedy=True)
+    assert world.frames("run")[-1][1]["steps_per_second"] is None

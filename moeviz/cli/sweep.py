@@ -135,7 +135,8 @@ def summary(frame: pandas.DataFrame, names: list[str], task: str) -> str:
     """The means over seeds, one line for each combination."""
     means = frame.groupby(names, sort=False, dropna=False)[list(SUMMARY)].mean()
     labels = {name: measure_label(name, task) for name in SUMMARY}
-    return str(means.rename(columns=labels).reset_index().to_string(index=False, float_format=lambda x: f"{x:.3f}"))
+    shown = means.rename(columns=labels).reset_index()
+    return str(shown.to_string(index=False, float_format=lambda x: f"{x:.3f}", na_rep="-"))
 
 
 def _ending(job: Job, store: File | None) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from moeviz.engine.budget import Budget
+from moeviz.engine.rate import Rate
 from moeviz.engine.seat import Seat
 from moeviz.engine.wire import DEFAULT_GHOST, MAX_CREDIT, MAX_STEPS, PERIODS, Message
 from moeviz.frames import pack
@@ -16,7 +17,6 @@ STATUS_PERIOD = 0.25
 MEASURE_PERIOD = 0.3  # metrics and loads of a run that trains are drawn about 4 times a second; maps with every frame
 MEASURED_FRAMES = 4  # ... and where frames are rare, with at most every fourth
 CHECK_PERIOD = 0.1  # seconds between looks at whether a run has stopped itself
-RATE_PERIOD = 0.5
 LAG = 0.1  # a worker that is too slow forgets missed steps beyond this many seconds instead of catching up in a burst
 NOTICE_SECONDS = 5.0
 MAX_PENDING = 10 * MAX_STEPS
@@ -54,8 +54,7 @@ class HostedRun:
         self.seats: dict[str, Seat] = {}
         self._patience = patience
         self._data = [config.data() for config in training.configs]
-        self._rate: float | None = None  # not measured yet
-        self._rate_at, self._rate_step = now, self.step
+        self._rate = Rate(self.step, now)
         self.turned: tuple[frozenset[str], float, int] = frozenset(), now, self.step  # what was turned last, and when
         self._told: tuple[Any, ...] | None = None
         self._told_at = self._measured_at = -math.inf
@@ -229,8 +228,8 @@ class HostedRun:
         snapshot = self.training.snapshot(want=seat.want, probe=seat.probe, given=seat.given, fresh=fresh)
         own = {
             "revision": self.revision, "scene": self.scene, "state": self.state(now), "speed": self.speed,
-            "reason": self._reason(now), "steps_per_second": self._steps_per_second(now), "settled": self.settled,
-            "ghost": self.ghost.words(self.training) if self.ghost else None,
+            "reason": self._reason(now), "steps_per_second": self._rate.measured(self.step, now),
+            "settled": self.settled, "ghost": self.ghost.words(self.training) if self.ghost else None,
         }  # fmt: skip
         ghost = self.ghost.arrays(self.training, "history" in seat.want) if self.ghost else {}
         frame = pack({**snapshot.header, **own}, {**snapshot.arrays, **ghost})
@@ -252,14 +251,6 @@ class HostedRun:
 
     def _reason(self, now: float) -> str | None:
         return self.reason or (self.notice if now < self.notice_until else None)
-
-    def _steps_per_second(self, now: float) -> float | None:
-        """Of late; None while too little time has passed for a measurement, or since the run went back."""
-        elapsed = now - self._rate_at
-        if elapsed >= RATE_PERIOD or self.step < self._rate_step:
-            self._rate = (self.step - self._rate_step) / elapsed if self.step >= self._rate_step else None
-            self._rate_at, self._rate_step = now, self.step
-        return self._rate
 
     # --- what the server should know -----------------------------------------------------------------------------
 

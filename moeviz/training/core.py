@@ -117,12 +117,6 @@ class Training(GoingBack):
         return replace(self._numbers, largest_loss_R=self._largest_loss_R)
 
     @property
-    def progress(self) -> Progress:
-        """Where the runs are: what the next step starts from."""
-        counts = self.updated_RE, self.present_RE
-        return Progress(self.rows_REP, self._adam, self.gradient_REP, *counts, self._healthy_R, self.bias_RE)
-
-    @property
     def lockstep(self) -> Hashable:
         """What trainings must share to step together (see moeviz.training.together)."""
         first, limited = self.configs[0], self._numbers.routing.capacity is not None
@@ -136,11 +130,6 @@ class Training(GoingBack):
         units = x_RTD.shape[1] * reading.units_per_input(self.configs) * self.model.num_layers
         drawn = batch.draws(self.configs, self.current_step, (units, self.model.layer.input_width), x_RTD)
         return Batch(x_RTD, target, drawn)
-
-    def _take_over(self, after: Progress) -> None:
-        self.rows_REP, self._adam, self.gradient_REP = after.rows_REP, after.adam, after.gradient_REP
-        self.updated_RE, self.present_RE = after.updated_RE, after.present_RE
-        self._healthy_R, self.bias_RE = after.healthy_R, after.bias_RE
 
     def advance(self, after: Progress) -> None:
         """Take over what a step has made of `progress`."""

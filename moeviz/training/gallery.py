@@ -57,7 +57,7 @@ def liked(training: Training) -> Arrays:
     return {
         "class_share": floats(share_REO),
         "liked_pixels": _ink(x_RELD), "liked_prob": floats(best.values),
-        "domain_metric": floats((right_RM.unsqueeze(1) @ domain_RMS).squeeze(1) / domain_RMS.sum(1).clamp(min=1)),
+        "domain_metric": floats((right_RM.unsqueeze(1) @ domain_RMS).squeeze(1) / domain_RMS.sum(1)),
     }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import torch
 
 from moeviz.config import KNOBS, RunConfig
 from moeviz.training import diverging, history, knobs
+from moeviz.training.adam import Adam
 from moeviz.training.data import Data
 from moeviz.training.history import Record
 from moeviz.training.step import Progress
@@ -38,15 +39,31 @@ class GoingBack:
         records: list[Record]
         turns: list[knobs.Turn]
         tape: Tape
+        rows_REP: torch.Tensor
+        gradient_REP: torch.Tensor
+        updated_RE: torch.Tensor
+        present_RE: torch.Tensor
+        bias_RE: torch.Tensor
+        _adam: Adam
+        _healthy_R: torch.Tensor
         _largest_loss_R: torch.Tensor
         _measured: Record | None
         _details: dict[str, np.ndarray]
         _good: dict[str, Any]
 
-        @property
-        def progress(self) -> Progress: ...
         def set(self, **changes: Any) -> list[str]: ...
         def _read_knobs(self) -> None: ...
+
+    @property
+    def progress(self) -> Progress:
+        """Where the runs are: what the next step starts from."""
+        counts = self.updated_RE, self.present_RE
+        return Progress(self.rows_REP, self._adam, self.gradient_REP, *counts, self._healthy_R, self.bias_RE)
+
+    def _take_over(self, after: Progress) -> None:
+        self.rows_REP, self._adam, self.gradient_REP = after.rows_REP, after.adam, after.gradient_REP
+        self.updated_RE, self.present_RE = after.updated_RE, after.present_RE
+        self._healthy_R, self.bias_RE = after.healthy_R, after.bias_RE
 
     def state(self) -> dict[str, Any]:
         """Everything that decides how the run goes on. (Random streams follow from seed and step.)"""
