@@ -13,9 +13,9 @@ import pytest
 from moeviz.cli import main, outputs
 from moeviz.cli.outputs import write_json, write_text
 from moeviz.cli.sweep import _store_file
-from moeviz.sweeping import Job, Pool
+from moeviz.sweeping import File, Job, Pool
 from moeviz.terminal import UsageError
-from tests.pretend_workers import Workers
+from tests.pretend_workers import FOUND, SMALL, Workers
 from tests.test_sweeping_store import disk_of
 
 SWEEP = "sweep --vary top_k=1 --seeds 1 --steps 1".split()
@@ -63,6 +63,18 @@ def test_a_file_that_the_shell_writes_too_is_refused(here: Path, monkeypatch: py
                 outputs.check_outputs({"--json": "./log", "--csv": "-"})
             monkeypatch.undo()
             os.chdir(here)
+
+
+def test_finished_runs_are_not_overwritten(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    File(here / "map.csv.jsonl").put({SMALL: FOUND}, 1)
+    (here / "link").symlink_to("map.csv.jsonl")
+    before = (here / "map.csv.jsonl").read_bytes()
+    for words in ([*SWEEP, "--csv"], [*SWEEP, "--csv", "r", "--json"], TRAIN, ["doctor", "--json"]):
+        for name in ("map.csv.jsonl", "./link"):
+            assert main([*words, name]) == 2
+            said = capsys.readouterr().err
+            assert f"must not take the place of finished runs: got '{name}', where a sweep keeps them; choose" in said
+    assert (here / "map.csv.jsonl").read_bytes() == before
 
 
 def test_nothing_is_said_of_the_null_device(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,15 +16,21 @@ from pathlib import Path
 from typing import Any
 
 from moeviz.knob import shown
+from moeviz.sweeping.store import holds_runs
 from moeviz.terminal import UsageError, out
 
 
-def check_outputs(targets: Mapping[str, str | None]) -> None:
+def check_outputs(targets: Mapping[str, str | None], store: str | None = None) -> None:
     """Raise UsageError unless each can be written and no two are one: before the training, not after it.
 
-    Args:   targets: flag -> FILE, "-" for standard output, or None.
+    Args:   targets: flag -> FILE, "-" for standard output, or None.  store: the file that keeps finished runs.
     """
-    given = {flag: target for flag, target in targets.items() if target is not None}
+    for flag, target in targets.items():
+        if target not in (None, "-", store) and holds_runs(str(target)):
+            rule = f"{flag} must not take the place of finished runs"
+            raise UsageError(f"{rule}: got {shown(target)}, where a sweep keeps them; choose another")
+    everything = {**targets, "the file of finished runs": store}
+    given = {flag: target for flag, target in everything.items() if target is not None}
     places: dict[str, Hashable] = {}
     for flag, target in given.items():
         if target != "-":

@@ -41,7 +41,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train and print; Ctrl-C keeps finished runs (status 130), runs that are missing are explained (status 1)."""
     store_file = _store_file(arguments.csv, arguments.json)
-    check_outputs({"--csv": arguments.csv, "--json": arguments.json, "the file of finished runs": store_file})
+    check_outputs({"--csv": arguments.csv, "--json": arguments.json}, store_file)
     try:
         planned = plan(
             {name: getattr(arguments, name) for name in KNOBS}, varied(arguments.vary or []), arguments.seeds

@@ -175,6 +175,17 @@ KINDS: dict[str, type] = {"float": float, "int": int, "bool": bool, "None": type
 WHOLE = json.JSONDecoder(parse_constant=_no_number)
 
 
+def holds_runs(path: str | Path) -> bool:
+    """Whether a file is one of finished runs, which nothing else may overwrite."""
+    try:
+        if not os.path.isfile(path):
+            return False
+        with open(path, "rb") as file:
+            return file.read(len(HEAD)) == HEAD
+    except OSError:  # who may not read it has not written it
+        return False
+
+
 @cache
 def made_by() -> str:
     """The versions that decide results: torch, numpy, and this code from configs to training."""
