@@ -11,7 +11,8 @@ import itertools
 import json
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -27,6 +28,8 @@ from moeviz.frames import PREFIX
 from tests.browser.driving import PATIENCE, Server
 from tests.browser.visitors import LARGEST, rerun
 
+AT_ONCE = 5  # so many arrive together
+SETTLING = 6.0  # seconds after the last arrival: workers are warm, and all pictures have come once
 CREDITS = 2
 SCREEN = 1 / 60  # seconds between two pictures of a screen
 CHARTS = 0.25
@@ -41,6 +44,7 @@ class Seen:
     began: float
     ended: float
     frames: int = 0
+    bytes: int = 0  # of these frames
     first_step: int | None = None
     last_step: int = 0
     latencies: list[float] = field(default_factory=list)
@@ -152,6 +156,7 @@ class Visitor:
         seen = self._seen if self._seen is not None and self._seen.began <= now < self._seen.ended else None
         if seen is not None:
             seen.frames += 1
+            seen.bytes += len(frame)
             seen.first_step = header["step"] if seen.first_step is None else seen.first_step
             seen.last_step = header["step"]
         if self._turned is not None and self._revision >= self._turned[0]:
@@ -201,3 +206,32 @@ def _state(slider: Any) -> WidgetState:
     else:
         state.double_array_value.data[:] = list(slider.value)
     return state
+
+
+def apart(main: Coroutine[Any, Any, Any]) -> Any:
+    """Run it on a thread of its own: after browser tests the main thread has playwright's event loop."""
+    with ThreadPoolExecutor(1) as own:
+        return own.submit(asyncio.run, main).result()
+
+
+def address(number: int) -> str:
+    """What a visitor's address says: each has a seed, and some have other knobs, two of which need other shapes."""
+    others = {1: "&balance_coef=0.5", 2: "&top_k=1", 4: "&top_k=3&learning_rate=0.01", 5: "&num_experts=12"}
+    return f"seed={number}{others.get(number % 6, '')}"
+
+
+async def arrive(visitors: list[Visitor]) -> None:
+    for start in range(0, len(visitors), AT_ONCE):
+        await asyncio.gather(*(visitor.arrive() for visitor in visitors[start : start + AT_ONCE]))
+    await asyncio.sleep(SETTLING)
+
+
+async def watch(visitors: list[Visitor], seconds: float) -> list[Seen]:
+    """What each sees from now on."""
+    windows = [visitor.count_for(seconds) for visitor in visitors]
+    await asyncio.sleep(seconds)
+    return windows
+
+
+async def leave(visitors: list[Visitor]) -> None:
+    await asyncio.gather(*(visitor.leave() for visitor in visitors))

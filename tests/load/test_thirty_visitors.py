@@ -6,12 +6,9 @@ MOEVIZ_VISITORS and MOEVIZ_SECONDS measure another crowd. The visitors themselve
 
 from __future__ import annotations
 
-import asyncio
 import os
 import statistics
 import time
-from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +16,9 @@ import psutil
 import pytest
 
 from tests.browser.driving import Server, SmallServer, eventually
-from tests.load.crowd import Seen, Visitor
+from tests.load.crowd import Seen, Visitor, address, apart, arrive, leave, watch
 from tests.measuring import Report, cpu_seconds, percentile, weigh
 
-AT_ONCE = 5  # so many arrive together
-SETTLING = 6.0  # seconds after the last arrival: workers are warm, and all pictures have come once
 IDLE_FREE = 2.0
 WARM = 20.0  # seconds that the first class stays, so that its runs record states too
 KEPT = 60  # MB that all workers, or the server, may hold more than after an earlier class of the same size
@@ -35,35 +30,6 @@ if "MOEVIZ_VISITORS" in os.environ:
     own = int(os.environ["MOEVIZ_VISITORS"]), float(os.environ.get("MOEVIZ_SECONDS", "60"))
     CROWDS = [pytest.param(*own, marks=pytest.mark.measured)]
 HEAVY = "num_experts=32&hidden_width=64"
-
-
-def apart(main: Coroutine[Any, Any, Any]) -> Any:
-    """Run it on a thread of its own: after browser tests the main thread has playwright's event loop."""
-    with ThreadPoolExecutor(1) as own:
-        return own.submit(asyncio.run, main).result()
-
-
-def address(number: int) -> str:
-    """What a visitor's address says: each has a seed, and some have other knobs, two of which need other shapes."""
-    others = {1: "&balance_coef=0.5", 2: "&top_k=1", 4: "&top_k=3&learning_rate=0.01", 5: "&num_experts=12"}
-    return f"seed={number}{others.get(number % 6, '')}"
-
-
-async def arrive(visitors: list[Visitor]) -> None:
-    for start in range(0, len(visitors), AT_ONCE):
-        await asyncio.gather(*(visitor.arrive() for visitor in visitors[start : start + AT_ONCE]))
-    await asyncio.sleep(SETTLING)
-
-
-async def watch(visitors: list[Visitor], seconds: float) -> list[Seen]:
-    """What each sees from now on."""
-    windows = [visitor.count_for(seconds) for visitor in visitors]
-    await asyncio.sleep(seconds)
-    return windows
-
-
-async def leave(visitors: list[Visitor]) -> None:
-    await asyncio.gather(*(visitor.leave() for visitor in visitors))
 
 
 def check_served(visitors: list[Visitor], windows: list[Seen]) -> None:
