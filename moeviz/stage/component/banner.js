@@ -44,8 +44,12 @@ export class Banner {
     this.hide();
   }
 
-  hide() {
+  close() {
     clearTimeout(this.timer);
+  }
+
+  hide() {
+    this.close();
     this.lasting = false;
     this.host.hidden = true;
     if (this.next) this.show(this.next);

@@ -44,6 +44,7 @@ export class Charts {
   }
 
   add(name, host, template) {
+    this.remove(name);
     this.hosts.set(name, { host, template, visible: false });
     this.drawn.delete(name);
     this.observer.observe(host);
@@ -98,20 +99,32 @@ export class Charts {
       for (const name of this.visible) {
         await nextRefresh(); // one chart at a time, lest the picture stand still meanwhile
         const chart = this.hosts.get(name);
-        if (run !== this.began || !chart) return;
-        const { host, template } = chart;
+        if (run !== this.began || !chart?.host.isConnected) return;
         const began = performance.now();
-        const { data, layout } = fill(template, header, arrays, theme, host, this.titles());
-        await plotly.react(host, data, layout, CONFIG);
-        if (host.clientHeight !== host._fullLayout.height) await plotly.Plots.resize(host);
-        if (run !== this.began) return;
+        await this.drawOne(plotly, name, fill(chart.template, header, arrays, theme, chart.host, this.titles()));
+        if (run !== this.began || this.hosts.get(name) !== chart) return;
         if (this.drawn.has(name)) spent += performance.now() - began; // the first time takes long, but only once
         this.drawn.set(name, this.stamp(header));
-        host.classList.remove('mv-stale');
+        chart.host.classList.remove('mv-stale');
       }
       this.pause = Math.max(UPDATE_PAUSE, SHARE * spent); // a slow computer draws them less often
     } finally {
       this.busy = false;
+    }
+  }
+
+  // A chart that is taken away while plotly draws it would be put there again, and a listener of the window would keep it.
+  async drawOne(plotly, name, { data, layout }) {
+    const chart = this.hosts.get(name);
+    const { host } = chart;
+    const there = () => this.hosts.get(name) === chart;
+    try {
+      await plotly.react(host, data, layout, CONFIG);
+      if (there() && host.clientHeight !== host._fullLayout.height) await plotly.Plots.resize(host);
+    } catch (error) {
+      if (there()) throw error; // else plotly missed what was taken away
+    } finally {
+      if (!there()) plotly.purge(host);
     }
   }
 
@@ -120,10 +133,22 @@ export class Charts {
     return [scene, step, revision, marks.length, ghost, ...this.titles()].join();
   }
 
+  remove(name) {
+    const host = this.hosts.get(name)?.host;
+    if (!host) return;
+    this.hosts.delete(name); // first: a drawing on its way sees that it is over
+    this.observer.unobserve(host);
+    window.Plotly?.purge(host);
+  }
+
+  // Takes all charts away: others come, or none.
+  clear() {
+    for (const name of [...this.hosts.keys()]) this.remove(name);
+  }
+
   close() {
+    this.clear();
     this.observer.disconnect();
-    for (const { host } of this.hosts.values()) window.Plotly?.purge(host);
-    this.hosts.clear();
   }
 }
 

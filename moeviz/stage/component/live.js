@@ -107,6 +107,7 @@ export class Stage {
 
   setCharts() {
     const { charts } = this.component.data;
+    this.charts.clear();
     if (this.layout.placeCharts) this.layout.placeCharts(charts, this.charts);
     else placeBelow(this.find, charts, this.charts, this.panels);
   }
@@ -145,6 +146,10 @@ export class Stage {
   }
 
   receive(buffer) {
+    if (!this.root.isConnected) { // the page was left, and its end not told yet
+      this.close();
+      return;
+    }
     const frame = decodeFrame(buffer);
     if (this.saving && whole(frame)) this.save(buffer, frame.header);
     this.tokens.take(frame);
@@ -171,7 +176,7 @@ export class Stage {
 
   // One drawing per screen refresh, of the newest frame only.
   redraw() {
-    if (!this.frame || this.pending) return;
+    if (!this.frame || this.pending || this.closed) return;
     this.pending = requestAnimationFrame(() => {
       this.pending = null;
       if (this.closed || !this.frame) return; // another run may have taken its place meanwhile
@@ -188,7 +193,7 @@ export class Stage {
     this.panels.draw(frame, this.due);
     if (this.due) this.measured.draw(header, this.component.data.numbers);
     drawStopped(this.find, header);
-    this.describing.run(() => !this.closed && this.layout.describe());
+    this.describing.run(() => this.layout.describe());
     this.controls.draw(header, this.due);
     this.rewind?.draw(header);
     this.status.show(header);
@@ -227,7 +232,7 @@ export class Stage {
   }
 
   askSoon() {
-    if (this.asking) return;
+    if (this.asking || this.closed) return;
     this.asking = requestAnimationFrame(() => {
       this.asking = null;
       this.ask();
@@ -280,6 +285,8 @@ export class Stage {
 
   dismantle() {
     this.layout?.close();
+    this.status?.close();
+    this.describing.stop();
     this.charts?.close();
     this.panels?.close();
     this.keys?.close();

@@ -41,6 +41,7 @@ export class Panels {
   }
 
   add(name, host) {
+    if (this.hosts.has(name)) this.observer.unobserve(this.hosts.get(name).host);
     this.hosts.set(name, { host, visible: false, throttle: new Throttle(PAUSE) });
     this.observer.observe(host);
   }

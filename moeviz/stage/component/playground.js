@@ -131,6 +131,7 @@ export class Playground {
 
   close() {
     this.run.close();
+    this.probe.close();
     this.handle.close();
     this.travel.close();
   }

@@ -60,6 +60,10 @@ export class ProbePanel {
     const words = shown.map((expert) => `${share(weights[expert])} times expert ${letter(ids[expert])}`).join(' plus ') || 'no expert’s answer';
     this.spoken.run(() => setText(this.find('spoken'), `Step ${count(header.step)}: output = ${words}${rest ? ` plus ${rest} more` : ''}`));
   }
+
+  close() {
+    this.spoken.stop();
+  }
 }
 
 export function firstChoice(probs) {

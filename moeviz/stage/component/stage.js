@@ -7,7 +7,7 @@ const PATIENCE = 3000; // ms to wait for the stylesheet
 
 export default async function mount(component) {
   const known = stages.get(component.parentElement);
-  if (known?.root.isConnected) {
+  if (known?.root.isConnected && !known.closed) {
     known.update(component);
     return;
   }

@@ -73,6 +73,10 @@ export class Status {
     Object.assign(this, { reason: header.reason, settled: header.settled });
   }
 
+  close() {
+    this.banner.close();
+  }
+
   offer(label, op) {
     return { label, act: () => this.send({ op }) };
   }
