@@ -79,6 +79,7 @@ class Training(GoingBack):
         self._measured: Record | None = None
         self._details: dict[str, np.ndarray] = {}  # what was measured beside it
         self.turns: list[knobs.Turn] = []
+        self._looked: tuple[Record | None, int, bool] = (None, 0, False)  # the newest record, since when, and settled?
         self._record()
         self._largest_loss_R = DIVERGED * (1 + torch.from_numpy(self.records[0].task_loss).to(self._largest_loss_R))
         self._good = self._checkpoint()
@@ -246,8 +247,11 @@ class Training(GoingBack):
         return GHOSTS[kind](self)
 
     def settled(self, since: int) -> bool:
-        """Whether nothing has changed for a while, counted from step `since`."""
-        return history.settled(self.records, since)
+        """Whether nothing has changed for a while, counted from step `since`; asked with every frame, it looks once."""
+        newest, asked, _ = self._looked
+        if newest is not self.records[-1] or asked != since:
+            self._looked = self.records[-1], since, history.settled(self.records, since)
+        return self._looked[2]
 
     # ---- looking --------------------------------------------------------------------------------------------------
 

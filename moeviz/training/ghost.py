@@ -63,10 +63,9 @@ class Ghost:
             records = self.training.records
             shown = history.thin(records[history.up_to(records, self.since - 1) :])
             found["ghost_step"] = history.steps(shown)
+            charted_SRC = history.charts(shown) if shown else np.zeros((0, len(other.configs), len(history.CHARTED)))
             for name in CURVES:
-                empty = [np.zeros((len(other.configs), 0))]
-                values = [getattr(each, name)[:, None] for each in shown]
-                found[f"ghost_{name}"] = np.concatenate(empty + values, axis=1).astype("f4")
+                found[f"ghost_{name}"] = charted_SRC[..., history.CHARTED.index(name)].T.astype("f4")
         return found
 
     def _record_at(self, step: int) -> Record | None:

@@ -117,11 +117,12 @@ def up_to(records: Sequence[Record], step: int) -> int:
 
 def by_id(records: Sequence[Record], name: str = "load_RE") -> np.ndarray:
     """A number of each expert over time `[R, M, S]` by expert id, NaN while that expert does not exist."""
-    num_ids = 1 + max(int(record.ids_RE.max()) for record in records)
+    until_changed = itertools.groupby(records, key=lambda record: id(record.ids_RE))  # until experts come or go
+    groups = [list(group) for _, group in until_changed]
+    num_ids = 1 + max(int(alike[0].ids_RE.max()) for alike in groups)
     found = np.full((len(records), len(records[-1].ids_RE), num_ids), np.nan)
     start = 0
-    for _, group in itertools.groupby(records, key=lambda record: id(record.ids_RE)):  # until experts come or go
-        alike = list(group)
+    for alike in groups:
         values_SRE = np.stack([getattr(record, name) for record in alike])
         ids_SRE = np.broadcast_to(alike[0].ids_RE, values_SRE.shape)
         np.put_along_axis(found[start : start + len(alike)], ids_SRE, values_SRE, axis=-1)
@@ -132,6 +133,11 @@ def by_id(records: Sequence[Record], name: str = "load_RE") -> np.ndarray:
 def steps(records: Sequence[Record]) -> np.ndarray:
     """The steps of these records `[S]`."""
     return np.array([record.step for record in records], dtype="f4")
+
+
+def charts(records: Sequence[Record]) -> np.ndarray:
+    """What time charts draw of them, in the order of `CHARTED`, `[S, R, C]` float32."""
+    return np.stack([each.charted for each in records])
 
 
 def deaths_by_id(record: Record, num_ids: int) -> np.ndarray:

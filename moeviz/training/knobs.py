@@ -15,6 +15,7 @@ RECORD_EVERY = Knob(
     name="record_every", kind=int, default=10, low=1, high=10**9, label="Record every", help="Steps between records.",
 )  # fmt: skip
 DEFAULT_RATE = RunConfig().learning_rate
+MOST = 64  # turns that are kept of a run: every frame tells them
 SHORT_NAMES = {
     "num_experts": "N",
     "top_k": "k",
@@ -132,7 +133,21 @@ def turned(turns: Sequence[Turn], step: int, before: Setting, after: Setting) ->
         before, order = last.before, list(last.labels)
     found = changes(before, after)
     in_order = {name: found[name] for name in (*order, *found) if name in found}
-    return [*earlier, Turn(step, before, in_order)] if found else earlier
+    return bounded([*earlier, Turn(step, before, in_order)]) if found else earlier
+
+
+def bounded(turns: list[Turn]) -> list[Turn]:
+    """The turns; once they are more than `MOST`, every two that follow each other, but the newest, become one.
+
+    It stands where the first of both was and says what came of both: λ 0→10 and λ 10→2 are λ 0→2. What was turned and
+    turned back leaves none.
+    """
+    if len(turns) <= MOST:
+        return turns
+    old, newest = turns[: MOST // 2], turns[MOST // 2 :]
+    pairs = zip(old[::2], [*(turn.before for turn in old[2::2]), newest[0].before], strict=True)
+    joined = [Turn(first.step, first.before, changes(first.before, after)) for first, after in pairs]
+    return [turn for turn in joined if turn.labels] + newest
 
 
 def _short(value: Value) -> str:

@@ -200,7 +200,7 @@ def curve(training: Training) -> Arrays:
 def time_charts(training: Training) -> Arrays:
     """The history so far, thinned, the newest measurement included, and every death, not thinned."""
     records = charted(training)
-    charted_SRC = np.stack([each.charted for each in records])
+    charted_SRC = history.charts(records)
     arrays = {f"history_{name}": charted_SRC[..., column].T for column, name in enumerate(history.CHARTED)}
     arrays["history_step"] = history.steps(records)
     arrays["history_load"] = history.by_id(records)
