@@ -44,7 +44,8 @@ def labels(headers: list[dict[str, Any]]) -> list[dict[str, str]]:
             cut: labels.cutName(header, header.top_k[0]), note: labels.loadNote(header), solid: labels.solidKey(header),
             title: labels.probeTitle(header), color: labels.colorName(header), company: labels.companyNote(header),
             first: labels.firstWords(header), area: labels.chosenWords(header, 0),
-            who: labels.whoChooses(header.choice[0]), tabs: Object.values(labels.tabNames(header)).join(),
+            who: labels.whoChooses(header.choice[0]), one: labels.oneOfSeveral(header),
+            tabs: Object.values(labels.tabNames(header)).join(),
             ...Object.fromEntries(Object.keys(PICTURES).map(
                 (name) => [name, heading({{ ...header, ...shown }}, name, 0)])),
         }});
@@ -70,6 +71,8 @@ def test_no_label_speaks_of_a_choice_that_the_router_does_not_make():
             assert said["cut"] == f"top-{k} cut", case
         if made["view"] != "map" or experts == 1 or (choice in ("scores", "bias", "table") and k == 1):
             assert said["note"] == "", case  # bars and picture count the same
+        one = experts == 1 or (choice in ("scores", "bias", "table") and k == 1)
+        assert (said["one"] == "") == one, case  # else a picture shows one of several
         if k == experts and choice != "experts":
             assert "solid = " not in said["solid"] and "choices" not in said["note"], case
 

@@ -125,6 +125,15 @@ export function companyNote(header) {
   return { experts: 'Experts pick inputs, so company counts: ✕ = no expert took it', nobody: 'Every expert answers a mixture of all inputs: color = its largest share' }[header.choice[0]] ?? '';
 }
 
+// Where tables and colors show one expert for each token, though several may work on it; '' where only one does.
+export function oneOfSeveral(header) {
+  const { choice, k, count } = settingOf(header);
+  if (count === 1 || (k === 1 && choosing({ choice }))) return '';
+  if (choice === 'nobody') return 'All experts work on all: tables and colors show the largest share.';
+  if (choice === 'experts') return 'Experts choose: tables count what the gate prefers, colors show the largest weight.';
+  return `k = ${k}: tables count first choices, colors show the largest weight.`;
+}
+
 // Who is to be followed in a table of tokens (rows) and experts (columns).
 export const whoChooses = (choice) => ({
   experts: 'Experts choose: read down a column.', table: 'A fixed table chooses: read along a row.',

@@ -2,6 +2,7 @@
 
 import { Bars } from './bars.js';
 import { expertRows, fillShares } from './expertrows.js';
+import { oneOfSeveral } from './labels.js';
 import { placeAll } from './layout.js';
 import { count, fixed, outdated, percent, percents, setText, Throttle } from './numbers.js';
 import { letter } from './palette.js';
@@ -168,6 +169,7 @@ export class Language {
     setText(this.find('repeat'), `Neighbors with the same expert: ${percent(same)} %; by chance it would be ${percent(chance)} % (Σ load²).`);
     this.matches = [kind, kindOfCharacter];
     this.baseline = Array.from(arrays.text_baseline.of(0));
+    setText(this.find('several'), oneOfSeveral(header));
     setText(this.find('measured-at'), `At step ${count(header.measured_step)}.`);
     this.drawScores(header);
   }

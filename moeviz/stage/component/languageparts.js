@@ -34,5 +34,5 @@ export const language = () => `
     <section><h3 class="mv-heading">Experts and kinds of text</h3><p data-part="kind-match"></p>${table('kinds', 'Experts and kinds of text')}</section>
     <section><h3 class="mv-heading">Experts and kinds of characters</h3><p data-part="class-match"></p>${table('classes', 'Experts and kinds of characters')}</section>
   </div>
-  <p class="mv-note"><span data-part="measured-at"></span> Tables: % of each column that this expert reads (first choice), on test text. <span data-part="repeat"></span></p>
+  <p class="mv-note"><span data-part="measured-at"></span> Tables: % of each column that this expert reads (first choice), on test text. <span data-part="repeat"></span> <span data-part="several"></span></p>
   <div class="mv-charts" data-part="charts"></div>`;

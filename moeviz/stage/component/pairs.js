@@ -1,6 +1,7 @@
 // Pictures and words through one mixture of experts: who serves whose tokens, and what is found for the chosen item, in each twin.
 
 import { expertRows, fillShares } from './expertrows.js';
+import { oneOfSeveral } from './labels.js';
 import { placeAll } from './layout.js';
 import { count, fixed, outdated, percent, setText, Throttle } from './numbers.js';
 import { LANGUAGES } from './pairsparts.js';
@@ -102,6 +103,7 @@ export class Pairs {
 
   drawAll({ header, arrays }) {
     const item = arrays.pair_item.data[0];
+    setText(this.find('several'), oneOfSeveral(header));
     [...this.find('gallery').children].forEach((button, at) => button.setAttribute('aria-pressed', String(at === item)));
     for (let run = 0; run < Math.min(this.count, header.num_runs); run += 1) {
       const of = (name) => arrays[name].of(run);

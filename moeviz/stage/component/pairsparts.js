@@ -29,5 +29,5 @@ export const pairs = (count) => `
     </div>
   </div>
   <div class="mv-emoji-runs">${Array.from({ length: count }, (_, run) => twin(run)).join('')}</div>
-  <p class="mv-legend"><span>Own expert: three quarters of its tokens or more. Nearly idle: less than a fifth of a fair share.</span> <span>Names have four tokens: a shorter one is said again, of a longer one neighbors join.</span> <span>Number = cosine: 1 is the same direction, 0 has nothing in common.</span><span class="mv-key">✓ = the right one</span></p>
+  <p class="mv-legend"><span>Own expert: three quarters of its tokens or more. Nearly idle: less than a fifth of a fair share.</span> <span>Names have four tokens: a shorter one is said again, of a longer one neighbors join.</span> <span>Number = cosine: 1 is the same direction, 0 has nothing in common.</span><span class="mv-key">✓ = the right one</span> <span data-part="several"></span></p>
   <div class="mv-charts" data-part="charts"></div>`;
