@@ -178,8 +178,12 @@ def test_true_groups_stand_beside_the_load_with_what_chance_would_match(stage):
         boxes = stage.part("specialists").locator("section").all()
         for run, box in enumerate(boxes):
             rows = [row.locator("td").all_inner_texts() for row in box.locator("tbody tr").all()]
-            wanted = np.column_stack([shot.group_share[run], shot.load[run]])
-            assert np.array(rows, float) == pytest.approx(100 * wanted, abs=0.51)
+            shares, loads = [row[:-1] for row in rows], [row[-1] for row in rows]
+            assert np.array(shares, float) == pytest.approx(100 * shot.group_share[run], abs=0.51)
+            assert loads == [bar["value"].rstrip("†") for bar in stage.bars(f"load-{run}")]  # which add up to 100
+            assert np.array([each.replace("<1", "0") for each in loads], float) == pytest.approx(
+                100 * shot.load[run], abs=1
+            )
             assert f"with shuffled groups: {shot.group_baseline[run]:.2f}" in box.inner_text()
 
     soon(check)
