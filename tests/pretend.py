@@ -45,6 +45,11 @@ class FakeTraining:
         self.current_step, self.diverged, self.reason = 0, False, None
 
     @property
+    def is_heavy(self) -> bool:
+        """Whether looking at it, and turning its knobs, takes long."""
+        return self.configs[0].hidden_width >= 256
+
+    @property
     def stuck(self) -> bool:
         return self.diverged
 
@@ -75,6 +80,7 @@ class FakeTraining:
         if "broken" in knobs:
             self.broken = knobs["broken"]
             return []
+        self.clock.now += 0.05 if self.is_heavy else 0.0
         self.configs = tuple(config.with_(**knobs) for config in self.configs)
         return [f"{name} is new" for name in knobs]
 
@@ -103,7 +109,7 @@ class FakeTraining:
     def snapshot(self, want=(), probe=None, given=None, *, fresh=True):
         if self.broken in want:
             raise KeyError(self.broken)
-        self.clock.now += SNAPSHOT_SECONDS if self.configs[0].hidden_width < 256 else 0.1
+        self.clock.now += 0.1 if self.is_heavy else SNAPSHOT_SECONDS
         header = {"step": self.current_step, "reason": self.reason, "probe": probe, "want": list(want)}
         return SimpleNamespace(header=header, arrays={"load": np.ones((1, 8), "f4")})
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -132,3 +134,87 @@ def test_the_time_charts_do_not_make_a_viewer_jump_the_queue():
         seat.want = tuple(want)
         assert run.awaited(seat, world.clock.now) is awaited
         assert run.frame_at(seat, world.clock.now, 60.0) == seat.sent_at + (1 / 30 if awaited else 60)
+
+
+# --- one heavy run ---------------------------------------------------------------------------------------------------
+
+HEAVY: dict[str, Any] = {"hidden_width": 256, "batch_size": 400}  # a step of 50 ms, a frame of 100
+
+
+def frames_per_second(world: World, names: list[str], seconds: float, act=lambda world: None) -> list[float]:
+    """Of each viewer, while something is done ten times a second."""
+    before = len(world.sent)
+    for _ in range(round(10 * seconds)):
+        act(world)
+        world.run(0.1, greedy=True)
+    seen = Counter(message["run"] for _, message, _ in world.sent[before:] if message["op"] == "frame")
+    return [seen[name] / seconds for name in names]
+
+
+def beside(count: int, seconds: float, act=lambda world: None, **heavy) -> tuple[float, float, float]:
+    """Frames a second of so many ordinary viewers, in the median, without and with a heavy one; and of that one."""
+    world = World(together=True)
+    names = crowd(world, count, batch_size=8)
+    world.run(2, greedy=True)
+    without = statistics.median(frames_per_second(world, names, seconds))
+    world.open("heavy", speed="fast", **{**HEAVY, **heavy})
+    world.run(3, greedy=True)  # until it is known how long its frames take
+    *with_heavy, own = frames_per_second(world, [*names, "heavy"], seconds, act)
+    return without, statistics.median(with_heavy), own
+
+
+@pytest.mark.parametrize(("count", "least"), [(14, 0.85), (29, 0.9)])
+def test_a_heavy_run_leaves_its_neighbors_their_frames(count, least):
+    """Its frames of 100 ms may take two shares of 16 or 31; without a price of their own they took 60 % and more."""
+    without, with_heavy, own = beside(count, 4)
+    assert with_heavy >= least * without and with_heavy >= 10 * (count == 14)
+    assert own > 0.1
+
+
+def test_a_probe_that_is_dragged_over_a_heavy_run_leaves_its_neighbors_their_frames():
+    """An answer of 100 ms every time would leave nothing; a tenth of the time is one a second."""
+
+    def drag(world: World) -> None:
+        for _ in range(3):
+            world.view("heavy", credit=1, probe=[world.clock.now, 0.0])
+
+    without, with_heavy, own = beside(14, 4, drag)
+    assert with_heavy >= 0.8 * without and own > 0.7
+
+
+@pytest.mark.parametrize("op", ["set", "reset"])
+def test_knobs_that_are_turned_without_end_on_a_heavy_run_leave_its_neighbors_their_frames(op):
+    def turn(world: World) -> None:
+        for number in range(3):
+            what = {"knobs": {"balance_coef": world.clock.now}} if op == "set" else {}
+            world.tell(op=op, run="heavy", call=number, **what)
+
+    without, with_heavy, _ = beside(14, 4, turn)
+    assert with_heavy >= 0.8 * without
+
+
+def test_changes_wait_in_their_order_while_a_heavy_run_rests_and_each_is_answered():
+    world = World(together=True)
+    crowd(world, 3, batch_size=8)
+    world.open("heavy", speed="watch", **HEAVY)
+    world.run(2, greedy=True)
+    for number in range(8):
+        world.tell(op="set", run="heavy", call=number, knobs={"balance_coef": float(number)})
+
+    def answered() -> list[int]:
+        return [message["call"] for _, message, _ in world.sent if message["op"] == "reply"]
+
+    assert answered() == list(range(len(answered()))) and len(answered()) < 8
+    world.run(8, greedy=True)
+    assert answered() == list(range(8))
+    assert world.host._runs["heavy"].training.configs[0].balance_coef == 7.0
+
+
+def test_nobody_waits_for_the_changes_of_a_light_run():
+    world = World(together=True)
+    crowd(world, 14, batch_size=8)
+    world.open("own", speed="watch", batch_size=8)
+    world.run(2, greedy=True)
+    for number in range(5):
+        world.tell(op="set", run="own", call=number, knobs={"balance_coef": float(number)})
+    assert sum(message["op"] == "reply" for _, message, _ in world.sent) == 5

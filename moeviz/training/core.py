@@ -20,7 +20,6 @@ from moeviz.training.album import Given, Place
 from moeviz.training.batch import Batch
 from moeviz.training.data import Data
 from moeviz.training.evaluation import measure
-from moeviz.training.ghost import GHOSTS, Ghost
 from moeviz.training.going_back import GoingBack
 from moeviz.training.history import Record
 from moeviz.training.knobs import Setting
@@ -241,10 +240,6 @@ class Training(GoingBack):
         seeds = [config.seed for config in self.configs]
         self._take_over(population.moved(self.progress, change, seeds, self.current_step))
         self.ids_RE = change.ids_RE
-
-    def ghost(self, kind: str) -> Ghost:
-        """What will be drawn gray: a twin without the next change, the run before it starts again, or as recorded."""
-        return GHOSTS[kind](self)
 
     def settled(self, since: int) -> bool:
         """Whether nothing has changed for a while, counted from step `since`; asked with every frame, it looks once."""

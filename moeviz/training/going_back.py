@@ -12,6 +12,7 @@ from moeviz.config import KNOBS, RunConfig
 from moeviz.training import diverging, history, knobs
 from moeviz.training.adam import Adam
 from moeviz.training.data import Data
+from moeviz.training.ghost import GHOSTS, Ghost
 from moeviz.training.history import Record
 from moeviz.training.step import Progress
 from moeviz.training.tape import Frame, Tape
@@ -126,6 +127,10 @@ class GoingBack:
         state = good | {"seconds": self.seconds, "step_seconds": self.step_seconds} if is_good else self._checkpoint()
         newest = tuple(self.records[-history.WINDOW :])
         return Frame(self.current_step, state, newest, tuple(self.turns), measured, is_good)
+
+    def ghost(self, kind: str) -> Ghost:
+        """What will be drawn gray: a twin without the next change, the run before it starts again, or as recorded."""
+        return GHOSTS[kind](self)  # type: ignore[arg-type]  # it is a Training
 
     def limit_tape(self, limit: int) -> None:
         """Record anew from here, within so many bytes."""
