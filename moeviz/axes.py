@@ -1,10 +1,10 @@
 """The letters of every tensor name, and numbers that may differ between runs.
 
-R runs · S snapshots · T tokens · E experts (A all rows of parameters: behind the E experts that are chosen, the shared
-ones, then what a Transformer has beside its layer) · M inputs of W tokens each (T = M·W, W = 1 without a Transformer) ·
-D model width · H hidden width · O outputs ·
-C capacity places · G groups or grid points · P parameters of one expert ·
-I items (one token at one expert) · B blocks of items · L places in all blocks.
+R runs · S snapshots · L mixture-of-experts layers · T tokens · E experts (A all rows of parameters: behind the E
+experts that are chosen, the shared ones, then what a Transformer has beside its layers) · M inputs of W tokens each
+(T = M·W, W = 1 without a Transformer) · U units, what a router decides about: tokens, or whole inputs ·
+D model width · H hidden width · O outputs · C capacity places · G groups or grid points · P parameters of one expert ·
+I items (one token at one expert) · B blocks of items · Q places in all blocks.
 `gates_TE` has one row per token and one column per expert; leading axes (such as R) ride along unseen.
 """
 

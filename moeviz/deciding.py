@@ -44,7 +44,7 @@ class RoutingKnobs:
     skew: PerRun = 0.0
     noise: PerRun = 1.0  # times its learned size
     token_groups: int = 1
-    bias_RE: Float[Tensor, "R E"] | None = None
+    bias_REL: Float[Tensor, "R E L"] | None = None  # one for each layer
     killed_RE: Bool[Tensor, "R E"] | None = None  # nobody can choose them
     noise_RTE: Float[Tensor, "R T E"] | None = None  # of N(0, 1)
     uniform_RT: Float[Tensor, "R T"] | None = None  # from 0 to 1
@@ -80,8 +80,9 @@ def noise_size(asked: Question) -> Float[Tensor, "R T E"] | None:
 
 
 def bias(asked: Question) -> Float[Tensor, "R E"] | None:
-    """What DeepSeek's router adds before it chooses: it must not lift an expert that nobody can choose."""
-    bias_RE, killed_RE = asked.knobs.bias_RE, asked.knobs.killed_RE
+    """What DeepSeek's router adds before it chooses, in this layer: it must not lift who cannot be chosen."""
+    bias_REL, killed_RE = asked.knobs.bias_REL, asked.knobs.killed_RE
+    bias_RE = None if bias_REL is None else bias_REL.squeeze(-1)
     if killed_RE is None:
         return bias_RE
     bias_RE = asked.logits_RTE.new_zeros(killed_RE.shape) if bias_RE is None else bias_RE
@@ -132,9 +133,12 @@ def in_groups(value: Any, groups: int) -> Any:
     return value.unsqueeze(-1) if value.dim() == 1 else value.unflatten(1, (groups, -1))
 
 
-def mean_over_groups(loss: Callable[..., Tensor], routing: Routing, k: PerRun, groups: int = 1) -> Float[Tensor, " R"]:
-    """A balance loss where tokens fall into groups: the mean over these, as if each were on a machine of its own."""
-    if groups == 1:
-        return loss(routing, k=k)
-    apart = routing.each(lambda table_RTE: table_RTE.unflatten(1, (groups, -1)))
-    return loss(apart, k=in_groups(k, groups)).mean(-1)
+def mean_over_parts(loss: Callable[..., Tensor], routing: Routing, k: PerRun, groups: int = 1) -> Float[Tensor, " R"]:
+    """A balance loss, computed for each layer by itself: the mean over these, so that λ weighs alike however many.
+
+    Where tokens fall into groups, for each of these too, as if each were on a machine of its own.
+    """
+    if groups > 1:
+        routing = routing.each(lambda table_TE: table_TE.unflatten(-2, (groups, -1)))
+    num_axes = routing.logits_TE.dim() - 3  # between runs and tokens: layers, groups
+    return loss(routing, k=over(k, num_axes)).flatten(1).mean(-1) if num_axes else loss(routing, k=k)

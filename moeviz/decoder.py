@@ -1,7 +1,7 @@
 """A small language model: a decoder-only Transformer whose feed-forward layers are mixtures of experts.
 
 As Switch and GShard do, every block is causal attention and then the mixture-of-experts layer. An expert's parts in
-different layers learn apart; only the bias of DeepSeek's router is one number for all of them.
+different layers learn apart, are chosen apart and are measured apart.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Decoder(Around):
     """scores = W_out · norm(h); each of L blocks: h ← h + attention(norm(h)), then h ← h + MoE(norm(h)).
 
     h starts as the embedding of a character plus that of its position. Each position sees itself and those before it.
-    The routing is that of all layers, one after the other along the token axis.
+    The routing is that of all layers, with an axis L in front of the tokens.
     """
 
     depth: int
@@ -105,7 +105,7 @@ class Decoder(Around):
             y_RTD, routing = layer(layer_rows_REP, given_RTD, self._of_layer(knobs, block))
             hidden_RTD = hidden_RTD + y_RTD
             routings.append(routing)
-        return hidden_RTD, Routing.joined(routings)
+        return hidden_RTD, Routing.stacked(routings)
 
     def _reading(self, x_RMW: Float[Tensor, "R M W"]) -> MoE:
         """The layer for windows of this width."""
@@ -124,9 +124,11 @@ class Decoder(Around):
         return hidden_RTD + causal_attention(seen_RTD, part, block, width, self.num_heads)
 
     def _of_layer(self, knobs: RoutingKnobs, block: int) -> RoutingKnobs:
-        """The knobs with what is drawn for the tokens of one layer."""
+        """The knobs with the bias of one layer, and what is drawn for its tokens."""
         drawn = {name: value for name in PER_TOKEN if (value := getattr(knobs, name)) is not None}
-        return replace(knobs, **{name: value.chunk(self.num_layers, dim=1)[block] for name, value in drawn.items()})
+        own = {name: value.chunk(self.num_layers, dim=1)[block] for name, value in drawn.items()}
+        bias_RE1 = None if knobs.bias_REL is None else knobs.bias_REL[..., [block]]
+        return replace(knobs, bias_REL=bias_RE1, **own)
 
     def alone(
         self, rows_REP: Float[Tensor, "R A P"], others_RMW: Float[Tensor, "R M W"], knobs: RoutingKnobs

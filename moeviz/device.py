@@ -27,6 +27,11 @@ def synchronize(device: torch.device) -> None:
         torch.accelerator.synchronize(device)
 
 
+def widest(device: torch.device) -> torch.dtype:
+    """The floats with the most digits that a device has: what is added up over many steps is held in them."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 def use_one_thread() -> None:
     """Let torch compute on one thread: small models gain nothing from more, and several workers share the cores.
 

@@ -127,8 +127,12 @@ measured is null in the header and NaN in an array, never 0. Pictures add, in ce
     drawn          of the picture that the viewer gave: drawn_pixels u1[R,256] (fitted into the frame); drawn_class
                    f4[R,O] (probabilities); drawn_prob, drawn_weight f4[R,N] (mean over its patches); drawn_expert
                    u1[R,16] (who serves each patch)
-Where a model has several layers, `load`, `mean_prob` and all else of each expert are means over them; so are `cv_load`,
-`specialization`, `cv_importance`, `max_violation` and `load_entropy`, each measured layer by layer.
+Where a model has several layers, what is said of its routing is said layer by layer: behind the axis of runs there is
+one of layers in `cv_load`, `specialization`, `dropped_share`, `unserved_share`, `cv_importance`, `gate_gradient`,
+`max_violation`, `load_entropy`, `logit_size`, `dead` and `died_at`, and in the arrays `load`, `mean_prob`,
+`importance`, `gradient_norm`, `update_share`, `ghost_load`, `history_load`, `deaths`, and those of `groups` and
+`trails`. A history that is one number for each run has as many arrays instead: `history_cv_load_1`,
+`history_cv_load_2`, and so on. `balance_loss_value` is the mean over layers, as the model is trained on it.
 """
 
 from __future__ import annotations

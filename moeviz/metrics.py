@@ -149,7 +149,7 @@ def gradient_norm(gradient_EP: Float[Tensor, "*R E P"]) -> Float[Tensor, "*R E"]
     return torch.linalg.vector_norm(gradient_EP, dim=-1)
 
 
-def update_share(updated_steps_E: Float[Tensor, "*R E"], steps_E: Float[Tensor, "*R E"]) -> Float[Tensor, "*R E"]:
+def update_share(updated_steps_E: Float[Tensor, "*R E"], steps_E: Float[Tensor, "*#R E"]) -> Float[Tensor, "*R E"]:
     """Share of the steps since it arrived in which an expert got a token, and so a task gradient: who starves.
 
     NaN before its first step.

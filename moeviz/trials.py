@@ -146,7 +146,7 @@ def balance(seed: int) -> Numbers:
     names = {"0": 0.0, "0.1": 0.1, "1": 1.0, "10": 10.0}
     training = Training(expand(RunConfig(seed=seed), balance_coef=list(names.values())))
     training.step(STEPS)
-    record, updates_RE = training.measure(), metrics.update_share(training.updated_RE, training.present_RE)
+    record, updates_RE = training.measure(), metrics.update_share(training.updated_REL.squeeze(-1), training.present_RE)
     found: Numbers = {"least_updates": float(updates_RE[0].min()), "most_updates": float(updates_RE[0].max())}
     for run, name in enumerate(names):
         found |= {f"cv_{name}": float(record.cv_load[run]), f"dead_{name}": float(record.dead_experts[run]),

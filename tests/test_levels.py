@@ -58,7 +58,7 @@ def knobs_of(router: str, units: int) -> RoutingKnobs:
         "noisy_top_k": replace(knobs, noise_RTE=drawn(RUNS, units, EXPERT_COUNT)),
         "switch": replace(knobs, capacity=seats, jitter=0.3, jitter_RTD=drawn(RUNS, units, WIDTH).tanh()),
         "gshard": replace(knobs, capacity=seats // 2, uniform_RT=drawn(RUNS, units).sigmoid(), token_groups=2),
-        "deepseek_v3": replace(knobs, bias_RE=drawn(RUNS, EXPERT_COUNT)),
+        "deepseek_v3": replace(knobs, bias_REL=drawn(RUNS, EXPERT_COUNT, 1)),
     }.get(router, knobs)
 
 
@@ -253,7 +253,7 @@ def test_seats_and_draws_are_counted_in_inputs() -> None:
     groups = Training([LAYERS.with_(router="gshard", top_k=2, capacity_factor=1.0, token_groups=4)], dtype=DOUBLE)
     assert groups.routing_knobs.capacity == 2  # ⌈1 · 2 · (16 / 4) / 4⌉ in each group of four inputs
     batch = groups.batch()
-    _, routing = groups.model(groups.rows_REP, batch.x_RTD, batch.knobs(groups.routing_knobs, groups.bias_RE))
+    _, routing = groups.model(groups.rows_REP, batch.x_RTD, batch.knobs(groups.routing_knobs, groups.bias_REL))
     assert routing.kept_TE.unflatten(1, (4, 4)).sum(2).max() <= 2
     groups.step(3)
     seats = groups.snapshot(["seating"])

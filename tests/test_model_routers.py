@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from moeviz.deciding import ARGUMENTS, TAKES, mean_over_groups
+from moeviz.deciding import ARGUMENTS, TAKES, mean_over_parts
 from moeviz.losses import LOSSES
 from moeviz.model import MoE, RouterOptions, RoutingKnobs
 from moeviz.routers import ROUTERS, token_ids
@@ -31,7 +31,7 @@ KNOBS: dict[str, dict[str, Any]] = {
     "noisy_top_k": {"noise_RTE": drawn(RUNS, TOKENS, EXPERT_COUNT)},
     "switch": {"capacity": 2, "jitter": 0.3, "jitter_RTD": drawn(RUNS, TOKENS, WIDTH).tanh()},
     "gshard": {"capacity": 2, "uniform_RT": drawn(RUNS, TOKENS).sigmoid(), "token_groups": 2},
-    "deepseek_v3": {"bias_RE": drawn(RUNS, EXPERT_COUNT)},
+    "deepseek_v3": {"bias_REL": drawn(RUNS, EXPERT_COUNT, 1)},
 }
 OPTIONS = {"deepseek_v3": RouterOptions(route_scale=2.5, expert_groups=2, kept_groups=2)}
 
@@ -59,7 +59,7 @@ def loss_of(model: MoE, rows_REP: Tensor, x_RTD: Tensor, knobs: RoutingKnobs) ->
     y_RTO, routing = model(rows_REP, x_RTD, knobs)
     task_R = cross_entropy(y_RTO, (torch.arange(TOKENS) % 3).expand(len(y_RTO), -1))
     loss = LOSSES["importance_load" if model.router == "noisy_top_k" else "squared"]
-    return task_R + 2 * mean_over_groups(loss, routing, knobs.k, knobs.token_groups)
+    return task_R + 2 * mean_over_parts(loss, routing, knobs.k, knobs.token_groups)
 
 
 @pytest.mark.parametrize("num_shared", [0, 2])

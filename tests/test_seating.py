@@ -124,7 +124,7 @@ def test_skew_differs_by_run_and_acts_in_training_too() -> None:
 
 def noise_size(training: Training) -> torch.Tensor:
     batch = training.batch()
-    knobs = batch.knobs(training.routing_knobs, training.bias_RE)
+    knobs = batch.knobs(training.routing_knobs, training.bias_REL)
     found = training.model.route(training.rows_REP, batch.x_RTD, knobs).noise_std_TE
     assert found is not None
     return found

@@ -38,7 +38,7 @@ def test_a_training_in_a_crowd_is_the_training_alone(crowd, dispatch):
         alone = begun(each, 7 * late + 200)
         assert training.current_step == alone.current_step == 7 * late + 200
         assert apart(training.rows_REP, alone.rows_REP) < 1e-9, each
-        assert apart(training.updated_RE, alone.updated_RE) == 0
+        assert apart(training.updated_REL, alone.updated_REL) == 0
         assert training.measure().task_loss == pytest.approx(alone.measure().task_loss, rel=1e-9)
         assert [record.step for record in training.records] == [record.step for record in alone.records]
 

@@ -220,7 +220,7 @@ def test_seats_are_counted_in_tokens() -> None:
     groups = trained(GSHARD, steps=1)
     assert groups.routing_knobs.capacity == 16  # ⌈1 · 2 · (16 / 4) · 8 / 4⌉ in each group of four images
     batch = groups.batch()
-    _, routing = groups.model(groups.rows_REP, batch.x_RTD, batch.knobs(groups.routing_knobs, groups.bias_RE))
+    _, routing = groups.model(groups.rows_REP, batch.x_RTD, batch.knobs(groups.routing_knobs, groups.bias_REL))
     assert routing.kept_TE.shape == (1, 128, 4)
     assert routing.kept_TE.unflatten(1, (4, 32)).sum(2).max() <= 16
     assert capacity(128, 4, 1, 1.25) == 40

@@ -34,11 +34,11 @@ def config_of(router: str, **knobs: Any) -> RunConfig:
 def test_a_killed_expert_gets_no_token_and_no_gradient(router: str, dispatch: str) -> None:
     training = trained(config_of(router, dispatch=dispatch))
     training.treat(2, "kill")
-    updated = float(training.updated_RE[0, 2])
+    updated = float(training.updated_REL[0, 2, 0])
     for _ in range(20):
         training.step()
         assert not training.gradient_REP[0, 2].any() and torch.isfinite(training.gradient_REP).all()
-    assert float(training.updated_RE[0, 2]) == updated  # in none of these steps
+    assert float(training.updated_REL[0, 2, 0]) == updated  # in none of these steps
     shot = training.snapshot(("choices", "batch", "first_choice", "gate", "seating", "journey"))
     assert shot.load[0, 2] == shot.mean_prob[0, 2] == shot.importance[0, 2] == 0
     assert not (shot.point_choice == 2).any() and not (shot.winner == 2).any() and not shot.gate[0, 2].any()
@@ -116,7 +116,7 @@ def test_deepseeks_groups_must_hold_enough_too() -> None:
 def test_deepseeks_bias_balances_those_that_are_left() -> None:
     training = trained(config_of("deepseek_v3", bias_rate=0.01, balance_coef=0.0), steps=3)
     training.treat(4, "kill")
-    before_E = training.bias_RE[0].clone()
+    before_E = training.bias_REL[0, :, 0].clone()
     x_RTD, _ = training.data.batch(training.current_step)
     scores_TE = (x_RTD[0] @ training.parameters["gate_w"][0].T).sigmoid() + before_E
     scores_TE[:, 4] = -100
@@ -127,7 +127,7 @@ def test_deepseeks_bias_balances_those_that_are_left() -> None:
     training.step()
     fair = 64 * 2 / 5  # five are left
     wanted = [0.0 if place == 4 else 0.01 * ((fair > count) - (fair < count)) for place, count in enumerate(counts)]
-    assert (training.bias_RE[0] - before_E).tolist() == pytest.approx(wanted, abs=1e-7)
+    assert (training.bias_REL[0, :, 0] - before_E).tolist() == pytest.approx(wanted, abs=1e-7)
 
 
 # ---- frozen ----------------------------------------------------------------------------------------------------

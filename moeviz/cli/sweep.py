@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 import time
 from pathlib import Path
 from threading import Event
@@ -133,8 +134,9 @@ def _as_json(planned: Plan, job: Job, frame: pandas.DataFrame, knobs: dict[str, 
 
 def summary(frame: pandas.DataFrame, names: list[str], task: str) -> str:
     """The means over seeds, one line for each combination."""
-    means = frame.groupby(names, sort=False, dropna=False)[list(SUMMARY)].mean()
-    labels = {name: measure_label(name, task) for name in SUMMARY}
+    columns = [column for name in SUMMARY for column in frame if re.fullmatch(rf"{name}(_\d+)?", str(column))]
+    means = frame.groupby(names, sort=False, dropna=False)[columns].mean()
+    labels = {column: measure_label(column, task) for column in columns}
     shown = means.rename(columns=labels).reset_index()
     return str(shown.to_string(index=False, float_format=lambda x: f"{x:.3f}", na_rep="-"))
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from moeviz.cli.flags import add_json, add_knob
 from moeviz.cli.outputs import check_outputs, write_json
@@ -20,10 +22,6 @@ if TYPE_CHECKING:
 
 STEPS = Knob(name="steps", kind=int, default=500, low=0, high=10_000_000, label="Steps", help="Training steps.")
 SLICE = 10  # steps between two looks at Ctrl-C
-HISTORY_COLUMNS = (
-    "run", "step", "task_loss", "balance_loss", "train_metric", "test_metric", "cv_load", "dead_experts",
-    "specialization",
-)  # fmt: skip
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -67,19 +65,36 @@ def train(training: Training, steps: int, stop: Event) -> None:
 
 
 def progress(snapshot: Snapshot) -> str:
-    """One line: how far, how well, how even."""
+    """One line: how far, how well, how even; of a model with several layers, how even each of them is."""
     header = snapshot.header
     numbers = {
         "task loss": header["task_loss"][0],
         f"test {header['metric_name']}": header["test_metric"][0],
         "CV(load)": header["cv_load"][0],
     }
-    words = [f"{name} {'-' if number is None else format(number, '.3f')}" for name, number in numbers.items()]
-    return f"step {header['step']:>6}  {'  '.join(words)}  dead experts {sum(header['dead'][0])}"
+    words = [f"{name} {_of_layers(number, _written)}" for name, number in numbers.items()]
+    return f"step {header['step']:>6}  {'  '.join(words)}  dead experts {_of_layers(dead_experts(snapshot), str)}"
+
+
+def dead_experts(snapshot: Snapshot) -> int | list[int]:
+    """How many experts are dead; of several layers, how many in each."""
+    return np.sum(snapshot.header["dead"][0], axis=-1).tolist()  # type: ignore[no-any-return]
+
+
+def _of_layers(value: Any, written: Callable[[Any], str]) -> str:
+    """A number in words, or that of each layer: "0.512 | 0.731"."""
+    return " | ".join(map(written, value)) if isinstance(value, list) else written(value)
+
+
+def _written(number: float | None) -> str:
+    return "-" if number is None else format(number, ".3f")
 
 
 def result(training: Training, snapshot: Snapshot) -> dict[str, Any]:
-    """The object that `--json` prints; `load` is in the order of the experts' letters."""
+    """The object that `--json` prints; `load` is in the order of the experts' letters.
+
+    Of a model with several layers `load`, `cv_load`, `dead_experts` and `specialization` are lists, layer by layer.
+    """
     header = snapshot.header
     return {
         "config": dataclasses.asdict(training.configs[0]),
@@ -89,9 +104,9 @@ def result(training: Training, snapshot: Snapshot) -> dict[str, Any]:
         "test_loss": header["test_loss"][0],
         "load": snapshot.arrays["load"][0],
         "cv_load": header["cv_load"][0],
-        "dead_experts": sum(header["dead"][0]),
+        "dead_experts": dead_experts(snapshot),
         "specialization": header["specialization"][0],
-        "history": training.history[list(HISTORY_COLUMNS)].to_dict("records"),
+        "history": training.history.to_dict("records"),
         "dispatch": header["dispatch"],
         "device": header["device"],
     }
@@ -101,15 +116,16 @@ def summary(training: Training, snapshot: Snapshot) -> str:
     """The result for people."""
     from moeviz.figures.palette import letter  # brings plotly, which `--json -` does without
 
-    header = snapshot.header
-    load = "  ".join(
-        f"{letter(identity)} {share:.3f}"
-        for identity, share in zip(header["ids"][0], snapshot.arrays["load"][0], strict=True)
-    )
+    header, load = snapshot.header, snapshot.arrays["load"][0]
+    letters = [letter(identity) for identity in header["ids"][0]]
+    loads = {"load": load} if load.ndim == 1 else {f"load, layer {at}": load_E for at, load_E in enumerate(load, 1)}
     return "\n".join(
         [
             progress(snapshot).strip(),
-            f"load         {load}",
+            *(
+                f"{name:<11}  " + "  ".join(f"{each} {share:.3f}" for each, share in zip(letters, load_E, strict=True))
+                for name, load_E in loads.items()
+            ),
             f"took         {header['seconds']:.2f} s, {header['dispatch']} dispatch on {header['device']}",
         ]
     )

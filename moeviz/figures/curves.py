@@ -194,6 +194,23 @@ def match_figure(
     return filled(_lines("specialization", "match with true groups (0-1)", history, runs, names), history, marks)
 
 
+def match_by_layer_figure(
+    history: History | None = None, *, layers: int = 2, marks: Sequence[Sequence[Any]] = ()
+) -> go.Figure:
+    """How well first choices match the true groups over time, one line for each layer of the first run.
+
+    Args:   as `loss_figure`.  layers: how many the model has; the history has `specialization_1`, ….
+    Units:  normalized mutual information, 0 to 1.
+    """
+    figure = go.Figure(layout=_layout(y_title="match with true groups (0-1)", marks=True, heading=LEGEND))
+    for layer in range(layers):
+        looks = _line("", layer, f"layer {layer + 1}")
+        meta = looks["meta"] | {"y": f"history_specialization_{layer + 1}", "run": 0}
+        figure.add_scatter(**looks | {"meta": meta})
+    figure.update_layout(showlegend=True, legend=LEGEND_ABOVE)
+    return filled(figure, history, marks)
+
+
 def metric_title(metric_name: str) -> str:
     """The metric with its range; the stage writes the same."""
     return f"{metric_name} (at most 1)" if metric_name == "R²" else f"{metric_name} (0-1)"

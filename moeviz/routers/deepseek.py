@@ -9,9 +9,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from moeviz.axes import PerRun, over
+from moeviz.device import widest
 from moeviz.routers.checks import check_k, refuse_capacity
 from moeviz.routers.routing import Routing
 from moeviz.routers.scores import at_least_float32, largest
+
+DECIMALS = {torch.float64: 12, torch.float32: 6}  # of b: so many steps of a decimal γ are exactly so many times γ
 
 
 def deepseek_v3(
@@ -37,7 +40,7 @@ def deepseek_v3(
     check_k(k, logits_TE.shape[-1])
     logits_TE = at_least_float32(logits_TE)
     scores_TE = logits_TE.sigmoid()
-    biased_TE = scores_TE.detach() if bias_E is None else scores_TE.detach() + bias_E.detach().unsqueeze(-2)
+    biased_TE = scores_TE.detach() if bias_E is None else scores_TE.detach() + bias_E.to(scores_TE.dtype).unsqueeze(-2)
     if (num_groups, num_kept_groups) != (1, 1):
         _check_groups(logits_TE.shape[-1], k, num_groups, num_kept_groups)
         biased_TE = biased_TE.where(in_best_groups(biased_TE, num_groups, num_kept_groups), -math.inf)
@@ -62,22 +65,26 @@ def in_best_groups(biased_TE: Float[Tensor, "*R T E"], num_groups: int, num_kept
 
 
 def bias_step(
-    bias_E: Float[Tensor, "*R E"], routing: Routing, *, rate: PerRun, killed_E: Bool[Tensor, "*R E"] | None = None
+    bias_E: Float[Tensor, "*R E"], routing: Routing, *, rate: PerRun, killed_E: Bool[Tensor, "*#R E"] | None = None
 ) -> Float[Tensor, "*R E"]:
     """The bias after a step: up for experts that got fewer choices than the mean, down for those that got more.
 
     b_i ← b_i + γ · sign(mean count − count_i), counted before drops; once per training step, outside of autograd.
+    Each layer has its own. b is held in the widest floats of its device, whatever the weights are held in, and to so
+    many decimals that steps up and down are counted exactly: 3,000 steps of .001 come to 3.
 
     Args:   rate: γ, how far each bias moves: too small is slow, too large swings to and fro.
             killed_E: experts that nobody can choose: they are not counted, and their bias stays.
     Source: loss-free balancing, algorithm 1 (arXiv 2408.15664).
     """
+    bias_E = bias_E.detach().to(widest(bias_E.device))
     count_E = routing.chosen_TE.sum(-2).to(bias_E.dtype)
     mean_1 = count_E.mean(-1, keepdim=True)
     if killed_E is not None:
         mean_1 = count_E.sum(-1, keepdim=True) / (~killed_E).sum(-1, keepdim=True)
         count_E = torch.where(killed_E, mean_1, count_E)
-    return bias_E.detach() + over(rate, 1) * (mean_1 - count_E).sign()
+    step_E = over(rate, 1) * (mean_1 - count_E).sign()
+    return (bias_E + step_E).round(decimals=DECIMALS[bias_E.dtype]).where(step_E != 0, bias_E)
 
 
 def _not_zero(sum_T1: Float[Tensor, "*R T 1"]) -> Float[Tensor, "*R T 1"]:

@@ -57,12 +57,20 @@ class Routing:
         return self.each(lambda table_TE: table_TE[..., rows, :])
 
     @staticmethod
-    def joined(parts: Sequence[Routing]) -> Routing:
-        """Several layers' decisions, one after the other along the token axis; all have the same tables."""
-        joined: dict[str, Any] = {
-            name: torch.cat([getattr(part, name) for part in parts], dim=-2) for name in parts[0].tables()
+    def stacked(layers: Sequence[Routing]) -> Routing:
+        """Several layers' decisions, with an axis L of layers in front of the tokens; all have the same tables."""
+        stacked: dict[str, Any] = {
+            name: torch.stack([getattr(layer, name) for layer in layers], dim=-3) for name in layers[0].tables()
         }
-        return replace(parts[0], **joined)
+        return replace(layers[0], **stacked)
+
+    @property
+    def layered(self) -> Routing:
+        """The decisions of all runs, `[R, L, T, E]`: those of a single layer get an axis of layers too."""
+        if self.logits_TE.dim() == 4:
+            return self
+        slots_R1ED = None if self.slots_ED is None else self.slots_ED.unsqueeze(1)
+        return replace(self.each(lambda table_RTE: table_RTE.unsqueeze(1)), slots_ED=slots_R1ED)
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Routing:
         """The same decisions with every table `…TE` cut, or put together, alike."""

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from moeviz.config import RunConfig
 from moeviz.sweeping.result import Result
 from moeviz.training import Training
@@ -53,7 +55,7 @@ def _results(training: Training) -> list[Result]:
             test_metric=header["test_metric"][run] if healthy else None,
             test_loss=header["test_loss"][run] if healthy else None,
             cv_load=header["cv_load"][run] if healthy else None,
-            dead_experts=sum(header["dead"][run]) if healthy else None,
+            dead_experts=np.sum(header["dead"][run], axis=-1).tolist() if healthy else None,
             specialization=header["specialization"][run] if healthy else None,
             seconds=seconds,
             active_flops=header["flops"][run],

@@ -65,7 +65,7 @@ class Batch:
         x_RTD, target = torch.cat([part.x_RTD for part in parts]), torch.cat([part.target for part in parts])
         return Batch(x_RTD, target, drawn)
 
-    def knobs(self, knobs: RoutingKnobs, bias_RE: Float[Tensor, "R E"]) -> RoutingKnobs:
+    def knobs(self, knobs: RoutingKnobs, bias_REL: Float[Tensor, "R E L"]) -> RoutingKnobs:
         """All that the router needs for this step."""
         drawn: dict[str, Any] = self.draws
-        return replace(knobs, bias_RE=bias_RE, **drawn)
+        return replace(knobs, bias_REL=bias_REL, **drawn)

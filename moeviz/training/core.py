@@ -69,8 +69,9 @@ class Training(GoingBack):
         )
         self._adam = Adam.zeros_like(self.rows_REP)
         self.gradient_REP = torch.full_like(self.rows_REP, torch.nan)
-        self.updated_RE = self.present_RE = torch.zeros(self.ids_RE.shape, device=self.device)
-        self.bias_RE = torch.zeros(self.ids_RE.shape, device=self.device, dtype=self.dtype)
+        self.present_RE = torch.zeros(self.ids_RE.shape, device=self.device)
+        self.updated_REL = torch.zeros(*self.ids_RE.shape, self.model.num_layers, device=self.device)
+        self.bias_REL = torch.zeros_like(self.updated_REL, dtype=devices.widest(self.device))
         self._healthy_R = torch.ones(len(self.configs), dtype=torch.bool, device=self.device)
         self._largest_loss_R = torch.full((len(self.configs),), torch.inf, device=self.device)
         self.current_step, self.seconds, self.step_seconds, self.diverged = 0, 0.0, 0.0, False
@@ -195,7 +196,9 @@ class Training(GoingBack):
     def _become(self, after: Setting) -> None:
         """Go on with another setting; ValueError, and nothing changes, if too few experts could be chosen then."""
         before, record, is_good = self.setting, self.measure(), self._is_good(self.measure())
-        load_RE = np.where(treating.where(self.treated, self.ids_RE, "killed"), -1, record.load_RE)  # they leave first
+        load_RE = np.where(
+            treating.where(self.treated, self.ids_RE, "killed"), -1, record.mean_load_RE
+        )  # they leave first
         change = population.resize(self.ids_RE, load_RE, after.configs[0].num_experts)
         after = Setting(after.configs, treating.staying(after.treated, change.ids_RE))
         treating.check(after.treated, after.configs, change.ids_RE)
@@ -228,12 +231,12 @@ class Training(GoingBack):
     @property
     def routing_knobs(self) -> RoutingKnobs:
         """The router's numbers in a training step, without what is drawn for it (see `batch`)."""
-        return replace(self._numbers.routing, bias_RE=self.bias_RE)
+        return replace(self._numbers.routing, bias_REL=self.bias_REL)
 
     def routing_knobs_for(self, num_inputs: int) -> RoutingKnobs:
         """The router's numbers for so many inputs that are measured (capacity depends on their number)."""
         found = reading.measuring_knobs(self.configs, num_inputs, self.rows_REP)
-        return replace(found, bias_RE=self.bias_RE, killed_RE=self._numbers.routing.killed_RE)
+        return replace(found, bias_REL=self.bias_REL, killed_RE=self._numbers.routing.killed_RE)
 
     def _move(self, change: population.Change) -> None:
         """Experts arrive as noisy copies of the busiest, with their Adam moments, or the least loaded leave."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +11,7 @@ from torch import Tensor
 from moeviz import metrics
 from moeviz.axes import over
 from moeviz.config import TASK_INFO
-from moeviz.deciding import mean_over_groups
+from moeviz.deciding import mean_over_parts
 from moeviz.routers import Routing
 from moeviz.training import history, reading
 from moeviz.training.data import Tokens
@@ -21,16 +20,20 @@ from moeviz.training.history import Record
 if TYPE_CHECKING:
     from moeviz.training.core import Training
 
+BY_EXPERT = ("importance", "gradient_norm", "update_share")
+DETAILS = ("cv_importance", "gate_gradient", "max_violation", "load_entropy", "logit_size", *BY_EXPERT)
+"""What is measured beside a record."""
+
 
 @torch.inference_mode()
 def measure(training: Training) -> tuple[Record, dict[str, np.ndarray]]:
     """Losses and train metric on train tokens, everything else on test tokens.
 
-    Beside the record, what snapshots show beyond it: numbers `[R]`, and numbers `[R, E]` of each expert.
+    Beside the record, what snapshots show beyond it. What is measured of the routing is measured layer by layer: of a
+    model with several layers it has an axis L behind R.
     """
     data = training.data
-    # A test token must not queue behind the train tokens, nor be compared with them.
-    if reading.crowded(training.configs) or training.model.num_layers > 1:
+    if reading.crowded(training.configs):  # a test token must not queue behind the train tokens, nor be compared
         (y_train, trained), (y_test, tested) = (
             _forward(training, data.measured_train),
             _forward(training, data.measured_test),
@@ -41,34 +44,23 @@ def measure(training: Training) -> tuple[Record, dict[str, np.ndarray]]:
         num_trained = y_train.shape[1] * reading.units_per_input(training.configs)
         trained, tested = routing.tokens(slice(num_trained)), routing.tokens(slice(num_trained, None))
     on_train, on_test = (y_train, data.measured_train.target), (y_test, data.measured_test.target)
-    k = training.routing_knobs.k
-    load_RE, layers = metrics.load(tested, k=k), training.model.num_layers
-    segment_RT, num_segments = segments(training), data.tasks[0].num_segments
+    task_loss, metric, k = training.task_loss, training.metric, training.routing_knobs.k
     numbers = {
-        "task_loss": training.task_loss(*on_train),
-        "balance_loss": mean_over_groups(training.balance_loss, trained, k, layers),
-        "train_metric": training.metric(*on_train),
-        "test_loss": training.task_loss(*on_test),
-        "test_metric": training.metric(*on_test),
-        "cv_load": over_layers(lambda each: metrics.cv(metrics.load(each, k=k)), tested, layers),
-        "specialization": match(tested, segment_RT, num_segments, layers),
-        "dropped_share": metrics.dropped_share(tested, k=k),
-        "unserved_share": metrics.unserved_share(tested),
-        "trains": training.progress.healthy_R.to(load_RE.dtype),
+        "task_loss": task_loss(*on_train),
+        "balance_loss": mean_over_parts(training.balance_loss, trained, k),
+        "train_metric": metric(*on_train),
+        "test_loss": task_loss(*on_test),
+        "test_metric": metric(*on_test),
+        "trains": training.progress.healthy_R.to(training.rows_REP.dtype),
     }
-    importance_RE = metrics.importance(tested)
-    by_expert = {
-        "load_RE": load_RE, "mean_prob_RE": metrics.mean_probability(tested),
-        "importance_RE": importance_RE / importance_RE.sum(-1, keepdim=True),
-    }  # fmt: skip
-    details = _numpy(_more_numbers(training, tested)) | _numpy(_more_by_expert(training, tested))
-    return _record(training, _numpy(numbers) | _numpy(by_expert)), details
+    tested = tested.layered
+    by_layer, by_expert = _numpy(_by_layer(training, tested)), _numpy(_by_expert(training, tested))
+    details = {name: values.pop(name) for values in (by_layer, by_expert) for name in DETAILS if name in values}
+    return _record(training, _numpy(numbers) | by_layer | by_expert), details
 
 
 def segments(training: Training, order_M: Tensor | None = None) -> Tensor:
     """The true segment of each unit that is routed of the test set `[R, T]`: that of the input which it is part of.
-
-    Layer by layer, where there are several.
 
     Args:   order_M: deals the inputs' segments anew.
     """
@@ -78,48 +70,60 @@ def segments(training: Training, order_M: Tensor | None = None) -> Tensor:
         return segment_W.repeat(segment_RM.shape[1]).expand(len(segment_RM), -1)
     if order_M is not None:
         segment_RM = segment_RM[:, order_M]
-    segment_RT = segment_RM.repeat_interleave(reading.units_per_input(training.configs), dim=-1)
-    return segment_RT.repeat(1, training.model.num_layers)
+    return segment_RM.repeat_interleave(reading.units_per_input(training.configs), dim=-1)
 
 
-def over_layers(metric: Callable[[Routing], Tensor], routing: Routing, layers: int) -> Tensor:
-    """A metric of each layer's routing, averaged: experts of different layers do not share their work."""
-    if layers == 1:
-        return metric(routing)
-    return metric(routing.each(lambda table_RTE: table_RTE.unflatten(1, (layers, -1)))).mean(1)
+def match(layered: Routing, segment_RT: Tensor, num_segments: int) -> Tensor:
+    """How well the first choice in each layer tells the segment `[R, L]`."""
+    return metrics.specialization(layered, in_each(layered, segment_RT), num_segments)
 
 
-def match(routing: Routing, segment_RT: Tensor, num_segments: int, layers: int) -> Tensor:
-    """How well the first choice tells the segment, the mean over layers."""
-    if layers > 1:
-        segment_RT = segment_RT.unflatten(1, (layers, -1))
-    return over_layers(lambda each: metrics.specialization(each, segment_RT, num_segments), routing, layers)
+def in_each(layered: Routing, value_RT: Tensor) -> Tensor:
+    """What is so of each unit, once for each layer `[R, L, T]`."""
+    return value_RT.unsqueeze(1).expand(layered.probs_TE.shape[:3])
 
 
-def _more_numbers(training: Training, tested: Routing) -> dict[str, Tensor]:
-    gate_REG = _gradient(training)[..., training.model.is_gate_P]
-    k, layers = training.routing_knobs.k, training.model.num_layers
-    return {
-        "cv_importance": over_layers(lambda each: metrics.cv(metrics.importance(each)), tested, layers),
-        "gate_gradient": metrics.gradient_norm(gate_REG.flatten(-2)),
-        "max_violation": over_layers(lambda each: metrics.max_violation(metrics.load(each, k=k)), tested, layers),
-        "load_entropy": over_layers(lambda each: metrics.entropy(metrics.load(each, k=k)), tested, layers),
+def told(value_RL: Tensor) -> Tensor:
+    """As it is told: of a model with one layer without an axis of layers."""
+    return value_RL.squeeze(1)
+
+
+def _by_layer(training: Training, tested: Routing) -> dict[str, Tensor]:
+    k, load_RLE = training.routing_knobs.k, metrics.load(tested, k=training.routing_knobs.k)
+    segment_RT, num_segments = segments(training), training.data.tasks[0].num_segments
+    gate_RLEG = _gradient(training)[..., training.model.layer.is_gate_P]
+    found = {
+        "cv_load": metrics.cv(load_RLE), "specialization": match(tested, segment_RT, num_segments),
+        "dropped_share": metrics.dropped_share(tested, k=k), "unserved_share": metrics.unserved_share(tested),
+        "cv_importance": metrics.cv(metrics.importance(tested)),
+        "gate_gradient": metrics.gradient_norm(gate_RLEG.flatten(-2)),
+        "max_violation": metrics.max_violation(load_RLE), "load_entropy": metrics.entropy(load_RLE),
         "logit_size": metrics.logit_size(tested),
-    }
+    }  # fmt: skip
+    return {name: told(value_RL) for name, value_RL in found.items()}
 
 
-def _more_by_expert(training: Training, tested: Routing) -> dict[str, Tensor]:
-    return {
-        "importance": metrics.importance(tested),
+def _by_expert(training: Training, tested: Routing) -> dict[str, Tensor]:
+    importance_RLE = metrics.importance(tested)
+    found = {
+        "load_RE": metrics.load(tested, k=training.routing_knobs.k),
+        "mean_prob_RE": metrics.mean_probability(tested),
+        "importance_RE": importance_RLE / importance_RLE.sum(-1, keepdim=True),
+        "importance": importance_RLE,
         "gradient_norm": metrics.gradient_norm(_gradient(training)),
-        "update_share": metrics.update_share(training.updated_RE, training.present_RE),
+        "update_share": metrics.update_share(training.updated_REL.mT, training.present_RE.unsqueeze(1)),
     }
+    return {name: told(value_RLE) for name, value_RLE in found.items()}
 
 
 def _gradient(training: Training) -> Tensor:
-    """Each expert's gradient in the last step; NaN where there is none: before the first, of a run that stopped."""
-    stopped_R = ~training.progress.healthy_R
-    return training.model.routed(training.gradient_REP).masked_fill(over(stopped_R, 2), torch.nan)
+    """Each expert's gradient in each layer in the last step `[R, L, E, P]`; NaN where there is none.
+
+    (Before the first, or of a run that stopped.)
+    """
+    stopped_R, layers = ~training.progress.healthy_R, training.model.num_layers
+    gradient_REP = training.model.routed(training.gradient_REP).masked_fill(over(stopped_R, 2), torch.nan)
+    return gradient_REP.unflatten(-1, (layers, -1)).transpose(1, 2)
 
 
 def _forward(training: Training, tokens: Tokens) -> tuple[Tensor, Routing]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from moeviz.training import history, knobs
-from moeviz.training.history import Record
+from moeviz.training.history import Record, by_layer
 from moeviz.training.side_by_side import arrays_together
 
 if TYPE_CHECKING:
@@ -63,9 +63,9 @@ class Ghost:
             records = self.training.records
             shown = history.thin(records[history.up_to(records, self.since - 1) :])
             found["ghost_step"] = history.steps(shown)
-            charted_SRC = history.charts(shown) if shown else np.zeros((0, len(other.configs), len(history.CHARTED)))
-            for name in CURVES:
-                found[f"ghost_{name}"] = charted_SRC[..., history.CHARTED.index(name)].T.astype("f4")
+            charted = history.charts(shown) if shown else {}
+            for name in (name for each in CURVES for name in by_layer(each, getattr(records[-1], each))):
+                found[f"ghost_{name}"] = charted.get(name, np.zeros((len(other.configs), 0), dtype="f4"))
         return found
 
     def _record_at(self, step: int) -> Record | None:
@@ -125,8 +125,8 @@ GHOSTS: dict[str, Callable[[Training], Ghost]] = {"twin": twin, "previous": prev
 
 def _in_places(record: Record, ids_RE: np.ndarray) -> np.ndarray:
     """The load of each of these experts; 0 for those that the ghost does not have."""
-    load_RE = np.zeros(ids_RE.shape, dtype="f4")
-    for run, ids_E in enumerate(ids_RE):
-        own = dict(zip(record.ids_RE[run].tolist(), record.load_RE[run].tolist(), strict=True))
-        load_RE[run] = [own.get(expert_id, 0.0) for expert_id in ids_E.tolist()]
+    load_RE = np.zeros((*record.load_RE.shape[:-1], ids_RE.shape[1]), dtype="f4")
+    for run, (now_E, before_E) in enumerate(zip(ids_RE, record.ids_RE, strict=True)):
+        _, place_I, before_I = np.intersect1d(now_E, before_E, return_indices=True)
+        load_RE[run][..., place_I] = record.load_RE[run][..., before_I]
     return load_RE

@@ -42,9 +42,9 @@ class GoingBack:
         tape: Tape
         rows_REP: torch.Tensor
         gradient_REP: torch.Tensor
-        updated_RE: torch.Tensor
+        updated_REL: torch.Tensor
         present_RE: torch.Tensor
-        bias_RE: torch.Tensor
+        bias_REL: torch.Tensor
         _adam: Adam
         _healthy_R: torch.Tensor
         _largest_loss_R: torch.Tensor
@@ -58,13 +58,13 @@ class GoingBack:
     @property
     def progress(self) -> Progress:
         """Where the runs are: what the next step starts from."""
-        counts = self.updated_RE, self.present_RE
-        return Progress(self.rows_REP, self._adam, self.gradient_REP, *counts, self._healthy_R, self.bias_RE)
+        counts = self.updated_REL, self.present_RE
+        return Progress(self.rows_REP, self._adam, self.gradient_REP, *counts, self._healthy_R, self.bias_REL)
 
     def _take_over(self, after: Progress) -> None:
         self.rows_REP, self._adam, self.gradient_REP = after.rows_REP, after.adam, after.gradient_REP
-        self.updated_RE, self.present_RE = after.updated_RE, after.present_RE
-        self._healthy_R, self.bias_RE = after.healthy_R, after.bias_RE
+        self.updated_REL, self.present_RE = after.updated_REL, after.present_RE
+        self._healthy_R, self.bias_REL = after.healthy_R, after.bias_REL
 
     def state(self) -> dict[str, Any]:
         """Everything that decides how the run goes on. (Random streams follow from seed and step.)"""
@@ -77,8 +77,8 @@ class GoingBack:
             "configs": self.configs, "treated": self.treated, "current_step": self.current_step,
             "seconds": self.seconds, "step_seconds": self.step_seconds, "ids_RE": self.ids_RE,
             "rows_REP": progress.rows_REP, "_adam": progress.adam, "gradient_REP": progress.gradient_REP,
-            "updated_RE": progress.updated_RE, "present_RE": progress.present_RE, "_healthy_R": progress.healthy_R,
-            "bias_RE": progress.bias_RE, "_largest_loss_R": self._largest_loss_R, "diverged": self.diverged,
+            "updated_REL": progress.updated_REL, "present_RE": progress.present_RE, "_healthy_R": progress.healthy_R,
+            "bias_REL": progress.bias_REL, "_largest_loss_R": self._largest_loss_R, "diverged": self.diverged,
         }  # fmt: skip
 
     def restore(self, state: dict[str, Any]) -> None:

@@ -23,23 +23,27 @@ WINDOW = 3  # an expert is dead when no test token chose it in this many records
 MOST_DEATHS = 8  # of one expert that are remembered, the newest
 MOST = 1024  # records that are kept of a run, however long it trains: 3 MB, or 20 MB of six twins with 32 experts
 NEWEST = 128  # of them, the last ones, which say who is idle, what is good and what has settled: all are kept
-Deaths = Mapping[tuple[int, int], tuple[int, ...]]  # (run, expert id) -> steps at which it fell idle and died of it
+# (run, expert id), or (run, layer, expert id) -> steps at which it fell idle and died of it
+Deaths = Mapping[tuple[int, ...], tuple[int, ...]]
 
 
 @dataclass(frozen=True)
 class Record:
-    """Every run at one step: losses and train metric on train tokens, everything else on test tokens."""
+    """Every run at one step: losses and train metric on train tokens, everything else on test tokens.
+
+    Of a model with several layers, all that is measured of its routing, from `cv_load` on, has an axis L behind R.
+    """
 
     step: int
     task_loss: np.ndarray  # [R], as are the next nine
-    balance_loss: np.ndarray  # raw, not weighted
+    balance_loss: np.ndarray  # raw, not weighted; the mean over layers, as it is trained on
     train_metric: np.ndarray
     test_loss: np.ndarray
     test_metric: np.ndarray
     cv_load: np.ndarray
     specialization: np.ndarray
     dropped_share: np.ndarray  # of choices
-    random_drop: np.ndarray  # what a gate that chooses at random would drop on average; NaN without a limit of seats
+    random_drop: np.ndarray  # [R], what a gate that chooses at random would drop on average; NaN without a limit
     unserved_share: np.ndarray  # of tokens, that no expert computes
     load_RE: np.ndarray
     mean_prob_RE: np.ndarray
@@ -53,14 +57,31 @@ class Record:
     deaths: Deaths  # all so far, also of experts that came back
 
     @cached_property
+    def columns(self) -> dict[str, np.ndarray]:
+        """A number of each run `[R]` by name, for tables and charts; of several layers `cv_load_1`, `cv_load_2`, …"""
+        return {name: value for each in CHARTED for name, value in by_layer(each, getattr(self, each)).items()}
+
+    @cached_property
     def charted(self) -> np.ndarray:
-        """What time charts draw of it, in the order of `CHARTED`, `[R, C]` float32: made once, drawn many times."""
-        return np.stack([getattr(self, name) for name in CHARTED], -1).astype("f4")
+        """All `columns`, `[R, C]` float32: made once, drawn many times."""
+        return np.stack(list(self.columns.values()), -1).astype("f4")
 
     @property
     def dead_experts(self) -> np.ndarray:
-        """How many experts are dead `[R]`."""
+        """How many experts are dead."""
         return self.dead_RE.sum(-1)
+
+    @property
+    def mean_load_RE(self) -> np.ndarray:
+        """Each expert's load, the mean over layers: experts come and go in all of them at once."""
+        return self.load_RE.reshape(len(self.ids_RE), -1, self.ids_RE.shape[1]).mean(1)
+
+
+def by_layer(name: str, value: np.ndarray) -> dict[str, np.ndarray]:
+    """A number of each run `[R]` under its name; of each layer `[R, L]` under as many names, numbered from 1."""
+    if value.ndim == 1:
+        return {name: value}
+    return {f"{name}_{layer}": value_R for layer, value_R in enumerate(value.T, start=1)}
 
 
 def idle(
@@ -72,10 +93,10 @@ def idle(
         return since_RE, load_RE == 0
     last = records[-1]
     window_start = records[max(0, len(records) - WINDOW + 1)].step
-    for run, place in zip(*np.nonzero(load_RE == 0), strict=True):
+    for run, *layer, place in zip(*np.nonzero(load_RE == 0), strict=True):
         before = np.flatnonzero(last.ids_RE[run] == ids_RE[run, place])
-        if len(before) and last.idle_since_RE[run, before[0]] >= 0:
-            since_RE[run, place] = last.idle_since_RE[run, before[0]]
+        if len(before) and (since := last.idle_since_RE[(run, *layer, before[0])]) >= 0:
+            since_RE[(run, *layer, place)] = since
     return since_RE, (since_RE >= 0) & (since_RE <= window_start)
 
 
@@ -85,8 +106,8 @@ def deaths(records: Sequence[Record], idle_since_RE: np.ndarray, dead_RE: np.nda
     Of the first records, when three on end have not been seen yet, only who is idle still.
     """
     found = dict(records[-1].deaths) if len(records) >= WINDOW else {}
-    for run, place in zip(*(axis.tolist() for axis in np.nonzero(dead_RE)), strict=True):
-        expert, step = (run, int(ids_RE[run, place])), int(idle_since_RE[run, place])
+    for run, *layer, place in zip(*(axis.tolist() for axis in np.nonzero(dead_RE)), strict=True):
+        expert, step = (run, *layer, int(ids_RE[run, place])), int(idle_since_RE[(run, *layer, place)])
         before = found.get(expert, ())
         if step not in before:
             found[expert] = (*before, step)[-MOST_DEATHS:]
@@ -94,7 +115,7 @@ def deaths(records: Sequence[Record], idle_since_RE: np.ndarray, dead_RE: np.nda
 
 
 def settled(records: Sequence[Record], since: int) -> bool:
-    """Whether loss, load and idle experts of all runs have stood still for a while, counted from step `since`.
+    """Whether loss, load and idle experts of all runs and layers have stood still for a while, from step `since` on.
 
     (Runs that have diverged stand still by themselves.)
     """
@@ -106,7 +127,8 @@ def settled(records: Sequence[Record], since: int) -> bool:
     cv_then, cv_now = (np.mean([record.cv_load for record in part], axis=0) for part in (before, now))
     idle = np.stack([record.dead_experts for record in now])
     calm_loss = abs(loss_now - loss_then) <= np.maximum(CALM_LOSS * loss_then, LEAST_LOSS)
-    calm = calm_loss & (abs(cv_now - cv_then) <= CALM_CV) & (idle == idle[0]).all(0)
+    calm_layers = (abs(cv_now - cv_then) <= CALM_CV) & (idle == idle[0]).all(0)
+    calm = calm_loss & calm_layers.reshape(len(calm_loss), -1).all(-1)
     return bool((calm | (now[0].trains == 0)).all())
 
 
@@ -116,15 +138,19 @@ def up_to(records: Sequence[Record], step: int) -> int:
 
 
 def by_id(records: Sequence[Record], name: str = "load_RE") -> np.ndarray:
-    """A number of each expert over time `[R, M, S]` by expert id, NaN while that expert does not exist."""
+    """A number of each expert over time `[R, M, S]` by expert id, NaN while that expert does not exist.
+
+    Of several layers `[R, L, M, S]`.
+    """
     until_changed = itertools.groupby(records, key=lambda record: id(record.ids_RE))  # until experts come or go
     groups = [list(group) for _, group in until_changed]
     num_ids = 1 + max(int(alike[0].ids_RE.max()) for alike in groups)
-    found = np.full((len(records), len(records[-1].ids_RE), num_ids), np.nan)
+    found = np.full((len(records), *getattr(records[-1], name).shape[:-1], num_ids), np.nan)
     start = 0
     for alike in groups:
         values_SRE = np.stack([getattr(record, name) for record in alike])
-        ids_SRE = np.broadcast_to(alike[0].ids_RE, values_SRE.shape)
+        ids_RE = alike[0].ids_RE
+        ids_SRE = np.broadcast_to(ids_RE if values_SRE.ndim == 3 else ids_RE[:, None], values_SRE.shape)
         np.put_along_axis(found[start : start + len(alike)], ids_SRE, values_SRE, axis=-1)
         start += len(alike)
     return np.moveaxis(found, 0, -1)
@@ -135,30 +161,35 @@ def steps(records: Sequence[Record]) -> np.ndarray:
     return np.array([record.step for record in records], dtype="f4")
 
 
-def charts(records: Sequence[Record]) -> np.ndarray:
-    """What time charts draw of them, in the order of `CHARTED`, `[S, R, C]` float32."""
-    return np.stack([each.charted for each in records])
+def charts(records: Sequence[Record]) -> dict[str, np.ndarray]:
+    """What time charts draw of them, by name `[R, S]` float32."""
+    charted_SRC = np.stack([each.charted for each in records])
+    return {name: charted_SRC[..., column].T for column, name in enumerate(records[-1].columns)}
 
 
 def deaths_by_id(record: Record, num_ids: int) -> np.ndarray:
-    """Steps of all deaths so far `[R, M, 8]` by expert id, oldest first; NaN where an expert died less often."""
-    steps = np.full((len(record.dead_RE), num_ids, MOST_DEATHS), np.nan)
-    for (run, expert_id), own in record.deaths.items():
-        if expert_id < num_ids:  # or it came and left between the records that are drawn
-            steps[run, expert_id, : len(own)] = own
+    """Steps of all deaths so far `[R, M, 8]` by expert id, oldest first; NaN where an expert died less often.
+
+    Of several layers `[R, L, M, 8]`.
+    """
+    steps = np.full((*record.dead_RE.shape[:-1], num_ids, MOST_DEATHS), np.nan)
+    for expert, own in record.deaths.items():
+        if expert[-1] < num_ids:  # or it came and left between the records that are drawn
+            steps[expert][: len(own)] = own
     return steps
 
 
 def table(records: Sequence[Record]) -> pandas.DataFrame:
-    """One row per run and record, raw losses."""
+    """One row per run and record, raw losses; of several layers a column for each: `cv_load_1`, `cv_load_2`, …"""
     import pandas
 
+    names = [name for each in COLUMNS for name in by_layer(each, getattr(records[-1], each))]
     rows = [
-        {"run": run, "step": record.step, **{name: getattr(record, name)[run].item() for name in COLUMNS}}
+        {"run": run, "step": record.step, **{name: record.columns[name][run].item() for name in names}}
         for record in records
         for run in range(len(record.task_loss))
     ]
-    return pandas.DataFrame(rows, columns=["run", "step", *COLUMNS])
+    return pandas.DataFrame(rows, columns=["run", "step", *names])
 
 
 def bounded(records: list[Record], every: int) -> list[Record]:

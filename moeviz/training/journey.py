@@ -137,7 +137,7 @@ def deciding(training: Training, x_R1D: Float[Tensor, "R 1 D"], routing: Routing
 
 def helped(training: Training, x_R1D: Float[Tensor, "R 1 D"], routing: Routing) -> dict[str, Tensor]:
     """DeepSeek's bias, whether an expert is in one of the token's best groups, and what multiplies the weights."""
-    options, bias_RE = training.model.layer.options, training.bias_RE
+    options, bias_RE = training.model.layer.options, training.bias_REL.squeeze(-1)
     biased_R1E = routing.logits_TE.detach().sigmoid() + bias_RE.unsqueeze(-2)
     allowed_R1E = in_best_groups(biased_R1E, options.expert_groups, options.kept_groups)
     scale_R1 = torch.full_like(bias_RE[:, :1], options.route_scale)

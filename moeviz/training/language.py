@@ -17,6 +17,7 @@ from moeviz.task_info import CHARACTER_CLASSES
 from moeviz.tasks.text import ALPHABET, CLASS_OF, ids
 from moeviz.training import reading
 from moeviz.training.arrays import Arrays, floats, integers, shades
+from moeviz.training.evaluation import in_each, segments
 
 if TYPE_CHECKING:
     from moeviz.training.core import Training
@@ -36,7 +37,7 @@ def text(training: Training) -> Arrays:
     windows_RMW = tokens.x_RTD if among_all else tokens.x_RTD[:, index_S]
     routing = training.model.route(training.rows_REP, windows_RMW, training.routing_knobs_for(windows_RMW.shape[1]))
     expert, kept, prob = (
-        _by_place(training, table, windows_RMW)[:, :, index_S if among_all else slice(None)]
+        _by_place(table, windows_RMW)[:, :, index_S if among_all else slice(None)]
         for table in (metrics.server(routing), routing.kept_TE.any(-1), routing.probs_TE)
     )
     return {
@@ -59,18 +60,16 @@ def text_tables(training: Training) -> Arrays:
     """
     tokens, num_kinds = training.data.measured_test, training.data.tasks[0].num_segments
     routing = training.model.route(training.rows_REP, tokens.x_RTD, training.routing_knobs_for(tokens.count))
-    layered = routing.each(lambda table_RTE: table_RTE.unflatten(1, (training.model.num_layers, -1)))
-    shape_RLT = layered.probs_TE.shape[:3]
-    kind_RLT = tokens.segment_RT.repeat_interleave(tokens.x_RTD.shape[2], dim=1)[:, None].expand(shape_RLT)
+    kind_RLT = in_each(routing, segments(training))
     class_V = torch.tensor(CLASS_OF, device=training.device)
-    class_RLT = class_V[tokens.x_RTD.long()].flatten(1)[:, None].expand(shape_RLT)
+    class_RLT = in_each(routing, class_V[tokens.x_RTD.long()].flatten(1))
     by_kind, by_class = ((kind_RLT, num_kinds), (class_RLT, len(CHARACTER_CLASSES)))
-    matches = [metrics.specialization(layered, *each) for each in (by_kind, by_class)]
+    matches = [metrics.specialization(routing, *each) for each in (by_kind, by_class)]
     return {
-        "text_kind_share": floats(metrics.share_of_each(layered, *by_kind)),
-        "text_class_share": floats(metrics.share_of_each(layered, *by_class)),
-        "text_match": floats(torch.stack(matches, dim=-1)), "text_repeat": floats(repeats(layered, tokens.x_RTD)),
-        "text_load": floats(metrics.load(layered, k=training.routing_knobs.k)),
+        "text_kind_share": floats(metrics.share_of_each(routing, *by_kind)),
+        "text_class_share": floats(metrics.share_of_each(routing, *by_class)),
+        "text_match": floats(torch.stack(matches, dim=-1)), "text_repeat": floats(repeats(routing, tokens.x_RTD)),
+        "text_load": floats(metrics.load(routing, k=training.routing_knobs.k)),
         "text_baseline": floats(training.data.baselines),
     }  # fmt: skip
 
@@ -115,7 +114,7 @@ def own_text(training: Training, given: str) -> Arrays:
     windows_RMW = windows_MW.expand(len(training.configs), -1, -1).to(training.rows_REP)
     routing = training.model.route(training.rows_REP, windows_RMW, alone(training, windows_RMW))
     expert, prob = (
-        _by_place(training, table, windows_RMW).flatten(2, 3)[:, :, : len(given)]
+        _by_place(table, windows_RMW).flatten(2, 3)[:, :, : len(given)]
         for table in (metrics.first_choice(routing), routing.probs_TE)
     )
     code = np.array([[ord(character) for character in given]] * len(training.configs), dtype="i4")
@@ -131,9 +130,9 @@ def alone(training: Training, x_RMW: Float[Tensor, "R M W"]) -> RoutingKnobs:
 # ---- tables and bytes ----------------------------------------------------------------------------------------------
 
 
-def _by_place(training: Training, table: Tensor, windows_RMW: Tensor) -> Tensor:
-    """A table over the tokens of all layers, by layer, window and place in it: `[R, L, M, W, …]`."""
-    return table.unflatten(1, (training.model.num_layers, *windows_RMW.shape[1:]))
+def _by_place(table: Tensor, windows_RMW: Tensor) -> Tensor:
+    """A table over the tokens of each layer, by window and place in it: `[R, L, M, W, …]`."""
+    return table.unflatten(2, windows_RMW.shape[1:])
 
 
 def _codes(x_RMW: Tensor) -> np.ndarray:

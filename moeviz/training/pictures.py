@@ -20,7 +20,7 @@ from moeviz.tasks import TASKS, TaskData
 from moeviz.training import history, rows
 from moeviz.training.arrays import Arrays, floats, integers, shades
 from moeviz.training.data import Tokens
-from moeviz.training.evaluation import match, segments
+from moeviz.training.evaluation import in_each, match, segments, told
 
 if TYPE_CHECKING:
     from moeviz.training.core import Training
@@ -158,7 +158,7 @@ def _servers(training: Training, x_RTD: Tensor) -> tuple[Tensor, Tensor]:
 def batch(training: Training) -> Arrays:
     """The tokens of the next training step, and who is to get them, in the whole batch's queue."""
     drawn = training.batch()
-    knobs = drawn.knobs(training.routing_knobs, training.bias_RE)
+    knobs = drawn.knobs(training.routing_knobs, training.bias_REL)
     routing = training.model.route(training.rows_REP, drawn.x_RTD, knobs).tokens(slice(TRAVELING))
     return {
         "batch_xy": view(training, drawn.x_RTD[:, :TRAVELING], drawn.target[:, :TRAVELING]),
@@ -173,12 +173,10 @@ def groups(training: Training) -> Arrays:
     routing = training.model.route(training.rows_REP, tokens.x_RTD, training.routing_knobs_for(tokens.count))
     generators = (stream(training.configs[0].seed, "shuffle", each) for each in range(SHUFFLES))
     orders = [torch.randperm(tokens.count, generator=each).to(training.device) for each in generators]
-    layers = training.model.num_layers
-    by_chance = [match(routing, segments(training, order_T), count, layers) for order_T in orders]
-    return {
-        "group_share": floats(metrics.share_of_each(routing, segments(training), count)),
-        "group_baseline": floats(torch.stack(by_chance).mean(0)),
-    }
+    layered = routing.layered
+    by_chance = [match(layered, segments(training, order_T), count) for order_T in orders]
+    share_RLES = metrics.share_of_each(layered, in_each(layered, segments(training)), count)
+    return {"group_share": floats(told(share_RLES)), "group_baseline": floats(told(torch.stack(by_chance).mean(0)))}
 
 
 def curve(training: Training) -> Arrays:
@@ -200,11 +198,10 @@ def curve(training: Training) -> Arrays:
 def time_charts(training: Training) -> Arrays:
     """The history so far, thinned, the newest measurement included, and every death, not thinned."""
     records = charted(training)
-    charted_SRC = history.charts(records)
-    arrays = {f"history_{name}": charted_SRC[..., column].T for column, name in enumerate(history.CHARTED)}
+    arrays = {f"history_{name}": value_RS for name, value_RS in history.charts(records).items()}
     arrays["history_step"] = history.steps(records)
     arrays["history_load"] = history.by_id(records)
-    arrays["deaths"] = history.deaths_by_id(records[-1], arrays["history_load"].shape[1])
+    arrays["deaths"] = history.deaths_by_id(records[-1], arrays["history_load"].shape[-2])
     return {name: value.astype("f4") for name, value in arrays.items()}
 
 

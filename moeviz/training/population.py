@@ -67,9 +67,9 @@ def moved(before: Progress, change: Change, seeds: Sequence[int], step: int) -> 
         rows_REP=change.move_and_disturb(before.rows_REP, seeds, step),
         adam=Adam(change.move(before.adam.mean_REP), change.move(before.adam.square_REP), before.adam.num_steps),
         gradient_REP=change.move_without_newcomers(before.gradient_REP, torch.nan),
-        updated_RE=change.move_without_newcomers(before.updated_RE, 0),
+        updated_REL=change.move_without_newcomers(before.updated_REL, 0),
         present_RE=change.move_without_newcomers(before.present_RE, 0),
-        bias_RE=change.move(before.bias_RE),
+        bias_REL=change.move(before.bias_REL),
     )
 
 

@@ -9,6 +9,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from moeviz import device as devices
 from moeviz import dispatch, metrics, routers
 from moeviz.axes import PerRun, side_by_side
 from moeviz.config import TASK_INFO, RunConfig
@@ -164,7 +165,8 @@ def random_drop(config: RunConfig, factor: float | None, num_tokens: int) -> flo
 
 
 def bias_rate(configs: Sequence[RunConfig], like: Tensor) -> PerRun:
-    """γ: how far a step moves the bias of a router that has one; 0 for all others."""
+    """γ: how far a step moves the bias of a router that has one; 0 for all others. As exact as the bias itself."""
+    like = like.to(devices.widest(like.device))
     return knob(configs, "bias_rate", like) if configs[0].router == "deepseek_v3" else 0.0
 
 

@@ -50,7 +50,7 @@ def seated(training: Training) -> tuple[Routing, list[int | None]]:
     x_RMD = training.data.train.first(FEW // reading.units_per_input(configs)).x_RTD
     knobs = reading.training_knobs(configs, rows_REP, num_tokens=FEW)
     size = (FEW, training.model.layer.input_width)
-    drawn = batch.Batch(x_RMD, x_RMD, batch.draws(configs, 0, size, x_RMD)).knobs(knobs, training.bias_RE)
+    drawn = batch.Batch(x_RMD, x_RMD, batch.draws(configs, 0, size, x_RMD)).knobs(knobs, training.bias_REL)
     killed_RE = training.routing_knobs.killed_RE
     routing = training.model.route(rows_REP, x_RMD, replace(drawn, token_groups=1, killed_RE=killed_RE))
     return routing, [reading.places(config, config.capacity_factor, FEW) for config in configs]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from moeviz.config import TASK_INFO
 from moeviz.rules import ROUTER_INFO
 from moeviz.training import diverging, pictures, reading, treating
 from moeviz.training.album import PROBED, Given, Place, sorted_out
+from moeviz.training.evaluation import BY_EXPERT
 from moeviz.training.history import Record
 from moeviz.training.side_by_side import arrays_together
 
@@ -28,6 +28,7 @@ PER_RUN = (
     "task_loss", "train_metric", "test_loss", "test_metric", "cv_load", "specialization", "dropped_share",
     "random_drop", "unserved_share",
 )  # fmt: skip
+NOTHING = np.array(None)
 
 
 @dataclass(frozen=True)
@@ -62,14 +63,14 @@ def take(
     view = TASK_INFO[training.configs[0].task].view
     wanted, left_out = sorted_out(want, view)
     probe_xy, probe_arrays = pictures.probe(training, probe) if view in PROBED else ([0.0, 0.0], {})
-    by_expert = {name: value for name, value in details.items() if value.ndim == 2}
+    by_expert = {name: details[name] for name in BY_EXPERT}
     by_expert |= {"load": record.load_RE, "mean_prob": record.mean_prob_RE}
     arrays = {name: value.astype("f4") for name, value in by_expert.items()} | probe_arrays
     for picture in wanted:
         arrays |= picture.drawn(training, probe, given)
     if len(training.configs) > 1:
         diverging.end_curves(arrays, training.diverged_at)
-    per_run = {name: _plain(value) for name, value in details.items() if value.ndim == 1}
+    per_run = {name: _plain(value) for name, value in details.items() if name not in BY_EXPERT}
     return Snapshot(_header(training, record) | per_run | {"probe": probe_xy, "left_out": left_out}, arrays)
 
 
@@ -94,10 +95,7 @@ def _header(training: Training, record: Record) -> dict[str, Any]:
         "balance_loss": [config.balance_loss for config in configs],
         "treated": treating.by_place(training.treated, training.ids_RE),
         "dead": record.dead_RE.tolist(), **_cost(training),
-        "died_at": [
-            [since if is_dead else None for since, is_dead in zip(since_E, dead_E, strict=True)]
-            for since_E, dead_E in zip(record.idle_since_RE.tolist(), record.dead_RE.tolist(), strict=True)
-        ],
+        "died_at": np.where(record.dead_RE, record.idle_since_RE, NOTHING).tolist(),
         "metric_name": training.metric_name, "dispatch": training.dispatch, "device": str(training.device),
         "seconds": round(training.seconds, 4), "step_seconds": [training.step_seconds or None] * len(configs),
         "tape": training.tape.told(training.current_step),
@@ -118,9 +116,9 @@ def _cost(training: Training) -> dict[str, list[int]]:
     }
 
 
-def _plain(value_R: np.ndarray) -> list[float | None]:
+def _plain(values: np.ndarray) -> list[Any]:
     """Numbers for JSON, which has no NaN."""
-    return [value if math.isfinite(value) else None for value in value_R.tolist()]
+    return np.where(np.isfinite(values), values, NOTHING).tolist()  # type: ignore[no-any-return]
 
 
 # ---- runs of several shapes as one ---------------------------------------------------------------------------------

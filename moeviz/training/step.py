@@ -12,8 +12,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from moeviz.axes import PerRun, over, side_by_side
-from moeviz.deciding import mean_over_groups
+from moeviz.deciding import mean_over_parts
 from moeviz.decoder import Model
+from moeviz.device import widest
 from moeviz.model import RoutingKnobs
 from moeviz.routers import Routing, bias_step
 from moeviz.training.adam import Adam, clipped
@@ -57,9 +58,9 @@ class Numbers:
             capacity=capacity, token_groups=parts[0].routing.token_groups, killed_RE=killed_RE, **shared
         )
         frozen_REP = _masks_joined([part.frozen_REP for part in parts], num_runs)
-        coef, bias_rate = (
-            side_by_side([getattr(part, name) for part in parts], num_runs, rate_R) for name in ("coef", "bias_rate")
-        )
+        coef = side_by_side([part.coef for part in parts], num_runs, rate_R)
+        exact = rate_R.to(widest(rate_R.device))
+        bias_rate = side_by_side([part.bias_rate for part in parts], num_runs, exact)
         largest_R = torch.cat([part.largest_loss_R for part in parts])
         return Numbers(routing, coef, rate_R, largest_R, bias_rate, frozen_REP)
 
@@ -82,10 +83,10 @@ class Progress:
     rows_REP: Float[Tensor, "R A P"]
     adam: Adam
     gradient_REP: Float[Tensor, "R A P"]  # clipped; 0 for a run that stands still, NaN before an expert's first step
-    updated_RE: Float[Tensor, "R E"]  # steps in which an expert got at least one token,
+    updated_REL: Float[Tensor, "R E L"]  # steps in which an expert got at least one token, in each layer,
     present_RE: Float[Tensor, "R E"]  # ... of all steps that its run has trained since it arrived
     healthy_R: Bool[Tensor, " R"]
-    bias_RE: Float[Tensor, "R E"]  # what DeepSeek's router adds before it chooses; 0 for all others
+    bias_REL: Float[Tensor, "R E L"]  # what DeepSeek's router adds before it chooses in each layer; 0 for all others
 
     @staticmethod
     def joined(parts: Sequence[Progress]) -> Progress:
@@ -120,21 +121,19 @@ def _own(value: Tensor) -> Tensor:
     return value.clone() if value.untyped_storage().nbytes() > value.nbytes else value
 
 
-TENSORS = ("rows_REP", "gradient_REP", "updated_RE", "present_RE", "healthy_R", "bias_RE")
+TENSORS = ("rows_REP", "gradient_REP", "updated_REL", "present_RE", "healthy_R", "bias_REL")
 ADAM_MEANS = ("mean_REP", "square_REP")
 
 
 def stepped(lesson: Lesson, numbers: Numbers, before: Progress, batch: Batch) -> Progress:
     """One step: output, loss of each run, gradient, Adam. Runs are summed, never averaged: no run sees another."""
     rows_REP = before.rows_REP.detach().requires_grad_()
-    knobs = batch.knobs(numbers.routing, before.bias_RE)
+    knobs = batch.knobs(numbers.routing, before.bias_REL)
     y_RTO, routing = lesson.model(rows_REP, batch.x_RTD, knobs)
     task_loss_R = lesson.task_loss(y_RTO, batch.target)
     loss_R = task_loss_R
     if not _is_off(numbers.coef):
-        balance_loss_R = mean_over_groups(
-            lesson.balance_loss, routing, knobs.k, knobs.token_groups * lesson.model.num_layers
-        )
+        balance_loss_R = mean_over_parts(lesson.balance_loss, routing, knobs.k, knobs.token_groups)
         loss_R = task_loss_R + numbers.coef * balance_loss_R
     (gradient_REP,) = torch.autograd.grad(loss_R, rows_REP, torch.ones_like(loss_R))
     return _applied(numbers, before, gradient_REP, task_loss_R.detach(), routing)
@@ -154,13 +153,15 @@ def _applied(
     if frozen_REP is not None:  # without a gradient Adam would still move them, by what it remembers
         rows_REP = before.rows_REP.where(frozen_REP, rows_REP)
         adam = adam.except_where(frozen_REP, before.adam)
-    bias_RE = before.bias_RE
+    bias_REL = before.bias_REL
     if not _is_off(numbers.bias_rate):
-        rate = numbers.bias_rate * healthy_R.to(bias_RE.dtype)
-        bias_RE = bias_step(bias_RE, routing, rate=rate, killed_E=killed_RE)
+        rate_R1 = over(numbers.bias_rate * healthy_R.to(bias_REL.dtype), 1)
+        killed_R1E = None if killed_RE is None else killed_RE.unsqueeze(1)
+        bias_REL = bias_step(bias_REL.mT, routing.layered, rate=rate_R1, killed_E=killed_R1E).mT
     present_R1 = healthy_R.to(before.present_RE.dtype).unsqueeze(-1)
-    updated_RE = before.updated_RE + routing.kept_TE.any(-2) * present_R1
-    return Progress(rows_REP, adam, gradient_REP, updated_RE, before.present_RE + present_R1, healthy_R, bias_RE)
+    kept_REL = routing.kept_TE.any(-2).view_as(before.updated_REL.mT).mT
+    updated_REL = before.updated_REL + kept_REL * over(present_R1, 1)
+    return Progress(rows_REP, adam, gradient_REP, updated_REL, before.present_RE + present_R1, healthy_R, bias_REL)
 
 
 def _is_off(number: PerRun) -> bool:

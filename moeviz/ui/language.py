@@ -55,6 +55,6 @@ def gate_sees(config: RunConfig) -> None:
 
 
 def charts(dense: bool) -> dict[str, Any]:
-    """The time charts of one run, or of both."""
-    found = {"loss": curves.loss_figure, "match": curves.match_figure}
-    return {name: side_by_side(each, BOTH) for name, each in found.items()} if dense else found
+    """The time charts: losses of one run, or of both, and the match in each layer of the first."""
+    loss = side_by_side(curves.loss_figure, BOTH) if dense else curves.loss_figure
+    return {"loss": loss, "match": curves.match_by_layer_figure}

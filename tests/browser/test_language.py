@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from playwright.sync_api import expect
 
 from moeviz.figures.palette import HUES
+from moeviz.presets import LEARNS_TEXT
+from moeviz.training import Training
 from tests.browser.driving import Stage, soon
 from tests.browser.test_looks import overflow
 
@@ -50,3 +54,30 @@ def test_text_is_colored_own_text_too_and_the_model_writes_while_it_trains(stage
 
 def check_narrow(stage: Stage) -> None:
     assert {name: wide for name, wide in overflow(stage).items() if wide > 0} == {}
+
+
+def test_load_and_idle_experts_are_those_of_the_chosen_layer(stage: Stage) -> None:
+    knobs = {"num_experts": 16, "batch_size": 8, "hidden_width": 8, "learning_rate": 0.03, "balance_coef": 0.0}
+    run = Training([LEARNS_TEXT.with_(**knobs)])
+    run.step(20)
+    header, load_LE = run.snapshot().header, run.snapshot().load[0]
+    assert header["dead"][0][0] != header["dead"][0][1]
+    stage.open("/language?play=0&" + "&".join(f"{name}={value}" for name, value in knobs.items()))
+    stage.train_to(20)
+    for layer in (0, 1):
+        stage.part("layers").locator("button").nth(layer).click()
+        expect(stage.part("load-title")).to_have_text(f"Load in layer {layer + 1}, %")
+        expect(stage.part("kind-match")).to_contain_text(
+            f"in layer {layer + 1} (0-1): {header['specialization'][0][layer]:.2f}"
+        )
+        soon(partial(check_load, stage, header["dead"][0][layer], load_LE[layer].tolist()))
+
+
+def check_load(stage: Stage, dead: list[bool], load: list[float]) -> None:
+    bars = stage.bars("load-bars")
+    assert [bar["value"] == "†" for bar in bars] == dead
+    for bar, share in zip(bars, load, strict=True):
+        if bar["value"] == "<1":
+            assert 0 < share < 0.01
+        elif bar["value"] != "†":
+            assert float(bar["value"]) == pytest.approx(100 * share, abs=0.6)

@@ -3,7 +3,9 @@
 import { Bars } from './bars.js';
 import { expertRows, fillShares } from './expertrows.js';
 import { oneOfSeveral } from './labels.js';
+import { LAYERS } from './languageparts.js';
 import { placeAll } from './layout.js';
+import { idleWords } from './load.js';
 import { count, fixed, outdated, percent, percents, setText, Throttle } from './numbers.js';
 import { letter } from './palette.js';
 import { TextView, UNKNOWN, written } from './textview.js';
@@ -160,12 +162,17 @@ export class Language {
     fillShares(expertRows(this.find('classes'), ids, classes), this.ofLayer(arrays.text_class_share, layers));
     const top = Math.max(...loads, 1 / ids.length);
     const shown = percents(loads.subarray(0, ids.length));
-    const bars = ids.map((id, expert) => ({ height: loads[expert] / top, value: shown[expert], solid: true, text: `${letter(id)} ${shown[expert]} %` }));
+    const [dead, diedAt] = [header.dead, header.died_at].map(([ofRun]) => ofRun[this.layer]);
+    const bars = ids.map((id, expert) => ({
+      height: loads[expert] / top, value: dead[expert] ? '†' : shown[expert], solid: true, text: `${letter(id)} ${shown[expert]} %${idleWords(diedAt[expert])}`,
+    }));
     this.loads.draw(ids, bars, [{ height: 1 / ids.length / top, label: '', kind: 'fair' }]);
     const [same, chance] = this.ofLayer(arrays.text_repeat, layers);
     const [kind, kindOfCharacter] = this.ofLayer(arrays.text_match, layers);
-    setText(this.find('kind-match'), `Match with kinds of text (0-1): ${fixed(kind, 2)}`);
-    setText(this.find('class-match'), `Match with kinds of characters (0-1): ${fixed(kindOfCharacter, 2)}`);
+    const layer = LAYERS[this.layer].toLowerCase();
+    setText(this.find('load-title'), `Load in ${layer}, %`);
+    setText(this.find('kind-match'), `Match with kinds of text in ${layer} (0-1): ${fixed(kind, 2)}`);
+    setText(this.find('class-match'), `Match with kinds of characters in ${layer} (0-1): ${fixed(kindOfCharacter, 2)}`);
     setText(this.find('repeat'), `Neighbors with the same expert: ${percent(same)} %; by chance it would be ${percent(chance)} % (Σ load²).`);
     this.matches = [kind, kindOfCharacter];
     this.baseline = Array.from(arrays.text_baseline.of(0));
@@ -195,7 +202,7 @@ export class Language {
     const rows = [['bits per character, this model', bits(experts)]];
     if (header.num_runs > 1) rows.push(['dense, equal active parameters', bits(dense) + difference(experts, dense)]);
     if (this.baseline) rows.push(['bigram', bits(this.baseline[1])], ['unigram', bits(this.baseline[0])]);
-    if (this.matches) rows.push(['match with kinds of text', fixed(this.matches[0], 2)], ['with kinds of characters', fixed(this.matches[1], 2)]);
+    if (this.matches) rows.push([`${LAYERS[this.layer]}: match with kinds of text`, fixed(this.matches[0], 2)], ['with kinds of characters', fixed(this.matches[1], 2)]);
     const host = this.find('scores');
     while (host.children.length < rows.length) host.append(Object.assign(document.createElement('div'), { innerHTML: '<dt></dt><dd></dd>' }));
     while (host.children.length > rows.length) host.lastChild.remove();

@@ -22,7 +22,7 @@ export const language = () => `
     <aside>
       <h3 class="mv-heading" data-part="pointed">Gate probability, %</h3>
       <div class="mv-bars" data-part="prob-bars"></div>
-      <h3 class="mv-heading">Load, % <span class="mv-key"><i class="mv-dash"></i> fair share</span></h3>
+      <h3 class="mv-heading"><span data-part="load-title">Load, %</span> <span class="mv-key"><i class="mv-dash"></i> fair share</span> <span class="mv-key">† idle</span></h3>
       <div class="mv-bars mv-load" data-part="load-bars"></div>
     </aside>
   </div>

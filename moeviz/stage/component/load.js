@@ -91,6 +91,10 @@ export function writeShortFacts(find, header, run) {
 }
 
 function describe(name, load, of, meanProb, diedAt) {
-  const idle = { 0: ', never chosen since step 0' }[diedAt] ?? (Number.isFinite(diedAt) ? `, idle since step ${diedAt}` : '');
-  return `Expert ${name}: ${load} % ${of}, mean gate probability ${percent(meanProb)} %${idle}`;
+  return `Expert ${name}: ${load} % ${of}, mean gate probability ${percent(meanProb)} %${idleWords(diedAt)}`;
+}
+
+// Since when an expert has had no work; nothing of one that has some.
+export function idleWords(diedAt) {
+  return { 0: ', never chosen since step 0' }[diedAt] ?? (Number.isFinite(diedAt) ? `, idle since step ${diedAt}` : '');
 }

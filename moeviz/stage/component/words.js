@@ -18,7 +18,11 @@ export function part(values, condition) {
   return `${percent(count / values.length)} %`;
 }
 
-const number = (value) => (Number.isFinite(value) ? value.toFixed(3) : 'unknown');
+// A number, or that of each layer where a model has several.
+const number = (value) => {
+  if (Array.isArray(value)) return value.map((each, layer) => `${number(each)} in layer ${layer + 1}`).join(', ');
+  return Number.isFinite(value) ? value.toFixed(3) : 'unknown';
+};
 
 // What a time chart has come to by now.
 export function chartWords(name, header, arrays) {
