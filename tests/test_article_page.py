@@ -19,12 +19,13 @@ class PretendedCheck:
 
     made: list[tuple[str, ...]]
     numbers: dict[str, dict[str, float]]
-    refused = False
+    refused = cancelled = False
+    fails: str | None = None
 
     def __init__(self, trials):
         if type(self).refused:
             raise Busy("this server runs 2 checks at once, and they are under way; try again in a minute")
-        self.trials, self.seeds, self.error = tuple(dict.fromkeys(trials)), 3, None
+        self.trials, self.seeds, self.error = tuple(dict.fromkeys(trials)), 3, self.fails
         self.found = {name: [self.numbers[name]] * 3 for name in self.trials if name in self.numbers}
         self.over, self.progress = True, 1.0
         self.made.append(self.trials)
@@ -82,3 +83,27 @@ def test_a_server_that_checks_enough_says_so(pretended) -> None:
     page = AppTest.from_file(PAGE).run()
     page.button(key="run_memory").click().run()
     assert not page.exception and "try again in a minute" in page.error[0].value
+
+
+@pytest.mark.parametrize(
+    ("ended", "words"),
+    [
+        (
+            {"fails": "the trials were stopped from outside (signal 9)"},
+            "stopped from outside (signal 9). Press the button",
+        ),
+        ({"cancelled": True}, "The trials were stopped. What has come of them is kept; press a button"),
+    ],
+)
+def test_trials_that_end_too_soon_say_so_and_can_be_run_again(pretended, ended, words) -> None:
+    for name, value in ended.items():
+        setattr(pretended, name, value)
+    page = AppTest.from_file(PAGE).run()
+    page.button(key="check_all").click().run()
+    told = [each.value for each in (*page.error, *page.info)]
+    assert len(told) == 1 and words in told[0]
+    assert not page.button(key="check_all").disabled
+    for name in ended:
+        delattr(pretended, name)
+    page.button(key="check_all").click().run()
+    assert not [*page.error, *page.info]

@@ -16,7 +16,7 @@ from moeviz.engine.process import RESTARTS
 from tests.watching import PATIENCE, Page, children, moeviz_threads, process_of, wait_until
 
 
-def test_a_killed_worker_comes_back_and_the_page_is_told(engine):
+def test_a_killed_worker_comes_back_and_the_page_is_told(engine, caplog):
     token = engine.open(expand(RunConfig(), balance_coef=[0.0, 10.0]))
     page = Page(engine, token, want=["points"])
     engine.set(token, noise=0.25)
@@ -25,6 +25,8 @@ def test_a_killed_worker_comes_back_and_the_page_is_told(engine):
     process_of(engine).kill()
     notice = page.text("notice")["message"]
     assert "the worker process stopped (signal 9), so this run started again from step 0" in notice
+    assert "a worker process stopped (signal 9) with 1 runs: clusters N=8 k=2 batch=256 x2" in caplog.text
+    assert token not in caplog.text
     header = page.header(lambda header: header["reason"] is not None)  # frames that were on their way have none
     assert header["reason"] == notice and header["step"] < before["step"] and header["state"] == "running"
     assert header["revision"] == 1 and header["scene"] > before["scene"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 from moeviz.engine.process import KEEP_MEMORY, ONE_THREAD, ROOT
 
 Line = dict[str, Any]
+logger = logging.getLogger(__name__)
 
 
 class Busy(RuntimeError):
@@ -51,6 +53,11 @@ class Lines:
         self._reader.start()
 
     @property
+    def cancelled(self) -> bool:
+        """Whether somebody has cancelled it."""
+        return not self.cancel.alive
+
+    @property
     def over(self) -> bool:
         """Whether nothing of it runs any more."""
         return not self._reader.is_alive()
@@ -79,11 +86,19 @@ def _read(
             assert process.stdout is not None
             assert process.stderr is not None
             for line in process.stdout:
-                lines.append(json.loads(line))
+                if line.endswith("\n"):  # else it was killed while it wrote
+                    lines.append(json.loads(line))
             said = process.stderr.read().strip()
     finally:
         place.release()
     held = owner()
-    if held is not None and process.returncode > 0:
-        last = said.splitlines()[-1] if said else "it said nothing"
-        held.error = f"{what} stopped with exit status {process.returncode}: {last}"
+    if held is not None and process.returncode and not held.cancelled:
+        held.error = f"{what} {_ended(process.returncode, said)}"
+        logger.error("%s", held.error)
+
+
+def _ended(status: int, said: str) -> str:
+    """How a process ended that was not asked to, in words."""
+    if status < 0:
+        return f"were stopped from outside (signal {-status}), as happens when memory runs out"
+    return f"stopped with exit status {status}: {said.splitlines()[-1] if said else 'it said nothing'}"

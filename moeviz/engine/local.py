@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import itertools
+import logging
 import os
 import secrets
 import threading
@@ -35,6 +36,7 @@ from moeviz.twins import comparable
 # One core gives 15 visitors what they came for, and 30 something that still moves (about half of it). The one process
 # that forwards all frames sends about a thousand a second; with more runs than MOST_RUNS pictures would stand still.
 RUNS_PER_WORKER, MOST_RUNS = 30, 200
+logger = logging.getLogger(__name__)
 
 
 class Engine(Asks):
@@ -277,6 +279,8 @@ class Engine(Asks):
         notice = f"the worker process stopped ({ended}), so this run started again from step 0"
         with self._lock:
             runs = [run for run in self._runs.values() if run.slot is slot]
+            if not self._closed:
+                logger.error("a worker process stopped (%s) with %d runs: %s", ended, len(runs), _named(runs))
             again = slot.died() and not self._closed and bool(runs) and slot.start()
             for run in runs if again else []:
                 self._reopen(run, notice)
@@ -293,3 +297,10 @@ class Engine(Asks):
             self._post(run, viewer.joining())
         for question in self._calls.about(run):
             self._post(run, question)
+
+
+def _named(runs: Sequence[LiveRun]) -> str:
+    """Runs for the log, by what they train: their tokens are secret."""
+    firsts = [(len(run.configs), run.configs[0]) for run in runs]
+    named = (f"{each.task} N={each.num_experts} k={each.top_k} batch={each.batch_size} x{n}" for n, each in firsts)
+    return ", ".join(named) or "none"

@@ -298,6 +298,7 @@ class Pool:
             if hand not in self._hands:
                 return
             self._hands.remove(hand)
+            logger.error("a worker process of sweeps stopped (%s)", how)
             piece, hand.piece = hand.piece, None
             if piece is not None:
                 piece.work.running.remove(piece)

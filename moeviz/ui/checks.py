@@ -11,6 +11,7 @@ from moeviz.checking import Check, verdict
 from moeviz.claims import CLAIMS, STATES, Claim, Numbers
 from moeviz.engine.lines import Busy
 from moeviz.ui.asking import PLAYGROUND, show_config
+from moeviz.ui.presence import adopt, hold
 
 POLL = 1.0  # seconds between two looks at what has come
 UNTESTED = "– not tested here"
@@ -18,7 +19,9 @@ UNTESTED = "– not tested here"
 
 def controls() -> None:
     """Start or stop all trials."""
-    st.session_state.setdefault("checked", {})
+    if "checked" not in st.session_state:  # a new visitor, or one who has loaded the page anew
+        st.session_state.checked = {}
+        st.session_state.check = adopt(Check, lambda each: True)
     running = _running()
     with st.container(horizontal=True, key="check_controls"):
         st.button(
@@ -38,11 +41,14 @@ def _results() -> None:
         st.session_state.checked |= {name: list(found) for name, found in check.found.items() if found}
         if check.over:
             st.session_state.check_error = check.error
+            st.session_state.check_stopped = check.cancelled
             del st.session_state.check
             st.rerun()
         st.progress(check.progress, f"{check.progress:.0%} of {len(check.trials)} trials, {check.seeds} seeds each")
     if error := st.session_state.get("check_error"):
         st.error(f"Not all trials could run: {error}. Press the button again.")
+    elif st.session_state.get("check_stopped"):
+        st.info("The trials were stopped. What has come of them is kept; press a button to run more.")
     _summary()
     for chapter, keys in itertools.groupby(CLAIMS, key=lambda key: CLAIMS[key].chapter):
         st.markdown(f"###### {chapter}")
@@ -98,8 +104,10 @@ def _trials() -> list[str]:
 
 def _start(trials: Sequence[str]) -> None:
     st.session_state.pop("check_error", None)
+    st.session_state.pop("check_stopped", None)
     try:
         st.session_state.check = Check(trials)
+        hold(st.session_state.check)
     except Busy as busy:
         st.session_state.check_error = str(busy)
 

@@ -24,6 +24,7 @@ from moeviz.counting import (
 from moeviz.engine.lines import Busy
 from moeviz.figures.costs import Points, cost_figure
 from moeviz.ui.notices import plain
+from moeviz.ui.presence import adopt, hold
 from moeviz.ui.sizes import boxes, sizes
 from moeviz.ui.swept import STILL, ink
 
@@ -54,6 +55,8 @@ def chosen() -> Layer:
 def button(layer: Layer) -> None:
     """Measure this size, or stop the visitor's own measurement."""
     own: Measurement | None = st.session_state.get("measurement")
+    if own is None and (own := adopt(Measurement, lambda each: each.layer == layer)) is not None:
+        st.session_state.measurement = own
     if own is not None and not own.over and own.layer == layer:
         st.button("Stop measuring", on_click=own.cancel, key="measure")
     else:
@@ -83,6 +86,8 @@ def _start(layer: Layer) -> None:
 def show(layer: Layer) -> None:
     """Counts and charts; while this size is being measured, this part of the page looks again every second."""
     found = measured().get(layer)
+    if found is not None and not found.over:
+        hold(found)
     st.fragment(_show, run_every=POLL if found is not None and not found.over else None)(layer, found)
 
 
@@ -112,6 +117,8 @@ def _say(layer: Layer, found: Measurement | None, seconds: Seconds) -> None:
         return
     if found.error:
         st.error(plain(f"{found.error}. Press the button again."))
+    elif found.cancelled:
+        st.caption("The measurement was stopped; what it has measured is shown.")
     if not found.over:
         st.caption(f"Measuring: round {int(found.rounds) + 1} over all sizes, each form in turn.")
     said = sentences(layer, seconds)

@@ -8,6 +8,7 @@ from moeviz.figures.costs import Points, quality_figure
 from moeviz.growing import ROWS, STEPS, Mark, all_configs, in_words, marks
 from moeviz.sweeping import Job, SweepBusy, shared_pool
 from moeviz.ui.notices import plain
+from moeviz.ui.presence import adopt, hold
 from moeviz.ui.sweeping import kept
 from moeviz.ui.swept import STILL, ink
 
@@ -17,6 +18,8 @@ POLL = 1.0
 def growth() -> None:
     """The button and the two charts; while runs are trained, this part of the page looks again every second."""
     job: Job | None = st.session_state.get("growth")
+    if job is None and (job := adopt(Job, lambda each: each.configs == tuple(all_configs()))) is not None:
+        st.session_state.growth = job
     if job is None and all(kept().get(each, STEPS) for each in all_configs()):
         _start()  # another visitor has trained all of them
         job = st.session_state.get("growth")
@@ -34,6 +37,7 @@ def growth() -> None:
 def _start() -> None:
     try:
         st.session_state.growth = Job(all_configs(), STEPS, store=kept())
+        hold(st.session_state.growth)
     except SweepBusy as busy:
         st.session_state.growth_busy = str(busy)
 

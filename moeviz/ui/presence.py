@@ -28,7 +28,7 @@ class Job(Protocol):
     def cancel(self) -> Callable[[], object]: ...
 
 
-J = TypeVar("J", bound=Job)
+J = TypeVar("J")
 
 
 @dataclass(eq=False)
@@ -55,16 +55,20 @@ class Presence:
             self._sessions.add(session)
 
     def hold(self, session: str, job: Job) -> None:
-        """This session's job ends soon after the session."""
+        """A job goes on while one of the sessions is here that hold it, and ends soon after the last."""
         with self._lock:
-            self._held.append(Held(job, {session}))
+            held = next((each for each in self._held if each.job is job), None)
+            if held is None:
+                held = Held(job)
+                self._held.append(held)
+            held.sessions.add(session)
 
     def adopt(self, session: str, kind: type[J], fits: Callable[[J], bool]) -> J | None:
         """A job that its visitor has just left, as when a page is loaded anew; from now on it is this session's."""
         with self._lock:
             for held in self._held:
                 job = held.job
-                if isinstance(job, kind) and not job.over and not self._attended(held) and fits(job):
+                if not job.over and isinstance(job, kind) and not self._attended(held) and fits(job):
                     held.sessions, held.left_at = {session}, None
                     return job
         return None
@@ -104,6 +108,16 @@ def presence() -> Presence:
         lambda session: not runtime.exists() or runtime.get_instance().is_active_session(session),
         lambda session: runtime.get_instance().close_session(session),
     )
+
+
+def hold(job: Job) -> None:
+    """A job that this script's visitor wants."""
+    presence().hold(session(), job)
+
+
+def adopt(kind: type[J], fits: Callable[[J], bool]) -> J | None:
+    """A job that somebody has just left, now of this script's visitor: he is the one, with the page loaded anew."""
+    return presence().adopt(session(), kind, fits)
 
 
 def session() -> str:

@@ -13,6 +13,7 @@ from moeviz.knob import Knob, shown
 from moeviz.sweeping import MEASURES, Job, Memory, Plan, SweepBusy, plan, read_values, shared_pool
 from moeviz.sweeping.plan import SEEDS, STEPS
 from moeviz.ui.notices import plain
+from moeviz.ui.presence import adopt, hold
 
 USUAL = {
     "x": "num_experts:2,4,8", "y": "balance_coef:0,1,10", "each": "top_k:1,2", "seeds": "2", "steps": "300",
@@ -166,14 +167,24 @@ def start(found: Plan, axes: dict[str, tuple[str, str]], task: str, steps: int) 
     except SweepBusy as busy:
         st.session_state.sweep_busy = str(busy)
         return
+    hold(job)
     st.session_state.pop("sweep_busy", None)
     st.session_state.pop("sweep_cell", None)
+    _show(found, axes, task, job)
+
+
+def _show(found: Plan, axes: dict[str, tuple[str, str]], task: str, job: Job) -> None:
     st.session_state.sweep = Started(found, {place: name for place, (name, _) in axes.items()}, task, job)
 
 
 def start_if_known(found: Plan | None, axes: dict[str, tuple[str, str]], task: str, steps: int) -> None:
-    """For a visitor who has no sweep yet: show at once what others have trained."""
-    if found is not None and started() is None and all(kept().get(each, steps) for each in found.configs):
+    """For a visitor who has no sweep yet: show at once what others have trained, or his own, after a reload."""
+    if found is None or started() is not None:
+        return
+    own = adopt(Job, lambda job: job.configs == tuple(found.configs) and job.steps == steps)
+    if own is not None:
+        _show(found, axes, task, own)
+    elif all(kept().get(each, steps) for each in found.configs):
         start(found, axes, task, steps)
 
 
