@@ -22,7 +22,8 @@ class World:
     """Sessions that are here, those that were closed, and a clock."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.here, self.closed, self.now = {"ann", "bob"}, [], 100.0
+        self.here, self.now = {"ann", "bob"}, 100.0
+        self.closed: list[str] = []
         monkeypatch.setattr(presence, "time", SimpleNamespace(monotonic=lambda: self.now))
         self.presence = Presence(lambda session: session in self.here, self.closed.append)
 
