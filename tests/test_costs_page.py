@@ -23,6 +23,7 @@ class PretendedMeasurement(Measurement):
     """Times that are there at once: 1 ms for each expert that computes a token."""
 
     refused = False
+    cancelled = False
     error, rounds, machine, over = None, 3.0, "CPU, 1 thread", True
 
     def __init__(self, layer: Layer) -> None:
