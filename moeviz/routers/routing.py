@@ -69,8 +69,8 @@ class Routing:
         """The decisions of all runs, `[R, L, T, E]`: those of a single layer get an axis of layers too."""
         if self.logits_TE.dim() == 4:
             return self
-        slots_R1ED = None if self.slots_ED is None else self.slots_ED.unsqueeze(1)
-        return replace(self.each(lambda table_RTE: table_RTE.unsqueeze(1)), slots_ED=slots_R1ED)
+        held: dict[str, Any] = self.tables() | ({} if self.slots_ED is None else {"slots_ED": self.slots_ED})
+        return replace(self, **{name: value.unsqueeze(1) for name, value in held.items()})
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Routing:
         """The same decisions with every table `…TE` cut, or put together, alike."""
