@@ -11,7 +11,7 @@ import itertools
 import json
 import random
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
@@ -59,11 +59,16 @@ class Seen:
 
 
 class Visitor:
-    """One open tab of the Playground whose λ is turned every few seconds."""
+    """One open tab of the Playground whose λ is turned every few seconds; or of another page, which is watched only.
 
-    def __init__(self, server: Server, query: str, number: int) -> None:
+    Args:   want: the pictures that it asks for, again and again.
+    """
+
+    def __init__(
+        self, server: Server, query: str, number: int, page: str = "playground", want: Sequence[str] = ("first_choice",)
+    ) -> None:
         self._host = server.address.replace("http", "ws", 1)
-        self._query = query
+        self._query, self._page_name, self._want = query, page, want
         self._random = random.Random(number)
         self._sockets = AsyncExitStack()
         self._values: Iterator[str] = itertools.cycle(LAMBDAS)
@@ -81,11 +86,16 @@ class Visitor:
         options: dict[str, Any] = {"max_size": LARGEST, "open_timeout": PATIENCE, "compression": None}
         session = connect(f"{self._host}/_stcore/stream", subprotocols=[Subprotocol("streamlit")], **options)
         self._session: ClientConnection = await self._sockets.enter_async_context(session)
-        await self._session.send(rerun("playground", self._query))
+        await self._session.send(rerun(self._page_name, self._query))
         token = await asyncio.wait_for(self._open_page(), PATIENCE)
         live = connect(f"{self._host}/live/{token}", **options)
         self._live: ClientConnection = await self._sockets.enter_async_context(live)
-        self._tasks = [asyncio.create_task(each) for each in (self._watch(), self._listen(), self._turn_sliders())]
+        does = [self._watch(), self._listen()]
+        if self._page_name == "playground":
+            does.append(self._turn_sliders())
+        else:  # some pages wait for Play
+            await self._live.send(json.dumps({"op": "play"}))
+        self._tasks = [asyncio.create_task(each) for each in does]
         await self._ask()
 
     async def leave(self) -> None:
@@ -171,7 +181,7 @@ class Visitor:
     async def _ask(self) -> None:
         self._asking = False
         now = time.perf_counter()
-        want = ["first_choice"]
+        want = list(self._want)
         if now - self._charted >= CHARTS:
             self._charted = now
             want.append("history")
