@@ -12,9 +12,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from moeviz.axes import PerRun, over
-from moeviz.routers import NEVER, ROUTERS, Routing, SoftRouting, slot_inputs
+from moeviz.routers import ROUTERS, Routing, SoftRouting, slot_inputs
 
-NO_NOISE = 1e-6
+NO_NOISE = 1e-6  # less noise is none: that of another draw would be about as steep as a step
 SMALLEST_NOISE = 0.01  # Shazeer's noise never quite goes away
 
 
@@ -69,24 +69,19 @@ class Question:
 def noise_size(asked: Question) -> Float[Tensor, "R T E"] | None:
     """How large the noise on each score is, softplus(W_noiseᵀ x) + 0.01: learned; None where nothing is drawn.
 
-    Multiplied by the knob; a run whose knob is 0 beside others that have noise gets next to none.
+    Multiplied by the knob; 0 for a run without noise beside others that have some.
     """
     if asked.knobs.noise_RTE is None or asked.noise_rows_RED is None:
         return None
     wanted_RTE = torch.bmm(asked.seen_RTD, asked.noise_rows_RED.mT)
     noise = asked.knobs.noise
-    times = noise.clamp(min=NO_NOISE) if isinstance(noise, Tensor) else noise
-    return over(times, 2) * (torch.nn.functional.softplus(wanted_RTE) + SMALLEST_NOISE)
+    return over(noise * (noise >= NO_NOISE), 2) * (torch.nn.functional.softplus(wanted_RTE) + SMALLEST_NOISE)
 
 
 def bias(asked: Question) -> Float[Tensor, "R E"] | None:
-    """What DeepSeek's router adds before it chooses, in this layer: it must not lift who cannot be chosen."""
-    bias_REL, killed_RE = asked.knobs.bias_REL, asked.knobs.killed_RE
-    bias_RE = None if bias_REL is None else bias_REL.squeeze(-1)
-    if killed_RE is None:
-        return bias_RE
-    bias_RE = asked.logits_RTE.new_zeros(killed_RE.shape) if bias_RE is None else bias_RE
-    return bias_RE.masked_fill(killed_RE, NEVER)
+    """What DeepSeek's router adds before it chooses, in this layer."""
+    bias_REL = asked.knobs.bias_REL
+    return None if bias_REL is None else bias_REL.squeeze(-1)
 
 
 ARGUMENTS: dict[str, Callable[[Question], Any]] = {

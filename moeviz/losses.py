@@ -18,6 +18,8 @@ from moeviz.metrics import entropy as entropy_of
 from moeviz.metrics import load as share_of_choices
 from moeviz.routers import Routing
 
+SURE = 40  # standard deviations: so far from its threshold a score's chance is 0 or 1 in every type
+
 
 def squared(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R"]:
     """The article's balance loss: how far the mean gate probabilities are from an even share.
@@ -84,7 +86,8 @@ def load(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R"]:
     """How unevenly tokens are spread, made smooth by the noise: the chance that another draw would choose the expert.
 
     loss = CV²(Σ_t P(x, i)), P(x, i) = Φ((z_i − threshold_i) / std_i); threshold_i: the noisy score that i has to beat,
-    the (k+1)-th largest if i is chosen, else the k-th. Without noise, or at k = N, a plain count without a gradient.
+    the (k+1)-th largest if i is chosen, else the k-th. Without noise, at k = N, or where it is far smaller than what
+    parts the scores, a plain count without a gradient.
 
     Units:  none; 0 balanced, N/k − 1 when all tokens are sure of the same k experts.
     Source: Shazeer et al. 2017, appendix A (arXiv 1701.06538); only `noisy_top_k` has noise.
@@ -100,9 +103,10 @@ def likely_counts(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R E"]:
         kth_T1, next_T1 = (
             noisy_TE.where(routing.rank_TE == place, 0).sum(-1, keepdim=True) for place in (over(k, 2) - 1, over(k, 2))
         )
-        threshold_TE = torch.where(routing.chosen_TE, next_T1, kth_T1)
-        chance_TE = torch.special.ndtr((routing.logits_TE - threshold_TE) / std_TE)
-        share_TE = torch.where(routing.chosen_TE.all(-1, keepdim=True), share_TE, chance_TE)
+        gap_TE = routing.logits_TE - torch.where(routing.chosen_TE, next_T1, kth_T1)
+        open_TE = (gap_TE.detach().abs() < SURE * std_TE.detach()) & ~routing.chosen_TE.all(-1, keepdim=True)
+        chance_TE = torch.special.ndtr(gap_TE.where(open_TE, 0) / std_TE.where(open_TE, 1))
+        share_TE = torch.where(open_TE, chance_TE, share_TE)
     return share_TE.sum(-2)
 
 

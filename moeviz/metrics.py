@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from moeviz.axes import PerRun
-from moeviz.routers import Routing
+from moeviz.routers import Routing, sortable
 
 
 def load(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R E"]:
@@ -74,8 +74,12 @@ def importance(routing: Routing) -> Float[Tensor, "*R E"]:
 
 
 def cv_squared(amounts_E: Float[Tensor, "*R E"]) -> Float[Tensor, "*R"]:
-    """Squared coefficient of variation: population variance / mean²; 0 = even. Unlike CV it is smooth at 0."""
-    return amounts_E.var(-1, correction=0) / amounts_E.mean(-1).square()
+    """Squared coefficient of variation: population variance / mean²; 0 = even. Unlike CV it is smooth at 0.
+
+    As the variance of amount / mean, so that neither tiny nor huge amounts leave the range; of no amounts at all 0.
+    """
+    mean_1 = amounts_E.mean(-1, keepdim=True).clamp(min=torch.finfo(amounts_E.dtype).tiny)
+    return (amounts_E / mean_1).var(-1, correction=0)
 
 
 def cv(amounts_E: Float[Tensor, "*R E"]) -> Float[Tensor, "*R"]:
@@ -106,12 +110,13 @@ def logit_size(routing: Routing) -> Float[Tensor, "*R"]:
 
 def first_choice(routing: Routing) -> Int[Tensor, "*R T"]:
     """The expert that each token wants most."""
-    return routing.scores_TE.argmax(-1)  # of equal scores the first, as in `rank`
+    return sortable(routing.scores_TE).argmax(-1)  # of equal scores the first, as in `rank`
 
 
 def server(routing: Routing) -> Int[Tensor, "*R T"]:
     """The expert that serves each token: of the kept choices the one with the largest weight; none kept: the first."""
-    return torch.where(routing.kept_TE.any(-1), routing.gates_TE.argmax(-1), first_choice(routing))
+    weights_TE = routing.gates_TE.where(routing.kept_TE, -1)  # one that is kept may weigh 0
+    return torch.where(routing.kept_TE.any(-1), weights_TE.argmax(-1), first_choice(routing))
 
 
 def joint_share(routing: Routing, segment_T: Int[Tensor, "*R T"], num_segments: int) -> Float[Tensor, "*R E S"]:

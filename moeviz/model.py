@@ -18,7 +18,7 @@ from moeviz.deciding import Question, RouterOptions, RoutingKnobs, decide
 from moeviz.dispatch import DISPATCH, OneKind, every_output, mixed
 from moeviz.experts import EXPERTS, ExpertKind, Parameters, Shapes, unpack
 from moeviz.rng import stream
-from moeviz.routers import NEVER, Routing, last_taken, sequence_ids, token_ids
+from moeviz.routers import Routing, last_taken, sequence_ids, token_ids
 from moeviz.rules import ROUTER_INFO
 
 __all__ = ["MoE", "RouterOptions", "RoutingKnobs"]
@@ -256,8 +256,8 @@ class MoE:
             logits_RTE = logits_RTE + gate_rows_REP[..., width].unsqueeze(-2)
         if isinstance(knobs.skew, Tensor) or knobs.skew:
             logits_RTE = logits_RTE + over(knobs.skew, 2) * slant(logits_RTE)
-        if knobs.killed_RE is not None:  # no −∞, which would be NaN in a loss; added, so that others stay bit-equal
-            logits_RTE = logits_RTE + (knobs.killed_RE * NEVER).unsqueeze(-2)
+        if knobs.killed_RE is not None:
+            logits_RTE = logits_RTE.masked_fill(knobs.killed_RE.unsqueeze(-2), -math.inf)
         noise_rows_RED = gate_rows_REP[..., -width:] if self.router == "noisy_top_k" else None
         return decide(
             self.router, Question(seen_RUD, self.units(x_RTD), logits_RTE, noise_rows_RED, self.options, knobs)

@@ -56,3 +56,8 @@ def variation(amounts: Sequence[float]) -> float:
 def nats(shares: Sequence[float]) -> float:
     """Entropy: −Σ p log p."""
     return -sum(share * math.log(share) for share in shares if share > 0)
+
+
+def normal_cdf(value: float) -> float:
+    """Φ: the chance that a draw of N(0, 1) is smaller."""
+    return (1 + math.erf(value / math.sqrt(2))) / 2

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ROOMS: list[tuple[int, tuple[str, ...], str]] = [
     (0, ("moeviz.config", "moeviz.knob", "moeviz.rules", "moeviz.task_info", "moeviz.cautions"), ""),
     (0, ("moeviz.letters",), ""),
-    (1, ("moeviz.axes", "moeviz.rng", "moeviz.device"), "torch jaxtyping"),
+    (1, ("moeviz.axes", "moeviz.precision", "moeviz.rng", "moeviz.device"), "torch jaxtyping"),
     (1, ("moeviz.presets", "moeviz.questions", "moeviz.regimes", "moeviz.twins"), ""),
     (1, ("moeviz.methods",), ""),
     (2, ("moeviz.vision",), ""),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import pytest
@@ -13,11 +12,7 @@ from torch import Tensor
 
 from moeviz.losses import LOSSES, importance, importance_load, load
 from moeviz.routers import Routing, mixtral, noisy_top_k, switch, top_k
-from tests.routing import logits_of, random_logits, softmax_slowly, variation, wishes
-
-
-def normal_cdf(value: float) -> float:
-    return (1 + math.erf(value / math.sqrt(2))) / 2
+from tests.routing import logits_of, normal_cdf, random_logits, softmax_slowly, variation, wishes
 
 
 def noisy(*shape: int, k: int | Tensor, seed: int = 0, size: float = 1.0) -> Routing:

@@ -188,6 +188,20 @@ def test_draws_are_a_function_of_seed_and_step() -> None:
     assert uniform_RT.shape == (1, 32) and 0 <= uniform_RT.min() <= uniform_RT.max() <= 1
 
 
+@pytest.mark.parametrize("balance_loss", ["load", "importance_load"])
+def test_next_to_no_noise_is_none_alone_and_beside_others(balance_loss: str) -> None:
+    # with noise of 1e-20 a chance falls from 1 to 0 within 1e-22 of a score: a count, as without, and no slope
+    still = config("noisy_top_k", router_noise=0.0, balance_loss=balance_loss)
+    runs = [still, still.with_(router_noise=1.0), still.with_(router_noise=1e-20), still.with_(router_noise=1e-9)]
+    alone, crowd = (trained(configs, 20) for configs in ([still], runs))
+    for run in (0, 2, 3):
+        assert apart(crowd.rows_REP[run], alone.rows_REP[0]) < 1e-12
+    assert apart(crowd.rows_REP[1], alone.rows_REP[0]) > 1e-3 and crowd.reason is None
+    single = Training([runs[2]])  # in float32
+    single.step(20)
+    assert single.reason is None and torch.isfinite(single.gradient_REP).all()
+
+
 @pytest.mark.parametrize(
     "quiet",
     [config("top_k"), config("switch", gate_jitter=0.0), config("gshard", second_policy="all"), config("deepseek_v3")],

@@ -62,6 +62,19 @@ def test_no_loss_and_no_gradient_becomes_nan(router: str, balance_loss: str, dis
     assert all(value is not None for value in training.snapshot().header["balance_loss_value"])
 
 
+@pytest.mark.parametrize("router", SCORED)
+def test_a_killed_expert_is_chosen_at_no_score(router: str) -> None:
+    # scores of −10¹² and less: a finite number in the place of −∞ would be above them
+    training = trained(config_of(router), steps=1)
+    training.treat(0, "kill")
+    knobs, x_RTD = training.routing_knobs_for(64), torch.ones(1, 64, 2)
+    rows_REP = training.rows_REP.clone()
+    rows_REP[..., :2] = -torch.logspace(12, 13, 6)[:, None]  # the gate's columns: B is the largest, F the smallest
+    routing = training.model.route(rows_REP, x_RTD, knobs)
+    assert not routing.chosen_TE[..., 0].any() and routing.first_TE[..., 1].all()
+    assert not routing.probs_TE[..., 0].any() and torch.isfinite(routing.gates_TE).all()
+
+
 @pytest.mark.parametrize("router", OTHERS)
 def test_where_nothing_is_chosen_by_scores_killing_is_refused(router: str) -> None:
     training = trained(config_of(router))

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from moeviz.routers.deepseek import bias_step, deepseek_v3, in_best_groups
+from moeviz.routers.deepseek import bias_step, biased, deepseek_v3, in_best_groups
 from moeviz.routers.expert_side import expert_choice, last_taken
 from moeviz.routers.fixed import balanced_table, hash, sequence_ids, token_ids
 from moeviz.routers.largest_k import mixtral, noisy_top_k, top_k
 from moeviz.routers.mixing import SoftRouting, mix_back, slot_inputs, soft
 from moeviz.routers.routing import Routing
-from moeviz.routers.scores import NEVER, rank, softmax
+from moeviz.routers.scores import rank, softmax, sortable
 from moeviz.routers.seats import capacity, queue
 from moeviz.routers.switch_gshard import gshard, switch
 
@@ -32,8 +32,7 @@ ROUTERS: dict[str, Callable[..., Any]] = {  # each returns a Routing; soft, whic
 }
 
 __all__ = [
-    "NEVER", "ROUTERS", "Routing", "SoftRouting", "balanced_table", "bias_step", "capacity", "deepseek_v3",
+    "ROUTERS", "Routing", "SoftRouting", "balanced_table", "bias_step", "biased", "capacity", "deepseek_v3",
     "expert_choice", "gshard", "hash", "in_best_groups", "last_taken", "mix_back", "mixtral", "noisy_top_k", "queue",
-    "rank",
-    "sequence_ids", "slot_inputs", "soft", "softmax", "switch", "token_ids", "top_k",
+    "rank", "sequence_ids", "slot_inputs", "soft", "softmax", "sortable", "switch", "token_ids", "top_k",
 ]  # fmt: skip

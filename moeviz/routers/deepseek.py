@@ -10,9 +10,10 @@ from torch import Tensor
 
 from moeviz.axes import PerRun, over
 from moeviz.device import widest
+from moeviz.precision import at_least_float32, finest
 from moeviz.routers.checks import check_k, refuse_capacity
 from moeviz.routers.routing import Routing
-from moeviz.routers.scores import at_least_float32, largest
+from moeviz.routers.scores import largest, softmax
 
 DECIMALS = {torch.float64: 12, torch.float32: 6}  # of b: so many steps of a decimal γ are exactly so many times γ
 
@@ -30,7 +31,7 @@ def deepseek_v3(
     """Each expert is scored by itself; a bias that no gradient touches helps those with too little work.
 
     s_i = sigmoid(z_i); the k largest s + b are chosen; weight_i = route_scale · s_i / Σ_chosen s (at k = 1: · s_i).
-    The gate probabilities are s_i / Σ_j s_j.
+    The gate probabilities are s_i / Σ_j s_j. Both are softmaxes of log s, which is a number where s rounds to 0.
 
     Args:   k: experts per token.  bias_E: b, see `bias_step`; None = 0.
             num_groups: experts in equal groups, of which each token may use only the `num_kept_groups` best.
@@ -39,28 +40,40 @@ def deepseek_v3(
     refuse_capacity("deepseek_v3", capacity)
     check_k(k, logits_TE.shape[-1])
     logits_TE = at_least_float32(logits_TE)
-    scores_TE = logits_TE.sigmoid()
-    biased_TE = scores_TE.detach() if bias_E is None else scores_TE.detach() + bias_E.to(scores_TE.dtype).unsqueeze(-2)
+    biased_TE = biased(logits_TE, bias_E)
     if (num_groups, num_kept_groups) != (1, 1):
         _check_groups(logits_TE.shape[-1], k, num_groups, num_kept_groups)
         biased_TE = biased_TE.where(in_best_groups(biased_TE, num_groups, num_kept_groups), -math.inf)
     chosen_TE = largest(biased_TE, k)
-    weights_TE = scores_TE * chosen_TE
+    log_scores_TE = torch.nn.functional.logsigmoid(logits_TE)
     single = over(k, 2) == 1  # s/s would be 1 whatever s is, and the router would learn nothing
-    sum_T1 = _not_zero(weights_TE.sum(-1, keepdim=True))
-    divisor_T1 = sum_T1.where(~single, 1.0) if isinstance(single, Tensor) else 1.0 if single else sum_T1
-    probs_TE = scores_TE / _not_zero(scores_TE.sum(-1, keepdim=True))
-    return Routing(logits_TE, probs_TE, biased_TE, chosen_TE, chosen_TE, route_scale * weights_TE / divisor_T1)
+    if isinstance(single, Tensor):
+        weights_TE = torch.where(single, logits_TE.sigmoid() * chosen_TE, softmax(log_scores_TE, chosen_TE))
+    else:
+        weights_TE = logits_TE.sigmoid() * chosen_TE if single else softmax(log_scores_TE, chosen_TE)
+    return Routing(logits_TE, softmax(log_scores_TE), biased_TE, chosen_TE, chosen_TE, route_scale * weights_TE)
+
+
+def biased(logits_TE: Float[Tensor, "*R T E"], bias_E: Float[Tensor, "*#R E"] | None) -> Float[Tensor, "*R T E"]:
+    """What decides who is chosen: s + b, without a gradient; in float32 all s above logits of 17 would be equal.
+
+    A bias does not help an expert whose logit is −∞: nobody can choose it.
+    """
+    scores_TE = finest(logits_TE).sigmoid().masked_fill(logits_TE == -math.inf, -math.inf)
+    return scores_TE if bias_E is None else scores_TE + finest(bias_E).unsqueeze(-2)
 
 
 def in_best_groups(biased_TE: Float[Tensor, "*R T E"], num_groups: int, num_kept_groups: int) -> Bool[Tensor, "*R T E"]:
     """Whether an expert is in one of its token's best groups; a group is as good as the sum of its two best experts.
 
-    (A group of one expert: as good as that one.) Ties go to the lower group number.
+    (A group of one expert: as good as that one.) A second that nobody can choose, −∞, adds nothing; a group of these
+    alone is the last. Ties go to the lower group number.
     """
     by_group_TGE = biased_TE.unflatten(-1, (num_groups, -1))
     size = by_group_TGE.shape[-1]
-    group_score_TG = by_group_TGE.topk(min(2, size), dim=-1).values.sum(-1)
+    best_TGK = by_group_TGE.topk(min(2, size), dim=-1).values
+    second_TGK = best_TGK[..., 1:].masked_fill(best_TGK[..., 1:] == -math.inf, 0)
+    group_score_TG = best_TGK[..., 0] + second_TGK.sum(-1)
     return largest(group_score_TG, num_kept_groups).repeat_interleave(size, dim=-1)
 
 
@@ -85,11 +98,6 @@ def bias_step(
         count_E = torch.where(killed_E, mean_1, count_E)
     step_E = over(rate, 1) * (mean_1 - count_E).sign()
     return (bias_E + step_E).round(decimals=DECIMALS[bias_E.dtype]).where(step_E != 0, bias_E)
-
-
-def _not_zero(sum_T1: Float[Tensor, "*R T 1"]) -> Float[Tensor, "*R T 1"]:
-    """A divisor: sigmoids of very negative logits round to 0, all of them."""
-    return sum_T1.clamp(min=torch.finfo(sum_T1.dtype).tiny)
 
 
 def _check_groups(num_experts: int, k: PerRun, num_groups: int, num_kept_groups: int) -> None:

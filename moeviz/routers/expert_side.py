@@ -7,9 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from moeviz.axes import PerRun, over
+from moeviz.precision import at_least_float32, finest
 from moeviz.routers.checks import check_k
 from moeviz.routers.routing import Routing
-from moeviz.routers.scores import at_least_float32, rank, softmax
+from moeviz.routers.scores import rank, softmax
 
 
 def expert_choice(
@@ -38,7 +39,7 @@ def expert_choice(
         return Routing(logits_TE, probs_TE, logits_TE, taken_TE, taken_TE, probs_TE * taken_TE)
     num_tokens, num_experts = logits_TE.shape[-2:]
     places = -(-num_tokens * k // num_experts) if capacity is None else capacity  # rounded up
-    place_TE = rank(probs_TE.mT).mT
+    place_TE = rank(softmax(finest(logits_TE)).mT).mT  # in float32 much of a column may be 0, or 1
     taken_TE = place_TE < over(places, 2)
     position_TE = torch.where(taken_TE, place_TE, -1)
     return Routing(logits_TE, probs_TE, logits_TE, taken_TE, taken_TE, probs_TE * taken_TE, position_TE)

@@ -7,9 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from moeviz.axes import PerRun, over
+from moeviz.precision import at_least_float32
 from moeviz.routers.checks import check_k, refuse_capacity
 from moeviz.routers.routing import Routing, with_seats
-from moeviz.routers.scores import at_least_float32, largest, softmax
+from moeviz.routers.scores import largest, softmax
 
 
 def top_k(

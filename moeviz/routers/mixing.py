@@ -9,9 +9,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from moeviz.axes import PerRun
+from moeviz.precision import at_least_float32
 from moeviz.routers.checks import refuse_capacity
 from moeviz.routers.routing import Routing
-from moeviz.routers.scores import at_least_float32, softmax
+from moeviz.routers.scores import softmax
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from moeviz.axes import PerRun, over
-from moeviz.routers.scores import largest, rank
+from moeviz.precision import finest
+from moeviz.routers.scores import largest, rank, softmax
 from moeviz.routers.seats import queue
 
 
@@ -96,7 +97,7 @@ def with_seats(
             joins_TE: who queues; None = what is kept so far.
     """
     max_k = routing.rank_TE.shape[-1] if isinstance(k, Tensor) else int(k)  # a tensor's maximum would stall a GPU
-    priority_T = routing.probs_TE.detach().amax(-1) if batch_prioritized else None
+    priority_T = softmax(finest(routing.logits_TE)).amax(-1) if batch_prioritized else None
     queue_TE = queue(routing.rank_TE, routing.kept_TE if joins_TE is None else joins_TE, max_k, priority_T)
     kept_TE = routing.kept_TE if capacity is None else routing.kept_TE & (queue_TE < over(capacity, 2))
     full_TE = routing.gates_TE if routing.full_gates_TE is None else routing.full_gates_TE

@@ -15,7 +15,7 @@ from torch import Tensor
 from moeviz import losses, metrics
 from moeviz.axes import over
 from moeviz.model import slant
-from moeviz.routers import ROUTERS, Routing, balanced_table, in_best_groups, last_taken, slot_inputs, soft
+from moeviz.routers import ROUTERS, Routing, balanced_table, biased, in_best_groups, last_taken, slot_inputs, soft
 from moeviz.training import pictures
 from moeviz.training.arrays import floats
 
@@ -138,8 +138,7 @@ def deciding(training: Training, x_R1D: Float[Tensor, "R 1 D"], routing: Routing
 def helped(training: Training, x_R1D: Float[Tensor, "R 1 D"], routing: Routing) -> dict[str, Tensor]:
     """DeepSeek's bias, whether an expert is in one of the token's best groups, and what multiplies the weights."""
     options, bias_RE = training.model.layer.options, training.bias_REL.squeeze(-1)
-    biased_R1E = routing.logits_TE.detach().sigmoid() + bias_RE.unsqueeze(-2)
-    allowed_R1E = in_best_groups(biased_R1E, options.expert_groups, options.kept_groups)
+    allowed_R1E = in_best_groups(biased(routing.logits_TE, bias_RE), options.expert_groups, options.kept_groups)
     scale_R1 = torch.full_like(bias_RE[:, :1], options.route_scale)
     return {"choice_bias": bias_RE, "allowed": allowed_R1E[:, 0], "route_scale": scale_R1}
 

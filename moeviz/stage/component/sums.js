@@ -4,7 +4,7 @@ const MOST = 7; // digits behind the point; the frames carry no more
 
 // A number as it is printed: a true minus sign, and never "−0.00".
 export function plain(value, digits = 2) {
-  if (!Number.isFinite(value)) return 'not a number';
+  if (!Number.isFinite(value)) return value === -Infinity ? '−∞' : 'not a number'; // −∞: a killed expert's score
   const text = value.toFixed(digits);
   return Number(text) === 0 ? text.replace('-', '') : text.replace('-', '−');
 }
