@@ -18,6 +18,7 @@ from torch import Tensor
 
 from moeviz.experts import Parameters, Shapes, unpack
 from moeviz.model import MoE
+from moeviz.precision import narrowed
 from moeviz.rng import stream
 
 FAR = 1000  # no layer has so many experts: expert e of layer l starts as expert e + FAR · l of a single layer would
@@ -98,8 +99,9 @@ class Around:
         return rows_REP[:, : rows_REP.shape[1] - self.num_own_rows]
 
     def own(self, rows_REP: Float[Tensor, "R A P"]) -> Parameters:
-        """The model's own tensors by name, `[R, …]`."""
-        return unpack(rows_REP[:, rows_REP.shape[1] - self.num_own_rows :].flatten(1), self.own_shapes)
+        """The model's own tensors by name, `[R, …]`, in the type that it computes in."""
+        own_RB = rows_REP[:, rows_REP.shape[1] - self.num_own_rows :].flatten(1)
+        return unpack(narrowed(own_RB, self.layer.half), self.own_shapes)
 
     def routed(self, rows_REP: Float[Tensor, "R A P"]) -> Float[Tensor, "R E P"]:
         """The rows of the experts that the routers choose among."""

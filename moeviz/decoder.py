@@ -78,7 +78,7 @@ class Decoder(Around):
         hidden_RTD, routing = self._read(rows_REP, x_RMW, knobs)
         part = self.own(rows_REP)
         scores_RTO = torch.bmm(rms_norm(hidden_RTD, part["gain_out"]), part["w_out"]) + part["b_out"].unsqueeze(-2)
-        return scores_RTO.unflatten(1, x_RMW.shape[1:]), routing
+        return scores_RTO.unflatten(1, x_RMW.shape[1:]).to(rows_REP.dtype), routing
 
     def tokens(self, rows_REP: Float[Tensor, "R A P"], x_RMW: Float[Tensor, "R M W"]) -> Float[Tensor, "R T D"]:
         """What router and experts of the first layer are given."""

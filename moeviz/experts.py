@@ -15,6 +15,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from moeviz.precision import at_least_float32
+
 SMALLEST = 1e-6  # of a token's mean square: one of zeros stays zeros
 
 Shapes = dict[str, tuple[int, ...]]
@@ -125,7 +127,8 @@ def transformer(parameters: Parameters, x_GCWD: Float[Tensor, "G C W D"]) -> Flo
 
 def normed(x: Float[Tensor, "... D"]) -> Float[Tensor, "... D"]:
     """Each token divided by its root mean square; one of zeros stays zeros."""
-    return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + SMALLEST)
+    wide = at_least_float32(x)
+    return (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + SMALLEST)).to(x.dtype)
 
 
 def transformer_shapes(input_width: int, hidden_width: int, output_width: int) -> Shapes:

@@ -17,6 +17,7 @@ from moeviz.chain import divide
 from moeviz.deciding import Question, RouterOptions, RoutingKnobs, decide
 from moeviz.dispatch import DISPATCH, OneKind, every_output, mixed
 from moeviz.experts import EXPERTS, ExpertKind, Parameters, Shapes, unpack
+from moeviz.precision import at_least_float32, narrowed
 from moeviz.rng import stream
 from moeviz.routers import Routing, last_taken, sequence_ids, token_ids
 from moeviz.rules import ROUTER_INFO
@@ -36,6 +37,8 @@ class MoE:
     Weights come in as `rows_REP`: one row of P numbers for every run and expert, its gate column first, then its own.
     The last rows are those of the shared experts: they compute every token with weight 1, and no router sees them.
 
+    With a half type experts compute in it; weights, what comes in and goes out, and the router are never below float32.
+
     What the router decides about are units: each token, by itself or by its context; or each whole input of W tokens,
     routed by their mean, so that all of them go to the same experts.
     """
@@ -51,6 +54,7 @@ class MoE:
     num_shared: int = 0
     tokens_per_input: int = 1
     route_by: str = "token"
+    half: torch.dtype | None = None  # what experts compute in; None = the type of their weights
     num_layers: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
@@ -157,7 +161,7 @@ class MoE:
         gate_rows_REP, expert_rows_REP = self._divide(self.routed(rows_REP))
         routing = self._route(gate_rows_REP, x_RTD, knobs)
         execute = DISPATCH[self.dispatch] if routing.slots_ED is None else mixed
-        y_RTO = self._tokens(execute(self.experts, expert_rows_REP, self.units(x_RTD), routing))
+        y_RTO = self._tokens(execute(self.experts, expert_rows_REP, self.units(x_RTD), routing), x_RTD)
         return (y_RTO + self.shared_output(rows_REP, x_RTD) if self.num_shared else y_RTO), routing
 
     def seen(self, x_RTD: Float[Tensor, "R T D"]) -> Float[Tensor, "R U D"]:
@@ -192,10 +196,12 @@ class MoE:
 
     def units(self, x_RTD: Float[Tensor, "R T D"]) -> Float[Tensor, "R U D2"]:
         """What experts are given of each unit: the token, or the tokens of a whole input one after the other."""
+        x_RTD = narrowed(x_RTD, self.half)
         return x_RTD.unflatten(1, (-1, self.tokens_per_input)).flatten(2) if self.route_by == "input" else x_RTD
 
-    def _tokens(self, y_RUO: Float[Tensor, "*R U O2"]) -> Float[Tensor, "*R T O"]:
-        """What experts answer to units, token by token."""
+    def _tokens(self, y_RUO: Float[Tensor, "*R U O2"], like: Tensor) -> Float[Tensor, "*R T O"]:
+        """What experts answer to units, token by token, in the type of what they were asked."""
+        y_RUO = y_RUO.to(like.dtype)
         return y_RUO.unflatten(-1, (self.tokens_per_input, -1)).flatten(-3, -2) if self.route_by == "input" else y_RUO
 
     def route(self, rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"], knobs: RoutingKnobs) -> Routing:
@@ -220,7 +226,8 @@ class MoE:
         self, rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"]
     ) -> Float[Tensor, "R E T O"]:
         """What each expert would answer to each token, chosen or not."""
-        return self._tokens(every_output(self.experts, self._divide(self.routed(rows_REP))[1], self.units(x_RTD)))
+        expert_rows_REP = self._divide(self.routed(rows_REP))[1]
+        return self._tokens(every_output(self.experts, expert_rows_REP, self.units(x_RTD)), x_RTD)
 
     def weighted_outputs(
         self, rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"], routing: Routing
@@ -231,12 +238,12 @@ class MoE:
         rows_GP = self._divide(self.routed(rows_REP))[1].flatten(0, 1)
         y_G1O = self.experts(rows_GP, routing.slots_ED.flatten(0, 1).unsqueeze(-2))
         y_RE1O = y_G1O.unflatten(0, routing.slots_ED.shape[:2])
-        return self._tokens(y_RE1O.expand(-1, -1, routing.gates_TE.shape[1], -1))
+        return self._tokens(y_RE1O.expand(-1, -1, routing.gates_TE.shape[1], -1), x_RTD)
 
     def shared_output(self, rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"]) -> Float[Tensor, "R T O"]:
         """The sum of what the shared experts answer to each token."""
         shared_RSP = self._divide(rows_REP[:, rows_REP.shape[1] - self.num_shared :])[1]
-        return self._tokens(every_output(self.experts, shared_RSP, self.units(x_RTD)).sum(1))
+        return self._tokens(every_output(self.experts, shared_RSP, self.units(x_RTD)).sum(1), x_RTD)
 
     def _route(
         self, gate_rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"], knobs: RoutingKnobs
@@ -245,9 +252,8 @@ class MoE:
 
         Jitter is on the gate's own copy of the tokens; experts see the clean ones.
         """
-        seen_RUD, knobs = self.seen(x_RTD), self.identified(knobs, self.ids, x_RTD)
-        if seen_RUD.dtype in (torch.float16, torch.bfloat16):  # router arithmetic is never below float32
-            seen_RUD, gate_rows_REP = seen_RUD.float(), gate_rows_REP.float()
+        knobs = self.identified(knobs, self.ids, x_RTD)
+        seen_RUD, gate_rows_REP = self.seen(at_least_float32(x_RTD)), at_least_float32(gate_rows_REP)
         if knobs.jitter_RTD is not None:
             seen_RUD = seen_RUD * (1 + over(knobs.jitter, 2) * knobs.jitter_RTD)
         width = self.input_width
@@ -266,7 +272,7 @@ class MoE:
     def _divide(self, rows_REP: Float[Tensor, "R E P"]) -> tuple[Float[Tensor, "R E P1"], Float[Tensor, "R E P2"]]:
         """The gate's numbers and the experts' numbers of each row."""
         gate_rows_REP, expert_rows_REP = divide(rows_REP, self.gate_width)
-        return gate_rows_REP, expert_rows_REP
+        return gate_rows_REP, narrowed(expert_rows_REP, self.half)
 
     def flops(self, num_experts: int, k: int) -> int:
         """Floating-point operations for one token in the sparse form: the gate for all, k experts, and the shared."""

@@ -20,6 +20,11 @@ def at_least_float32(values: Tensor) -> Tensor:
     return values.float() if values.dtype in HALF else values
 
 
+def narrowed(values: Tensor, half: torch.dtype | None) -> Tensor:
+    """In the half type that products are computed in; None = as they are."""
+    return values if half is None else values.to(half)
+
+
 def finest(values: Tensor) -> Tensor:
     """The same without a gradient in the finest type of the device, to compare what float32 rounds to one number."""
     return values.detach().to(widest(values.device))

@@ -77,7 +77,7 @@ class Transformer(Around):
         part, knobs = self.own(rows_REP), self.layer.identified(knobs, self.ids, x_RMD)
         residual_RTD = self._attended(part, x_RMD)
         y_RTD, routing = self.layer(self.layer_rows(rows_REP), rms_norm(residual_RTD, part["gain_layer"]), knobs)
-        return self._answered(part, residual_RTD + y_RTD), routing
+        return self._answered(part, residual_RTD + y_RTD).to(rows_REP.dtype), routing
 
     def ids(self, x_RMD: Float[Tensor, "R M D"]) -> Int[Tensor, "R U"]:
         """The id of each unit, input by input."""
@@ -92,7 +92,7 @@ class Transformer(Around):
         """Tokens in front of the layer: cut from their input, embedded at their position, then joined by attention."""
         x_RTD = x_RMD.unflatten(2, (self.tokens_per_input, -1)).flatten(1, 2)
         position_RTD = part["position"].repeat(1, x_RMD.shape[1], 1)
-        embedded_RTD = torch.bmm(x_RTD, part["w_embed"]) + position_RTD
+        embedded_RTD = torch.bmm(x_RTD.to(position_RTD.dtype), part["w_embed"]) + position_RTD
         seen_RTD = rms_norm(embedded_RTD, part["gain_attention"])
         return embedded_RTD + attention(seen_RTD, part, self.tokens_per_input)
 

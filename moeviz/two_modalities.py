@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from moeviz.experts import Parameters, Shapes
+from moeviz.precision import at_least_float32
 from moeviz.routers import token_ids
 from moeviz.transformer import Transformer, attention, rms_norm
 
@@ -62,6 +63,7 @@ class TwoModalities(Transformer):
         """Tokens in front of the layer, input by input: those of the picture, then those of every name."""
         count, (patches, words) = x_RMD.shape[1], self.parts[:2]
         pixels_RTD, groups_RTG = (each.flatten(1, 2) for each in self._cut(x_RMD))
+        pixels_RTD = pixels_RTD.to(part["w_patch"].dtype)
         of_pictures = torch.bmm(pixels_RTD, part["w_patch"]) + part["position"].repeat(1, count, 1)
         num_words = self.tokens_per_input - patches
         of_names = self.words(part, groups_RTG) + part["word"]
@@ -100,7 +102,8 @@ class TwoModalities(Transformer):
         name_RMLD = x_RMWD[:, :, self.parts[0] :].unflatten(2, (-1, self.parts[1])).mean(3)
         picture_RM1S = torch.bmm(picture_RMD, part["w_picture"]).unsqueeze(2)
         name_RMLS = torch.bmm(name_RMLD.flatten(1, 2), part["w_name"]).unflatten(1, name_RMLD.shape[1:3])
-        both_RMPS = torch.nn.functional.normalize(torch.cat([picture_RM1S, name_RMLS], dim=2), dim=-1)
+        both_RMPS = at_least_float32(torch.cat([picture_RM1S, name_RMLS], dim=2))
+        both_RMPS = torch.nn.functional.normalize(both_RMPS, dim=-1)
         return (math.sqrt(SHARPNESS) * both_RMPS).flatten(2)
 
     def flops(self, num_experts: int, k: int) -> int:

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 
 from moeviz import device as devices
+from moeviz import precision
 from moeviz.config import TASK_INFO, RunConfig, Value, as_runs
 from moeviz.experts import Parameters
 from moeviz.model import RoutingKnobs
-from moeviz.training import batch, history, knobs, population, reading, treating
+from moeviz.training import batch, history, knobs, population, reading, scaling, treating
 from moeviz.training.adam import Adam
 from moeviz.training.album import Given, Place
 from moeviz.training.batch import Batch
@@ -41,7 +42,8 @@ RISEN = 2.0  # a record is good to go back to while no run's loss is above this 
 class Training(GoingBack):
     """R runs of one shape that train in lockstep and never see each other.
 
-    Args:   configs: one, or several that are equal in every knob that is not `per_run`.  dtype: of weights and data.
+    Args:   configs: one, or several that are equal in every knob that is not `per_run`.
+            dtype: of all numbers; a half type is that of experts and attention alone, and all else is in float32.
             record_every: steps between two rows of `history`.  tape_limit: bytes of recorded states (see `rewind`).
     """
 
@@ -53,7 +55,8 @@ class Training(GoingBack):
         knobs.check_one_shape(self.configs)
         self.device = devices.resolve(self.configs[0].device)
         self.record_every = int(knobs.RECORD_EVERY.check(record_every) or 0)
-        self.dtype, self.tape_limit = dtype, tape_limit
+        self.dtype, self.half = precision.widened(dtype), dtype if dtype in precision.HALF else None
+        self.tape_limit = tape_limit
         self.reset()
 
     def reset(self) -> None:
@@ -72,6 +75,7 @@ class Training(GoingBack):
         self.present_RE = torch.zeros(self.ids_RE.shape, device=self.device)
         self.updated_REL = torch.zeros(*self.ids_RE.shape, self.model.num_layers, device=self.device)
         self.bias_REL = torch.zeros_like(self.updated_REL, dtype=devices.widest(self.device))
+        self.scale_R = scaling.fresh(len(self.configs), self.half, self.rows_REP)
         self._healthy_R = torch.ones(len(self.configs), dtype=torch.bool, device=self.device)
         self._largest_loss_R = torch.full((len(self.configs),), torch.inf, device=self.device)
         self.current_step, self.seconds, self.step_seconds, self.diverged = 0, 0.0, 0.0, False
@@ -218,7 +222,7 @@ class Training(GoingBack):
     def _read_knobs(self) -> None:
         """Turn the configs into what a step needs: the layer, and numbers for all runs or one for each."""
         self._measured = None
-        self.model = reading.model(self.configs, self.data.tasks[0], self.device)
+        self.model = reading.model(self.configs, self.data.tasks[0], self.device, self.half)
         self.dispatch = self.model.dispatch
         self.balance_loss = reading.balance_loss(self.configs[0].balance_loss, self.configs[0].task)
         like = torch.zeros((), device=self.device, dtype=self.dtype)

@@ -45,6 +45,7 @@ class GoingBack:
         updated_REL: torch.Tensor
         present_RE: torch.Tensor
         bias_REL: torch.Tensor
+        scale_R: torch.Tensor
         _adam: Adam
         _healthy_R: torch.Tensor
         _largest_loss_R: torch.Tensor
@@ -58,13 +59,13 @@ class GoingBack:
     @property
     def progress(self) -> Progress:
         """Where the runs are: what the next step starts from."""
-        counts = self.updated_REL, self.present_RE
-        return Progress(self.rows_REP, self._adam, self.gradient_REP, *counts, self._healthy_R, self.bias_REL)
+        counts, rest = (self.updated_REL, self.present_RE), (self._healthy_R, self.bias_REL, self.scale_R)
+        return Progress(self.rows_REP, self._adam, self.gradient_REP, *counts, *rest)
 
     def _take_over(self, after: Progress) -> None:
         self.rows_REP, self._adam, self.gradient_REP = after.rows_REP, after.adam, after.gradient_REP
         self.updated_REL, self.present_RE = after.updated_REL, after.present_RE
-        self._healthy_R, self.bias_REL = after.healthy_R, after.bias_REL
+        self._healthy_R, self.bias_REL, self.scale_R = after.healthy_R, after.bias_REL, after.scale_R
 
     def state(self) -> dict[str, Any]:
         """Everything that decides how the run goes on. (Random streams follow from seed and step.)"""
@@ -78,7 +79,8 @@ class GoingBack:
             "seconds": self.seconds, "step_seconds": self.step_seconds, "ids_RE": self.ids_RE,
             "rows_REP": progress.rows_REP, "_adam": progress.adam, "gradient_REP": progress.gradient_REP,
             "updated_REL": progress.updated_REL, "present_RE": progress.present_RE, "_healthy_R": progress.healthy_R,
-            "bias_REL": progress.bias_REL, "_largest_loss_R": self._largest_loss_R, "diverged": self.diverged,
+            "bias_REL": progress.bias_REL, "scale_R": progress.scale_R, "_largest_loss_R": self._largest_loss_R,
+            "diverged": self.diverged,
         }  # fmt: skip
 
     def restore(self, state: dict[str, Any]) -> None:

@@ -26,14 +26,17 @@ from moeviz.transformer import Transformer
 from moeviz.two_modalities import TwoModalities
 
 
-def model(configs: Sequence[RunConfig], task: TaskData, device: torch.device) -> Model:
+def model(configs: Sequence[RunConfig], task: TaskData, device: torch.device, half: torch.dtype | None = None) -> Model:
     """The model of these runs, which agree in all that decides its shape: the layer; where an input is several tokens
-    a Transformer around it; for text a decoder."""
+    a Transformer around it; for text a decoder.
+
+    Args:   half: what it computes in, if not in the type of its weights.
+    """
     input_width, tokens = task.train.x_TD.shape[-1], tokens_per_input(configs)
     if tokens == 1:
-        return _layer(configs, input_width, task.num_outputs, device)
+        return _layer(configs, input_width, task.num_outputs, device, half)
     info = TASK_INFO[configs[0].task]
-    layer = _layer(configs, info.width, info.width, device)
+    layer = _layer(configs, info.width, info.width, device, half)
     if info.view == "text":
         return Decoder(layer, info.layers, info.heads, task.num_outputs)
     if info.parts:
@@ -57,7 +60,9 @@ def by_token(configs: Sequence[RunConfig], value_RU: Tensor) -> Tensor:
     return value_RU.unflatten(1, (-1, units)).repeat_interleave(tokens_per_input(configs) // units, dim=2)
 
 
-def _layer(configs: Sequence[RunConfig], input_width: int, output_width: int, device: torch.device) -> MoE:
+def _layer(
+    configs: Sequence[RunConfig], input_width: int, output_width: int, device: torch.device, half: torch.dtype | None
+) -> MoE:
     first = configs[0]
     sizes = (input_width, first.hidden_width, output_width)
     num_tokens = first.batch_size * tokens_per_input(configs) * len(configs)
@@ -69,7 +74,7 @@ def _layer(configs: Sequence[RunConfig], input_width: int, output_width: int, de
     )
     return MoE(
         first.router, first.expert, how, *sizes, first.biased_gate, options, first.num_shared_experts,
-        tokens_per_input(configs), first.route_by,
+        tokens_per_input(configs), first.route_by, half,
     )  # fmt: skip
 
 

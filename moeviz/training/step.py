@@ -17,6 +17,7 @@ from moeviz.decoder import Model
 from moeviz.device import widest
 from moeviz.model import RoutingKnobs
 from moeviz.routers import Routing, bias_step
+from moeviz.training import scaling
 from moeviz.training.adam import Adam, clipped
 from moeviz.training.batch import Batch
 
@@ -87,6 +88,7 @@ class Progress:
     present_RE: Float[Tensor, "R E"]  # ... of all steps that its run has trained since it arrived
     healthy_R: Bool[Tensor, " R"]
     bias_REL: Float[Tensor, "R E L"]  # what DeepSeek's router adds before it chooses in each layer; 0 for all others
+    scale_R: Float[Tensor, " R"]  # what a loss is multiplied by while its gradient is worked out; 1 unless in float16
 
     @staticmethod
     def joined(parts: Sequence[Progress]) -> Progress:
@@ -121,7 +123,7 @@ def _own(value: Tensor) -> Tensor:
     return value.clone() if value.untyped_storage().nbytes() > value.nbytes else value
 
 
-TENSORS = ("rows_REP", "gradient_REP", "updated_REL", "present_RE", "healthy_R", "bias_REL")
+TENSORS = ("rows_REP", "gradient_REP", "updated_REL", "present_RE", "healthy_R", "bias_REL", "scale_R")
 ADAM_MEANS = ("mean_REP", "square_REP")
 
 
@@ -135,21 +137,28 @@ def stepped(lesson: Lesson, numbers: Numbers, before: Progress, batch: Batch) ->
     if not _is_off(numbers.coef):
         balance_loss_R = mean_over_parts(lesson.balance_loss, routing, knobs.k, knobs.token_groups)
         loss_R = task_loss_R + numbers.coef * balance_loss_R
-    (gradient_REP,) = torch.autograd.grad(loss_R, rows_REP, torch.ones_like(loss_R))
-    return _applied(numbers, before, gradient_REP, task_loss_R.detach(), routing)
+    (gradient_REP,) = torch.autograd.grad(loss_R, rows_REP, before.scale_R)
+    scaled = scaling.wanted(lesson.model.layer.half)
+    if scaled:
+        gradient_REP = gradient_REP / over(before.scale_R, 2)
+    return _applied(numbers, before, gradient_REP, task_loss_R.detach(), routing, scaled)
 
 
 def _applied(
-    numbers: Numbers, before: Progress, gradient_REP: Tensor, task_loss_R: Tensor, routing: Routing
+    numbers: Numbers, before: Progress, gradient_REP: Tensor, task_loss_R: Tensor, routing: Routing, scaled: bool
 ) -> Progress:
     """Clip and apply; a run whose gradient is not finite, or whose loss exploded, stands still from now on."""
     frozen_REP, killed_RE = numbers.frozen_REP, numbers.routing.killed_RE
     if frozen_REP is not None:
         gradient_REP = gradient_REP.masked_fill(frozen_REP, 0)
     clipped_REP, norm_R = clipped(gradient_REP, LARGEST_GRADIENT)
-    healthy_R = before.healthy_R & (norm_R < torch.inf) & (task_loss_R < numbers.largest_loss_R)
-    gradient_REP = clipped_REP.masked_fill(over(~healthy_R, 2), 0)
-    adam, rows_REP = before.adam.update(before.rows_REP, gradient_REP, numbers.learning_rate_R * healthy_R)
+    healthy_R = before.healthy_R & (task_loss_R < numbers.largest_loss_R)
+    moves_R, scale_R = healthy_R & (norm_R < torch.inf), before.scale_R
+    healthy_R = healthy_R & scaling.bearable(norm_R, scale_R) if scaled else moves_R
+    gradient_REP = clipped_REP.masked_fill(over(~moves_R, 2), 0)
+    adam, rows_REP = before.adam.update(before.rows_REP, gradient_REP, numbers.learning_rate_R * moves_R)
+    if scaled:  # a scale that was too large is no fault of the run: it skips the step
+        adam, scale_R = adam.except_where(over(~moves_R, 2), before.adam), scaling.next_scale(norm_R, scale_R)
     if frozen_REP is not None:  # without a gradient Adam would still move them, by what it remembers
         rows_REP = before.rows_REP.where(frozen_REP, rows_REP)
         adam = adam.except_where(frozen_REP, before.adam)
@@ -160,8 +169,9 @@ def _applied(
         bias_REL = bias_step(bias_REL.mT, routing.layered, rate=rate_R1, killed_E=killed_R1E).mT
     present_R1 = healthy_R.to(before.present_RE.dtype).unsqueeze(-1)
     kept_REL = routing.kept_TE.any(-2).view_as(before.updated_REL.mT).mT
-    updated_REL = before.updated_REL + kept_REL * over(present_R1, 1)
-    return Progress(rows_REP, adam, gradient_REP, updated_REL, before.present_RE + present_R1, healthy_R, bias_REL)
+    updated_REL = before.updated_REL + kept_REL * over(moves_R, 2)
+    present_RE = before.present_RE + present_R1
+    return Progress(rows_REP, adam, gradient_REP, updated_REL, present_RE, healthy_R, bias_REL, scale_R)
 
 
 def _is_off(number: PerRun) -> bool:
