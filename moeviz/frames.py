@@ -56,7 +56,7 @@ measured is null in the header and NaN in an array, never 0. Pictures add, in ce
                    point_kept u1[R,P] (1 = any choice kept)
     batch          batch_xy f4[R,B,2]; batch_chosen, batch_kept u1[R,B,N] (tokens of the next step, and who gets them)
     groups         group_share f4[R,N,S] (share of each true group by first choice; NaN = no such token);
-                   group_baseline f4[R] (match with true groups that chance alone gives)
+                   group_baseline f4[R] (match with true groups that chance alone gives; NaN where there is one)
     curve          curve_x, curve_target f4[G]; curve_prediction f4[R,G]; curve_expert, curve_gate f4[R,N,G];
                    curve_winner u1[R,G]
     rows           row_pixels u1[R,24,64] (test digits, ink × 255); row_target, row_answer u1[R,24]; in one batch of all

@@ -27,7 +27,7 @@ from moeviz.training import opened, step_together
 from tests.test_album import MAY_LACK
 
 pytestmark = pytest.mark.slow
-FIRST, LAST = map(int, os.environ.get("MOEVIZ_SEEDS", "0-23").split("-"))
+FIRST, LAST = map(int, os.environ.get("MOEVIZ_SEEDS", "0-15").split("-"))
 EVENTS = 40  # of one walk
 TICK = 0.003  # seconds that each look at the clock takes: slices of few steps
 SMALL = {"hidden_width": 8, "batch_size": 32, "num_experts": 12, "num_shared_experts": 2}  # at most
