@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from dataclasses import dataclass
@@ -74,9 +75,51 @@ def _value(expression: str) -> float | None:
     return None if isinstance(found, tuple) else float(found)
 
 
+def _pieces(side: str) -> tuple[str, list[str]]:
+    """The parts of a side: numerator and denominator of a fraction, or what a logarithm is taken of; else none."""
+    side, kind = side.strip(), ""
+    while side.startswith(("-", "ln@")):
+        sign = "-" if side.startswith("-") else "ln@"
+        side, kind = side.removeprefix(sign).strip(), kind + sign
+    if not (side.startswith("((") and side.endswith("))")):
+        return kind, [side] if "ln@" in kind else []
+    depth = 0
+    for at, letter in enumerate(side):
+        depth += {"(": 1, ")": -1}.get(letter, 0)
+        if letter == "/" and depth == 1:
+            parts = [side[1:at], side[at + 1 : -1]]
+            return kind, [side] if "ln@" in kind else parts
+    return kind, []
+
+
+def _printed(expression: str) -> tuple[float, float] | None:
+    """A single number, and half a unit of its last digit; None for whatever is not one."""
+    found = re.fullmatch(r"\(*\s*(-?\d+(?:\.(\d+))?)\s*\)*", expression.strip())
+    return (float(found[1]), 0.5 * 10.0 ** -len(found[2] or "")) if found else None
+
+
+def _steps(sides: list[str]) -> tuple[int, list[str]]:
+    """From one side of an equation to the next: each number must be what the piece in its place before comes to."""
+    count = 0
+    wrong: list[str] = []
+    for before, after in itertools.pairwise(sides):
+        (kind, parts), (kind_after, parts_after) = _pieces(before), _pieces(after)
+        if kind != kind_after or len(parts) != len(parts_after):
+            continue
+        for part, number in zip(parts, map(_printed, parts_after), strict=True):
+            value = _value(part)
+            if value is None or number is None:
+                continue
+            count += 1
+            if abs(value - number[0]) > number[1] + 1e-9:
+                wrong.append(f"{part} is {value}, not {number[0]}")
+    return count, wrong
+
+
 def checked(line: str) -> tuple[int, list[str]]:
     """How many equations and comparisons of a line were recomputed, and those that are not true as printed."""
-    count, wrong = 0, []
+    count = 0
+    wrong: list[str] = []
     for chain in _chains(line):
         before, sign = math.nan, ""
         for each in re.split(r" ([≥><]) ", chain):
@@ -84,6 +127,8 @@ def checked(line: str) -> tuple[int, list[str]]:
                 sign = each
                 continue
             *sides, shown = (side.strip() for side in each.split(" = "))
+            steps, broken = _steps([*sides, shown])
+            count, wrong = count + steps, wrong + broken
             if not re.fullmatch(r"[(\[]\s*-?[\d.]+[)\]]", shown):
                 continue
             number = shown.strip("()[] ")

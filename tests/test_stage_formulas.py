@@ -99,6 +99,12 @@ def test_an_equation_that_is_not_true_is_found():
     ]
     logarithm = "<math><mo>−</mo><mi>ln</mi><mn>0.50</mn><mo>=</mo><mn>{}</mn></math>"
     assert checked(logarithm.format("0.69")) == (1, []) and checked(logarithm.format("0.70"))[1]
+    # e^2.89 is 17.993: a fraction whose parts do not follow from those before it is found, though its value does
+    whole = "<math><mfrac><msup><mi>e</mi><mn>2.89</mn></msup><mn>20.00</mn></mfrac>"
+    parts = whole + "<mo>=</mo>{}<mo>=</mo><mn>0.90</mn></math>"
+    parts_after = "<mfrac><mn>{}</mn><mn>20.00</mn></mfrac>"
+    assert checked(parts.format(parts_after.format("17.99"))) == (4, [])
+    assert len(checked(parts.format(parts_after.format("17.96")))[1]) == 1
     assert checked("<math><mi>y</mi><mo>=</mo><mn>0.00</mn><mo>+</mo><mo>⋯</mo><mo>=</mo><mn>9</mn></math>") == (0, [])
 
 
@@ -110,6 +116,15 @@ def test_every_printed_equation_is_true(router, tmp_path):
         training.step(steps)
         shots = [at(training, index) for index in range(tokens)]
         check(written(shots, tmp_path), stops=EQUATIONS[shots[0].header["weights"][0]])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("router", ROUTERS, ids=str)
+def test_so_is_it_of_200_tokens(router, tmp_path):
+    training = Training([RunConfig(seed=5, batch_size=64, hidden_width=4, balance_coef=0.3).with_(**router)])
+    training.step(120)
+    shots = [at(training, index) for index in range(200)]
+    check(written(shots, tmp_path), stops=EQUATIONS[shots[0].header["weights"][0]])
 
 
 @pytest.mark.parametrize("balance_loss", LOSSES)

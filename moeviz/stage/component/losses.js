@@ -3,7 +3,7 @@
 import { balanceLines } from './balances.js';
 import { factor, fenced, frac, joined, math, mi, mn, mo, row, sub, sum, text } from './mathml.js';
 import { elided, power, square } from './outputs.js';
-import { plain, settled, small, total } from './sums.js';
+import { partDigits, plain, recomputed, settled, small, total } from './sums.js';
 
 const FEW = 4; // outputs that are written out
 
@@ -22,14 +22,16 @@ export const lossFormulas = {
 function crossEntropy({ y, target, loss }) {
   const class_ = target[0];
   const sized = (values) => values[class_] - Math.log(total(values.map((value) => Math.exp(value - Math.max(...values))))) - Math.max(...values);
-  const prob = Math.exp(sized(y));
-  const { shown, digits } = settled(loss, [(round) => -Math.log(round(prob)), (round) => -sized(y.map(round))], small);
-  const powers = y.map((value) => power(mn(plain(value, digits))));
+  const prob = (round) => Math.exp(sized(y.map(round)));
+  const exact = prob((part) => part);
+  const { shown, digits } = settled(loss, [(round) => -Math.log(round(exact)), (round) => -sized(y.map(round))], small);
+  const fine = partDigits([[exact, prob]], digits);
+  const powers = y.map((value) => power(mn(plain(value, fine))));
   return [
     [math(text('task loss'), mo('='), mo('−'), mi('ln'), frac(power(sub(mi('y'), text('target'))), row(sum(mi('o')), power(sub(mi('y'), mi('o'))))))],
     [
       math(mo('='), mo('−'), mi('ln'), frac(powers[class_], row(...joined(elided(powers), '+')))),
-      math(mo('='), mo('−'), mi('ln'), mn(plain(prob, digits))), math(mo('='), mn(shown)),
+      math(mo('='), mo('−'), mi('ln'), mn(recomputed(prob, digits, fine))), math(mo('='), mn(shown)),
     ],
   ];
 }

@@ -2,10 +2,10 @@
 
 import { frac, joined, math, mi, mn, mo, row, sub, sum, words } from './mathml.js';
 import { all, any, elided, isLong, named, power } from './outputs.js';
-import { plain, settled, total } from './sums.js';
+import { partDigits, plain, recomputed, settled, total } from './sums.js';
 import { share, shownWeights } from './numbers.js';
 
-const FAR = 9; // a largest score beyond it is taken off all scores
+const FAR = 6; // a largest score beyond it is taken off all scores: e to it would need more digits than there are
 const minusZ = (index) => row(mo('−'), sub(mi('z'), index));
 const scored = (token, expert) => ({ symbol: named('s', token, expert), value: token.sigmoids[expert] });
 const probable = (token, expert) => ({ symbol: named('p', token, expert), value: token.probs[expert] });
@@ -103,15 +103,17 @@ function softmaxLines(letter, token, value, among) {
   const biggest = Math.max(...among.map((expert) => token.logits[expert]));
   const off = Math.abs(biggest) > FAR ? biggest : 0;
   const exponent = (expert) => token.logits[expert] - off;
-  const whole = total(among.map((expert) => Math.exp(exponent(expert))));
+  const above = (round) => Math.exp(round(exponent(focus)));
+  const below = (round) => total(among.map((expert) => Math.exp(round(exponent(expert)))));
+  const exact = (part) => part;
   const { shown, digits } = settled(value, [
-    (round) => Math.exp(round(exponent(focus))) / total(among.map((expert) => Math.exp(round(exponent(expert))))),
-    (round) => round(Math.exp(exponent(focus))) / round(whole),
+    (round) => above(round) / below(round), (round) => round(above(exact)) / round(below(exact)),
   ]);
-  const raised = (expert) => power(mn(plain(exponent(expert), digits)));
+  const fine = partDigits([[above(exact), above], [below(exact), below]], digits);
+  const raised = (expert) => power(mn(plain(exponent(expert), fine)));
   const line = [
     math(named(letter, token, focus), mo('='), frac(raised(focus), row(...joined(elided(among.map(raised)), '+')))),
-    math(mo('='), frac(mn(plain(Math.exp(exponent(focus)), digits)), mn(plain(whole, digits)))),
+    math(mo('='), frac(mn(recomputed(above, digits, fine)), mn(recomputed(below, digits, fine)))),
     math(mo('='), mn(shown)),
   ];
   if (!off) return [line];

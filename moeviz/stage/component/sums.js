@@ -35,6 +35,21 @@ export function settled(value, ways, print = plain) {
   return { shown: print(ways[0]((part) => read(plain(part, MOST)))), digits: MOST }; // what the parts come to
 }
 
+// So many digits of the parts, at least `least`, that whoever recomputes these results from them gets what is printed of
+// each with `digits`: pairs [result, again], where `again` takes what rounds a part. e^2.89 is 17.99, so that a
+// numerator of 17.96 needs e^2.888.
+export function partDigits(results, digits, least = digits) {
+  for (let fine = least; fine < MOST; fine += 1) {
+    const round = (part) => read(plain(part, fine));
+    if (results.every(([result, again]) => plain(again(round), digits) === plain(result, digits))) return fine;
+  }
+  return MOST;
+}
+
+// What is printed of a result that is recomputed from parts of so many digits: it is that of the result itself, but where the
+// parts would need more digits than the frames carry.
+export const recomputed = (result, digits, fine) => plain(result((part) => read(plain(part, fine))), digits);
+
 // A sum of products: pairs [factor, factor].
 export const settledSum = (pairs, result, print = plain) => settled(
   result, [(round) => total(pairs.map(([a, b]) => round(a) * round(b)))], print,
