@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -239,18 +238,21 @@ def test_biases_come_go_and_are_wound_back_with_their_expert_and_layer() -> None
     assert torch.equal(run.bias_REL, twin.bias_REL)
 
 
-@cache
-def unevenness(rate: float) -> np.ndarray:
-    """CV of load of each seed and layer, over the last hundred of three hundred steps, balanced by the bias alone."""
-    base = RunConfig(task="languages", router="deepseek_v3", num_experts=8, top_k=2, batch_size=16, hidden_width=8,
-                     learning_rate=0.01, bias_rate=rate)  # fmt: skip
-    run = Training([base.with_(seed=seed) for seed in range(3)])
-    run.step(300)
-    return np.mean([record.cv_load for record in run.records[-10:]], axis=0)
-
-
 @pytest.mark.slow
 def test_a_bias_of_its_own_balances_each_layer() -> None:
-    free_RL, biased_RL = unevenness(0.0), unevenness(0.01)
-    assert (biased_RL < 0.25).all(), biased_RL
-    assert (biased_RL < 0.6 * free_RL).all(), (free_RL, biased_RL)
+    """Three seeds, 200 steps: CV of each layer without a bias .32-.75, with one bias for all .39-.48, now .10-.13."""
+    base = RunConfig(
+        task="languages",
+        router="deepseek_v3",
+        num_experts=8,
+        top_k=2,
+        batch_size=16,
+        hidden_width=8,
+        learning_rate=0.01,
+    )
+    run = Training(
+        [base.with_(seed=seed, bias_rate=rate) for rate in (0.0, 0.01) for seed in range(3)], record_every=20
+    )
+    run.step(200)
+    free_RL, biased_RL = np.split(np.mean([record.cv_load for record in run.records[-4:]], axis=0), 2)
+    assert (biased_RL < 0.2).all() and (biased_RL < 0.6 * free_RL).all(), (free_RL, biased_RL)
