@@ -163,12 +163,19 @@ def beside(count: int, seconds: float, act=lambda world: None, **heavy) -> tuple
     return without, statistics.median(with_heavy), own
 
 
-@pytest.mark.parametrize(("count", "least"), [(14, 0.85), (29, 0.9)])
+@pytest.mark.parametrize(("count", "least"), [(14, 0.8), (29, 0.9)])
 def test_a_heavy_run_leaves_its_neighbors_their_frames(count, least):
-    """Its frames of 100 ms may take two shares of 16 or 31; without a price of their own they took 60 % and more."""
+    """Its frames of 100 ms may take three parts of 17 or of 32; when all got as many frames, they took most of it."""
     without, with_heavy, own = beside(count, 4)
     assert with_heavy >= least * without and with_heavy >= 10 * (count == 14)
     assert own > 0.1
+
+
+def test_a_page_with_longer_pictures_than_the_others_still_moves():
+    """Frames of 100 ms beside 5 of 2: 8 parts, of which each of its frames costs 100 / 3 ms: .6 s; its own part
+    alone would be 1.3 s."""
+    _, with_heavy, own = beside(5, 4)
+    assert own >= 1.25 and with_heavy >= 10
 
 
 def test_a_probe_that_is_dragged_over_a_heavy_run_leaves_its_neighbors_their_frames():
@@ -179,7 +186,7 @@ def test_a_probe_that_is_dragged_over_a_heavy_run_leaves_its_neighbors_their_fra
             world.view("heavy", credit=1, probe=[world.clock.now, 0.0])
 
     without, with_heavy, own = beside(14, 4, drag)
-    assert with_heavy >= 0.8 * without and own > 0.7
+    assert with_heavy >= 0.75 * without and own > 0.7
 
 
 @pytest.mark.parametrize("op", ["set", "reset"])
@@ -190,7 +197,7 @@ def test_knobs_that_are_turned_without_end_on_a_heavy_run_leave_its_neighbors_th
             world.tell(op=op, run="heavy", call=number, **what)
 
     without, with_heavy, _ = beside(14, 4, turn)
-    assert with_heavy >= 0.8 * without
+    assert with_heavy >= 0.75 * without
 
 
 def test_changes_wait_in_their_order_while_a_heavy_run_rests_and_each_is_answered():

@@ -15,6 +15,7 @@ ROUND = 0.1  # in a crowd slices get shorter, so that each run moves, and has a 
 LONGEST = 0.03  # seconds of a common step, or of frames on end: so long may a knob have to wait for its answer
 SIMILAR = 6.0  # a step that takes up to so many times what the usual one takes is charged like it
 FRAME_SHARE = 0.45  # of a worker's time goes to frames at most; where viewers are many, each gets fewer
+DEAR = 3.0  # a viewer whose frames take up to so many times what the usual ones take gets as many; then fewer
 ATTENTIVE = 1.0  # seconds without a request after which a viewer no longer counts
 
 logger = logging.getLogger(__name__)
@@ -43,7 +44,8 @@ class Turns:
         self._failed, self._excuse = failed, excuse
         self._floor = 0.0  # time used by the run that had the last turn: nobody may save up turns below it
         self._training_took = self._frames_took = 0.0  # in the last round: the other's next slice is not shorter
-        self._attentive = 0  # runs that train while somebody looks
+        self._usual = 0.0  # seconds of a frame, in the middle of all runs that train while somebody looks
+        self._parts = 0.0  # of the time for frames: one for each such run, more for those with long frames
         self.share = 1.0  # of the time, for each run that somebody watches
         self._answers_first = False  # in every second round
 
@@ -54,7 +56,10 @@ class Turns:
     def begin(self) -> None:
         """A new round: how many share the worker's time, and what each has earned since the last one."""
         now = self._clock()
-        self._attentive = sum(_attended(run, now) > 0 for run in self._runs.values())
+        watched = [run for run in self._runs.values() if _attended(run, now)]
+        lengths = [max(seat.frame_seconds for seat in run.seats.values()) for run in watched]
+        self._usual = statistics.median_low(lengths) if lengths else 0.0
+        self._parts = sum(seconds / self._price_of_frame(seconds) if seconds else 1.0 for seconds in lengths)
         self.share = 1 / max(1, sum(run.awake(now) for run in self._runs.values()))
         for run in self._runs.values():
             run.budget.earn(now, self.share)
@@ -178,8 +183,16 @@ class Turns:
         return sum(_attended(run, now) for run in self._runs.values())
 
     def _period(self, run: HostedRun, seat: Seat) -> float:
-        """Between two frames of one viewer: long pictures, or many viewers of a run, take no more time than others."""
-        return max(FRAME_PERIOD, self._attentive * len(run.seats) * seat.frame_seconds / FRAME_SHARE)
+        """Between two frames of one viewer: long pictures take up to DEAR times as long as others, and no more.
+
+        Many viewers of a run share what is for one.
+        """
+        price = self._price_of_frame(seat.frame_seconds)
+        return max(FRAME_PERIOD, self._parts * len(run.seats) * price / FRAME_SHARE)
+
+    def _price_of_frame(self, seconds: float) -> float:
+        """What a viewer is charged for a frame that took so long."""
+        return max(min(seconds, self._usual), seconds / DEAR)
 
     def _send_frame(self, run: HostedRun, viewer: str, seat: Seat) -> None:
         now = self._clock()
