@@ -95,7 +95,7 @@ def _say_what(planned: Plan, job: Job, store: File | None) -> None:
     if store is not None and store.others:
         said.append(f"{store.others} runs in {store.path} were made by other versions and are not used")
     if store is not None and store.torn:
-        said.append(f"{store.torn} lines of {store.path} were not written to their end and are not used")
+        said.append(f"not written to their end in {store.path}, and not used: {store.torn}")
     tell("\n".join(said))
 
 
