@@ -261,3 +261,17 @@ def test_buckets_treat_the_runs_that_have_the_expert() -> None:
         several.treat(9, "kill")
     with pytest.raises(ValueError, match="run must be from 0 to 3, or none for all: got 4"):
         several.treat(0, "kill", run=4)
+
+
+def test_a_calmer_knob_that_is_refused_leaves_a_diverged_run_where_it_is() -> None:
+    wild = RunConfig(task="bumps", learning_rate=10.0, batch_size=32, hidden_width=4, num_experts=4)
+    training = Training([wild, wild.with_(learning_rate=0.01)])
+    training.step(30)
+    for expert_id in (0, 1):
+        training.treat(expert_id, "kill")
+    before = training.configs, training.diverged_at, training.current_step, training.tape.steps
+    with pytest.raises(ValueError, match="at least k experts that a token can choose must be left"):
+        training.set(learning_rate=0.01, top_k=3)
+    assert (training.configs, training.diverged_at, training.current_step, training.tape.steps) == before
+    assert training.diverged
+    assert training.set(learning_rate=0.01)[0].startswith("went back to step") and not training.diverged

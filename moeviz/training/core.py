@@ -163,9 +163,8 @@ class Training(GoingBack):
         """
         configs, notices = knobs.changed(self.configs, changes)
         if self.diverged and knobs.calmer(self.configs, configs):
-            self.restore(self._good)
-            configs, notices = knobs.changed(self.configs, changes)
-            notices = [f"went back to step {self.current_step}, before the run diverged", *notices]
+            self.fork()._calm(changes)  # what is refused is refused before anything has changed
+            return self._calm(changes)
         self._turn(Setting(configs, self.treated))
         return notices
 

@@ -54,6 +54,7 @@ class GoingBack:
         _good: dict[str, Any]
 
         def set(self, **changes: Any) -> list[str]: ...
+        def _turn(self, after: knobs.Setting) -> None: ...
         def _read_knobs(self) -> None: ...
 
     @property
@@ -107,6 +108,13 @@ class GoingBack:
         self.restore(self._good)
         self.set(learning_rate=rates)
         return [f"went back to step {self.current_step} and lowered the learning rate to {rates[0]:g}"]
+
+    def _calm(self, changes: dict[str, Any]) -> list[str]:
+        """Back to the last good record, to go on from there with other knobs."""
+        self.restore(self._good)
+        configs, notices = knobs.changed(self.configs, changes)
+        self._turn(knobs.Setting(configs, self.treated))
+        return [f"went back to step {self.current_step}, before the run diverged", *notices]
 
     @property
     def diverged_at(self) -> list[int | None]:
