@@ -3,6 +3,7 @@
 Start it with `make app` or `streamlit run app.py`.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,9 +12,10 @@ from starlette.middleware import Middleware
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from moeviz.descriptors import raised_limit
-from moeviz.guard import Guard, impatient
+from moeviz.guard import Guard, impatient, say_when_full
 from moeviz.network import own_names
 from moeviz.stage.routes import routes
+from moeviz.ui.faults import explain
 from moeviz.ui.presence import looking, presence
 from moeviz.ui.visitor import engine
 
@@ -24,6 +26,7 @@ impatient(AutoHTTPProtocol)
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     """The engine lives as long as the server; its workers start when first needed."""
+    asyncio.get_running_loop().set_exception_handler(say_when_full)
     async with looking():
         yield
     engine().shutdown()
@@ -32,6 +35,7 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
 app = st.App(
     "moeviz/ui/shell.py",
     lifespan=lifespan,
+    on_script_error=explain,
     routes=routes(
         engine(),
         allowed_origins=st.get_option("server.corsAllowedOrigins") or (),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
+import logging
 import socket
 import time
 from collections.abc import Callable, Collection
@@ -22,6 +24,7 @@ PATIENCE = 30.0  # seconds of more than that, after which a page is sent away
 SILENT = 20.0  # seconds that a connection may take for a request
 LOST = 60_000  # ms until a peer that takes nothing any more counts as gone, whatever is still to be sent to it
 NO_TEXT, POLICY = 1003, 1008
+logger = logging.getLogger(__name__)
 
 
 class Guard:
@@ -99,6 +102,15 @@ def full() -> str:
         f"This server may have {descriptors.limit()} files and sockets open, and they are in use. "
         "Try again in a minute; who runs it can raise the limit (ulimit -n).\n"
     )
+
+
+def say_when_full(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """The event loop's handler of faults: nobody can come in while descriptors are out, which is no traceback."""
+    error = context.get("exception")
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        logger.error("Nobody can come in. %s", full().strip())
+    else:
+        loop.default_exception_handler(context)
 
 
 async def refuse(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import threading
 import warnings
@@ -271,3 +272,19 @@ def test_every_socket_is_echoed_through():
             with pytest.raises(WebSocketDisconnect) as closed:
                 opened.receive_bytes()
         assert closed.value.code == 1003
+
+
+def test_running_out_of_descriptors_is_one_line_of_the_log_and_any_other_fault_is_told_as_ever(caplog):
+    full = {"message": "socket.accept() out of system resource", "exception": OSError(errno.EMFILE, "Too many")}
+    other = {"message": "something else", "exception": ValueError("odd")}
+
+    async def faults() -> None:
+        running = asyncio.get_running_loop()
+        running.set_exception_handler(guard.say_when_full)
+        running.call_exception_handler(full)
+        running.call_exception_handler(other)
+
+    asyncio.run(faults())
+    first, second = caplog.records
+    assert first.exc_info is None and first.getMessage().startswith("Nobody can come in. This server may have ")
+    assert second.exc_info is not None and "something else" in second.getMessage()

@@ -161,8 +161,8 @@ class Slot:
             self.ready = False
             try:
                 self.worker = self._start(self._on_message, self._on_exit)
-            except OSError:
-                logger.exception("a worker process could not be started")
+            except OSError as error:
+                logger.error("a worker process could not be started: %s", error)  # noqa: TRY400  # a limit, no fault
         return self.worker is not None
 
     def send(self, message: Message) -> bool:

@@ -29,6 +29,7 @@ class RawVisitor:
         self._page, self._query = page, query
         self.widgets: list[str] = []  # their ids
         self.errors: list[str] = []  # exceptions on the page
+        self.alerts: list[str] = []  # what it says in boxes
         token = self._rerun({})
         assert token is not None, "the page showed no live picture"
         self.token = token
@@ -37,6 +38,7 @@ class RawVisitor:
     def turn(self, states: dict[str, dict[str, Any]]) -> list[str]:
         """Say what widgets (by id) are set to, as a browser would; returns the exceptions that the page then shows."""
         self.errors.clear()
+        self.alerts.clear()
         self.token = self._rerun(states) or self.token
         return self.errors
 
@@ -56,6 +58,8 @@ class RawVisitor:
                     token = json.loads(element.bidi_component.json)["token"]
                 elif shown == "exception":
                     self.errors.append(f"{element.exception.type}: {element.exception.message}")
+                elif shown == "alert":
+                    self.alerts.append(element.alert.body)
                 widget = str(getattr(getattr(element, shown), "id", "")) if shown else ""
                 self.widgets += [widget] if widget else []
             if kind == "script_finished" and message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
