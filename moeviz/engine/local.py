@@ -88,9 +88,8 @@ class Engine(Asks):
             self._check_room()
             slot = min(self._slots, key=lambda each: (self._load(each), not each.ready, each.worker is None))
             if not slot.start():
-                raise EngineBusy(
-                    "a run must have a worker process: the system refused to start one; free some memory, or allow more open files (ulimit -n)"
-                )
+                refused = "a run must have a worker process: the system refused to start one"
+                raise EngineBusy(f"{refused}; free some memory, or allow more open files (ulimit -n)")
             run = LiveRun(secrets.token_urlsafe(16), slot, configs, play, speed, probe)
             self._post(run, run.opening())
             self._runs[run.token] = run

@@ -162,7 +162,7 @@ class Slot:
             try:
                 self.worker = self._start(self._on_message, self._on_exit)
             except OSError as error:
-                logger.error("a worker process could not be started: %s", error)  # noqa: TRY400  # a limit, no fault
+                logger.error("a worker process could not be started: %s", error)  # a limit, no fault
         return self.worker is not None
 
     def send(self, message: Message) -> bool:
