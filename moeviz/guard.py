@@ -19,7 +19,7 @@ from moeviz import descriptors
 from moeviz.descriptors import PER_SERVER
 
 STREAM = "/_stcore/stream"  # Streamlit's socket: each message on it is a rerun of the page's script
-BURST, RATE = 40.0, 10.0  # messages of one page at once, and a second; a slider that is dragged sends five
+BURST, RATE = 40.0, 5.0  # messages of one page at once, and a second; a slider that is dragged sends no more
 PATIENCE = 30.0  # seconds of more than that, after which a page is sent away
 SILENT = 20.0  # seconds that a connection may take for a request
 LOST = 60_000  # ms until a peer that takes nothing any more counts as gone, whatever is still to be sent to it
