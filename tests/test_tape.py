@@ -176,7 +176,8 @@ def test_a_full_tape_drops_every_second_state_and_stays_even() -> None:
 def test_the_bound_on_memory_holds() -> None:
     size = Training(several({})).frame().nbytes
     # parameters, two means and a gradient: 6 rows of 2 gate numbers, 2·4 + 4 and 4·2 + 2 of the network, 24 → 32
-    assert 4 * 4 * 6 * 32 <= size <= 4 * 4 * 6 * 32 + 100
+    # of each expert a bias in float64 and two counts; whether the run is healthy, its loss's limit and its scale
+    assert size == 4 * 4 * 6 * 32 + 6 * (8 + 4 + 4) + 1 + 4 + 4
     training = Training(several({}), tape_limit=5 * size, record_every=1)
     for _ in range(100):
         training.step()
