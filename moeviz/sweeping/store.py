@@ -25,8 +25,9 @@ PACKAGE = Path(__file__).resolve().parents[1]
 # the code that decides what a run becomes: floors 0 to 5, and what measures it here
 DECIDING = (
     "config.py", "knob.py", "rules.py", "task_info.py", "axes.py", "rng.py", "device.py", "precision.py", "tasks",
-    "routers", "experts.py", "chain.py", "dispatch.py", "deciding.py", "losses.py", "metrics.py", "model.py", "around.py",
-    "transformer.py", "decoder.py", "two_modalities.py", "training", "sweeping/piece.py", "sweeping/result.py",
+    "routers", "experts.py", "chain.py", "dispatch.py", "deciding.py", "losses.py", "metrics.py", "model.py",
+    "around.py", "transformer.py", "decoder.py", "two_modalities.py", "training", "sweeping/piece.py",
+    "sweeping/result.py",
 )  # fmt: skip
 
 
