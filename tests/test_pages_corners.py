@@ -188,5 +188,12 @@ def test_more_work_than_fits_is_lowered_with_a_word_and_the_widgets_follow(engin
     assert next(each for each in app.select_slider if each.key == "knob_hidden_width").value == config.hidden_width
 
 
+def test_a_sweep_of_runs_that_take_too_much_says_so_before_any_is_trained():
+    app = healthy(
+        visit("sweep", task="digit_rows", batch_size="512", x="num_experts:32", y="top_k:32", each="hidden_width:256")
+    )
+    assert any("the runs of a page may take at most" in each.value for each in app.error)
+
+
 def test_every_router_is_among_the_corners():
     assert corners("router") == list(ROUTER_NAMES) and corners("num_experts") == ["1", "32"]
