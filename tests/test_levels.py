@@ -282,8 +282,8 @@ def test_the_dispatch_is_decided_by_all_the_work_that_there_is(monkeypatch: pyte
         return "dense"
 
     monkeypatch.setattr("moeviz.training.reading.dispatch.resolve", resolve)
-    Training([LAYERS, LAYERS.with_(seed=1)])
-    assert asked == [("auto", torch.device("cpu"), 2 * 16 * 8, 4, 1, 2944)]
+    training = Training([LAYERS, LAYERS.with_(seed=1)])
+    assert asked == [("auto", training.device, 2 * 16 * 8, 4, 1, 2944)]
 
 
 # ---- dense twins ---------------------------------------------------------------------------------------------------
