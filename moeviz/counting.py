@@ -17,6 +17,8 @@ FORMS = {"sparse": "sparse", "dense": "dense", "active": "plain, equal active", 
 NETWORKS = ("active", "total")
 PASSES = 3  # a step is a forward pass, and a backward pass of twice the products: for the inputs and for the weights
 MOST_EXPERTS = 64
+MOST_KEPT = 64_000_000
+"""Numbers that a measured step may keep for its backward pass: with what it makes on the way, up to about 1 GB."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,16 @@ CHARTS = ("num_experts", "top_k", "num_tokens")
 
 def cases(layer: Layer) -> list[Case]:
     """All that is measured for a layer, each once, the most telling first."""
+    return [case for case in wanted(layer) if kept(case.layer, case.form) <= MOST_KEPT]
+
+
+def too_large(layer: Layer) -> list[Case]:
+    """What would be measured too, if it kept fewer numbers."""
+    return [case for case in wanted(layer) if kept(case.layer, case.form) > MOST_KEPT]
+
+
+def wanted(layer: Layer) -> list[Case]:
+    """What the charts show of a layer."""
     found = [Case(layer, form) for form in FORMS] + [Case(layer, "sparse", collapsed=True)]
     for name in CHARTS:
         for each in along(layer, name):

@@ -21,6 +21,7 @@ from moeviz.counting import (
     kept,
     parameters,
     pays_from,
+    too_large,
 )
 from moeviz.engine.lines import Busy
 from moeviz.figures.costs import Points, cost_figure, parts_figure, quality_figure
@@ -97,6 +98,15 @@ def test_charts_have_the_layers_own_size_and_each_case_is_measured_once() -> Non
     assert [each.num_tokens for each in along(layer, "num_tokens")] == [128, 256, 512, 1024]
     found = cases(layer)
     assert len(found) == len(set(found)) and Case(layer, "sparse", collapsed=True) in found
+
+
+def test_what_would_keep_too_much_is_counted_and_not_measured() -> None:
+    # n · (D + N · (H + D) + 2N): 4096 · (256 + 16 · 768 + 32) = 51.5 million, with N = 32 it is 102 million
+    layer = Layer(num_experts=16, top_k=2, width=256, hidden_width=512, num_tokens=4096)
+    dense = [each.layer.num_experts for each in too_large(layer) if each.form == "dense"]
+    assert dense == [32, 64]
+    assert all(kept(each.layer, each.form) <= 64_000_000 for each in cases(layer))
+    assert too_large(Layer()) == []
 
 
 # ---- what times say -------------------------------------------------------------------------------------------------

@@ -17,10 +17,11 @@ from moeviz import sweep
 from moeviz.config import KNOBS, RunConfig, expand
 from moeviz.sweeping import File, Job, Memory, Pool, Result, cells, ends, ends_of_means, plan, read_values
 from moeviz.sweeping.piece import train_piece
-from moeviz.sweeping.pieces import FEWEST, MOST, cut, seconds
+from moeviz.sweeping.pieces import FEWEST, LARGEST, MOST, cut, seconds
 from moeviz.sweeping.plan import MOST_RUNS, MOST_STEPS
 from moeviz.sweeping.store import DECIDING, PACKAGE, made_by
 from moeviz.training import Training
+from moeviz.work import cost
 from tests.pretend_workers import FOUND, SMALL, Workers
 from tests.shapes import unexecuted
 from tests.test_floors import MODULES, ROOMS, room_of
@@ -172,6 +173,15 @@ def test_few_runs_are_cut_so_that_no_core_idles_and_long_ones_so_that_little_is_
     assert [len(piece) for piece in cut(twelve, 500, num_workers=2)] == [6, 6]
     assert [len(piece) for piece in cut(twelve, 500, num_workers=1)] == [12]
     assert [len(piece) for piece in cut(twelve, 1_000_000, num_workers=1)] == [FEWEST] * 3
+
+
+def test_a_piece_takes_no_more_memory_than_a_worker_has() -> None:
+    pairs, text = (expand(RunConfig(task=task), seed=list(range(24))) for task in ("pairs", "languages"))
+    pieces = cut([*pairs, *text], 100, num_workers=2)
+    assert all(len(piece) == 1 or cost(piece).memory <= LARGEST for piece in pieces)
+    assert sorted(repr(each) for piece in pieces for each in piece) == sorted(map(repr, [*pairs, *text]))
+    assert cost(text[:2]).memory > LARGEST  # so each of these is trained alone
+    assert sum(len(piece) == 1 for piece in pieces) == 24
 
 
 def test_a_transformer_layer_takes_as_long_as_an_mlp_that_multiplies_as_much() -> None:

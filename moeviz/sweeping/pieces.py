@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from moeviz import work
 from moeviz.config import TASK_INFO, RunConfig, Value
 
 # Measured on one core: per run, lockstep of 12 takes a fifth of the time of a run alone, 24 a tenth less than 12.
 MOST, FEWEST = 12, 4
 LONGEST = 20.0  # seconds that a piece should take at most: so much a kill may lose, and so long the map may stand still
+LARGEST = 400.0  # megabytes of the runs of a piece, unless a single one takes more
 STEP, TOKEN, TOKEN_EXPERT, TOKEN_UNIT = 1.7e-3, 0.5e-6, 0.055e-6, 0.008e-6  # seconds: what a step is made of
 WIDE = 2.0  # times that, where an input is more than two numbers
 HIDDEN: dict[str, Callable[[int, int], int]] = {  # (hidden units, width) -> those of an MLP that multiplies as much
@@ -26,6 +28,8 @@ def cut(configs: Sequence[RunConfig], steps: int, num_workers: int) -> list[list
     for bucket in buckets.values():
         fit = round(LONGEST / seconds(bucket, steps) * len(bucket))
         size = max(FEWEST, min(most, fit))
+        while size > 1 and work.cost(bucket[:size]).memory > LARGEST:
+            size -= 1
         count = -(-len(bucket) // size)
         pieces += [bucket[part * len(bucket) // count : (part + 1) * len(bucket) // count] for part in range(count)]
     return sorted(pieces, key=lambda piece: -seconds(piece, steps))

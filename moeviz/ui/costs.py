@@ -12,6 +12,7 @@ from moeviz.counting import (
     CHARTS,
     FORMS,
     LAYER_KNOBS,
+    MOST_KEPT,
     NETWORKS,
     Case,
     Layer,
@@ -20,6 +21,7 @@ from moeviz.counting import (
     flops,
     kept,
     parameters,
+    too_large,
 )
 from moeviz.engine.lines import Busy
 from moeviz.figures.costs import Points, cost_figure
@@ -29,7 +31,7 @@ from moeviz.ui.sizes import boxes, sizes
 from moeviz.ui.swept import STILL, ink
 
 POLL = 1.0
-MOST_KEPT = 8  # measurements that the server remembers, for all visitors
+REMEMBERED = 8  # measurements, for all visitors of the server
 COLLAPSED = "sparse, collapsed"
 TITLES = {"num_experts": "More experts, same k", "top_k": "More active experts, same N", "num_tokens": "More tokens"}
 FORMULA = (
@@ -79,7 +81,7 @@ def _start(layer: Layer) -> None:
     known = measured()
     known.pop(layer, None)
     known[layer] = st.session_state.measurement = new
-    for oldest in list(known)[:-MOST_KEPT]:
+    for oldest in list(known)[:-REMEMBERED]:
         del known[oldest]
 
 
@@ -111,7 +113,14 @@ def _show(layer: Layer, found: Measurement | None) -> None:
 
 
 def _say(layer: Layer, found: Measurement | None, seconds: Seconds) -> None:
-    """How the measurement goes, and what it says."""
+    """How the measurement goes, what it says, and what it leaves out."""
+    if left_out := too_large(layer):
+        largest = max(kept(case.layer, case.form) for case in left_out)
+        st.caption(
+            f"{len(left_out)} of the largest points are counted but not measured: they would keep up to "
+            f"{largest / 1e6:.0f} million numbers for the backward pass, and a server measures up to "
+            f"{MOST_KEPT / 1e6:.0f} million. Lower n, N or H to measure them."
+        )
     if found is None:
         st.markdown("Lines are **counted** from the sizes. Press the button, and points are **measured** beside them.")
         return
