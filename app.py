@@ -36,16 +36,13 @@ app = st.App(
     "moeviz/ui/shell.py",
     lifespan=lifespan,
     on_script_error=explain,
-    routes=routes(
-        engine(),
-        allowed_origins=st.get_option("server.corsAllowedOrigins") or (),
-        base_path=st.get_option("server.baseUrlPath") or "",
-    ),
+    routes=routes(engine(), base_path=st.get_option("server.baseUrlPath") or ""),
     middleware=[
         Middleware(
             Guard,
             names=[*own_names(), st.get_option("server.address") or "", *(st.get_option("server.allowedHosts") or ())],
             make_room=lambda: presence().make_room(),
+            origins=st.get_option("server.corsAllowedOrigins") or (),
         )
     ],
 )

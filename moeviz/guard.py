@@ -28,14 +28,18 @@ logger = logging.getLogger(__name__)
 
 
 class Guard:
-    """Refuses foreign names, comers for whom there are no descriptors, and floods of reruns.
+    """Refuses foreign names and pages, comers for whom there are no descriptors, and floods of reruns.
 
     Args:   names: by which this server may be called, besides its addresses; `*.` stands for any subdomain.
             make_room: called when descriptors run out, to close what can be spared.
+            origins: of other sites whose pages may open sockets.
     """
 
-    def __init__(self, app: ASGIApp, names: Collection[str], make_room: Callable[[], object] = lambda: None) -> None:
-        self._app, self._names, self._make_room = app, names, make_room
+    def __init__(
+        self, app: ASGIApp, names: Collection[str], make_room: Callable[[], object] = lambda: None,
+        origins: Collection[str] = (),
+    ) -> None:  # fmt: skip
+        self._app, self._names, self._make_room, self._origins = app, names, make_room, origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -44,6 +48,8 @@ class Guard:
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         if not host_allowed(host := headers.get(b"host"), self._names):
             await refuse(scope, receive, send, 421, foreign(host))
+        elif scope["type"] == "websocket" and not origin_allowed(headers.get(b"origin"), host, self._origins):
+            await send({"type": "websocket.close", "code": POLICY})
         elif _comes(scope, headers) and not self._has_room():
             await refuse(scope, receive, send, 503, full(), {"Retry-After": "10"})
         else:
@@ -87,6 +93,15 @@ def host_allowed(host: str | None, names: Collection[str]) -> bool:
     return True
 
 
+def origin_allowed(origin: str | None, host: str | None, origins: Collection[str] = ()) -> bool:
+    """Whether a socket is opened by a page of this server or by one of a listed origin; without an Origin, no browser.
+
+    Streamlit has this rule too, but asks a server outside for this computer's address before it refuses a page, and
+    everybody waits for the answer.
+    """
+    return origin is None or origin.partition("://")[2] == host or origin in [each.strip() for each in origins]
+
+
 def foreign(host: str | None) -> str:
     """What is said to a request that calls this server by a name that is not its own."""
     name = (host or "")[:80]
@@ -116,12 +131,11 @@ def say_when_full(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> N
 async def refuse(
     scope: Scope, receive: Receive, send: Send, status: int, words: str, headers: dict[str, str] | None = None
 ) -> None:
-    """Answer with a sentence; a socket is refused before it is opened."""
-    answer = PlainTextResponse(words, status, headers)
-    if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
+    """Answer with a sentence; a socket is refused before it is opened (status 403), where no browser shows one."""
+    if scope["type"] == "websocket":  # an answer in words would be a fault in uvicorn's log
         await send({"type": "websocket.close", "code": POLICY})
-        return
-    await answer(scope, receive, send)
+    else:
+        await PlainTextResponse(words, status, headers)(scope, receive, send)
 
 
 def _comes(scope: Scope, headers: dict[bytes, str]) -> bool:

@@ -27,7 +27,7 @@ from tests.watching import wait_until
 
 with warnings.catch_warnings():  # starlette's test client prefers a successor of httpx that this project does not need
     warnings.simplefilter("ignore")
-    from starlette.testclient import TestClient, WebSocketDenialResponse
+    from starlette.testclient import TestClient
 
 PAGE = {"accept": "text/html,*/*"}
 
@@ -70,9 +70,31 @@ def test_a_name_that_leads_here_without_being_ours_gets_nothing_but_a_sentence()
         )
         for path in (STREAM, "/live/token"):
             headers = {"host": "evil.example", "origin": "http://evil.example"}
-            with pytest.raises(WebSocketDenialResponse) as denied, browser.websocket_connect(path, headers=headers):
+            with pytest.raises(WebSocketDisconnect), browser.websocket_connect(path, headers=headers):
                 pass
-            assert denied.value.status_code == 421
+
+
+@pytest.mark.parametrize(
+    ("origin", "welcome"),
+    [
+        (None, True), ("http://class.local:8501", True), ("https://class.local:8501", True),
+        ("https://listed.example", True), ("http://evil.example", False), ("null", False), ("", False),
+        ("http://class.local:8502", False), ("http://class.local", False), ("http://class.local:8501.evil", False),
+        ("http://[::1", False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("path", [STREAM, "/live/token"])
+def test_only_our_own_page_or_a_listed_origin_may_open_a_socket(path, origin, welcome):
+    headers = {"host": "class.local:8501"} | ({} if origin is None else {"origin": origin})
+    with client(origins=[" https://listed.example"]) as browser:
+        opening = browser.websocket_connect(path, headers=headers)
+        if welcome:
+            with opening as opened:
+                opened.send_bytes(b"hello")
+                assert opened.receive_bytes() == b"hello"
+        else:
+            with pytest.raises(WebSocketDisconnect), opening:
+                pass
 
 
 def test_this_computer_knows_its_names(monkeypatch):
@@ -86,7 +108,7 @@ def test_who_comes_when_descriptors_run_out_is_told_and_who_is_here_stays(monkey
     with client(["*"], make_room=lambda: made.append(1)) as browser:
         told = browser.get("/", headers=PAGE)
         assert told.status_code == 503 and told.headers["retry-after"] and f"{descriptors.limit()} files" in told.text
-        with pytest.raises(WebSocketDenialResponse), browser.websocket_connect(STREAM):
+        with pytest.raises(WebSocketDisconnect), browser.websocket_connect(STREAM):
             pass
         assert browser.get("/").status_code == 200  # a script of a page that is open already
         assert made

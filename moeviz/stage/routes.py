@@ -13,12 +13,11 @@ import logging
 import mimetypes
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol, runtime_checkable
-from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -60,11 +59,10 @@ class Engine(Protocol):
     def watch(self, token: str, on_message: Callable[[bytes | str], None]) -> Viewer: ...
 
 
-def routes(engine: Engine, allowed_origins: Sequence[str] = (), base_path: str = "") -> list[BaseRoute]:
-    """Everything the stage needs of the server, for `streamlit.App(routes=…)`.
+def routes(engine: Engine, base_path: str = "") -> list[BaseRoute]:
+    """Everything the stage needs of the server, for `streamlit.App(routes=…)`. Whose pages may open it: `guard`.
 
-    Args:   engine: whose runs are watched.
-            allowed_origins: `server.corsAllowedOrigins`.  base_path: `server.baseUrlPath`.
+    Args:   engine: whose runs are watched.  base_path: `server.baseUrlPath`.
     """
     base = f"/{base_path.strip('/')}" if base_path.strip("/") else ""
     mimetypes.add_type(
@@ -74,23 +72,13 @@ def routes(engine: Engine, allowed_origins: Sequence[str] = (), base_path: str =
     door = Door()
 
     async def live(websocket: WebSocket) -> None:
-        if origin_allowed(websocket.headers.get("origin"), websocket.headers.get("host"), allowed_origins):
-            await _Session(engine, websocket, door).run()
-        else:  # closed before it is accepted: the browser sees status 403
-            await websocket.close(CLOSE_POLICY)
+        await _Session(engine, websocket, door).run()
 
     return [
         WebSocketRoute(f"{base}/live/{{token}}", live),
         Route(f"{base}/stage/plotly.min.js", plotly_script),
         Mount(f"{base}/stage/{VERSION}", KeptFiles(directory=COMPONENT_DIR)),
     ]
-
-
-def origin_allowed(origin: str | None, host: str | None, allowed_origins: Sequence[str] = ()) -> bool:
-    """Streamlit's rule: no Origin (not a browser), the page's own host, or one that the configuration lists."""
-    if origin is None:
-        return True
-    return urlsplit(origin).netloc == host or origin in [each.strip() for each in allowed_origins]
 
 
 class Door:

@@ -130,6 +130,24 @@ def test_guesses_and_crowds_of_sockets_keep_nobody_out(server):
     assert server.workers()[: len(workers)] == workers
 
 
+def asked(server: Server, path: str, **headers: str) -> int:
+    """The status of a request with these headers; for sockets, of their opening."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    connection.putrequest("GET", path, skip_host=True, skip_accept_encoding=True)
+    for name, value in headers.items():
+        connection.putheader(name.replace("_", "-"), value)
+    connection.endheaders()
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+UPGRADING = {
+    "Connection": "Upgrade", "Upgrade": "websocket", "Sec_WebSocket_Version": "13",
+    "Sec_WebSocket_Key": "MDEyMzQ1Njc4OWFiY2RlZg==", "Sec_WebSocket_Protocol": "streamlit",
+}  # fmt: skip
+
+
 class PlainServer(Server):
     """The app as README's "Without make" starts it."""
 
@@ -147,28 +165,12 @@ def test_plain_streamlit_is_as_safe_as_make(tmp_path):
             process = psutil.Process(plain.process.pid)
             listening = {each.laddr.ip for each in process.net_connections("tcp") if each.status == psutil.CONN_LISTEN}
             assert listening and listening <= {"127.0.0.1", "::1"}
+            headers = {"Host": f"localhost:{plain.port}", "Origin": "http://evil.example", **UPGRADING}
+            assert asked(plain, "/_stcore/stream", **headers) == 403
             assert "Traceback" not in plain.said()
         outside.settimeout(0)
         with pytest.raises(BlockingIOError):
             outside.accept()
-
-
-def asked(server: Server, path: str, **headers: str) -> int:
-    """The status of a request with these headers; for sockets, of their opening."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
-    connection.putrequest("GET", path, skip_host=True, skip_accept_encoding=True)
-    for name, value in headers.items():
-        connection.putheader(name.replace("_", "-"), value)
-    connection.endheaders()
-    status = connection.getresponse().status
-    connection.close()
-    return status
-
-
-UPGRADING = {
-    "Connection": "Upgrade", "Upgrade": "websocket", "Sec_WebSocket_Version": "13",
-    "Sec_WebSocket_Key": "MDEyMzQ1Njc4OWFiY2RlZg==", "Sec_WebSocket_Protocol": "streamlit",
-}  # fmt: skip
 
 
 def test_a_class_gets_in_by_every_name_of_this_computer_and_a_rebound_name_does_not(server):
@@ -188,10 +190,14 @@ def test_a_class_gets_in_by_every_name_of_this_computer_and_a_rebound_name_does_
                 host,
             )
         for host in ("evil.example", f"evil.example:{server.port}", f"localhost.evil.example:{server.port}"):
-            assert asked(server, path, Host=host, Origin=f"http://{host}", **kind) == 421, (path, host)
+            assert asked(server, path, Host=host, Origin=f"http://{host}", **kind) == (403 if kind else 421), (
+                path,
+                host,
+            )
         if kind:  # a page of another site that calls us by our name
             host = f"localhost:{server.port}"
             assert asked(server, path, Host=host, Origin="http://evil.example", **kind) == 403, path
+    assert "handshake" not in server.said()  # each would be a line that says a fault of ours
     visitor.close()
 
 
