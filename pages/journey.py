@@ -25,7 +25,7 @@ WARM = 100  # steps: enough for experts that differ, soon enough to be there at 
 words, action = st.columns([4, 1.3], vertical_alignment="center")
 words.markdown("##### How is one output made? Follow one token from left to right.")
 every_expert_first("journey")
-config = single_token(turned(config_from_address("journey")))
+config = turned(single_token(config_from_address("journey")))
 task = TASK_INFO[config.task]
 plays = st.query_params.get("play")
 token = live_run("journey", [config], play=plays == "1")

@@ -15,6 +15,7 @@ from moeviz.ui.settings import setting
 from moeviz.ui.visitor import live_run
 
 asked = config_from_address("lab")
+notices = st.container()
 left, right = st.columns([1, 3.6], gap="medium")
 with left:
     st.markdown("##### What does λ do? Twins: one seed, one start, one knob different.")
@@ -28,7 +29,8 @@ def runs(config):
     return twins.twins(config, name, values) + twins.dense(config, sizes)[0]
 
 
-base = turned(asked, runs)
+with notices:  # in front of the twins, which are known only now
+    base = turned(asked, runs)
 with left:
     lab.values(name, base, values)
     lab.dense(base, sizes, len(values))

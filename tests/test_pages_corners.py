@@ -78,6 +78,26 @@ def test_addresses_that_were_errors_show_their_page(engine, page, address):
         assert any("batch\\_size must be at most" in each.value for each in app.warning)
 
 
+HEAVY = {"task": "digit_rows", "num_experts": "32", "top_k": "32", "hidden_width": "256", "batch_size": "512"}
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "journey"])  # whose points are never too much
+def test_what_an_address_asked_too_much_of_is_said_before_the_picture(page):
+    """Not below it: beside six twins on a phone that would be five screens further down."""
+    app = visit(page, **HEAVY | ({"task": PAGES[page]} if PAGES[page] else {}))
+    said = [f"{each.type} {getattr(each, 'value', '')}" for each in app.main]
+    notice = next(place for place, each in enumerate(said) if "here, as more would" in each)
+    assert notice < next(place for place, each in enumerate(said) if each.startswith("bidi_component"))
+
+
+def test_a_journey_that_leaves_a_task_is_lowered_for_the_task_that_it_shows():
+    """What would be too much for digits in rows is not too much for points, so nothing has to give way."""
+    app = visit("journey", **HEAVY)
+    config = app.session_state.config
+    assert (config.task, config.hidden_width, config.batch_size) == ("clusters", 256, 512)
+    assert not any("here, as more would" in each.value for each in app.warning)
+
+
 def addresses(page: str, count: int) -> Iterator[dict[str, str]]:
     """All knobs at their lowest, all at their highest, and at random corners."""
     names = [name for name in KNOBS if name not in ("device", "seed", "task")]
