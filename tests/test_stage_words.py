@@ -32,6 +32,28 @@ def test_what_is_not_known_is_written_as_a_dash_and_never_as_zero():
     ]  # fmt: skip
 
 
+def test_what_twins_differ_by_is_the_difference_of_what_is_printed():
+    # .146 and .694 differ by .548, but .15 stands beside .69: .54; 89.64 and 89.56 are both printed as 89.6
+    said = javascript("""
+        const { away } = await import('$/differences.js');
+        const pairs = [[0.146, 0.694, 2], [91.7, 89.6, 1], [89.64, 89.56, 1], [0, 2, 0], [null, 2, 0], [2, NaN, 0]];
+        console.log(JSON.stringify(pairs.map((pair) => away(...pair))));""")
+    assert said == ["−0.54", "+2.1", "±0", "−2", "", ""]
+
+
+def test_each_column_of_a_table_of_shares_adds_up_to_100():
+    # rounded one by one: 88 + 13 = 101, and 5 + 17 + 77 = 99; a third column has a group without inputs: unknown
+    shares = [[0.875, 0.053, None], [0.125, 0.173, None], [0.0, 0.774, None]]
+    said = javascript(f"""
+        const {{ fillShares }} = await import('$/expertrows.js');
+        const cell = () => ({{ textContent: '', style: {{ setProperty() {{}} }}, classList: {{ toggle() {{}} }} }});
+        const rows = [0, 1, 2].map(() => [cell(), cell(), cell()]);
+        fillShares(rows, Float64Array.from({json.dumps(shares)}.flat(), (value) => value ?? NaN), '');
+        console.log(JSON.stringify(rows.map((cells) => cells.map((each) => each.textContent))));""")
+    # of 87.5 and 12.5 the first gets the unit that is left over; of 5.3, 17.3 and 77.4 the last, with the largest rest
+    assert said == [["88", "5", "–"], ["12", "17", "–"], ["", "78", "–"]]
+
+
 def test_a_run_without_a_number_is_in_words_too():
     said = javascript("""
         const { chartWords } = await import('$/words.js');

@@ -29,7 +29,7 @@ export class Differences {
       for (let run = 0; run < runs; run += 1) {
         const [own, cell] = [value(header, run), this.host.tBodies[0].rows[run].cells[1 + column]];
         setText(cell.firstChild, fixed(own, places));
-        setText(cell.lastChild, run && own !== null && first !== null ? signed(own - first, places) : '');
+        setText(cell.lastChild, run ? away(own, first, places) : '');
       }
     });
   }
@@ -46,9 +46,11 @@ export class Differences {
   }
 }
 
-// With its sign, and 0 without one.
-function signed(value, digits) {
-  const text = Math.abs(value).toFixed(digits);
+// How far a number is from the first, as both are printed: with its sign, and 0 without one.
+export function away(own, first, digits) {
+  if (![own, first].every(Number.isFinite)) return '';
+  const by = fixed(own, digits) - fixed(first, digits);
+  const text = fixed(Math.abs(by), digits);
   if (Number(text) === 0) return '±0';
-  return `${value < 0 ? '−' : '+'}${text}`;
+  return `${by < 0 ? '−' : '+'}${text}`;
 }

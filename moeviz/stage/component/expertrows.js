@@ -1,6 +1,6 @@
 // Tables with a row for each expert: what stands in them, and how dark a cell is that holds a share.
 
-import { percent, setText } from './numbers.js';
+import { percent, roundedShares, setText } from './numbers.js';
 import { background, letter } from './palette.js';
 
 // Gives a table a row for each expert and these columns, unless it has them; returns the rows, each with its cells behind its name.
@@ -16,13 +16,18 @@ export function expertRows(table, ids, columns, corner = '') {
   return [...table.tBodies[0].rows].map((row) => [...row.cells].slice(1));
 }
 
-// Writes shares, which stand row by row, into the first cells of each row; `none` is what stands for those that come to 0.
+// Writes shares, which stand row by row, into the first cells of each row, so that a column adds up as it is shown;
+// `none` is what stands for those that come to 0.
 export function fillShares(rows, shares, none = '0') {
   const count = shares.length / rows.length;
-  shares.forEach((value, at) => {
-    const cell = rows[Math.floor(at / count)][at % count];
-    setText(cell, value < 0.005 ? none : percent(value));
-    cell.style.setProperty('--mv-share', (value || 0).toFixed(3)); // no shade where it is unknown
-    cell.classList.toggle('mv-most', value > 0.5);
-  });
+  for (let column = 0; column < count; column += 1) {
+    const values = rows.map((_, row) => shares[row * count + column]);
+    const shown = roundedShares(values);
+    rows.forEach((cells, row) => {
+      const cell = cells[column];
+      setText(cell, shown[row] === 0 ? none : percent(shown[row]));
+      cell.style.setProperty('--mv-share', (values[row] || 0).toFixed(3)); // no shade where it is unknown
+      cell.classList.toggle('mv-most', values[row] > 0.5);
+    });
+  }
 }
