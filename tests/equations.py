@@ -1,4 +1,4 @@
-"""Reads the page's formulas (MathML) and recomputes every equation from what is printed."""
+"""Reads the page's formulas (MathML): recomputes every equation from what is printed, and says what each name is."""
 
 from __future__ import annotations
 
@@ -142,3 +142,54 @@ def checked(line: str) -> tuple[int, list[str]]:
                 wrong += [] if RELATIONS[sign](before, result) else [f"{before} {sign} {result} in {chain}"]
             before, sign = result, ""
     return count, wrong
+
+
+def _leaves(node: ElementTree.Element) -> list[str]:
+    """A piece of MathML as a row of signs, numbers and names: `p_C` with its index is one name, "p C"."""
+    content = (node.text or "").strip()
+    parts = [_leaves(child) for child in node]
+    match node.tag:
+        case "msub":
+            return [" ".join(leaf for part in parts for leaf in part)]
+        case "mfrac":
+            return ["(", *parts[0], ")", "/", "(", *parts[1], ")"]
+        case "msup":
+            return [*parts[0], "^", *parts[1]]
+        case "span":
+            return [";"]
+    return [content] if content else [leaf for part in parts for leaf in part]
+
+
+def _is_number(leaf: str) -> bool:
+    return re.fullmatch(r"−?[\d.]+", leaf) is not None
+
+
+def _pairs(side: list[str], other: list[str]) -> list[tuple[str, str]]:
+    """Where one side differs from another only by numbers in place of names: each name, and its number."""
+    if len(side) != len(other):
+        return []
+    differing = [(a, b) for a, b in zip(side, other, strict=True) if a != b]
+    return differing if all(a[:1].isalpha() and _is_number(b) for a, b in differing) else []
+
+
+def named(line: str) -> list[tuple[str, str]]:
+    """What a line prints of each name: of `p_C/(p_C + p_F) = 0.40/(0.40 + 0.20)` "p C" twice and "p F".
+
+    What multiplies an expert's answer, as in `0.62·E_C(x)`, is its weight, "g C".
+    """
+    leaves = [leaf for piece in ElementTree.fromstring(f"<p>{line}</p>") for leaf in _leaves(piece)]
+    weights = [
+        (f"g {answer[2:]}", weight)
+        for weight, sign, answer in zip(leaves, leaves[1:], leaves[2:], strict=False)
+        if sign == "·" and answer.startswith("E ") and _is_number(weight)
+    ]
+    chains: list[list[list[str]]] = [[[]]]
+    for leaf in leaves:
+        if leaf in {";", ",", "≥", ">", "<"}:
+            chains.append([[]])
+        elif leaf == "=":
+            chains[-1].append([])
+        else:
+            chains[-1][-1].append(leaf)
+    sides = [pair for chain in chains for pair in itertools.permutations(chain, 2)]
+    return weights + [found for side, other in sides for found in _pairs(side, other)]

@@ -1,9 +1,10 @@
-"""Every formula of one token's journey, for every router: what is printed is true of what is printed beside it."""
+"""Every number of one token, for every router: formulas are true of what is printed, and no two places disagree."""
 
 from __future__ import annotations
 
 import json
 import re
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import numpy as np
 import pytest
 
 from moeviz.config import RunConfig
+from moeviz.letters import letter
 from moeviz.training import Training
 from moeviz.training.snapshot import Snapshot
-from tests.equations import checked
+from tests.equations import checked, named
 from tests.test_journey import TASKS, at, trained
 from tests.test_stage import javascript
 
@@ -43,8 +45,9 @@ EQUATIONS = {
 LOSSES = ["squared", "switch", "gshard", "importance", "load", "importance_load", "z", "entropy"]
 
 
-def written(shots: list[Snapshot], folder: Path) -> list[dict[str, list[str]]]:
-    """The lines of every stop, token by token, as the page writes them."""
+def written(shots: list[Snapshot], folder: Path) -> list[dict[str, Any]]:
+    """Token by token, as the pages write them: the lines of every stop's formula; [name, number] of bars, cards and the
+    Playground's probe; what stands below the columns; and sentences, also those for screen readers."""
     frames = [
         [
             shot.header,
@@ -62,28 +65,123 @@ def written(shots: list[Snapshot], folder: Path) -> list[dict[str, list[str]]]:
         const {{ readFileSync }} = await import('node:fs');
         const frames = JSON.parse(readFileSync({json.dumps(str(folder / "frames.json"))}));
         const {{ formulas }} = await import('$/formulas.js');
-        const {{ tokenOf }} = await import('$/token.js');
+        const {{ letter }} = await import('$/palette.js');
+        const {{ prediction, probeBars, probeTerms, probeWords }} = await import('$/probe.js');
+        const {{ STOPS }} = await import('$/stops.js');
+        const {{ FORMS, tokenOf }} = await import('$/token.js');
+        const {{ slopeTiles, verdict }} = await import('$/whatif.js');
         const written = frames.map(([header, values]) => {{
             const of = ([name, value]) => [name, {{ of: () => value }}];
-            const token = tokenOf({{ header, arrays: Object.fromEntries(Object.entries(values).map(of)) }});
-            const lines = (stop) => formulas(stop, token).map((pieces) => pieces.join(' '));
-            return Object.fromEntries({json.dumps(STOPS)}.map((stop) => [stop, lines(stop)]));
+            const frame = {{ header, arrays: Object.fromEntries(Object.entries(values).map(of)) }};
+            const token = tokenOf(frame);
+            const stop = (name) => STOPS.find((each) => each.name === name);
+            const foot = (name) => stop(name).foot(token);
+            const named = (name, texts) => texts.map((text, expert) => [name + token.names[expert], text]);
+            const cells = (name, column) => named(name, stop(column).cells(token).map(({{ text }}) => text));
+            const [bars, probed] = [probeBars(frame), probeTerms(frame)];
+            const tiles = slopeTiles(token, token.article ? FORMS.indexOf(token.weighing) : -1);
+            const plain = token.article ? slopeTiles(token, 0) : []; // weights that are the probabilities as they are
+            const shown = (tiles) => tiles.map(({{ shown }}) => shown.replace('×', ''));
+            const alone = !token.classes && token.outputs === 1;
+            const y = alone ? 'y' : 'y ' + (token.shown + (token.classes ? 0 : 1));
+            return {{
+                lines: Object.fromEntries({json.dumps(STOPS)}.map(
+                    (stop) => [stop, formulas(stop, token).map((pieces) => pieces.join(' '))])),
+                numbers: [
+                    ...cells('z ', 'logits'), ...cells('p ', 'softmax'), ...cells('g ', 'weights'),
+                    ...named('p ', bars.map(({{ value }}) => value)),
+                    ...named('g ', bars.map(({{ below }}) => below.replace('×', ''))).filter(([, text]) => text),
+                    ...probed.terms.map(({{ id, weight }}) => ['g ' + letter(id), weight]),
+                    ...named('g ', shown(tiles)), ...named('p ', shown(plain)).filter((_, at) => token.chosen[at]),
+                    [y, foot('sum').replace('y = ', '')],
+                    ...(alone ? [[y, prediction(header, token.y)], [y, stop('task_loss').body(token)[0][1]]] : []),
+                ],
+                said: [
+                    ...[...bars, ...tiles].map(({{ text }}) => text), probeWords(header, probed),
+                    ...(token.article ? [verdict(token, 0)] : []),
+                ],
+                feet: {{ p: foot('softmax'), g: foot('weights') }},
+            }};
         }});
         console.log(JSON.stringify(written));""")
     )
 
 
-def check(tokens: list[dict[str, list[str]]], *, stops: list[str]) -> None:
-    """Every equation is true, and at each of these stops there is one for some token at least."""
+# what is said of whom, in sentences
+SAID = {
+    "p": r"Expert ([A-Z]+): gate probability ([\d.]+)", "g": r"Expert ([A-Z]+):(?: .*,)? weight ([\d.]+)",
+    "sum": r"()The weights add up to ([\d.]+\d)",
+}  # fmt: skip
+
+
+def truths(shot: Snapshot) -> dict[str, float]:
+    """Every quantity of a token that has a name, as the frame holds it."""
+    names = [letter(each) for each in shot.ids[0]]
+    of = {"p": shot.probe_prob[0], "g": shot.probe_weight[0], "z": shot.journey_logit[0]}
+    of["s"] = 1 / (1 + np.exp(-of["z"].astype(float)))
+    found = {
+        f"{name} {expert}": float(value)
+        for name, values in of.items()
+        for expert, value in zip(names, values, strict=True)
+    }
+    outputs = shot.probe_output[0].tolist()
+    first = 1 if shot.kind == "regression" else 0
+    return found | {f"y {at}": value for at, value in enumerate(outputs, first)} | {"y": outputs[0]}
+
+
+def rounded(value: float, text: str) -> str:
+    """A number with as many digits as a text has."""
+    unit = Decimal(1).scaleb(-len(text.partition(".")[2]))
+    return f"{abs(Decimal(value)).quantize(unit, ROUND_HALF_UP):f}"
+
+
+def check_agreement(token: dict[str, Any], shot: Snapshot) -> dict[str, int]:
+    """Wherever a quantity is printed, it is the same number, rounded plainly; how often each kind is."""
+    truth = truths(shot)
+    chosen = shot.probe_weight[0][shot.probe_chosen[0].astype(bool)].astype(float)
+    truth["sum "] = float(shot.probe_prob[0][shot.probe_chosen[0].astype(bool)].astype(float).sum())
+    printed = list(token["numbers"])
+    for line in (line for lines in token["lines"].values() for line in lines):
+        other = line.startswith("<span>If ")  # weights as they would be in another form
+        printed += [pair for pair in named(line) if not (other and pair[0].startswith("g"))]
+    said = "\n".join(token["said"])
+    for name, pattern in SAID.items():
+        printed += [(f"{name} {expert}", number) for expert, number in re.findall(pattern, said)]
+    printed += [
+        (f"g {expert}", number) for number, expert in re.findall(r"([\d.]+) times expert (\w+)", "".join(token["said"]))
+    ]
+    counts: dict[str, int] = {}
+    for name, text in printed:
+        if name in truth:
+            number = text.replace("−", "")
+            wanted = rounded(truth[name], number)
+            assert Decimal(number) == Decimal(wanted), (name, text, truth[name])
+            assert ("−" in text) == (truth[name] < 0 and Decimal(wanted) != 0), (name, text, truth[name])
+            counts[name[0]] = counts.get(name[0], 0) + 1
+    for values, foot in ((shot.probe_prob[0].astype(float), token["feet"]["p"]), (chosen, token["feet"]["g"])):
+        whole = rounded(float(values.sum()), "0.00")
+        again = str(sum((Decimal(rounded(each, "0.00")) for each in values), Decimal("0.00")))
+        assert foot == (f"sum {whole}" if whole == again else f"sum {whole}, shown {again}")
+    return counts
+
+
+def check(shots: list[Snapshot], folder: Path, *, stops: list[str]) -> list[dict[str, list[str]]]:
+    """Every equation is true, at each of these stops there is one for some token at least, and no two numbers of one
+    quantity differ; returns the lines of every stop, token by token."""
     counts = dict.fromkeys(STOPS, 0)
-    for token in tokens:
-        for stop, lines in token.items():
+    tokens = written(shots, folder)
+    for token, shot in zip(tokens, shots, strict=True):
+        for stop, lines in token["lines"].items():
             assert lines and "not a number" not in str(lines) and "NaN" not in str(lines), (stop, lines)
             for line in lines:
                 count, wrong = checked(line)
                 counts[stop] += count
                 assert not wrong, (stop, wrong)
+        seen = check_agreement(token, shot)
+        # p in the Journey, at the probe and in words; each of z and y in a column and in a formula
+        assert seen["p"] >= 3 * len(shot.ids[0]) and seen["z"] > len(shot.ids[0]) and seen["y"] > 1, seen
     assert all(counts[stop] for stop in stops), counts
+    return [token["lines"] for token in tokens]
 
 
 def test_an_equation_that_is_not_true_is_found():
@@ -108,6 +206,21 @@ def test_an_equation_that_is_not_true_is_found():
     assert checked("<math><mi>y</mi><mo>=</mo><mn>0.00</mn><mo>+</mo><mo>⋯</mo><mo>=</mo><mn>9</mn></math>") == (0, [])
 
 
+def test_numbers_of_a_formula_are_those_of_its_names():
+    def name(letter, expert):
+        return f"<msub><mi>{letter}</mi><mi>{expert}</mi></msub>"
+
+    def fraction(above, *below):
+        return f"<mfrac>{above}<mrow>{'<mo>+</mo>'.join(below)}</mrow></mfrac>"
+
+    p_c, p_f = name("p", "C"), name("p", "F")
+    sides = [name("g", "C"), fraction(p_c, p_c, p_f), fraction("<mn>0.4</mn>", "<mn>0.4</mn>", "<mn>0.2</mn>")]
+    line = f"<math>{'<mo>=</mo>'.join([*sides, '<mn>0.67</mn>'])}</math>"
+    assert sorted(named(line)) == [("g C", "0.67"), ("p C", "0.4"), ("p C", "0.4"), ("p F", "0.2")]
+    answer = f"<math><mi>y</mi><mo>=</mo><mn>0.62</mn><mo>·</mo><mrow>{name('E', 'C')}<mo>(</mo></mrow></math>"
+    assert named(answer) == [("g C", "0.62")]
+
+
 @pytest.mark.parametrize("router", [*ROUTERS, *(pytest.param(each, marks=pytest.mark.slow) for each in MORE)], ids=str)
 def test_every_printed_equation_is_true(router, tmp_path):
     """Of some tokens before training, and of 20 after it."""
@@ -115,7 +228,7 @@ def test_every_printed_equation_is_true(router, tmp_path):
     for steps, tokens in ((0, 5), (40, 20)):
         training.step(steps)
         shots = [at(training, index) for index in range(tokens)]
-        check(written(shots, tmp_path), stops=EQUATIONS[shots[0].header["weights"][0]])
+        check(shots, tmp_path, stops=EQUATIONS[shots[0].header["weights"][0]])
 
 
 @pytest.mark.slow
@@ -124,22 +237,21 @@ def test_so_is_it_of_200_tokens(router, tmp_path):
     training = Training([RunConfig(seed=5, batch_size=64, hidden_width=4, balance_coef=0.3).with_(**router)])
     training.step(120)
     shots = [at(training, index) for index in range(200)]
-    check(written(shots, tmp_path), stops=EQUATIONS[shots[0].header["weights"][0]])
+    check(shots, tmp_path, stops=EQUATIONS[shots[0].header["weights"][0]])
 
 
 @pytest.mark.parametrize("balance_loss", LOSSES)
 def test_so_is_that_of_every_balance_loss(balance_loss, tmp_path):
     for knobs in ({"top_k": 1}, {"router": "expert_choice"}, {"router": "soft", "top_k": 8}, {"num_experts": 32}):
         training = trained(20, balance_loss=balance_loss, balance_coef=0.3, **knobs)
-        tokens = written([at(training, index) for index in range(4)], tmp_path)
-        check(tokens, stops=["balance_loss"])
+        tokens = check([at(training, index) for index in range(4)], tmp_path, stops=["balance_loss"])
         assert all(len(token["balance_loss"]) >= 3 for token in tokens)  # what L is, its numbers, and the sum
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda knobs: knobs["task"])
 def test_and_of_every_kind_of_task(task, tmp_path):
     training = trained(30, **task)
-    check(written([at(training, index) for index in range(20)], tmp_path), stops=["softmax", "weights", "task_loss"])
+    check([at(training, index) for index in range(20)], tmp_path, stops=["softmax", "weights", "task_loss"])
 
 
 def test_scores_far_from_0_are_written_readably(tmp_path):
@@ -147,25 +259,6 @@ def test_scores_far_from_0_are_written_readably(tmp_path):
     training = trained(0)
     training.rows_REP = training.rows_REP.clone()
     training.rows_REP[..., :2] *= 40
-    tokens = written([at(training, index) for index in range(20)], tmp_path)
-    check(tokens, stops=["softmax", "weights"])
+    tokens = check([at(training, index) for index in range(20)], tmp_path, stops=["softmax", "weights"])
     assert any("is taken off all" in str(token["softmax"]) for token in tokens)
     assert all(len(number) < 9 for token in tokens for number in re.findall(r"[\d.]+", str(token["softmax"])))
-
-
-def test_and_the_bars_are_never_more_than_a_unit_away(tmp_path):
-    """Where largest remainders move a bar's last digit, the formula says so."""
-    training, moved = trained(30), 0
-    shots = [at(training, index) for index in range(40)]
-    for shot, token in zip(shots, written(shots, tmp_path), strict=True):
-        notes = [line for line in token["softmax"] if "Its bar says" in line]
-        moved += len(notes)
-        largest = shot.probe_prob[0, np.argmax(shot.probe_weight[0])]
-        said = re.findall(r"Its bar says ([\d.]+)", str(notes)) or [f"{largest:.2f}"]
-        assert abs(float(said[0]) - largest) < 0.01
-        assert len(notes) == (said[0] != f"{largest:.2f}")
-    assert moved  # it happens
-    check(
-        written([at(training, index) for index in range(20)], tmp_path),
-        stops=["logits", "sum", "task_loss", "balance_loss"],
-    )

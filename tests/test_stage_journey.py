@@ -90,26 +90,14 @@ def test_the_verdict_is_about_these_slopes(place, gradient, said):
     assert ("raises the score" in found) is any(gradient)
 
 
-@pytest.mark.parametrize(
-    ("place", "weight", "said"),
-    [
-        # .62 + .12 + .26 = 1; rounded each by itself, three of four would be a unit too large
-        (0, [0.6149, 0.1252, 0.2549, 0.005], [0.62, 0.12, 0.26, 0]),  # plain, k = N: the gate probabilities as drawn
-        (0, [0.6149, 0, 0.2549, 0], [0.62, 0, 0.26, 0]),
-        (1, [1 / 3, 1 / 3, 1 / 3, 0], [0.34, 0.33, 0.33, 0]),  # divided by their sum: they add up to 1
-        (3, [0.6149, 0, 0, 0], [0.62, 0, 0, 0]), (4, [1, 0, 0, 0], [1, 0, 0, 0]),  # k = 1: plain, divided
-        (-1, None, [0.5, 0.5, 0, 0]),  # the router's own
-    ],
-)  # fmt: skip
-def test_a_weight_is_written_alike_wherever_it_stands(place, weight, said):
-    token = {
-        "shownProbs": [0.62, 0.12, 0.26, 0], "forms": [{"weight": weight}] * 6, "weighing": "sigmoid",
-        "weights": [0.499, 0.501, 0, 0], "chosen": [True, True, False, False],
-    }  # fmt: skip
-    found = javascript(f"""
-        const {{ shownOf }} = await import('$/whatif.js');
-        console.log(JSON.stringify(shownOf({json.dumps(token)}, {place})));""")
-    assert found == said
+def test_what_rounded_numbers_add_up_to_is_said_where_it_is_something_else():
+    # 3 · .33 = .99; 8 · .125 = 1, and 8 · .13 (halves go up) 1.04; .6149 + .2549 = .8698, and .61 + .25 = .86
+    cases = [[1 / 3] * 3, [0.125] * 8, [0.6149, 0.2549], [0.5, 0.5, 0], [0.25, 0.75], [], [1.581]]
+    wanted = [
+        "sum 1.00, shown 0.99", "sum 1.00, shown 1.04", "sum 0.87, shown 0.86", "sum 1.00", "sum 1.00",
+        "sum 0.00", "sum 1.58",
+    ]  # fmt: skip
+    assert printed(cases, "return sums.sumWords(each);") == wanted
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from moeviz.ui.address import HEARD
 from tests.browser.driving import Stage, share, soon, stage_in
 
 pytestmark = pytest.mark.browser
-UNIT = 0.01  # shown shares are rounded down or up to this, so that they add up
+UNIT = 0.01  # shown loads are rounded down or up to this, so that they add up; what is said of one token is rounded
 
 
 def trained(config: RunConfig, steps: int = 50) -> Training:
@@ -37,8 +37,8 @@ def check_probe(shown: dict[str, Any], snapshot: Any, slack: float = 0.0) -> Non
     for bar, prob, weight, chosen in zip(
         shown["probe"], snapshot.probe_prob[0], snapshot.probe_weight[0], snapshot.probe_chosen[0], strict=True
     ):
-        assert share(bar["value"]) == pytest.approx(prob, abs=UNIT + slack)
-        assert share(bar["below"]) == pytest.approx(weight, abs=UNIT + slack)
+        assert share(bar["value"]) == pytest.approx(prob, abs=UNIT / 2 + 1e-4 + slack)
+        assert share(bar["below"]) == pytest.approx(weight, abs=UNIT / 2 + 1e-4 + slack)
         assert bool(bar["solid"]) == bool(chosen)
     weights = sorted(zip(snapshot.probe_weight[0], names, strict=True), reverse=True)
     for weight, name in weights[: snapshot.top_k[0]]:

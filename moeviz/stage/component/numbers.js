@@ -1,4 +1,4 @@
-// Numbers as people read them: what is not known, shares that add up as shown, and text that does not flicker.
+// Numbers as people read them: what is not known, loads that add up as shown, and text that does not flicker.
 
 export const UNKNOWN = '–'; // what was not measured (null, or NaN in an array), and what is no number: never 0
 
@@ -8,7 +8,8 @@ const known = (value, write) => (Number.isFinite(value) ? write() : UNKNOWN);
 export const fixed = (value, digits) => known(value, () => value.toFixed(digits));
 export const precise = (value, digits) => known(value, () => value.toPrecision(digits));
 
-// Shares rounded so that the shown digits add up to the rounded total (largest remainders get the leftover units).
+// Loads rounded so that the shown digits add up to the rounded total (largest remainders get the leftover units). What is
+// said of one token is never rounded so: its probability would not be the one in its formula.
 export function roundedShares(values, digits = 2) {
   const unit = 10 ** digits;
   const exact = Array.from(values, (value) => value * unit);
@@ -23,13 +24,7 @@ export function roundedShares(values, digits = 2) {
   return whole.map((each) => each / unit);
 }
 
-// Weights as every picture writes them: a plain one is the gate probability itself, and those that add up to 1 do so.
-export function shownWeights({ weighing, weights, chosen, shownProbs }) {
-  if (weighing === 'plain') return shownProbs.map((prob, expert) => (chosen[expert] ? prob : 0));
-  return roundedShares(weights);
-}
-
-// Two digits; without the leading zero where room is short.
+// A probability or a weight, in two digits; without the leading zero where room is short.
 export function share(value, short = false) {
   const text = fixed(value, 2);
   return short ? text.replace(/^0/, '') : text;
@@ -37,7 +32,7 @@ export function share(value, short = false) {
 
 export const percent = (value, digits = 0) => known(value, () => (100 * value).toFixed(digits));
 
-// Shares in percent, as every picture writes them: they add up to 100, and little is told from nothing.
+// Loads in percent, as every picture writes them: they add up to 100, and little is told from nothing.
 export function percents(shares) {
   return roundedShares(shares).map((shown, at) => (shares[at] > 0 && shown === 0 ? '<1' : percent(shown)));
 }

@@ -3,7 +3,8 @@
 import { Bars, roomy } from './bars.js';
 import { background, classFill, letter, outline } from './palette.js';
 import { cutName, probeTitle, solidKey, wordsOf } from './labels.js';
-import { Calm, count, fixed, roundedShares, setText, share, shownWeights } from './numbers.js';
+import { Calm, count, setText, share } from './numbers.js';
+import { plain } from './sums.js';
 
 const SPOKEN = 3000; // ms between announcements
 const MAX_TERMS = 3;
@@ -17,53 +18,65 @@ export class ProbePanel {
     this.spoken = new Calm(SPOKEN);
   }
 
-  draw({ header, arrays }) {
+  draw(frame) {
+    const { header, arrays } = frame;
     const ids = header.ids[0];
-    const probs = arrays.probe_prob.of(0);
-    const chosen = arrays.probe_chosen.of(0);
-    const weights = arrays.probe_weight.of(0);
-    const shownProbs = roundedShares(probs);
-    const written = shownWeights({ weighing: header.weights[0], weights, chosen, shownProbs });
-    const full = roomy(ids.length);
-    const [first] = arrays.probe_first.of(0);
-    const words = wordsOf(header);
-    const bars = ids.map((id, expert) => {
-      const weight = chosen[expert] ? `×${share(written[expert], true)}` : '';
-      return {
-        height: probs[expert], solid: Boolean(chosen[expert]), first: expert === first, below: full ? weight : weight.slice(1),
-        value: share(shownProbs[expert], !full),
-        text: describe(letter(id), shownProbs[expert], chosen[expert] ? words.chosen : words.left, chosen[expert] && written[expert], expert === first && words.first),
-      };
-    });
-    this.bars.draw(ids, bars, cutLine(header, probs, chosen));
-    for (const [part, text] of [['probe-title', probeTitle(header)], ['solid-key', solidKey(header)], ['first-key', words.first]]) setText(this.find(part), text);
+    this.bars.draw(ids, probeBars(frame), cutLine(header, arrays.probe_prob.of(0), arrays.probe_chosen.of(0)));
+    for (const [part, text] of [['probe-title', probeTitle(header)], ['solid-key', solidKey(header)], ['first-key', wordsOf(header).first]]) setText(this.find(part), text);
     this.find('line').classList.toggle('mv-two-lines', header.choice[0] === 'experts' || header.top_k[0] > ONE_LINE);
-    this.line(header, ids, chosen, written, arrays.probe_output.of(0));
-    return ids[first];
+    this.line(header, probeTerms(frame), arrays.probe_output.of(0));
+    return ids[arrays.probe_first.of(0)[0]];
   }
 
-  // y = 0.62·E_C(x) + 0.38·E_F(x), largest weight first; of many terms the first three.
-  line(header, ids, chosen, weights, output) {
+  // y = 0.62·E_C(x) + 0.38·E_F(x)
+  line(header, { terms, rest }, output) {
     const meaning = formula(header);
     if (meaning !== this.meaning) {
       this.meaning = meaning;
       this.find('formula').innerHTML = meaning;
     }
-    const terms = [...ids.keys()].filter((expert) => chosen[expert]).sort((a, b) => weights[b] - weights[a]);
-    const key = terms.map((expert) => `${ids[expert]}:${weights[expert]}`).join() + header.task + prediction(header, output);
+    const key = JSON.stringify([terms, rest, header.task, prediction(header, output)]);
     if (key === this.key) return;
     this.key = key;
-    const shown = terms.slice(0, MAX_TERMS);
-    const rest = terms.length - shown.length;
-    const parts = shown.flatMap((expert, index) => [index ? ' + ' : '', term(ids[expert], weights[expert], header.choice[0] === 'nobody')]);
+    const parts = terms.flatMap((each, index) => [index ? ' + ' : '', term(each, header.choice[0] === 'nobody')]);
     this.find('line').replaceChildren('y = ', ...(parts.length ? parts : ['0']), rest ? ' + …' : '', header.num_shared ? ' + shared' : '', ...result(header, output));
-    const words = shown.map((expert) => `${share(weights[expert])} times expert ${letter(ids[expert])}`).join(' plus ') || 'no expert’s answer';
-    this.spoken.run(() => setText(this.find('spoken'), `Step ${count(header.step)}: output = ${words}${rest ? ` plus ${rest} more` : ''}`));
+    this.spoken.run(() => setText(this.find('spoken'), probeWords(header, { terms, rest })));
   }
 
   close() {
     this.spoken.stop();
   }
+}
+
+// The bars: each gate probability, and below it the weight of the chosen.
+export function probeBars({ header, arrays }) {
+  const ids = header.ids[0];
+  const [probs, weights, chosen] = ['prob', 'weight', 'chosen'].map((name) => arrays[`probe_${name}`].of(0));
+  const [first] = arrays.probe_first.of(0);
+  const full = roomy(ids.length);
+  const words = wordsOf(header);
+  return ids.map((id, expert) => {
+    const weight = chosen[expert] ? share(weights[expert], true) : '';
+    return {
+      height: probs[expert], solid: Boolean(chosen[expert]), first: expert === first, below: weight && full ? `×${weight}` : weight,
+      value: share(probs[expert], !full),
+      text: describe(letter(id), probs[expert], chosen[expert] ? words.chosen : words.left, chosen[expert] && weights[expert], expert === first && words.first),
+    };
+  });
+}
+
+// The terms of the sum, largest weight first: of many the first three, and how many more there are.
+export function probeTerms({ header, arrays }) {
+  const ids = header.ids[0];
+  const [weights, chosen] = [arrays.probe_weight.of(0), arrays.probe_chosen.of(0)];
+  const asked = [...ids.keys()].filter((expert) => chosen[expert]).sort((a, b) => weights[b] - weights[a]);
+  const terms = asked.slice(0, MAX_TERMS).map((expert) => ({ id: ids[expert], weight: share(weights[expert]) }));
+  return { terms, rest: asked.length - terms.length };
+}
+
+export function probeWords({ step }, { terms, rest }) {
+  const words = terms.map(({ id, weight }) => `${weight} times expert ${letter(id)}`).join(' plus ') || 'no expert’s answer';
+  return `Step ${count(step)}: output = ${words}${rest ? ` plus ${rest} more` : ''}`;
 }
 
 export function firstChoice(probs) {
@@ -119,20 +132,20 @@ export function formula({ renormalized, weights, choice, top_k: topK }) {
 }
 
 // 0.62·E_C(x); where each expert computes a mixture of all tokens, of that.
-function term(id, weight, mixed) {
+function term({ id, weight }, mixed) {
   const element = document.createElement('span');
   element.className = 'mv-term';
   element.style.setProperty('--mv-paint', background(id));
   element.innerHTML = `<b></b>·E<sub></sub>(${mixed ? `${MIXTURE}<sub></sub>` : 'x'})`;
-  element.querySelector('b').textContent = share(weight);
+  element.querySelector('b').textContent = weight;
   for (const index of element.querySelectorAll('sub')) index.textContent = letter(id);
   return element;
 }
 
 // What the model makes of y: a class (drawn as its marker) or the number itself.
-function prediction(header, output) {
+export function prediction(header, output) {
   if (header.view === 'rows') return ''; // the layer's output is a part of the way, not yet an answer
-  if (header.kind === 'regression') return output.length === 1 ? fixed(output[0], 2) : '';
+  if (header.kind === 'regression') return output.length === 1 ? plain(output[0]) : '';
   return String(firstChoice(output));
 }
 

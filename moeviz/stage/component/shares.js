@@ -3,7 +3,6 @@
 import { frac, joined, math, mi, mn, mo, row, sub, sum, words } from './mathml.js';
 import { all, any, elided, isLong, named, power } from './outputs.js';
 import { partDigits, plain, recomputed, settled, total } from './sums.js';
-import { share, shownWeights } from './numbers.js';
 
 const FAR = 6; // a largest score beyond it is taken off all scores: e to it would need more digits than there are
 const minusZ = (index) => row(mo('−'), sub(mi('z'), index));
@@ -12,9 +11,7 @@ const probable = (token, expert) => ({ symbol: named('p', token, expert), value:
 
 // The gate probability of the expert that is followed: what it is in general, then in numbers.
 export function probabilityLines(token) {
-  const { focus, shownProbs, probs } = token;
-  const found = (PROBABILITIES[token.weighing] ?? softmaxed)(token);
-  return [...found, ...asDrawn(probs[focus], shownProbs[focus])];
+  return (PROBABILITIES[token.weighing] ?? softmaxed)(token);
 }
 
 const PROBABILITIES = {
@@ -40,9 +37,8 @@ function softmaxed(token) {
 
 // The weight of the expert that is followed, by the formula that its router declares.
 export function weightLines(token) {
-  const { focus, weights, asked } = token;
-  if (!asked.length) return [[words('No expert took this token, so there is no weight.')]];
-  return [...WEIGHTS[token.weighing](token), ...asDrawn(weights[focus], shownWeights(token)[focus]), ...otherForm(token)];
+  if (!token.asked.length) return [[words('No expert took this token, so there is no weight.')]];
+  return [...WEIGHTS[token.weighing](token), ...otherForm(token)];
 }
 
 const WEIGHTS = {
@@ -118,12 +114,6 @@ function softmaxLines(letter, token, value, among) {
   ];
   if (!off) return [line];
   return [[words(`The largest score, ${plain(biggest)}, is taken off all of them here: that changes no share.`)], line];
-}
-
-// Where a bar's number is not that of the formula.
-function asDrawn(value, drawn) {
-  if (plain(value) === share(drawn)) return [];
-  return [[words(`(Its bar says ${share(drawn)}: the numbers at the bars are rounded so that they add up.)`)]];
 }
 
 // The other of the article's two forms, so that both are seen.

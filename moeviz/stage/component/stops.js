@@ -1,7 +1,7 @@
 // The nine stops of a token's way: what each column shows for every expert, and what stands below it.
 
-import { small, plain } from './sums.js';
-import { roundedShares, share, shownWeights } from './numbers.js';
+import { plain, small, sumWords } from './sums.js';
+import { share } from './numbers.js';
 
 const largest = (values) => Math.max(...values.map(Math.abs), 1e-9);
 const rods = (values, cell) => {
@@ -56,8 +56,8 @@ export const STOPS = [
   },
   {
     name: 'softmax', title: 'Softmax', says: ({ weighing }) => OTHERWISE[weighing] ?? 'Softmax makes the scores positive and lets them add up to 1: gate probabilities.',
-    cells: ({ probs, shownProbs }) => probs.map((value, expert) => ({ rod: value, text: share(shownProbs[expert]) })),
-    foot: () => 'sum 1.00',
+    cells: ({ probs }) => probs.map((value) => ({ rod: value, text: share(value) })),
+    foot: ({ probs }) => sumWords(probs),
   },
   {
     name: 'top_k', title: 'Top‑k', says: choiceSays,
@@ -66,11 +66,8 @@ export const STOPS = [
   },
   {
     name: 'weights', title: 'Weights', says: ({ choosing }) => `What multiplies each ${choosing === 'nobody' ? '' : 'chosen '}expert’s output.`,
-    cells: (token) => {
-      const shown = shownWeights(token);
-      return token.weights.map((value, expert) => (token.chosen[expert] ? { rod: value, text: share(shown[expert]) } : { text: '0' }));
-    },
-    foot: (token) => `sum ${share(shownWeights(token).reduce((sum, each) => sum + each, 0))}`,
+    cells: ({ weights, chosen }) => weights.map((value, expert) => (chosen[expert] ? { rod: value, text: share(value) } : { text: '0' })),
+    foot: ({ weights }) => sumWords(weights),
   },
   {
     name: 'experts', title: 'Experts', says: ({ choosing }) => (choosing === 'nobody'
@@ -98,7 +95,7 @@ export const STOPS = [
     cells: ({ batch, count, header }) => {
       const amounts = LOOKS_AT[header.balance_loss[0]]?.(batch);
       const values = amounts ?? batch.meanProb;
-      const texts = amounts ? amounts.map((each) => plain(each, 0)) : roundedShares(values).map((each) => share(each));
+      const texts = values.map((each) => (amounts ? plain(each, 0) : share(each)));
       const even = values.reduce((sum, each) => sum + each, 0) / count;
       const full = Math.max(...values, 1.5 * even, 1e-9);
       return values.map((value, expert) => ({ rod: value / full, text: texts[expert], even: even / full }));

@@ -1,11 +1,13 @@
 // Numbers written so that whoever recomputes them from what is printed gets what is printed.
 
+import { fixed } from './numbers.js';
+
 const MOST = 7; // digits behind the point; the frames carry no more
 
 // A number as it is printed: a true minus sign, and never "−0.00".
 export function plain(value, digits = 2) {
   if (!Number.isFinite(value)) return value === -Infinity ? '−∞' : 'not a number'; // −∞: a killed expert's score
-  const text = value.toFixed(digits);
+  const text = fixed(value, digits);
   return Number(text) === 0 ? text.replace('-', '') : text.replace('-', '−');
 }
 
@@ -21,6 +23,12 @@ export function small(value, digits = 2) {
 }
 
 export const total = (values) => values.reduce((all, each) => all + each, 0);
+
+// What these come to: by themselves and, where that is something else, as they are printed.
+export function sumWords(values) {
+  const [sum, printed] = [values, values.map((each) => read(plain(each)))].map((each) => plain(total(each)));
+  return sum === printed ? `sum ${sum}` : `sum ${sum}, shown ${printed}`;
+}
 
 // A result as it is printed, and how many digits of its parts lead a reader to just that, by each of the ways to recompute
 // it; `round` is what is printed of a part. A result on the border between two prints gets more digits itself.

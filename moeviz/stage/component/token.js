@@ -1,7 +1,6 @@
 // What one frame says about the token at the probe, under short names, for one run.
 
 import { firstChoice } from './probe.js';
-import { roundedShares } from './numbers.js';
 import { letter } from './palette.js';
 
 export const FORMS = ['plain', 'renormalized', 'after']; // as moeviz/training/journey.py; then all of them again with k = 1
@@ -21,6 +20,8 @@ export function tokenOf({ header, arrays }) {
   const classes = header.kind !== 'regression';
   const asked = [...ids.keys()].filter((expert) => chosen[expert]).sort((a, b) => weights[b] - weights[a] || a - b);
   const [first] = arrays.probe_first.of(0);
+  const article = choosing === 'scores';
+  const own = article ? FORMS.indexOf(weighing) : null;
   return {
     header, ids, count, outputs, probs, weights, chosen, x, logits, target, y, classes, weighing, choosing,
     names: ids.map(letter), k: chosen.filter(Boolean).length,
@@ -30,8 +31,10 @@ export function tokenOf({ header, arrays }) {
     alone: parts(of('alone_output'), outputs).map((output, expert) => ({ output, loss: of('alone_loss')[expert] })),
     forms: parts(of('form_weight'), count).map((weight, form) => ({
       weight, gradient: parts(of('form_gradient'), count)[form], loss: of('form_loss')[form],
+      ...(FORMS[form % FORMS.length] === 'plain' && { weight: weight.map((each, expert) => (each > 0 ? probs[expert] : 0)) }),
+      ...(form === own && { weight: weights, loss: of('loss')[0] }), // computed once more: not to the last bit
     })),
-    article: choosing === 'scores', // weighed in one of FORMS
+    article, // weighed in one of FORMS
     choiceBias: of('choice_bias'), allowed: choosing === 'bias' ? of('allowed').map(Boolean) : null,
     routeScale: choosing === 'bias' ? Number(of('route_scale')[0].toFixed(4)) : 1,
     threshold: of('threshold'), table: of('table'), mixtures: parts(of('mixture'), x.length), mixedSize: of('mixed_size'),
@@ -41,7 +44,6 @@ export function tokenOf({ header, arrays }) {
     },
     balance: of('balance_loss')[0], coef: header.balance_coef[0],
     first, asked, focus: asked[0] ?? first, // whose numbers the formulas are filled with
-    shownProbs: roundedShares(probs),
     shown: classes ? target[0] : 0, // the output that the formulas follow
     predicted: classes ? firstChoice(y) : null,
   };

@@ -2,7 +2,7 @@
 // with the pictures they like, and the run beside its twins: the other routing, and the dense network of equal active parameters.
 
 import { Bars } from './bars.js';
-import { Calm, count as spaced, fixed, outdated, percent, roundedShares, setText, share as twoDigits, Throttle, UNKNOWN } from './numbers.js';
+import { Calm, count as spaced, fixed, outdated, percent, setText, share as twoDigits, Throttle, UNKNOWN } from './numbers.js';
 import { solidKey } from './labels.js';
 import { Pad } from './pad.js';
 import { background, letter } from './palette.js';
@@ -129,11 +129,10 @@ export class Vision {
     drawPatches(this.find('route'), LARGE, of('pixels'), experts, ids, true);
     const prob = of('prob').subarray(0, ids.length);
     const weight = of('weight');
-    const shares = roundedShares(prob);
     const first = prob.indexOf(Math.max(...prob));
     this.bars.draw(ids, ids.map((id, expert) => ({
-      height: prob[expert], solid: weight[expert] > 0, first: expert === first, value: twoDigits(shares[expert], true),
-      text: `Expert ${letter(id)}: gate probability ${twoDigits(shares[expert])}`,
+      height: prob[expert], solid: weight[expert] > 0, first: expert === first, value: twoDigits(prob[expert], true),
+      text: `Expert ${letter(id)}: gate probability ${twoDigits(prob[expert])}`,
     })), []);
     setText(this.find('solid-key'), solidKey(header));
     const classes = of('class');

@@ -1,7 +1,7 @@
 // What else could have been: this token sent to each expert alone; and who learns from it, under each way to weigh.
 
 import { background, hue } from './palette.js';
-import { percent, setText, share, shownWeights } from './numbers.js';
+import { setText, share } from './numbers.js';
 import { plain, read, small } from './sums.js';
 import { FORMS } from './token.js';
 import { firstChoice, marker } from './probe.js';
@@ -49,17 +49,9 @@ export class WhatIf {
 
   drawForm(token) {
     const at = this.place(token);
-    const { weight, gradient, loss } = token.forms[at] ?? { weight: token.weights, gradient: token.gradient, loss: token.loss };
-    const shown = shownOf(token, at).map((each) => share(each));
-    const most = Math.max(...gradient.map(Math.abs), NOTHING);
-    const tiles = gradient.map((slope, expert) => tile(token, expert, {
-      taken: weight[expert] > 0, shown: `×${shown[expert]}`, number: Math.abs(slope) < NOTHING ? '0' : plain(slope, 3),
-      rod: Math.abs(slope) < NOTHING ? 0 : slope / most,
-      text: `Expert ${token.names[expert]}: weight ${shown[expert]}, slope of the loss along its score ${plain(slope, 3)}`,
-    }));
-    this.find('slopes').replaceChildren(...tiles);
+    this.find('slopes').replaceChildren(...slopeTiles(token, at).map((each, expert) => tile(token, expert, each)));
     setText(this.find('verdict'), at === OWN ? ownVerdict(token) : verdict(token, at));
-    setText(this.find('form-loss'), `Loss with these weights: ${small(loss)}`);
+    setText(this.find('form-loss'), `Loss with these weights: ${small(formOf(token, at).loss)}`);
   }
 
   // Which of the six ways is asked for, or the router's own; the buttons follow.
@@ -85,11 +77,17 @@ export class WhatIf {
   }
 }
 
-// The weights of one of the ways, or of the router's own, written as in the row of stops.
-export function shownOf(token, at) {
-  if (at === OWN) return shownWeights(token);
-  const { weight } = token.forms[at];
-  return shownWeights({ weighing: FORMS[at % FORMS.length], weights: weight, chosen: weight.map((each) => each > 0), shownProbs: token.shownProbs });
+const formOf = (token, at) => token.forms[at] ?? { weight: token.weights, gradient: token.gradient, loss: token.loss };
+
+// What each expert's weight is in this way, and the slope along its score.
+export function slopeTiles(token, at) {
+  const { weight, gradient } = formOf(token, at);
+  const most = Math.max(...gradient.map(Math.abs), NOTHING);
+  return gradient.map((slope, expert) => ({
+    taken: weight[expert] > 0, shown: `×${share(weight[expert])}`, number: Math.abs(slope) < NOTHING ? '0' : plain(slope, 3),
+    rod: Math.abs(slope) < NOTHING ? 0 : slope / most,
+    text: `Expert ${token.names[expert]}: weight ${share(weight[expert])}, slope of the loss along its score ${plain(slope, 3)}`,
+  }));
 }
 
 // One expert's outcome.
@@ -210,7 +208,7 @@ export function verdict(token, at) {
   const sum = weight.reduce((all, each) => all + each, 0);
   if (form === 'plain') {
     const top = one ? 'At k = 1 the plain weight is p itself, so the router does learn: ' : '';
-    return `${top}${moved} of ${token.count} scores have a slope, because every score is in the softmax’s sum. The weights add up to ${percent(sum)} %.${up}`;
+    return `${top}${moved} of ${token.count} scores have a slope, because every score is in the softmax’s sum. The weights add up to ${share(sum)}.${up}`;
   }
   if (moved === token.count) return `All ${moved} scores have a slope, since every expert answers; together the slopes are 0: one gains what others lose.${up}`;
   return `${moved} of ${token.count} scores have a slope: only the chosen compete with each other; what was not chosen learns nothing here.${up}`;
