@@ -89,7 +89,7 @@ def test_a_server_that_checks_enough_says_so(pretended) -> None:
     ("ended", "words"),
     [
         (
-            {"fails": "the trials were stopped from outside (signal 9)"},
+            {"fails": "the trials ended early: stopped from outside (signal 9)"},
             "stopped from outside (signal 9). Press the button",
         ),
         ({"cancelled": True}, "The trials were stopped. What has come of them is kept; press a button"),

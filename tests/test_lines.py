@@ -28,7 +28,7 @@ def test_what_is_killed_says_so_here_and_in_the_log(tmp_path, monkeypatch, caplo
     wait_until(lambda: bool(job.lines))
     os.kill(job._process.pid, signal.SIGKILL)
     assert job.wait(PATIENCE)
-    assert job.error == "the trials were stopped from outside (signal 9), as happens when memory runs out"
+    assert job.error == "the trials ended early: stopped from outside (signal 9), as happens when memory runs out"
     assert job.lines == [{"n": 1}] and not job.cancelled and job.error in caplog.text
 
 

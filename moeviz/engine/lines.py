@@ -100,5 +100,5 @@ def _read(
 def _ended(status: int, said: str) -> str:
     """How a process ended that was not asked to, in words."""
     if status < 0:
-        return f"were stopped from outside (signal {-status}), as happens when memory runs out"
+        return f"ended early: stopped from outside (signal {-status}), as happens when memory runs out"
     return f"stopped with exit status {status}: {said.splitlines()[-1] if said else 'it said nothing'}"

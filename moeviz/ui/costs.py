@@ -125,7 +125,7 @@ def _say(layer: Layer, found: Measurement | None, seconds: Seconds) -> None:
         st.markdown("Lines are **counted** from the sizes. Press the button, and points are **measured** beside them.")
         return
     if found.error:
-        st.error(plain(f"{found.error}. Press the button again."))
+        st.error(plain(f"{found.error[0].upper()}{found.error[1:]}. Press the button again."))
     elif found.cancelled:
         st.caption("The measurement was stopped; what it has measured is shown.")
     if not found.over:
