@@ -79,7 +79,8 @@ def written(shots: list[Snapshot], folder: Path) -> list[dict[str, Any]]:
             const named = (name, texts) => texts.map((text, expert) => [name + token.names[expert], text]);
             const cells = (name, column) => named(name, stop(column).cells(token).map(({{ text }}) => text));
             const [bars, probed] = [probeBars(frame), probeTerms(frame)];
-            const tiles = slopeTiles(token, token.article ? FORMS.indexOf(token.weighing) : -1);
+            const own = FORMS.indexOf(token.weighing) + (header.top_k[0] === 1 ? FORMS.length : 0);
+            const tiles = slopeTiles(token, token.article ? own : -1);
             const plain = token.article ? slopeTiles(token, 0) : []; // weights that are the probabilities as they are
             const shown = (tiles) => tiles.map(({{ shown }}) => shown.replace('×', ''));
             const alone = !token.classes && token.outputs === 1;

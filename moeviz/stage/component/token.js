@@ -21,7 +21,7 @@ export function tokenOf({ header, arrays }) {
   const asked = [...ids.keys()].filter((expert) => chosen[expert]).sort((a, b) => weights[b] - weights[a] || a - b);
   const [first] = arrays.probe_first.of(0);
   const article = choosing === 'scores';
-  const own = article ? FORMS.indexOf(weighing) : null;
+  const own = article ? [FORMS.indexOf(weighing), ...(header.top_k[0] === 1 ? [FORMS.indexOf(weighing) + FORMS.length] : [])] : [];
   return {
     header, ids, count, outputs, probs, weights, chosen, x, logits, target, y, classes, weighing, choosing,
     names: ids.map(letter), k: chosen.filter(Boolean).length,
@@ -32,7 +32,7 @@ export function tokenOf({ header, arrays }) {
     forms: parts(of('form_weight'), count).map((weight, form) => ({
       weight, gradient: parts(of('form_gradient'), count)[form], loss: of('form_loss')[form],
       ...(FORMS[form % FORMS.length] === 'plain' && { weight: weight.map((each, expert) => (each > 0 ? probs[expert] : 0)) }),
-      ...(form === own && { weight: weights, loss: of('loss')[0] }), // computed once more: not to the last bit
+      ...(own.includes(form) && { weight: weights, loss: of('loss')[0] }), // computed once more: not to the last bit
     })),
     article, // weighed in one of FORMS
     choiceBias: of('choice_bias'), allowed: choosing === 'bias' ? of('allowed').map(Boolean) : null,
