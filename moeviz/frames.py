@@ -28,9 +28,9 @@ Header, a list with one entry per run: `experts` (its own N), `router`, `balance
 `route_by` (what the gate sees: token | context | input), `renormalized` (a token's weights add up to 1), `weights`,
 `choice` and `skips` (how these come about, who decides, and whether a second choice may be skipped at random in
 training: see moeviz.rules), `task_loss`, `balance_loss_value` (raw), `train_metric`, `test_loss`, `test_metric`,
-`cv_load`, `specialization` (match with the true groups; null where there is but one), `dropped_share` (of choices),
-`random_drop` (what a gate that chooses at random drops on average; null without a limit), `unserved_share` (of tokens,
-without any expert), `cv_importance` (of the weights' sums),
+`cv_load`, `specialization` (match with the true groups; null where there is one, or one expert), `dropped_share` (of
+choices), `random_drop` (what a gate that chooses at random drops on average; null without a limit),
+`unserved_share` (of tokens, without any expert), `cv_importance` (of the weights' sums),
 `gate_gradient` (norm, of the last step; null before the first, and once the run has diverged), `max_violation`,
 `load_entropy`, `logit_size`, `num_parameters`, `active_parameters` and `flops` (those of one token), `step_seconds`
 (what a step takes of late, its bucket's divided by the runs in it; null before one was timed), `diverged_at` (the step

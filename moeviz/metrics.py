@@ -138,14 +138,15 @@ def share_of_each(routing: Routing, segment_T: Int[Tensor, "*R T"], num_segments
 def specialization(routing: Routing, segment_T: Int[Tensor, "*R T"], num_segments: int) -> Float[Tensor, "*R"]:
     """How well the first choice tells the true segment: normalized mutual information, 0 = not at all, 1 = exactly.
 
-    NMI = I(expert; segment) / mean of the two entropies; NaN where all tokens are of one segment: nothing can be told.
+    NMI = I(expert; segment) / mean of the two entropies; NaN where all tokens are of one segment, or there is but one
+    expert: nothing can be told.
     """
     joint_ES = joint_share(routing, segment_T, num_segments)
     expert_entropy = entropy(joint_ES.sum(-1))
     segment_entropy = entropy(joint_ES.sum(-2))
     shared = expert_entropy + segment_entropy - entropy(joint_ES.flatten(-2))
     mean_entropy = (expert_entropy + segment_entropy) / 2
-    several = (joint_ES.sum(-2) > 0).sum(-1) > 1
+    several = ((joint_ES.sum(-2) > 0).sum(-1) > 1) & (joint_ES.shape[-2] > 1)
     return torch.where(several, shared / mean_entropy, torch.nan).clamp(0, 1)
 
 

@@ -212,6 +212,11 @@ def test_specialization_by_hand() -> None:
         assert math.isnan(metrics.specialization(one_hot_routing(expert, 3), one_kind_T, 1).item())
 
 
+def test_one_expert_has_no_match() -> None:
+    segment_T = torch.tensor([0, 1, 0, 1])
+    assert math.isnan(metrics.specialization(top_k(torch.zeros(4, 1), k=1), segment_T, 2).item())
+
+
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), min_size=2, max_size=30))
 def test_specialization_is_scikit_learns(pairs: list[tuple[int, int]]) -> None:
     expert, segment = ([pair[side] for pair in pairs] for side in (0, 1))
