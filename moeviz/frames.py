@@ -76,11 +76,12 @@ measured is null in the header and NaN in an array, never 0. Pictures add, in ce
     skill          skill_loss f4[R,N] (task loss of each expert's own answers to the measured test tokens, each
                    weighted by its gate probability for that token; NaN where that is 0 for all, as of a killed expert)
     journey        of the token at the probe: journey_x f4[R,D]; journey_gate_w f4[R,N,D]; journey_gate_b f4[R,N] (with
-                   what gate_skew adds); journey_logit f4[R,N]; journey_target f4[R,1] (class) or f4[R,O], of the test
-                   token at journey_distance f4[R,1]; journey_loss f4[R,1]; journey_gradient f4[R,N] (of the loss, along
-                   each logit); journey_shared f4[R,O] (the shared experts' part of the output); journey_alone_output
-                   f4[R,N,O] and journey_alone_loss f4[R,N] (this expert alone computes the token, unmixed, with weight
-                   1); with F = plain, renormalized, softmax after top-k, each with the run's k, then with k = 1:
+                   what gate_skew adds); journey_logit f4[R,N] (−inf of a killed expert); journey_target f4[R,1] (class)
+                   or f4[R,O], of the test token at journey_distance f4[R,1]; journey_loss f4[R,1]; journey_gradient
+                   f4[R,N] (of the loss, along each logit); journey_shared f4[R,O] (the shared experts' part of the
+                   output); journey_alone_output f4[R,N,O] and journey_alone_loss f4[R,N] (this expert alone computes
+                   the token, unmixed, with weight 1);
+                   with F = plain, renormalized, softmax after top-k, each with the run's k, then with k = 1:
                    journey_form_weight, journey_form_gradient f4[R,F,N]; journey_form_output f4[R,F,O];
                    journey_form_loss f4[R,F]; of the measured train tokens: journey_mean_prob, journey_batch_load,
                    journey_first_share, journey_weight_sum, journey_likely_count f4[R,N]; journey_balance_loss (raw),

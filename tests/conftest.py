@@ -90,7 +90,7 @@ def engine() -> Iterator[Engine]:
     before = {child.pid for child in children()}
     with Engine(num_workers=1, max_runs=4) as shared:
         yield shared
-    assert {child.pid for child in children()} == before  # neither processes nor zombies
+    assert {child.pid for child in children()} <= before  # neither processes nor zombies
     assert not moeviz_threads()
 
 

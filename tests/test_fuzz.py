@@ -24,7 +24,7 @@ from moeviz.knob import Knob
 from moeviz.rules import TREATMENTS
 from moeviz.task_info import TASK_INFO
 from moeviz.training import opened, step_together
-from tests.test_album import MAY_LACK
+from tests.test_album import MAY_LACK, all_known
 
 pytestmark = pytest.mark.slow
 FIRST, LAST = map(int, os.environ.get("MOEVIZ_SEEDS", "0-15").split("-"))
@@ -222,7 +222,7 @@ class Walk:
                 for name, values in arrays.items():
                     fits = values.dtype.kind == "f" and len(values) == header["num_runs"]
                     if fits and not name.startswith(MAY_LACK) and header["experts"][each] == header["num_experts"]:
-                        assert np.isfinite(values[each]).all(), (name, each)
+                        assert all_known(name, values[each]), (name, each)
 
 
 @pytest.mark.parametrize("seed", range(FIRST, LAST + 1))

@@ -168,8 +168,9 @@ def learned(model: MoE, seeds: list[int], steps: int) -> Tensor:
     numbers = Numbers(routing, 0.1 * number, 0.01 * (1 + number), torch.full_like(number, torch.inf))
     rows_REP, zeros_RE = model.fresh_rows(seeds, EXPERT_COUNT), torch.zeros(len(seeds), EXPERT_COUNT, dtype=DOUBLE)
     healthy_R = torch.ones(len(seeds), dtype=torch.bool)
+    zeros_REL = zeros_RE.unsqueeze(-1)  # of one layer
     progress = Progress(
-        rows_REP, Adam.zeros_like(rows_REP), 0 * rows_REP, zeros_RE, zeros_RE, healthy_R, zeros_RE,
+        rows_REP, Adam.zeros_like(rows_REP), 0 * rows_REP, zeros_REL, zeros_RE, healthy_R, zeros_REL,
         scale_R=torch.ones_like(number),
     )  # fmt: skip
     x_RTD = torch.cat([tokens(1, seed) for seed in seeds])
