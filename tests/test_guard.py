@@ -23,7 +23,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from moeviz import descriptors, guard
 from moeviz.guard import BURST, PATIENCE, RATE, STREAM, Guard, Pace, Stream, host_allowed
 from moeviz.network import own_names
-from tests.watching import wait_until
+from tests.watching import apart, wait_until
 
 with warnings.catch_warnings():  # starlette's test client prefers a successor of httpx that this project does not need
     warnings.simplefilter("ignore")
@@ -167,7 +167,7 @@ class Sent:
             return count, event
 
         monkeypatch.setattr(guard.asyncio, "sleep", sleep)
-        return asyncio.run(hear())
+        return apart(hear())
 
 
 def test_a_flood_waits_for_its_turn_and_is_sent_away_when_it_does_not_end(clock, monkeypatch):
@@ -198,7 +198,7 @@ def test_a_page_that_leaves_while_something_is_sent_to_it_is_heard_of_once(clock
         await stream.send({"type": "websocket.send", "bytes": b"frame"})
         return await stream.receive()
 
-    assert asyncio.run(leave())["type"] == "websocket.disconnect" and not peer.sent
+    assert apart(leave())["type"] == "websocket.disconnect" and not peer.sent
 
 
 async def pour(websocket: WebSocket) -> None:
@@ -263,9 +263,9 @@ def test_one_that_asks_again_and_again_or_is_still_answered_is_not(monkeypatch):
         return bool(closed)
 
     answered, slow = (SimpleNamespace(response_complete=each) for each in (True, False))
-    assert not asyncio.run(looked_at([slow] * 9))
-    assert asyncio.run(looked_at([slow, answered, answered, answered]))
-    assert asyncio.run(looked_at([None]))
+    assert not apart(looked_at([slow] * 9))
+    assert apart(looked_at([slow, answered, answered, answered]))
+    assert apart(looked_at([None]))
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux can be told so")
@@ -306,7 +306,7 @@ def test_running_out_of_descriptors_is_one_line_of_the_log_and_any_other_fault_i
         running.call_exception_handler(full)
         running.call_exception_handler(other)
 
-    asyncio.run(faults())
+    apart(faults())
     first, second = caplog.records
     assert first.exc_info is None and first.getMessage().startswith("Nobody can come in. This server may have ")
     assert second.exc_info is not None and "something else" in second.getMessage()

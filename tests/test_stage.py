@@ -28,7 +28,7 @@ from moeviz.stage.routes import (
     read_message,
     routes,
 )
-from tests.watching import missing_device, wait_until
+from tests.watching import apart, missing_device, wait_until
 
 with warnings.catch_warnings():  # starlette's test client prefers a successor of httpx that this project does not need
     warnings.simplefilter("ignore")
@@ -275,7 +275,7 @@ def test_a_browser_that_leaves_while_it_is_sent_away_is_no_fault(said):
             raise OSError("the browser has left")
 
     scope = {"type": "websocket", "path": "/live/known", "path_params": {"token": "known"}, "headers": []}
-    asyncio.run(stage_routes._Session(engine, WebSocket(scope, receive, send), stage_routes.Door()).run())
+    apart(stage_routes._Session(engine, WebSocket(scope, receive, send), stage_routes.Door()).run())
     assert engine.closed.is_set() and len(tried) <= 1
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psutil
@@ -84,3 +86,9 @@ def process_of(engine: Engine) -> psutil.Process:
     worker = engine._slots[0].worker
     assert isinstance(worker, ProcessWorker)
     return psutil.Process(worker.process.pid)
+
+
+def apart(main: Coroutine[Any, Any, Any]) -> Any:
+    """Run it on a thread of its own: after browser tests the main thread has playwright's event loop."""
+    with ThreadPoolExecutor(1) as own:
+        return own.submit(asyncio.run, main).result()

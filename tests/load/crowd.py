@@ -11,8 +11,7 @@ import itertools
 import json
 import random
 import time
-from collections.abc import Coroutine, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -216,12 +215,6 @@ def _state(slider: Any) -> WidgetState:
     else:
         state.double_array_value.data[:] = list(slider.value)
     return state
-
-
-def apart(main: Coroutine[Any, Any, Any]) -> Any:
-    """Run it on a thread of its own: after browser tests the main thread has playwright's event loop."""
-    with ThreadPoolExecutor(1) as own:
-        return own.submit(asyncio.run, main).result()
 
 
 def address(number: int) -> str:

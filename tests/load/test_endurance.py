@@ -13,8 +13,9 @@ import pytest
 from moeviz.frames import unpack
 from tests.browser.driving import Server, SmallServer, eventually
 from tests.browser.visitors import RawVisitor
-from tests.load.crowd import Seen, Visitor, address, apart, arrive, leave, watch
+from tests.load.crowd import Seen, Visitor, address, arrive, leave, watch
 from tests.measuring import Report, cpu_seconds, weigh
+from tests.watching import apart
 
 VISITORS, AT_ONCE = 50, 10
 STAY, MINUTES = int(os.environ.get("MOEVIZ_VISITORS", "15")), int(os.environ.get("MOEVIZ_MINUTES", "8"))

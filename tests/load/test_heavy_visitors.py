@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.browser.driving import SmallServer
-from tests.load.crowd import Visitor
-from tests.load.test_thirty_visitors import address, apart, arrive, leave, watch
+from tests.load.crowd import Visitor, address, arrive, leave, watch
 from tests.measuring import Report, weigh
+from tests.watching import apart
 
 ALONE, BESIDE = 4.0, 6.0  # seconds in which is counted
 LEARNED = 4.0  # until the worker knows how long his steps and frames take

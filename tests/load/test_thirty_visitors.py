@@ -16,8 +16,9 @@ import psutil
 import pytest
 
 from tests.browser.driving import Server, SmallServer, eventually
-from tests.load.crowd import Seen, Visitor, address, apart, arrive, leave, watch
+from tests.load.crowd import Seen, Visitor, address, arrive, leave, watch
 from tests.measuring import Report, cpu_seconds, percentile, weigh
+from tests.watching import apart
 
 IDLE_FREE = 2.0
 WARM = 20.0  # seconds that the first class stays, so that its runs record states too
