@@ -199,9 +199,8 @@ class Training(GoingBack):
     def _become(self, after: Setting) -> None:
         """Go on with another setting; ValueError, and nothing changes, if too few experts could be chosen then."""
         before, record, is_good = self.setting, self.measure(), self._is_good(self.measure())
-        load_RE = np.where(
-            treating.where(self.treated, self.ids_RE, "killed"), -1, record.mean_load_RE
-        )  # they leave first
+        killed_RE = treating.where(self.treated, self.ids_RE, "killed")
+        load_RE = np.where(killed_RE, -1, record.mean_load_RE)  # they leave first
         change = population.resize(self.ids_RE, load_RE, after.configs[0].num_experts)
         after = Setting(after.configs, treating.staying(after.treated, change.ids_RE))
         treating.check(after.treated, after.configs, change.ids_RE)
