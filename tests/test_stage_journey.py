@@ -98,6 +98,8 @@ def test_what_rounded_numbers_add_up_to_is_said_where_it_is_something_else():
         "sum 0.00", "sum 1.58",
     ]  # fmt: skip
     assert printed(cases, "return sums.sumWords(each);") == wanted
+    # 3 · .6049 = 1.8147, and 3 · .60 = 1.80
+    assert printed([[0.6049] * 3], "return sums.sumWords(each, 'y = ', 1.8147);") == ["y = 1.81, shown 1.80"]
 
 
 @pytest.mark.parametrize(

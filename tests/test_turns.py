@@ -171,6 +171,21 @@ def test_a_heavy_run_leaves_its_neighbors_their_frames(count, least):
     assert own > 0.1
 
 
+def test_after_a_long_step_frames_have_as_long_as_it_took():
+    """30 viewers with frames of 2 ms and runs at rest, beside steps of 100 ms without end: half of the time is 8 frames
+    a second for each. Of 30 ms after each step, as long as one waits for a knob, it would be 30 / 130 of it: 4."""
+    world = World(together=True)
+    names = crowd(world, 30, batch_size=8, play=False)
+    world.open("heavy", speed="fast", viewer=False, batch_size=800)
+    world.tell(op="watch", run="heavy", viewer="heavy", hidden=False, credit=1, want=None, probe=None)
+
+    def drag(world: World) -> None:
+        for name in names:
+            world.view(name, credit=1, probe=[world.clock.now, 0.0])
+
+    assert statistics.median(frames_per_second(world, names, 4, drag)) > 6
+
+
 def test_a_page_with_longer_pictures_than_the_others_still_moves():
     """Frames of 100 ms beside 5 of 2: 8 parts, of which each of its frames costs 100 / 3 ms: .6 s; its own part
     alone would be 1.3 s."""

@@ -44,6 +44,7 @@ class Turns:
         self._failed, self._excuse = failed, excuse
         self._floor = 0.0  # time used by the run that had the last turn: nobody may save up turns below it
         self._training_took = self._frames_took = 0.0  # in the last round: the other's next slice is not shorter
+        self._owed = 0.0  # to frames that wait: what a long step took beyond what they have had since
         self._usual = 0.0  # seconds of a frame, in the middle of all runs that train while somebody looks
         self._parts = 0.0  # of the time for frames: one for each such run, more for those with long frames
         self.share = 1.0  # of the time, for each run that somebody watches
@@ -72,10 +73,13 @@ class Turns:
     # --- training ------------------------------------------------------------------------------------------------
 
     def train(self) -> None:
-        """One slice of training for the run that has had the least, and for those that can step with it."""
+        """One slice of training for the run that has had the least, and for those that can step with it.
+
+        After a long step frames go first until they have had as long, or none is left.
+        """
         now = self._clock()
         ready = [run for run in self._runs.values() if run.step_at(now) <= now]
-        if ready:
+        if ready and self._owed <= SLICE:
             self._train(ready, now)
         self._training_took = self._clock() - now
 
@@ -149,13 +153,14 @@ class Turns:
     # --- frames --------------------------------------------------------------------------------------------------
 
     def send_frames(self) -> None:
-        """Send due frames, the longest overdue first, for about as long as the last step took.
+        """Send due frames, the longest overdue first, for about as long as the last step took, a part at a time.
 
         What is left stays due; so a crowded worker hears messages soon. In every second round answers come first, but
         not in all of them: a probe that is dragged without end must not keep frames from the others.
         """
         began = self._clock()
-        until = began + max(SLICE, min(self._training_took, LONGEST))
+        self._owed += self._training_took
+        until = began + max(SLICE, min(self._owed, LONGEST))
         self._answers_first = not self._answers_first
         due = []
         for run in self._runs.values():
@@ -163,14 +168,15 @@ class Turns:
                 at = run.frame_at(seat, began, self._period(run, seat))
                 if at <= began:
                     due.append((self._answers_first and not run.awaited(seat, began), at, viewer, run, seat))
-        for _, _, viewer, run, seat in sorted(due, key=lambda each: each[:2]):
+        due.sort(key=lambda each: each[:2])
+        while due and self._clock() < until:
+            _, _, viewer, run, seat = due.pop(0)
             awaited, now = run.awaited(seat, self._clock()), self._clock()
             self._send_frame(run, viewer, seat)
             if awaited:
                 run.budget.spend(self._clock() - now)
-            if self._clock() >= until:
-                break
         self._frames_took = self._clock() - began
+        self._owed = max(0.0, self._owed - self._frames_took) if due else 0.0
 
     def answer(self, run: HostedRun) -> None:
         """Show at once what a knob has changed."""

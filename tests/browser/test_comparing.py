@@ -12,7 +12,7 @@ from moeviz.config import RunConfig
 from moeviz.methods import METHODS, all_methods, as_in_its_paper
 from moeviz.rules import ROUTER_NAMES
 from moeviz.training import opened
-from tests.browser.driving import Stage, soon
+from tests.browser.driving import Stage, share, soon
 
 pytestmark = pytest.mark.browser
 TABLE = """(host) => [...host.querySelectorAll('tbody tr')].map((row) => [...row.querySelectorAll('td')].map(
@@ -60,6 +60,8 @@ def check_racks(stage: Stage, wanted: dict[str, Any], run: int) -> None:
             (places,) = wanted["seating_places"][run]
             assert [place for place, (last, _) in enumerate(seats) if last] == [places - 1]
             assert len(seats) == max(places, len(queue))
+    loads = stage.part(f"racks-{run}").locator(".mv-rack:not(.mv-rack-head) > span:nth-child(3)").all_inner_texts()
+    assert sum(0 if "<" in each else share(each) for each in loads) == 100
 
 
 @pytest.mark.parametrize(

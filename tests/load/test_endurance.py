@@ -56,8 +56,15 @@ def test_fifty_visitors_leave_nothing_behind(tmp_path: Path, report: Report) -> 
 Minute = tuple[list[Seen], dict[str, float], dict[str, float]]
 
 
+def yardstick() -> float:
+    """CPU seconds of a fixed piece of work: what the computer itself makes of a second, which changes in minutes."""
+    began = time.process_time()
+    sum(each * each for each in range(1_000_000))
+    return time.process_time() - began
+
+
 async def stay(small: SmallServer) -> list[Minute]:
-    """What each visitor sees, minute by minute; the CPU seconds that each process takes, and its memory then."""
+    """What each visitor sees, minute by minute; CPU seconds of the processes and of the yardstick; memory."""
     visitors = [Visitor(small, address(number), number) for number in range(STAY)]
     await arrive(visitors)
     groups = {"server": [psutil.Process(small.process.pid)], "workers": small.workers(), "visitors": [psutil.Process()]}
@@ -69,9 +76,9 @@ async def stay(small: SmallServer) -> list[Minute]:
     for _ in range(MINUTES):
         windows = await watch(visitors, 60.0)
         after = spent()
-        cpu = {name: after[name] - before[name] for name in groups}
+        cpu = {name: after[name] - before[name] for name in groups} | {"the yardstick": yardstick()}
         minutes.append((windows, cpu, {name: weigh(group)["memory"] for name, group in groups.items()}))
-        before = after
+        before = spent()
     await leave(visitors)
     assert [error for visitor in visitors for error in visitor.errors] == []
     return minutes
@@ -81,8 +88,9 @@ async def stay(small: SmallServer) -> list[Minute]:
 def test_a_class_that_stays_for_minutes(tmp_path: Path, report: Report) -> None:
     """Prints what it sees in each minute: `pytest tests/load/test_endurance.py -m measured -s`.
 
-    MOEVIZ_VISITORS and MOEVIZ_MINUTES measure another class. The visitors share the computer with the server, so the
-    CPU time for a frame says more than the frames a second where something else is busy.
+    MOEVIZ_VISITORS and MOEVIZ_MINUTES measure another class. The visitors share the computer with the server, so where
+    something else is busy the CPU time for a frame says more than the frames a second; and where the computer's own
+    pace changes, that time in yardsticks.
     """
     with SmallServer(tmp_path / "log.txt", {}) as small:
         minutes = apart(stay(small))
@@ -94,6 +102,9 @@ def test_a_class_that_stays_for_minutes(tmp_path: Path, report: Report) -> None:
         report(f"{who}: frames a second, lowest", min(each.frames_per_second for each in windows), "1/s")
         report(f"{who}: steps a second, median", statistics.median(each.steps_per_second for each in windows), "1/s")
         report(f"{who}: a frame", sum(window.bytes for window in windows) / frames / 1000, "kB")
+        unit = cpu.pop("the yardstick")
+        report(f"{who}: the yardstick", 1000 * unit, "ms")
         for name, seconds in cpu.items():
             report(f"{who}: CPU of {name} for a frame", 1000 * seconds / frames, "ms")
+            report(f"{who}: CPU of {name} for a frame, in yardsticks", seconds / frames / unit, "")
             report(f"{who}: memory of {name}", memory[name], "MB")

@@ -1,7 +1,7 @@
 // Each expert's queue as a rack of seats: who sits, in the order of the queue, a hard line behind the last seat, and who stands behind it.
 
 import { background, hue } from './palette.js';
-import { fixed, percent, setText } from './numbers.js';
+import { fixed, percents, setText } from './numbers.js';
 
 export class Racks {
   constructor(host) {
@@ -12,6 +12,7 @@ export class Racks {
     this.build(batch);
     const { ids, names, load, importance, soft, places, tokens } = batch;
     const limited = !Number.isNaN(batch.drop);
+    const shares = percents(load);
     this.rows.forEach((row, expert) => {
       const queue = soft ? [] : queueOf(batch, expert);
       const length = Math.max(queue.length, limited ? places : 0);
@@ -21,7 +22,7 @@ export class Racks {
         seat.className = `mv-seat${token === undefined ? '' : batch.kept[token * ids.length + expert] ? ' mv-taken' : ' mv-out'}${limited && place === places - 1 ? ' mv-last' : ''}`;
         setText(seat.firstChild, token === undefined ? '' : batch.kept[token * ids.length + expert] ? String(token + 1) : '✕');
       });
-      setText(row.load, soft ? 'a mixture' : `${percent(load[expert])} %`);
+      setText(row.load, soft ? 'a mixture' : `${shares[expert]} %`);
       setText(row.importance, fixed(importance[expert], 1));
       const who = queue.map((token) => `${token + 1}${batch.kept[token * ids.length + expert] ? '' : ' dropped'}`).join(', ');
       row.box.setAttribute('aria-label', `Expert ${names[expert]}: ${soft ? 'a mixture of all tokens' : who ? `tokens ${who}` : 'no token'}`);

@@ -81,7 +81,9 @@ export const STOPS = [
     cells: ({ experts, weights, chosen, shown }) => rods(
       experts.map((each, expert) => each[shown] * weights[expert]), (expert) => (chosen[expert] ? {} : { rod: null, text: '–' }),
     ),
-    foot: ({ y, shown }) => `y = ${plain(y[shown])}`,
+    foot: ({ experts, weights, y, shown, shared }) => (shared
+      ? `y = ${plain(y[shown])}` // … which the shared experts have a part in
+      : sumWords(experts.map((each, expert) => each[shown] * weights[expert]), 'y = ', y[shown])),
   },
   {
     name: 'task_loss', title: 'Task loss', says: 'In training only: how wrong this output is.',

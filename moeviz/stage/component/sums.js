@@ -25,9 +25,9 @@ export function small(value, digits = 2) {
 export const total = (values) => values.reduce((all, each) => all + each, 0);
 
 // What these come to: by themselves and, where that is something else, as they are printed.
-export function sumWords(values) {
-  const [sum, printed] = [values, values.map((each) => read(plain(each)))].map((each) => plain(total(each)));
-  return sum === printed ? `sum ${sum}` : `sum ${sum}, shown ${printed}`;
+export function sumWords(values, said = 'sum ', result = total(values)) {
+  const [sum, printed] = [result, total(values.map((each) => read(plain(each))))].map((each) => plain(each));
+  return `${said}${sum}${sum === printed ? '' : `, shown ${printed}`}`;
 }
 
 // A result as it is printed, and how many digits of its parts lead a reader to just that, by each of the ways to recompute
