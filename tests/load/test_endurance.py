@@ -9,8 +9,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 
+from moeviz.config import RunConfig
+from moeviz.engine.host import Host
+from moeviz.engine.hosted import HostedRun
 from moeviz.frames import unpack
+from moeviz.training import Training
 from tests.browser.driving import Server, SmallServer, eventually
 from tests.browser.visitors import RawVisitor
 from tests.load.crowd import Seen, Visitor, address, arrive, leave, watch
@@ -108,3 +113,57 @@ def test_a_class_that_stays_for_minutes(tmp_path: Path, report: Report) -> None:
             report(f"{who}: CPU of {name} for a frame", 1000 * seconds / frames, "ms")
             report(f"{who}: CPU of {name} for a frame, in yardsticks", seconds / frames / unit, "")
             report(f"{who}: memory of {name}", memory[name], "MB")
+
+
+# --- one run, without a server: an old one beside a young one, in turns, so that the pace of both is the same
+
+YOUNG, OLD, EACH = 2_400, 18_000, 400  # steps of one minute, and of eight; and how often each is measured
+
+
+def watched(until: int) -> HostedRun:
+    """A run of so many steps whose λ is turned every four seconds, with a viewer."""
+    host = Host(lambda message, payload: None, Training, clock=lambda: 0.0)
+    run = {"run": "r", "play": True, "speed": "watch", "probe": None}
+    host.handle({"op": "open", "configs": [vars(RunConfig())], **run})
+    host.handle({"op": "watch", "run": "r", "viewer": "v", "credit": 4, "want": [], "probe": None})
+    found = host._runs["r"]
+    while found.step < until:
+        found.training.step(160)
+        found.training.set(balance_coef=float(found.step // 160 % 3))
+        found.changed(0.0, knobs=True)
+    return found
+
+
+def step_seconds(run: HostedRun) -> float:
+    began = time.process_time()
+    run.training.step()
+    return time.process_time() - began
+
+
+def frame_seconds(run: HostedRun, want: tuple[str, ...]) -> float:
+    run.training.step()
+    (seat,) = run.seats.values()
+    seat.credit, seat.want = 4, want
+    began = time.process_time()
+    run.frame(seat, 0.0)
+    return time.process_time() - began
+
+
+@pytest.mark.measured
+def test_an_old_run_beside_a_young_one(report: Report) -> None:
+    """Prints what a step and a frame of a run take after eight minutes, over what they take after one."""
+    one_thread = torch.get_num_threads()
+    torch.set_num_threads(1)  # as in a worker
+    try:
+        runs = watched(YOUNG), watched(OLD)
+        seconds = {"a step": [[step_seconds(run) for run in runs] for _ in range(EACH)]}
+        for want in (("first_choice",), ("first_choice", "history")):
+            seconds[f"a frame with {' and '.join(want)}"] = [
+                [frame_seconds(run, want) for run in runs] for _ in range(EACH)
+            ]
+    finally:
+        torch.set_num_threads(one_thread)
+    for what, each in seconds.items():
+        young, old = (1000 * statistics.median(times) for times in zip(*each, strict=True))
+        report(f"{what} after {YOUNG} steps", young, "ms")
+        report(f"{what} after {OLD} steps: in percent of that", 100 * old / young, "%")
