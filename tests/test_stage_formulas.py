@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
@@ -94,14 +95,14 @@ def written(shots: list[Snapshot], folder: Path) -> list[dict[str, Any]]:
                     ...named('g ', bars.map(({{ below }}) => below.replace('×', ''))).filter(([, text]) => text),
                     ...probed.terms.map(({{ id, weight }}) => ['g ' + letter(id), weight]),
                     ...named('g ', shown(tiles)), ...named('p ', shown(plain)).filter((_, at) => token.chosen[at]),
-                    [y, foot('sum').replace('y = ', '')],
+                    [y, foot('sum').replace('y = ', '').split(',')[0]],
                     ...(alone ? [[y, prediction(header, token.y)], [y, stop('task_loss').body(token)[0][1]]] : []),
                 ],
                 said: [
                     ...[...bars, ...tiles].map(({{ text }}) => text), probeWords(header, probed),
                     ...(token.article ? [verdict(token, 0)] : []),
                 ],
-                feet: {{ p: foot('softmax'), g: foot('weights') }},
+                feet: {{ p: foot('softmax'), g: foot('weights'), y: foot('sum') }}, shown: token.shown,
             }};
         }});
         console.log(JSON.stringify(written));""")
@@ -163,6 +164,13 @@ def check_agreement(token: dict[str, Any], shot: Snapshot) -> dict[str, int]:
         whole = rounded(float(values.sum()), "0.00")
         again = str(sum((Decimal(rounded(each, "0.00")) for each in values), Decimal("0.00")))
         assert foot == (f"sum {whole}" if whole == again else f"sum {whole}, shown {again}")
+    if not shot.num_shared:
+        answers = shot.probe_expert_output[0].astype(float)[:, token["shown"]]
+        parts = [math.copysign(float(rounded(each, "0.00")), each) for each in shot.probe_weight[0] * answers]
+        whole, again = (
+            f"{each:.2f}".replace("-0.00", "0.00") for each in (float(shot.probe_output[0][token["shown"]]), sum(parts))
+        )
+        assert token["feet"]["y"].replace("−", "-") == f"y = {whole}" + (f", shown {again}" if again != whole else "")
     return counts
 
 
