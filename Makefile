@@ -11,6 +11,7 @@ SIDE_BY_SIDE = -n 2 --dist worksteal
 # many runs trained long: the shapes of their tensors, which the other tests check, are not checked at every call
 UNCHECKED = -o addopts="--strict-markers --strict-config -ra"
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
+NODE = .venv/bin/node
 
 .PHONY: app test test-slow check bench measure
 
@@ -31,10 +32,11 @@ test-slow: .venv/installed-dev
 measure: .venv/installed-dev
 	.venv/bin/python -m pytest -m measured $(UNCHECKED) -s
 
-check: .venv/installed-dev
+check: .venv/installed-dev node_modules/installed
 	.venv/bin/python -m ruff check .
 	.venv/bin/python -m ruff format --check .
 	.venv/bin/python -m mypy moeviz tests $(wildcard app.py pages)
+	$(NODE) node_modules/@biomejs/biome/bin/biome ci --error-on-warnings
 
 bench: .venv/installed-app
 	.venv/bin/python -m moeviz bench
@@ -48,6 +50,12 @@ bench: .venv/installed-app
 .venv/installed-dev: requirements-dev.txt .venv/installed-app
 	@echo "Installing requirements-dev.txt into .venv ..."
 	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+# What checks the stage's scripts; node itself comes with requirements-dev.txt.
+node_modules/installed: package.json package-lock.json .venv/installed-dev
+	@echo "Installing package-lock.json into node_modules ..."
+	@.venv/bin/npm ci --silent --ignore-scripts
 	@touch $@
 
 # Also made anew when the interpreter behind it has gone; --clear then removes the stamps with it.
