@@ -32,10 +32,14 @@ export class Banner {
   // Buttons are kept between frames: one that is replaced under the pointer never gets its click.
   offer(actions) {
     if (actions.map(({ label }) => label).join() !== this.buttons.map((each) => each.textContent).join()) {
-      this.buttons = actions.map(({ label }) => Object.assign(document.createElement('button'), { type: 'button', textContent: label }));
+      this.buttons = actions.map(({ label }) =>
+        Object.assign(document.createElement('button'), { type: 'button', textContent: label }),
+      );
       this.host.replaceChildren(this.text, ...this.buttons);
     }
-    actions.forEach(({ act }, index) => { this.buttons[index].onclick = act; });
+    actions.forEach(({ act }, index) => {
+      this.buttons[index].onclick = act;
+    });
   }
 
   // Without what was waiting: that was about another run.

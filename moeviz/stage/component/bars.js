@@ -27,7 +27,9 @@ export class Bars {
     const next = this.parts[at + by]?.bar;
     if (at < 0 || !next) return;
     event.preventDefault();
-    this.parts.forEach(({ bar }) => { bar.tabIndex = bar === next ? 0 : -1; });
+    this.parts.forEach(({ bar }) => {
+      bar.tabIndex = bar === next ? 0 : -1;
+    });
     next.focus();
   }
 
@@ -63,7 +65,9 @@ export class Bars {
     }
     this.host.style.setProperty('--mv-rows', rowCount);
     this.host.classList.toggle('mv-two-rows', rowCount > 1);
-    this.parts.forEach(({ bar }, index) => { bar.tabIndex = index ? -1 : 0; });
+    this.parts.forEach(({ bar }, index) => {
+      bar.tabIndex = index ? -1 : 0;
+    });
   }
 
   buildBar(id) {
@@ -73,11 +77,20 @@ export class Bars {
     bar.onpointerenter = bar.onfocus = () => this.onPoint?.(this.parts.findIndex((part) => part.bar === bar));
     bar.style.setProperty('--mv-hue', hue(id));
     bar.style.setProperty('--mv-paint', background(id));
-    bar.innerHTML = '<div class="mv-track"><div class="mv-fill"></div><div class="mv-ghost"></div><i class="mv-mark">◆</i></div>'
-      + '<b class="mv-letter"></b><span class="mv-value"></span><b class="mv-below"></b>';
+    bar.innerHTML =
+      '<div class="mv-track"><div class="mv-fill"></div><div class="mv-ghost"></div><i class="mv-mark">◆</i></div>' +
+      '<b class="mv-letter"></b><span class="mv-value"></span><b class="mv-below"></b>';
     bar.querySelector('.mv-letter').textContent = letter(id);
     const find = (name) => bar.querySelector(`.mv-${name}`);
-    return { bar, id, fill: find('fill'), ghost: find('ghost'), value: find('value'), mark: find('mark'), below: find('below') };
+    return {
+      bar,
+      id,
+      fill: find('fill'),
+      ghost: find('ghost'),
+      value: find('value'),
+      mark: find('mark'),
+      below: find('below'),
+    };
   }
 
   drawBar(part, bar) {
@@ -97,7 +110,8 @@ export class Bars {
 }
 
 function drawLines(host, lines) {
-  while (host.children.length < lines.length) host.append(Object.assign(document.createElement('div'), { innerHTML: '<span></span>' }));
+  while (host.children.length < lines.length)
+    host.append(Object.assign(document.createElement('div'), { innerHTML: '<span></span>' }));
   while (host.children.length > lines.length) host.lastChild.remove();
   lines.forEach(({ height, label, kind }, index) => {
     const line = host.children[index];

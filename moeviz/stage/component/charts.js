@@ -71,7 +71,8 @@ export class Charts {
 
   // In words, what the charts have come to.
   describe(header, arrays) {
-    for (const [name, { host }] of this.hosts) host.parentElement.setAttribute('aria-label', chartWords(name, header, arrays));
+    for (const [name, { host }] of this.hosts)
+      host.parentElement.setAttribute('aria-label', chartWords(name, header, arrays));
   }
 
   get visible() {
@@ -152,7 +153,10 @@ export class Charts {
   }
 }
 
-const nextRefresh = () => new Promise((resolve) => { setTimeout(() => requestAnimationFrame(resolve)); });
+const nextRefresh = () =>
+  new Promise((resolve) => {
+    setTimeout(() => requestAnimationFrame(resolve));
+  });
 
 function fill(template, header, arrays, theme, host, titles) {
   const layout = structuredClone(template.layout);
@@ -162,7 +166,12 @@ function fill(template, header, arrays, theme, host, titles) {
   if (heat) nameStrips(layout, heat, header);
   const steps = arrays.history_step.data;
   layout.xaxis.range = [0, Math.max(steps[steps.length - 1] ?? 0, FEWEST_STEPS)];
-  if (layout.yaxis2) fitStrip(layout, plotSize(host).height, data.filter(({ yaxis }) => yaxis === 'y2').flatMap(({ y }) => [...y]));
+  if (layout.yaxis2)
+    fitStrip(
+      layout,
+      plotSize(host).height,
+      data.filter(({ yaxis }) => yaxis === 'y2').flatMap(({ y }) => [...y]),
+    );
   if (layout.meta?.y_title_from) layout.yaxis.title.text = metricTitle(header[layout.meta.y_title_from]);
   const hidden = data.some(({ meta, visible }) => meta.times && visible === false); // a heading must not promise what is not drawn
   for (const note of layout.annotations ?? []) if (hidden && note.name === 'minimized') note.text = 'task loss';
@@ -170,7 +179,13 @@ function fill(template, header, arrays, theme, host, titles) {
   layout.annotations = layout.annotations ?? [];
   if (heat) layout.annotations.push(...daggers(layout, arrays, heat.meta.run));
   let room = nameGhost(layout, data, header.ghost, host, theme);
-  room += addMarks(layout, marksOf(header.marks, [...new Set(data.map(({ meta }) => meta.run))], titles), host, theme, arrays.ghost_step?.data[0]);
+  room += addMarks(
+    layout,
+    marksOf(header.marks, [...new Set(data.map(({ meta }) => meta.run))], titles),
+    host,
+    theme,
+    arrays.ghost_step?.data[0],
+  );
   layout.margin.t += room;
   host.parentElement.style.setProperty('--mv-marks', `${room}px`); // the chart grows by it
   host.parentElement.style.setProperty('--mv-strips', heat?.y.length ?? 0); // and with every strip, so that each is named
@@ -186,7 +201,11 @@ function filledTrace(template, arrays, theme) {
     const load = arrays[meta.z].of(meta.run);
     trace.z = perFairShare(load, steps);
     trace.y = trace.z.map((_, expert) => expert);
-    if (meta.ink) trace.colorscale = [[0, 'rgba(128,128,128,0.08)'], [1, theme.text]];
+    if (meta.ink)
+      trace.colorscale = [
+        [0, 'rgba(128,128,128,0.08)'],
+        [1, theme.text],
+      ];
     return trace;
   }
   const values = arrays[meta.y]?.of(meta.run);
@@ -194,13 +213,16 @@ function filledTrace(template, arrays, theme) {
   if (!values?.some(Number.isFinite) || factor === undefined) return { ...trace, x: [], y: [], visible: false }; // not recorded: not made up
   trace.y = factor ? values.map((value, index) => value * factor[index]) : values;
   if (meta.ink) trace.line = { ...trace.line, color: theme.text };
-  if (steps === 1) Object.assign(trace, { mode: 'lines+markers', cliponaxis: false, marker: { size: 9, color: trace.line.color } }); // a line needs two
+  if (steps === 1)
+    Object.assign(trace, { mode: 'lines+markers', cliponaxis: false, marker: { size: 9, color: trace.line.color } }); // a line needs two
   return trace;
 }
 
 // Load ÷ (1/N), N being how many experts exist at that step; a gap where this one does not.
 function perFairShare(load, steps) {
-  const rows = Array.from({ length: load.length / steps }, (_, expert) => load.subarray(expert * steps, (expert + 1) * steps));
+  const rows = Array.from({ length: load.length / steps }, (_, expert) =>
+    load.subarray(expert * steps, (expert + 1) * steps),
+  );
   const alive = Array.from({ length: steps }, (_, step) => rows.filter((row) => Number.isFinite(row[step])).length);
   return rows.map((row) => Array.from(row, (value, step) => (Number.isFinite(value) ? value * alive[step] : null)));
 }
@@ -230,8 +252,14 @@ function nameStrips(layout, heat, header) {
 // A dagger at every death, in parentheses where the expert came back: it died again later, or a load was recorded.
 export function daggers({ meta }, { deaths, history_step: { data: steps }, history_load: loads }, run) {
   const [, , most] = deaths.shape;
-  const marks = Array.from(deaths.of(run), (step, at) => ({ x: step, y: Math.floor(at / most), ...meta.death })).filter(({ x }) => Number.isFinite(x));
-  const worked = ({ x, y }) => loads.of(run).subarray(y * steps.length, (y + 1) * steps.length).some((load, at) => steps[at] > x && load > 0);
+  const marks = Array.from(deaths.of(run), (step, at) => ({ x: step, y: Math.floor(at / most), ...meta.death })).filter(
+    ({ x }) => Number.isFinite(x),
+  );
+  const worked = ({ x, y }) =>
+    loads
+      .of(run)
+      .subarray(y * steps.length, (y + 1) * steps.length)
+      .some((load, at) => steps[at] > x && load > 0);
   const cameBack = (mark) => marks.some(({ x, y }) => y === mark.y && x > mark.x) || worked(mark);
   return marks.map((mark) => (cameBack(mark) ? { ...mark, text: `(${mark.text})` } : mark));
 }

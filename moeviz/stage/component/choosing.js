@@ -21,8 +21,20 @@ const CHOICES = {
     const name = (expert) => row(named('s', token, expert), mo('+'), named('b', token, expert));
     const bias = plain(choiceBias[focus], digits);
     const added = bias.startsWith('−') ? [mo('−'), mn(bias.slice(1))] : [mo('+'), mn(bias)];
-    const best = allowed.every(Boolean) ? [] : [[words(`Only experts of the groups that suit it best may be asked: ${names.filter((_, expert) => allowed[expert]).join(', ')}.`)]];
-    return [...best, [math(name(focus), mo('='), mn(plain(sigmoids[focus], digits)), ...added), math(mo('='), mn(shown))], ...cut(token, biased, name)];
+    const best = allowed.every(Boolean)
+      ? []
+      : [
+          [
+            words(
+              `Only experts of the groups that suit it best may be asked: ${names.filter((_, expert) => allowed[expert]).join(', ')}.`,
+            ),
+          ],
+        ];
+    return [
+      ...best,
+      [math(name(focus), mo('='), mn(plain(sigmoids[focus], digits)), ...added), math(mo('='), mn(shown))],
+      ...cut(token, biased, name),
+    ];
   },
   experts: (token) => {
     const { asked, probs, threshold } = token;
@@ -30,18 +42,37 @@ const CHOICES = {
     const left = all(token).filter((expert) => !token.chosen[expert]);
     const compared = [...asked.slice(0, FEW), ...(left.length ? [nearest(left)] : [])];
     return [
-      [words('Each expert takes the tokens with the largest p for it. This one is taken if its p is not below that of the last one taken (of the test tokens).')],
+      [
+        words(
+          'Each expert takes the tokens with the largest p for it. This one is taken if its p is not below that of the last one taken (of the test tokens).',
+        ),
+      ],
       ...compared.map((expert) => {
         const digits = apart(probs[expert], threshold[expert]);
         const [sign, verdict] = token.chosen[expert] ? ['≥', 'taken'] : ['&lt;', 'not taken'];
-        return [math(named('p', token, expert), mo('='), mn(plain(probs[expert], digits)), mo(sign), mn(plain(threshold[expert], digits))), words(verdict)];
+        return [
+          math(
+            named('p', token, expert),
+            mo('='),
+            mn(plain(probs[expert], digits)),
+            mo(sign),
+            mn(plain(threshold[expert], digits)),
+          ),
+          words(verdict),
+        ];
       }),
     ];
   },
   table: ({ names, asked, table: [id, size, place, expert] }) => {
-    const others = asked.length > 1 ? ` With it come the next ${asked.length - 1} in the row, which begins again behind its end.` : '';
+    const others =
+      asked.length > 1
+        ? ` With it come the next ${asked.length - 1} in the row, which begins again behind its end.`
+        : '';
     return [
-      [words('The inputs are cut into small cells, and every cell has a number. That of this token:'), math(mi('n'), mo('='), mn(String(id)))],
+      [
+        words('The inputs are cut into small cells, and every cell has a number. That of this token:'),
+        math(mi('n'), mo('='), mn(String(id))),
+      ],
       [words('Its entry in the table:'), math(mn(String(id)), mo('mod'), mn(String(size)), mo('='), mn(String(place)))],
       [words(`There stands ${names[expert]}.${others}`)],
     ];
@@ -57,17 +88,36 @@ const CHOICES = {
       [words('A token’s share in an expert’s mixture is a softmax too, over the tokens (here the test tokens):')],
       [
         math(any('d'), mo('='), frac(power(any('z')), row(sum(text('tokens')), power(any('z'))))),
-        math(mo(','), named('d', token, focus), mo('='), frac(mn(plain(own, digits)), mn(plain(whole, digits))), mo('='), mn(shown)),
+        math(
+          mo(','),
+          named('d', token, focus),
+          mo('='),
+          frac(mn(plain(own, digits)), mn(plain(whole, digits))),
+          mo('='),
+          mn(shown),
+        ),
       ],
       ...(off ? [[words(`(Above and below both divided by e to the ${plain(off)}, which changes no share.)`)]] : []),
-      [words('The mixture that the expert gets:'), math(mixture(mi(token.names[focus])), mo('='), mean, mo('='), vector(mixtures[focus], plain))],
+      [
+        words('The mixture that the expert gets:'),
+        math(mixture(mi(token.names[focus])), mo('='), mean, mo('='), vector(mixtures[focus], plain)),
+      ],
     ];
   },
 };
 
 function chosenSet({ choosing, asked, names }) {
   if (choosing === 'nobody') return [];
-  const members = asked.length ? row(mo('{'), ...joined(asked.map((expert) => mi(names[expert])), ','), mo('}')) : mi('∅');
+  const members = asked.length
+    ? row(
+        mo('{'),
+        ...joined(
+          asked.map((expert) => mi(names[expert])),
+          ',',
+        ),
+        mo('}'),
+      )
+    : mi('∅');
   return [[math(choosing === 'scores' || choosing === 'bias' ? mi('Top-k') : text('chosen'), mo('='), members)]];
 }
 
@@ -83,10 +133,14 @@ function cut(token, values, name) {
   const digits = apart(values[last], values[next]);
   const tied = plain(values[last], digits) === plain(values[next], digits);
   const shown = (expert) => row(name(expert), mo('='), mn(plain(values[expert], digits)));
-  return [[
-    ...joined(elided(order.map(shown)), '≥').map((part) => math(part)),
-    math(mo(tied ? '≥' : '>'), text('cut'), mo(tied ? '≥' : '>')), math(shown(next)), ...(tied ? [words('Equals go by the alphabet.')] : []),
-  ]];
+  return [
+    [
+      ...joined(elided(order.map(shown)), '≥').map((part) => math(part)),
+      math(mo(tied ? '≥' : '>'), text('cut'), mo(tied ? '≥' : '>')),
+      math(shown(next)),
+      ...(tied ? [words('Equals go by the alphabet.')] : []),
+    ],
+  ];
 }
 
 // So many digits that two numbers, if they differ, are seen to.

@@ -3,16 +3,23 @@
 import { setText } from './numbers.js';
 import { letter } from './palette.js';
 
-const TREATMENTS = [['kill', 'Kill it', 'The gate can no longer choose it'], ['freeze', 'Freeze it', 'It answers, but learns no more'], ['free', 'Free it', 'Back to normal']];
+const TREATMENTS = [
+  ['kill', 'Kill it', 'The gate can no longer choose it'],
+  ['freeze', 'Freeze it', 'It answers, but learns no more'],
+  ['free', 'Free it', 'Back to normal'],
+];
 
 export class Collapse {
   // `lab` has find, send(message), tell(name, value) and titles.
   constructor(lab) {
     this.lab = lab;
     this.host = lab.find('treat');
-    this.host.innerHTML = '<label>Twin <select data-choose="twin"></select></label><label>Expert <select data-choose="expert"></select></label>'
-      + TREATMENTS.map(([how, label, about]) => `<button type="button" data-how="${how}" title="${about}">${label}</button>`).join('')
-      + '<button type="button" data-how="lambda" title="λ from 0 to 10 while the twins train">Turn λ on now</button>';
+    this.host.innerHTML =
+      '<label>Twin <select data-choose="twin"></select></label><label>Expert <select data-choose="expert"></select></label>' +
+      TREATMENTS.map(
+        ([how, label, about]) => `<button type="button" data-how="${how}" title="${about}">${label}</button>`,
+      ).join('') +
+      '<button type="button" data-how="lambda" title="λ from 0 to 10 while the twins train">Turn λ on now</button>';
     [this.twin, this.expert] = this.host.querySelectorAll('select');
     this.twin.onchange = () => this.lab.redraw();
     for (const button of this.host.querySelectorAll('button')) button.onclick = () => this.press(button.dataset.how);
@@ -26,12 +33,20 @@ export class Collapse {
 
   draw({ header }) {
     const { titles } = this.lab;
-    offer(this.twin, titles.map((title, run) => [run, title]));
+    offer(
+      this.twin,
+      titles.map((title, run) => [run, title]),
+    );
     const run = Math.min(Number(this.twin.value), header.num_runs - 1);
-    offer(this.expert, header.ids[run].map((id) => [id, letter(id)]));
+    offer(
+      this.expert,
+      header.ids[run].map((id) => [id, letter(id)]),
+    );
     this.host.querySelector('[data-how="lambda"]').disabled = header.balance_coef[run] > 0;
     const list = this.lab.find('alarms');
-    const lines = titles.slice(0, header.num_runs).map((title, each) => `${title}: ${alarm(header, each) || 'every expert works.'}`);
+    const lines = titles
+      .slice(0, header.num_runs)
+      .map((title, each) => `${title}: ${alarm(header, each) || 'every expert works.'}`);
     while (list.children.length < lines.length) list.append(document.createElement('li'));
     while (list.children.length > lines.length) list.lastChild.remove();
     lines.forEach((line, each) => setText(list.children[each], line));

@@ -2,7 +2,11 @@
 
 import { count, fixed, percent, setText } from './numbers.js';
 
-const SPEEDS = [['slow', 'Slow'], ['watch', 'Watch'], ['fast', 'Fast']];
+const SPEEDS = [
+  ['slow', 'Slow'],
+  ['watch', 'Watch'],
+  ['fast', 'Fast'],
+];
 const PATIENCE = 600; // ms a pressed button is believed before the frames have their say again
 const PLAY = '<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M3 1.5v13l11-6.5z"/></svg>';
 const PAUSE = '<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M3 1.5h3.6v13H3zM9.4 1.5H13v13H9.4z"/></svg>';
@@ -60,7 +64,10 @@ export class Controls {
     setText(this.find('counter'), count(header.step));
     const metric = metricText(header);
     setText(this.find('metric'), metric);
-    setText(this.find('metric-at'), metric && header.measured_step !== header.step ? ` at ${count(header.measured_step)}` : ''); // a while ago
+    setText(
+      this.find('metric-at'),
+      metric && header.measured_step !== header.step ? ` at ${count(header.measured_step)}` : '',
+    ); // a while ago
   }
 
   show(state, speed) {
@@ -70,7 +77,8 @@ export class Controls {
       this.find('play').disabled = state === 'diverged';
     }
     if (speed !== this.speed) {
-      for (const button of this.find('speeds').children) button.setAttribute('aria-pressed', String(button.dataset.speed === speed));
+      for (const button of this.find('speeds').children)
+        button.setAttribute('aria-pressed', String(button.dataset.speed === speed));
     }
     Object.assign(this, { state, speed });
   }
@@ -80,5 +88,7 @@ function metricText(header) {
   if (header.num_runs !== 1) return '';
   const value = header.test_metric[0];
   if (value === null) return '';
-  return header.metric_name === 'accuracy' ? `test accuracy ${percent(value)} %` : `test ${header.metric_name} ${fixed(value, 2)}`;
+  return header.metric_name === 'accuracy'
+    ? `test accuracy ${percent(value)} %`
+    : `test ${header.metric_name} ${fixed(value, 2)}`;
 }

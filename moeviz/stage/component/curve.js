@@ -44,7 +44,9 @@ export class CurveView {
     if (this.surface.width === 0) return;
     this.layout(header);
     const context = this.surface.begin();
-    this.curve = Object.fromEntries(['x', 'target', 'prediction'].map((name) => [name, arrays[`curve_${name}`].of(run)]));
+    this.curve = Object.fromEntries(
+      ['x', 'target', 'prediction'].map((name) => [name, arrays[`curve_${name}`].of(run)]),
+    );
     const winner = arrays.curve_winner.of(run);
     const experts = arrays.curve_expert.of(run);
     const gates = arrays.curve_gate.of(run);

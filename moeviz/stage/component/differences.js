@@ -7,11 +7,20 @@ const part = (value) => scaled(value, 100);
 
 // label, value of a run (null: not there), digits
 const COLUMNS = [
-  [({ metric_name: name }) => (name === 'accuracy' ? 'Accuracy, %' : name), ({ test_metric: values, metric_name: name }, run) => (name === 'accuracy' ? part(values[run]) : values[run]), ({ metric_name: name }) => (name === 'accuracy' ? 1 : 2)],
+  [
+    ({ metric_name: name }) => (name === 'accuracy' ? 'Accuracy, %' : name),
+    ({ test_metric: values, metric_name: name }, run) => (name === 'accuracy' ? part(values[run]) : values[run]),
+    ({ metric_name: name }) => (name === 'accuracy' ? 1 : 2),
+  ],
   ['Unevenness (CV)', ({ cv_load: values }, run) => values[run], 2],
   ['Dead experts', ({ dead }, run) => dead[run].filter(Boolean).length, 0],
   ['Match with groups', ({ specialization: values }, run) => values[run], 2],
-  ['Dropped, %', ({ dropped_share: values, choice, unserved_share: unserved }, run) => part(choice[run] === 'experts' ? unserved[run] : values[run]), 1],
+  [
+    'Dropped, %',
+    ({ dropped_share: values, choice, unserved_share: unserved }, run) =>
+      part(choice[run] === 'experts' ? unserved[run] : values[run]),
+    1,
+  ],
   ['CPU for a step, ms', ({ step_seconds: values }, run) => scaled(values?.[run], 1000), 2],
 ];
 

@@ -5,7 +5,10 @@ import { coloredTrail, expertPoint, Plot } from './plot.js';
 import { fixed, roundedShares } from './numbers.js';
 import { letter } from './palette.js';
 
-const SHOWS = [['mean_prob', 'mean gate probability', 'mean gate probability P'], ['importance', 'share of all weights', 'importance (share of weights)']];
+const SHOWS = [
+  ['mean_prob', 'mean gate probability', 'mean gate probability P'],
+  ['importance', 'share of all weights', 'importance (share of weights)'],
+];
 const ROOM = 1.08; // times the largest value
 
 export class Evenness {
@@ -15,7 +18,9 @@ export class Evenness {
     const host = lab.find('evenness-shows');
     host.innerHTML = `<span>Upwards</span><span class="mv-speeds">${SHOWS.map(([name, label]) => `<button type="button" data-value="${name}">${label}</button>`).join('')}</span>`;
     this.buttons = [...host.querySelectorAll('button')];
-    this.buttons.forEach((button, at) => { button.onclick = () => this.show(SHOWS[at]); });
+    this.buttons.forEach((button, at) => {
+      button.onclick = () => this.show(SHOWS[at]);
+    });
     this.show(this.shows);
   }
 
@@ -28,14 +33,20 @@ export class Evenness {
   draw({ header, arrays }) {
     const [name, , title] = this.shows;
     const [loads, shares] = [arrays.history_load, arrays[`history_${name}`]];
-    const largest = [loads, shares].reduce((most, { data }) => data.reduce((found, each) => (each > found ? each : found), most), 0);
+    const largest = [loads, shares].reduce(
+      (most, { data }) => data.reduce((found, each) => (each > found ? each : found), most),
+      0,
+    );
     const high = Math.min(1, ROOM * largest);
     const steps = arrays.history_step.data.length;
     const row = (array, run, id) => array.of(run).subarray(id * steps, (id + 1) * steps);
     const boxes = this.lab.titles.slice(0, header.num_runs).map((twin, run) => {
       const plot = new Plot({ title: 'load (share of choices)', low: 0, high }, { title, low: 0, high });
       const fair = 1 / header.ids[run].length;
-      const guides = plot.line([0, 0], [high, high], 'diagonal') + plot.line([fair, 0], [fair, high], 'fair-share') + plot.line([0, fair], [high, fair], 'fair-share');
+      const guides =
+        plot.line([0, 0], [high, high], 'diagonal') +
+        plot.line([fair, 0], [fair, high], 'fair-share') +
+        plot.line([0, fair], [high, fair], 'fair-share');
       const ends = header.ids[run].map((id) => ({ id, x: row(loads, run, id), y: row(shares, run, id) }));
       const trails = ends.map(({ id, x, y }) => coloredTrail(plot.trail(x, y), id)).join('');
       const points = ends.map(({ id, x, y }) => [id, x.at(-1), y.at(-1)]);

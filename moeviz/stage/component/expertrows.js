@@ -10,7 +10,9 @@ export function expertRows(table, ids, columns, corner = '') {
     table.dataset.key = key;
     const head = [corner, ...columns].map((name) => (name ? `<th scope="col">${name}</th>` : '<td></td>')).join('');
     const cells = '<td></td>'.repeat(columns.length);
-    const rows = ids.map((id) => `<tr><th scope="row"><i style="background:${background(id)}"></i>${letter(id)}</th>${cells}</tr>`).join('');
+    const rows = ids
+      .map((id) => `<tr><th scope="row"><i style="background:${background(id)}"></i>${letter(id)}</th>${cells}</tr>`)
+      .join('');
     table.innerHTML = `<thead><tr>${head}</tr></thead><tbody>${rows}</tbody>`;
   }
   return [...table.tBodies[0].rows].map((row) => [...row.cells].slice(1));

@@ -45,8 +45,18 @@ const FORMULAS = {
   },
   sum: (token) => {
     const weight = token.weighing === 'plain' ? any('p') : any('g');
-    const meaning = [math(mi('y'), mo('='), row(sum(ASKED[token.choosing]), weight, answerOf(mi('i'), token)), ...(token.shared ? [mo('+'), text('shared'), ofX] : []))];
-    const shown = token.classes && token.outputs <= 2 ? [...Array(token.outputs).keys()] : [...new Set([token.shown, token.predicted ?? 0])];
+    const meaning = [
+      math(
+        mi('y'),
+        mo('='),
+        row(sum(ASKED[token.choosing]), weight, answerOf(mi('i'), token)),
+        ...(token.shared ? [mo('+'), text('shared'), ofX] : []),
+      ),
+    ];
+    const shown =
+      token.classes && token.outputs <= 2
+        ? [...Array(token.outputs).keys()]
+        : [...new Set([token.shown, token.predicted ?? 0])];
     return [meaning, ...shown.flatMap((output) => sumLines(token, output, output === shown[0]))];
   },
 };
@@ -64,9 +74,15 @@ function sumLines(token, output, first) {
   if (shared) pairs.push([1, shared[output]]); // they answer every token, with weight 1
   const { shown, digits } = settledSum(pairs, y[output]);
   const terms = pairs.map(([weight, value]) => product(weight, value, digits));
-  const filled = [math(outputName(token, output), mo('='), terms[0] ?? mn('0')), ...pieces(terms).slice(1), math(mo('='), mn(shown))];
+  const filled = [
+    math(outputName(token, output), mo('='), terms[0] ?? mn('0')),
+    ...pieces(terms).slice(1),
+    math(mo('='), mn(shown)),
+  ];
   if (!first) return [filled];
-  const symbols = elided(asked.map((expert) => row(mn(plain(weights[expert], digits)), mo('·'), answerOf(mi(token.names[expert]), token))));
+  const symbols = elided(
+    asked.map((expert) => row(mn(plain(weights[expert], digits)), mo('·'), answerOf(mi(token.names[expert]), token))),
+  );
   if (shared) symbols.push(row(text('shared'), ofX));
   if (!symbols.length) return [filled];
   return [[math(mi('y'), mo('=')), ...pieces(symbols)], filled];

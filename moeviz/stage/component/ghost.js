@@ -12,7 +12,16 @@ export function nameGhost(layout, data, words, host, theme) {
   const { ghost_beside: beside, mark_row_height: high, mark_offset: offset } = layout.meta;
   const { width } = plotSize(host);
   const wide = textWidth(layout.font.size, theme);
-  const style = { y: 1, xref: 'paper', yref: 'paper', yanchor: 'bottom', showarrow: false, name: 'ghost', bgcolor: theme.background, borderpad: 0 };
+  const style = {
+    y: 1,
+    xref: 'paper',
+    yref: 'paper',
+    yanchor: 'bottom',
+    showarrow: false,
+    name: 'ghost',
+    bgcolor: theme.background,
+    borderpad: 0,
+  };
   const sample = `<span style="color:${gray.line.color}">━</span> `;
   const text = `gray: ${words}`;
   if (wide(`━ ${text}`) + SPACE <= width - beside) {
@@ -20,7 +29,14 @@ export function nameGhost(layout, data, words, host, theme) {
     return 0;
   }
   const lines = wrapped(`━ ${text}`, wide, width);
-  layout.annotations.push({ ...style, text: lines.join('<br>').replace('━ ', sample), x: 0, xanchor: 'left', align: 'left', yshift: offset });
+  layout.annotations.push({
+    ...style,
+    text: lines.join('<br>').replace('━ ', sample),
+    x: 0,
+    xanchor: 'left',
+    align: 'left',
+    yshift: offset,
+  });
   const room = high * lines.length;
   layout.meta = { ...layout.meta, mark_offset: offset + room };
   return room;

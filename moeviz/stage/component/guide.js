@@ -8,7 +8,8 @@ const STEPS = [
   { text: 'Drag λ to about 10: the idle experts come back', done: (now, seen) => seen.has(0) && now.helped },
   {
     text: 'Set k to 1 and drag the probe across a border: another expert takes over',
-    done: (now, seen, before) => now.k === 1 && before?.k === 1 && now.probe !== before.probe && now.first !== before.first,
+    done: (now, seen, before) =>
+      now.k === 1 && before?.k === 1 && now.probe !== before.probe && now.first !== before.first,
   },
 ];
 const SOON = 120; // steps: time to read what there is to watch
@@ -22,7 +23,8 @@ const PAUSED = 'Paused: press Play to see what the change does.';
 const DONE = 'All three seen. Go on with a preset, another N, or the pictures above the map.';
 
 const settledWords = (next) => (next ? `Settled. ${next}` : `${SETTLED} Turn a knob, or Reset.`);
-const turnedNow = ({ marks, step, state }) => state === 'paused' && step > 0 && marks.at(-1)?.[0] === step && marks.at(-1)[1].startsWith('λ'); // λ acts by training
+const turnedNow = ({ marks, step, state }) =>
+  state === 'paused' && step > 0 && marks.at(-1)?.[0] === step && marks.at(-1)[1].startsWith('λ'); // λ acts by training
 
 // What has to be turned before any expert can be seen idle.
 function beforeAll({ ids: [ids], top_k: [k], balance_coef: [coef] }) {
@@ -65,8 +67,12 @@ export class Guide {
 
   look(header, first) {
     const now = {
-      step: header.step, idle: header.ids[0].filter((_, expert) => header.dead[0][expert]), coef: header.balance_coef[0], k: header.top_k[0],
-      probe: String(header.probe), first,
+      step: header.step,
+      idle: header.ids[0].filter((_, expert) => header.dead[0][expert]),
+      coef: header.balance_coef[0],
+      k: header.top_k[0],
+      probe: String(header.probe),
+      first,
     };
     if (now.step < this.before?.step) this.seen.clear(); // it started again
     now.helped = this.follow(now, header);

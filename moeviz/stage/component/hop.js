@@ -16,7 +16,8 @@ export class TokenHandle extends ProbeHandle {
   places() {
     const { points } = this;
     if (!points) return [];
-    return [...points.train.keys()].filter((index) => !points.train[index])
+    return [...points.train.keys()]
+      .filter((index) => !points.train[index])
       .map((index) => [points.xy[2 * index], this.flat ? 0 : points.xy[2 * index + 1]]);
   }
 

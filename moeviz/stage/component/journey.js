@@ -84,12 +84,22 @@ export class Journey {
   }
 
   drawStop() {
-    const { at, token, stage: { find, root, component: { data } } } = this;
+    const {
+      at,
+      token,
+      stage: {
+        find,
+        root,
+        component: { data },
+      },
+    } = this;
     const stop = STOPS[at];
     this.path.draw(token, at);
     setText(find('stop-name'), `${at + 1} of ${STOPS.length}: ${stopTitle(stop, token)}`);
     setText(find('stop-says'), stop.says.call ? stop.says(token) : stop.says);
-    const lines = formulas(stop.name, token).map((pieces) => `<p>${pieces.join(' ')}</p>`).join('');
+    const lines = formulas(stop.name, token)
+      .map((pieces) => `<p>${pieces.join(' ')}</p>`)
+      .join('');
     if (this.lines !== lines) find('formula').innerHTML = this.lines = lines;
     setText(find('stop-note'), note(token, stop.name));
     find('back').disabled = at === 0;
@@ -105,22 +115,33 @@ export class Journey {
     host.hidden = places.length === 0;
     if (host.places === places) return;
     host.places = places;
-    host.lastElementChild.replaceChildren(...places.flatMap(({ place, source }) => [
-      Object.assign(document.createElement('p'), { textContent: place }),
-      Object.assign(document.createElement('pre'), { textContent: source, tabIndex: 0 }),
-    ]));
+    host.lastElementChild.replaceChildren(
+      ...places.flatMap(({ place, source }) => [
+        Object.assign(document.createElement('p'), { textContent: place }),
+        Object.assign(document.createElement('pre'), { textContent: source, tabIndex: 0 }),
+      ]),
+    );
   }
 
   speak() {
     const { find } = this.stage;
-    this.spoken.run(() => this.token && setText(find('spoken'), `Step ${count(this.token.header.step)}. ${find('stop-name').textContent}. ${find('stop-says').textContent} ${STOPS[this.at].foot(this.token)}`));
+    this.spoken.run(
+      () =>
+        this.token &&
+        setText(
+          find('spoken'),
+          `Step ${count(this.token.header.step)}. ${find('stop-name').textContent}. ${find('stop-says').textContent} ${STOPS[this.at].foot(this.token)}`,
+        ),
+    );
   }
 
   describe() {
     if (!this.drawn) return;
     const { header, arrays } = this.run.seen;
     const said = heading(header, PICTURE);
-    this.stage.find('field').setAttribute('aria-label', describe(header, arrays, 0, { heading: said, picture: PICTURE }));
+    this.stage
+      .find('field')
+      .setAttribute('aria-label', describe(header, arrays, 0, { heading: said, picture: PICTURE }));
   }
 
   close() {
@@ -133,12 +154,14 @@ export class Journey {
 // What must be known beside the formula.
 function note(token, stop) {
   const { header, distance } = token;
-  const far = distance > FAR * header.extent ? ` The target is that of the nearest test token, ${distance.toFixed(2)} away.` : '';
+  const far =
+    distance > FAR * header.extent ? ` The target is that of the nearest test token, ${distance.toFixed(2)} away.` : '';
   if (stop === 'task_loss') return IN_TRAINING_ONLY + far;
   if (stop === 'balance_loss') {
     return `${IN_TRAINING_ONLY} The batch here: the training tokens that are measured. The dashed line: all experts alike.`;
   }
   if (stop === 'sum' && token.classes) return 'The class with the largest y is the answer.';
-  if (stop === 'top_k' && token.header.top_k[0] === token.count && token.article) return 'Every expert answers: the dense sum. Lower k and most of this work disappears.';
+  if (stop === 'top_k' && token.header.top_k[0] === token.count && token.article)
+    return 'Every expert answers: the dense sum. Lower k and most of this work disappears.';
   return '';
 }

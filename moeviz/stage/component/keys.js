@@ -1,15 +1,21 @@
 // Keys for who stands in front of a class: play, step, reset, presets, present, hide. The page can switch them off.
 
-const TEXT = 'input:not([type=range], [type=checkbox], [type=radio]), textarea, select, [contenteditable], [role=combobox], [role=listbox], .mv-pad';
+const TEXT =
+  'input:not([type=range], [type=checkbox], [type=radio]), textarea, select, [contenteditable], [role=combobox], [role=listbox], .mv-pad';
 const PRESSED = 'button, a, summary, [role=tab], [type=checkbox], [type=radio]'; // Space presses these by itself
 const ARROWS = 'input, .mv-field, [role=tab], [role=listitem], [role=slider]'; // these mean something by the arrow keys themselves
 
 export class Keys {
   constructor(stage) {
     this.stage = stage;
-    const clicked = ({ detail }) => { this.clicked = detail ? document.activeElement : null; };
+    const clicked = ({ detail }) => {
+      this.clicked = detail ? document.activeElement : null;
+    };
     const before = { capture: true }; // Streamlit, where R runs the page again
-    this.listeners = [['keydown', (event) => this.press(event), before], ['click', clicked, false]];
+    this.listeners = [
+      ['keydown', (event) => this.press(event), before],
+      ['click', clicked, false],
+    ];
     this.listeners.forEach((listener) => addEventListener(...listener));
   }
 
@@ -28,7 +34,14 @@ export class Keys {
 
   // What a key does, if anything.
   meaning(key, target) {
-    const { stage, stage: { controls, layout, component: { data } } } = this;
+    const {
+      stage,
+      stage: {
+        controls,
+        layout,
+        component: { data },
+      },
+    } = this;
     const expert = layout.typed?.(key);
     if (expert >= 0) return () => layout.point(expert);
     const by = { arrowleft: -1, arrowright: 1 }[key];

@@ -19,10 +19,19 @@ export class Lab {
     this.find = find;
     this.texts = new Throttle(TEXTS);
     this.seen = true; // whether the small stages are on the screen
-    this.pictures = this.titles.map((_, run) => new RunPicture(find(`canvas-${run}`), find(`waiting-${run}`), () => stage.redraw()));
-    this.loads = this.titles.map((title, run) => new LoadPanel(find(`load-${run}`), `Load of each expert, ${title}`, (header) => this.facts(header, run)));
+    this.pictures = this.titles.map(
+      (_, run) => new RunPicture(find(`canvas-${run}`), find(`waiting-${run}`), () => stage.redraw()),
+    );
+    this.loads = this.titles.map(
+      (title, run) =>
+        new LoadPanel(find(`load-${run}`), `Load of each expert, ${title}`, (header) => this.facts(header, run)),
+    );
     this.differences = new Differences(find('differences'));
-    this.kinds = Object.fromEntries(Object.entries(SECTIONS).filter(([, { Kind }]) => Kind).map(([name, { Kind }]) => [name, new Kind(this)]));
+    this.kinds = Object.fromEntries(
+      Object.entries(SECTIONS)
+        .filter(([, { Kind }]) => Kind)
+        .map(([name, { Kind }]) => [name, new Kind(this)]),
+    );
     this.observer = new IntersectionObserver((entries) => {
       const before = this.seen;
       this.seen = entries.at(-1).isIntersecting;
@@ -42,7 +51,8 @@ export class Lab {
   follow(before, { titles, section }) {
     if (before.section !== section) this.show(section);
     titles.forEach((title, run) => {
-      for (const host of [this.find(`title-${run}`), this.find('strips').children[run].firstChild]) setText(host, title);
+      for (const host of [this.find(`title-${run}`), this.find('strips').children[run].firstChild])
+        setText(host, title);
     });
     this.texts.last = -Infinity;
   }
@@ -64,8 +74,11 @@ export class Lab {
 
   placeCharts(templates, charts) {
     const titles = { match: 'Match with true groups', dead: 'Dead experts' };
-    this.titles.forEach((title, run) => { titles[`load-${run}`] = title; });
-    const own = (strips) => Object.fromEntries(Object.entries(templates ?? {}).filter(([name]) => name.startsWith('load-') === strips));
+    this.titles.forEach((title, run) => {
+      titles[`load-${run}`] = title;
+    });
+    const own = (strips) =>
+      Object.fromEntries(Object.entries(templates ?? {}).filter(([name]) => name.startsWith('load-') === strips));
     placeAll(this.find('charts'), own(false), charts, titles);
     placeAll(this.find('strips'), own(true), charts, titles);
   }
@@ -107,7 +120,8 @@ export class Lab {
     for (let run = 0; this.seen && run < Math.min(this.titles.length, header.num_runs); run += 1) {
       if (due) this.loads[run].draw({ header, arrays, run, top: this.scale.top });
       const points = tokens.get(header, run);
-      if (this.pictures[run].draw({ header, arrays, run, theme, points, picture: PICTURE })) root.dataset.picture = PICTURE;
+      if (this.pictures[run].draw({ header, arrays, run, theme, points, picture: PICTURE }))
+        root.dataset.picture = PICTURE;
     }
     if (due && !this.seen) this.titles.slice(0, header.num_runs).forEach((_, run) => this.facts(header, run)); // still read out
     drawShortLegend(find('legend'), header);
@@ -135,7 +149,11 @@ export class Lab {
     for (const [run, { seen }] of this.pictures.entries()) {
       if (!seen) continue;
       const { header, arrays } = seen;
-      const said = describe(header, arrays, run, { heading: heading(header, PICTURE), picture: PICTURE, title: this.titles[run] });
+      const said = describe(header, arrays, run, {
+        heading: heading(header, PICTURE),
+        picture: PICTURE,
+        title: this.titles[run],
+      });
       const canvas = this.find(`canvas-${run}`);
       canvas.setAttribute('role', 'img');
       canvas.setAttribute('aria-label', said);

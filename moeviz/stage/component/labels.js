@@ -1,12 +1,31 @@
 // What is written about who chooses whom: the one place that turns what a router declares (RouterInfo in moeviz/rules.py), k and N
 // into words.
 
-const SCORES = { first: 'first choice', chosen: 'chosen', left: 'not chosen', of: 'of all choices', title: 'Gate probability' };
+const SCORES = {
+  first: 'first choice',
+  chosen: 'chosen',
+  left: 'not chosen',
+  of: 'of all choices',
+  title: 'Gate probability',
+};
 const WORDS = {
-  scores: SCORES, bias: SCORES,
+  scores: SCORES,
+  bias: SCORES,
   table: { ...SCORES, first: 'first in the table', title: 'The table’s shares' },
-  experts: { first: 'largest probability', chosen: 'takes it', left: 'does not take it', of: 'of all inputs taken', title: 'Gate probability' },
-  nobody: { first: 'largest share', chosen: 'has a part', left: 'has no part', of: 'of the work', title: 'Share of each answer' },
+  experts: {
+    first: 'largest probability',
+    chosen: 'takes it',
+    left: 'does not take it',
+    of: 'of all inputs taken',
+    title: 'Gate probability',
+  },
+  nobody: {
+    first: 'largest share',
+    chosen: 'has a part',
+    left: 'has no part',
+    of: 'of the work',
+    title: 'Share of each answer',
+  },
 };
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
 const choosing = ({ choice }) => choice === 'scores' || choice === 'bias' || choice === 'table'; // k for each input
@@ -49,7 +68,9 @@ function ofRun({ choice, k, count, all }, several) {
   if (choice === 'experts') return 'all that experts take; map: what the gate prefers';
   if (choice === 'nobody') return 'all work on all inputs; map: the largest share';
   if (k === 1) return '';
-  return several || !all ? `all ${several ? 'k' : k} choices; map: the first only` : `all ${count} experts answer each input; map: the first only`;
+  return several || !all
+    ? `all ${several ? 'k' : k} choices; map: the first only`
+    : `all ${count} experts answer each input; map: the first only`;
 }
 
 // The map's first picture: whose color a place has.
@@ -62,7 +83,9 @@ export function firstHeading(header) {
 
 // The tabs of these two pictures.
 export function tabNames(header) {
-  const names = { experts: ['Preference', 'Taken'], nobody: ['Largest share', 'All'], table: ['First', 'Chosen'] }[header.choice[0]] ?? ['First choice', 'Top k'];
+  const names = { experts: ['Preference', 'Taken'], nobody: ['Largest share', 'All'], table: ['First', 'Chosen'] }[
+    header.choice[0]
+  ] ?? ['First choice', 'Top k'];
   return { first_choice: names[0], top_k: names[1] };
 }
 
@@ -98,11 +121,13 @@ export function sureHeading(header) {
   return 'How sure the gate is: its largest probability, dark = sure';
 }
 
-export const gatesHeading = (header) => `${wordsOf(header).title === SCORES.title ? 'Gate probability of each expert' : wordsOf(header).title}: light 0, dark 1`;
+export const gatesHeading = (header) =>
+  `${wordsOf(header).title === SCORES.title ? 'Gate probability of each expert' : wordsOf(header).title}: light 0, dark 1`;
 
 export function answersHeading(header) {
   return header.choice[0] === 'nobody' || header.top_k[0] >= header.ids[0].length
-    ? 'What each expert answers by itself' : 'What each expert answers by itself; hatched = not trained here';
+    ? 'What each expert answers by itself'
+    : 'What each expert answers by itself; hatched = not trained here';
 }
 
 export const firstWords = (header, run = 0) => capital(wordsOf(header, run).first);
@@ -110,7 +135,8 @@ export const firstWords = (header, run = 0) => capital(wordsOf(header, run).firs
 // Of an expert, where a place or a part of a line has its color.
 export function bestAt(header) {
   const { choice } = settingOf(header);
-  if (choice === 'nobody' || choice === 'table') return `${choice === 'table' ? 'is' : 'has the'} ${WORDS[choice].first}`;
+  if (choice === 'nobody' || choice === 'table')
+    return `${choice === 'table' ? 'is' : 'has the'} ${WORDS[choice].first}`;
   return header.batch_dependent ? 'is what the gate prefers' : `is ${WORDS[choice].first}`;
 }
 
@@ -122,7 +148,12 @@ export function colorName(header) {
 // Why a token's own numbers do not say who serves it, where company counts.
 export function companyNote(header) {
   if (header.skips[0] && !header.limited) return 'In training the second expert is sometimes skipped';
-  return { experts: 'Experts pick inputs, so company counts: ✕ = no expert took it', nobody: 'Every expert answers a mixture of all inputs: color = its largest share' }[header.choice[0]] ?? '';
+  return (
+    {
+      experts: 'Experts pick inputs, so company counts: ✕ = no expert took it',
+      nobody: 'Every expert answers a mixture of all inputs: color = its largest share',
+    }[header.choice[0]] ?? ''
+  );
 }
 
 // Where tables and colors show one expert for each token, though several may work on it; '' where only one does.
@@ -130,19 +161,22 @@ export function oneOfSeveral(header) {
   const { choice, k, count } = settingOf(header);
   if (count === 1 || (k === 1 && choosing({ choice }))) return '';
   if (choice === 'nobody') return 'All experts work on all: tables and colors show the largest share.';
-  if (choice === 'experts') return 'Experts choose: tables count what the gate prefers, colors show the largest weight.';
+  if (choice === 'experts')
+    return 'Experts choose: tables count what the gate prefers, colors show the largest weight.';
   return `k = ${k}: tables count first choices, colors show the largest weight.`;
 }
 
 // Who is to be followed in a table of tokens (rows) and experts (columns).
-export const whoChooses = (choice) => ({
-  experts: 'Experts choose: read down a column.', table: 'A fixed table chooses: read along a row.',
-  nobody: 'Nobody chooses: every expert gets a mixture of all tokens, every token one of all answers.',
-}[choice] ?? 'Tokens choose: read along a row.');
+export const whoChooses = (choice) =>
+  ({
+    experts: 'Experts choose: read down a column.',
+    table: 'A fixed table chooses: read along a row.',
+    nobody: 'Nobody chooses: every expert gets a mixture of all tokens, every token one of all answers.',
+  })[choice] ?? 'Tokens choose: read along a row.';
 
 // What a stop of a token's way is called, where the router does something else there.
 const STOPS = {
-  softmax: ({ weighing }) => ({ sigmoid: 'Sigmoid', table: 'Shares' }[weighing]),
-  top_k: ({ choosing: who }) => ({ experts: 'Taken by', table: 'Table', nobody: 'No choice' }[who]),
+  softmax: ({ weighing }) => ({ sigmoid: 'Sigmoid', table: 'Shares' })[weighing],
+  top_k: ({ choosing: who }) => ({ experts: 'Taken by', table: 'Table', nobody: 'No choice' })[who],
 };
 export const stopTitle = ({ name, title }, token) => STOPS[name]?.(token) ?? title;

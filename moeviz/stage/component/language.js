@@ -74,7 +74,8 @@ export class Language {
 
   choose(layer) {
     this.layer = layer;
-    for (const button of this.find('layers').children) button.setAttribute('aria-pressed', String(Number(button.dataset.layer) === layer));
+    for (const button of this.find('layers').children)
+      button.setAttribute('aria-pressed', String(Number(button.dataset.layer) === layer));
     this.seen.again = true;
     this.stage.redraw();
   }
@@ -86,7 +87,11 @@ export class Language {
 
   draw(frame) {
     const { header, arrays } = frame;
-    const drawings = { text: ['text_char', this.drawText], text_tables: ['text_match', this.drawTables], samples: ['sample_char', this.drawSamples] };
+    const drawings = {
+      text: ['text_char', this.drawText],
+      text_tables: ['text_match', this.drawTables],
+      samples: ['sample_char', this.drawSamples],
+    };
     for (const [name, [need, draw]] of Object.entries(drawings)) {
       if (arrays[need]) {
         if (!this.seen[name] || this.seen[name].frame !== frame) this.throttles[name].ready();
@@ -104,7 +109,14 @@ export class Language {
     const [, layers, windows, width] = arrays.text_expert.shape;
     const of = (name) => this.ofLayer(arrays[name], layers);
     const titles = Array.from(arrays.text_segment.of(0), (kind) => kinds[kind]);
-    this.texts.draw({ codes: this.codes('text'), experts: of('text_expert'), kept: of('text_kept'), ids: header.ids[0], width, titles: titles.slice(0, windows) });
+    this.texts.draw({
+      codes: this.codes('text'),
+      experts: of('text_expert'),
+      kept: of('text_kept'),
+      ids: header.ids[0],
+      width,
+      titles: titles.slice(0, windows),
+    });
     this.find('waiting').hidden = true;
     this.find('dropped-key').hidden = !header.limited;
     this.drawn = true;
@@ -117,7 +129,13 @@ export class Language {
     if (arrays.own_char && value) this.seen.own = { header, arrays };
     const { header: asked, arrays: own } = this.seen.own ?? {};
     if (!own) return;
-    this.own.draw({ codes: this.codes('own'), experts: this.ofLayer(own.own_expert, own.own_expert.shape[1]), ids: asked.ids[0], width: WIDTH, titles: [] });
+    this.own.draw({
+      codes: this.codes('own'),
+      experts: this.ofLayer(own.own_expert, own.own_expert.shape[1]),
+      ids: asked.ids[0],
+      width: WIDTH,
+      titles: [],
+    });
   }
 
   // The characters of the test text or of the reader's own as the model knows them.
@@ -143,10 +161,18 @@ export class Language {
     const most = prob.shape.at(-1);
     const codes = this.codes(which);
     const at = Math.min(place, codes.length - 1);
-    const shares = Array.from(this.ofLayer(prob, prob.shape[1]).subarray(at * most, at * most + ids.length), (value) => value / 255);
+    const shares = Array.from(
+      this.ofLayer(prob, prob.shape[1]).subarray(at * most, at * most + ids.length),
+      (value) => value / 255,
+    );
     const chosen = this.ofLayer(arrays[`${which}_expert`], prob.shape[1])[at];
     const shown = percents(shares);
-    const bars = shares.map((share, expert) => ({ height: share, value: shown[expert], solid: expert === chosen, text: `${letter(ids[expert])} ${shown[expert]} %` }));
+    const bars = shares.map((share, expert) => ({
+      height: share,
+      value: shown[expert],
+      solid: expert === chosen,
+      text: `${letter(ids[expert])} ${shown[expert]} %`,
+    }));
     this.probs.draw(ids, bars, []);
     setText(this.find('pointed'), `Gate probability at “${written(codes[at])}”, %`);
     this.texts.mark(which === 'text' ? at : -1);
@@ -164,7 +190,10 @@ export class Language {
     const shown = percents(loads.subarray(0, ids.length));
     const [dead, diedAt] = [header.dead, header.died_at].map(([ofRun]) => ofRun[this.layer]);
     const bars = ids.map((id, expert) => ({
-      height: loads[expert] / top, value: dead[expert] ? '†' : shown[expert], solid: true, text: `${letter(id)} ${shown[expert]} %${idleWords(diedAt[expert])}`,
+      height: loads[expert] / top,
+      value: dead[expert] ? '†' : shown[expert],
+      solid: true,
+      text: `${letter(id)} ${shown[expert]} %${idleWords(diedAt[expert])}`,
     }));
     this.loads.draw(ids, bars, [{ height: 1 / ids.length / top, label: '', kind: 'fair' }]);
     const [same, chance] = this.ofLayer(arrays.text_repeat, layers);
@@ -173,7 +202,10 @@ export class Language {
     setText(this.find('load-title'), `Load in ${layer}, %`);
     setText(this.find('kind-match'), `Match with kinds of text in ${layer} (0-1): ${fixed(kind, 2)}`);
     setText(this.find('class-match'), `Match with kinds of characters in ${layer} (0-1): ${fixed(kindOfCharacter, 2)}`);
-    setText(this.find('repeat'), `Neighbors with the same expert: ${percent(same)} %; by chance it would be ${percent(chance)} % (Σ load²).`);
+    setText(
+      this.find('repeat'),
+      `Neighbors with the same expert: ${percent(same)} %; by chance it would be ${percent(chance)} % (Σ load²).`,
+    );
     this.matches = [kind, kindOfCharacter];
     this.baseline = Array.from(arrays.text_baseline.of(0));
     setText(this.find('several'), oneOfSeveral(header));
@@ -187,7 +219,8 @@ export class Language {
     const given = arrays.sample_prompt.of(0)[0];
     const codes = arrays.sample_char.of(0);
     const host = this.find('samples');
-    while (host.children.length < rows) host.append(Object.assign(document.createElement('p'), { innerHTML: '<u></u><span></span>' }));
+    while (host.children.length < rows)
+      host.append(Object.assign(document.createElement('p'), { innerHTML: '<u></u><span></span>' }));
     [...host.children].forEach(({ firstChild, lastChild }, row) => {
       const text = Array.from(codes.subarray(row * length, (row + 1) * length), written);
       setText(firstChild, text.slice(0, given).join(''));
@@ -202,9 +235,14 @@ export class Language {
     const rows = [['bits per character, this model', bits(experts)]];
     if (header.num_runs > 1) rows.push(['dense, equal active parameters', bits(dense) + difference(experts, dense)]);
     if (this.baseline) rows.push(['bigram', bits(this.baseline[1])], ['unigram', bits(this.baseline[0])]);
-    if (this.matches) rows.push([`${LAYERS[this.layer]}: match with kinds of text`, fixed(this.matches[0], 2)], ['with kinds of characters', fixed(this.matches[1], 2)]);
+    if (this.matches)
+      rows.push(
+        [`${LAYERS[this.layer]}: match with kinds of text`, fixed(this.matches[0], 2)],
+        ['with kinds of characters', fixed(this.matches[1], 2)],
+      );
     const host = this.find('scores');
-    while (host.children.length < rows.length) host.append(Object.assign(document.createElement('div'), { innerHTML: '<dt></dt><dd></dd>' }));
+    while (host.children.length < rows.length)
+      host.append(Object.assign(document.createElement('div'), { innerHTML: '<dt></dt><dd></dd>' }));
     while (host.children.length > rows.length) host.lastChild.remove();
     rows.forEach((pair, at) => pair.forEach((text, place) => setText(host.children[at].children[place], text)));
   }
@@ -221,7 +259,10 @@ export class Language {
       const most = counts.indexOf(Math.max(...counts));
       return `${kinds[window]}: mostly ${letter(header.ids[0][most])}`;
     });
-    this.find('texts').setAttribute('aria-label', `Test text by expert. ${said.join('; ')}. Point at a character, or use the arrow keys.`);
+    this.find('texts').setAttribute(
+      'aria-label',
+      `Test text by expert. ${said.join('; ')}. Point at a character, or use the arrow keys.`,
+    );
     this.stage.charts.describe(this.stage.frame.header, this.stage.frame.arrays);
   }
 

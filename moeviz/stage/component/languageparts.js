@@ -2,12 +2,14 @@
 
 export const LAYERS = ['Layer 1', 'Layer 2'];
 
-const table = (part, label) => `<div class="mv-scroll" tabindex="0" role="region" aria-label="${label}"><table class="mv-groups" data-part="${part}"></table></div>`;
+const table = (part, label) =>
+  `<div class="mv-scroll" tabindex="0" role="region" aria-label="${label}"><table class="mv-groups" data-part="${part}"></table></div>`;
 
 export const language = () => `
   <dl class="mv-measured mv-scores" data-part="scores"></dl>
-  <div class="mv-choices"><div class="mv-choice" role="group" aria-label="Colors by"><span>Colors by</span><span class="mv-speeds" data-part="layers">${
-  LAYERS.map((name, layer) => `<button type="button" data-layer="${layer}" aria-pressed="${layer === 0}">${name}</button>`).join('')}</span></div>
+  <div class="mv-choices"><div class="mv-choice" role="group" aria-label="Colors by"><span>Colors by</span><span class="mv-speeds" data-part="layers">${LAYERS.map(
+    (name, layer) => `<button type="button" data-layer="${layer}" aria-pressed="${layer === 0}">${name}</button>`,
+  ).join('')}</span></div>
     <span class="mv-key">band = the expert that reads the character above it</span><span class="mv-key" data-part="dropped-key" hidden>✕ no seat left</span></div>
   <div class="mv-reading">
     <section>

@@ -12,7 +12,11 @@ export class RegionLayer {
   draw(context, surface, cells, paints) {
     const size = Math.sqrt(cells.length);
     const scale = Math.min(Math.max(Math.round(surface.width / size / FINE), 2), MAX_SCALE);
-    const key = [size, scale, ...paints.map(({ color, stripe, pattern }) => color + stripe + PATTERNS.indexOf(pattern))].join();
+    const key = [
+      size,
+      scale,
+      ...paints.map(({ color, stripe, pattern }) => color + stripe + PATTERNS.indexOf(pattern)),
+    ].join();
     if (key !== this.key) {
       this.key = key;
       this.painter = new Regions(size, scale);
@@ -24,7 +28,13 @@ export class RegionLayer {
       this.painter.smooth(cells);
       const colors = Uint32Array.from(paints, ({ color }) => pixel(color));
       const stripes = Uint32Array.from(paints, ({ stripe }) => (stripe ? pixel(stripe) : 0));
-      this.painter.paint(colors, stripes, paints.map(({ pattern }) => pattern), pixel(INK), new Uint32Array(this.image.data.buffer));
+      this.painter.paint(
+        colors,
+        stripes,
+        paints.map(({ pattern }) => pattern),
+        pixel(INK),
+        new Uint32Array(this.image.data.buffer),
+      );
       this.bitmap.getContext('2d').putImageData(this.image, 0, 0);
       this.places = letterPlaces(cells, size, this.places);
     }
@@ -36,7 +46,11 @@ export class RegionLayer {
     const { size } = this.painter;
     for (const [number, { cell, depth }] of this.places) {
       if (depth < MIN_DEPTH) continue;
-      name(number, (((cell % size) + 0.5) / size) * surface.width, ((Math.floor(cell / size) + 0.5) / size) * surface.height);
+      name(
+        number,
+        (((cell % size) + 0.5) / size) * surface.width,
+        ((Math.floor(cell / size) + 0.5) / size) * surface.height,
+      );
     }
   }
 }

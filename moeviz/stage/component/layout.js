@@ -10,7 +10,14 @@ import { PANELS } from './panels.js';
 import { REWOUND, SCRUBBER } from './rewind.js';
 import { vision } from './visionparts.js';
 
-const CHART_TITLES = { loss: 'Losses', metric: 'Accuracy', load: 'Load over time', uneven: 'Unevenness of load', match: 'Match with true groups', dropped: 'Dropped when tested, and by chance' };
+const CHART_TITLES = {
+  loss: 'Losses',
+  metric: 'Accuracy',
+  load: 'Load over time',
+  uneven: 'Unevenness of load',
+  match: 'Match with true groups',
+  dropped: 'Dropped when tested, and by chance',
+};
 const SIDE_CHART = 'loss'; // drawn beside the map; all other charts share the tabs below
 
 const toolbar = (also = '') => `
@@ -94,8 +101,10 @@ const twins = (count) => `${TOOLBAR}
   <p class="mv-legend"><span data-part="legend"></span><span title="the share of choices">bars: load in % at <span data-part="measured-at"></span></span> <span>unevenness: 0 = even</span>
     ${KEYS}<span data-part="load-note"></span></p>`;
 
-const choice = (name, label, options) => `<div class="mv-choice" role="group" aria-label="${label}"><span>${label}</span><span class="mv-speeds">${
-  options.map(([value, text]) => `<button type="button" data-choice="${name}" data-value="${value}">${text}</button>`).join('')}</span></div>`;
+const choice = (name, label, options) =>
+  `<div class="mv-choice" role="group" aria-label="${label}"><span>${label}</span><span class="mv-speeds">${options
+    .map(([value, text]) => `<button type="button" data-choice="${name}" data-value="${value}">${text}</button>`)
+    .join('')}</span></div>`;
 
 const JOURNEY = `${TOOLBAR}
   <div class="mv-way" data-part="main">
@@ -134,9 +143,18 @@ const JOURNEY = `${TOOLBAR}
       <h3 class="mv-heading">Who learns from this token?</h3>
       <div class="mv-choices" data-part="forms">
         ${choice('own', 'This router', [['own', 'its own way']])}
-        ${choice('softmax', 'Softmax', [['before', 'before top-k'], ['after', 'after top-k']])}
-        ${choice('weights', 'Weights', [['plain', 'plain'], ['renormalized', 'renormalized']])}
-        ${choice('k', 'Experts', [['own', 'k'], ['one', 'k = 1']])}
+        ${choice('softmax', 'Softmax', [
+          ['before', 'before top-k'],
+          ['after', 'after top-k'],
+        ])}
+        ${choice('weights', 'Weights', [
+          ['plain', 'plain'],
+          ['renormalized', 'renormalized'],
+        ])}
+        ${choice('k', 'Experts', [
+          ['own', 'k'],
+          ['one', 'k = 1'],
+        ])}
       </div>
       <p>Weight of each expert, and the measured slope ∂ task loss / ∂ z of its score. <span data-part="form-loss"></span></p>
       <div class="mv-tiles" role="list" aria-label="Slope along each expert's score" data-part="slopes"></div>
@@ -156,7 +174,10 @@ const side = (run) => `
   </section>`;
 
 const routers = (count) => `${TOOLBAR}
-  <div class="mv-choices" data-part="shows">${choice('shows', 'Cells show', [['place', 'place in the queue'], ['weight', 'weight']])}
+  <div class="mv-choices" data-part="shows">${choice('shows', 'Cells show', [
+    ['place', 'place in the queue'],
+    ['weight', 'weight'],
+  ])}
     <span class="mv-key"><i class="mv-sample"></i> chosen and served</span><span class="mv-key" data-part="dropped-key">✕ dropped: no seat left</span>
     <span class="mv-key" data-part="skipped-key">– second choice skipped at random</span></div>
   <div class="mv-routers">${Array.from({ length: count }, (_, run) => side(run)).join('')}</div>
@@ -173,7 +194,11 @@ const methods = (count) => `${TOOLBAR}
   <p class="mv-legend"><span>Each curve runs from step 0 to step <span data-part="recorded">0</span>, on one scale for all rows.</span><span class="mv-key"><i class="mv-gray"></i> without balancing</span></p>`;
 
 const SKELETONS = {
-  playground: () => PLAYGROUND, twins, journey: () => JOURNEY, routers, methods,
+  playground: () => PLAYGROUND,
+  twins,
+  journey: () => JOURNEY,
+  routers,
+  methods,
   lab: (count) => `${WITH_REWIND}${lab(count, KEYS)}`,
   language: () => `${TOOLBAR}${language()}`,
   vision: () => `${TOOLBAR}${vision()}`,
@@ -210,19 +235,26 @@ export function placeBelow(find, templates, charts, panels) {
   if (!find('side-chart')) return;
   const names = Object.keys(templates ?? {});
   find('side-chart').hidden = !names.includes(SIDE_CHART);
-  if (names.includes(SIDE_CHART)) charts.add(SIDE_CHART, chartHost(find('side-chart'), CHART_TITLES[SIDE_CHART]), templates[SIDE_CHART]);
+  if (names.includes(SIDE_CHART))
+    charts.add(SIDE_CHART, chartHost(find('side-chart'), CHART_TITLES[SIDE_CHART]), templates[SIDE_CHART]);
   find('panels').replaceChildren();
   const titles = {};
   for (const name of names.filter((each) => each !== SIDE_CHART)) {
     titles[name] = CHART_TITLES[name] ?? name;
-    charts.add(name, chartHost(tabPanel(find('panels'), 'mv-chart mv-panel', titles[name]), titles[name]), templates[name]);
+    charts.add(
+      name,
+      chartHost(tabPanel(find('panels'), 'mv-chart mv-panel', titles[name]), titles[name]),
+      templates[name],
+    );
   }
   for (const [name, { label }] of Object.entries(PANELS)) {
     titles[name] = label;
     panels.add(name, tabPanel(find('panels'), 'mv-panel', label));
   }
   chooseAmong(find('tabs'), titles, (_, chosen) => {
-    [...find('panels').children].forEach((panel, index) => { panel.hidden = index !== chosen; });
+    [...find('panels').children].forEach((panel, index) => {
+      panel.hidden = index !== chosen;
+    });
   });
 }
 
@@ -233,7 +265,13 @@ export function placeAll(host, templates, charts, titles = {}) {
     const box = document.createElement('figure');
     const panel = Object.assign(document.createElement('div'), { className: 'mv-chart' });
     panel.setAttribute('role', 'img');
-    box.append(Object.assign(document.createElement('figcaption'), { className: 'mv-heading', textContent: titles[name] ?? CHART_TITLES[name] }), panel);
+    box.append(
+      Object.assign(document.createElement('figcaption'), {
+        className: 'mv-heading',
+        textContent: titles[name] ?? CHART_TITLES[name],
+      }),
+      panel,
+    );
     host.append(box);
     charts.add(name, chartHost(panel, titles[name] ?? CHART_TITLES[name]), template);
   }

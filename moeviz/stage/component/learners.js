@@ -7,17 +7,32 @@ import { fixed, percent, percents, precise, setText, UNKNOWN } from './numbers.j
 import { hue, letter } from './palette.js';
 
 const WIDEST = 16; // pixels: the thickest arrow of the loop
-const BOXES = [[70, 46], [250, 46], [250, 214], [70, 214]]; // centers, in the order of the loop
+const BOXES = [
+  [70, 46],
+  [250, 46],
+  [250, 214],
+  [70, 214],
+]; // centers, in the order of the loop
 const [WIDE, HIGH] = [132, 62];
 
 export class Learners {
   constructor(lab) {
     this.lab = lab;
-    const rows = lab.titles.map((title, run) => `<section><p class="mv-title"><span data-learner="${run}"></span>${lineSample(run)}</p>
-      <p>Gradient norm</p><div class="mv-bars" data-bars="gradient"></div><p>Steps with an input, %</p><div class="mv-bars" data-bars="updates"></div></section>`);
+    const rows = lab.titles.map(
+      (title, run) => `<section><p class="mv-title"><span data-learner="${run}"></span>${lineSample(run)}</p>
+      <p>Gradient norm</p><div class="mv-bars" data-bars="gradient"></div><p>Steps with an input, %</p><div class="mv-bars" data-bars="updates"></div></section>`,
+    );
     lab.find('learners').innerHTML = rows.join('');
     this.names = [...lab.find('learners').querySelectorAll('[data-learner]')];
-    this.bars = this.names.map((name, run) => ['gradient', 'updates'].map((kind) => new Bars(name.closest('section').querySelector(`[data-bars="${kind}"]`), `${kind === 'gradient' ? 'Gradient norm' : 'Share of steps with an input'} of each expert, ${lab.titles[run]}`)));
+    this.bars = this.names.map((name, run) =>
+      ['gradient', 'updates'].map(
+        (kind) =>
+          new Bars(
+            name.closest('section').querySelector(`[data-bars="${kind}"]`),
+            `${kind === 'gradient' ? 'Gradient norm' : 'Share of steps with an input'} of each expert, ${lab.titles[run]}`,
+          ),
+      ),
+    );
     lab.find('loop-twin').innerHTML = '<label>Twin <select></select></label>';
     this.twin = lab.find('loop-twin').querySelector('select');
     this.twin.onchange = () => lab.redraw();
@@ -31,10 +46,33 @@ export class Learners {
       const ids = header.ids[run];
       const [gradient, updates] = ['gradient_norm', 'update_share'].map((name) => arrays[name].of(run));
       const bar = (height, value, text) => ({ height, value, text, solid: true });
-      this.bars[run][0].draw(ids, ids.map((id, at) => bar(gradient[at] / largest, short(gradient[at]), `Expert ${letter(id)}: gradient norm ${precise(gradient[at], 3)}`)), []);
-      this.bars[run][1].draw(ids, ids.map((id, at) => bar(updates[at], percent(updates[at]), `Expert ${letter(id)}: an input in ${percent(updates[at])} % of steps`)), []);
+      this.bars[run][0].draw(
+        ids,
+        ids.map((id, at) =>
+          bar(
+            gradient[at] / largest,
+            short(gradient[at]),
+            `Expert ${letter(id)}: gradient norm ${precise(gradient[at], 3)}`,
+          ),
+        ),
+        [],
+      );
+      this.bars[run][1].draw(
+        ids,
+        ids.map((id, at) =>
+          bar(
+            updates[at],
+            percent(updates[at]),
+            `Expert ${letter(id)}: an input in ${percent(updates[at])} % of steps`,
+          ),
+        ),
+        [],
+      );
     });
-    offer(this.twin, titles.map((title, run) => [run, title]));
+    offer(
+      this.twin,
+      titles.map((title, run) => [run, title]),
+    );
     this.loop(header, arrays, Math.min(Number(this.twin.value), header.num_runs - 1));
   }
 
@@ -44,11 +82,21 @@ export class Learners {
     const [busiest, idlest] = [Math.max(...load), Math.min(...load)].map((value) => load.indexOf(value));
     const shown = percents(load);
     const both = [busiest, idlest].map((at) => ({ ...measured(arrays, run, at), shown: shown[at] }));
-    const strength = (name, at) => (name === 'loss' ? Math.min(both[0].loss, both[1].loss) / both[at].loss : both[at][name] / Math.max(both[0][name], both[1][name], 1e-12));
-    this.lab.find('loop').innerHTML = [[busiest, 'busiest'], [idlest, 'most idle']].map(([place, said], at) => {
-      const widths = ['load', 'gradient', 'loss', 'prob'].map((name) => WIDEST * Math.min(strength(name, at) || 0, 1));
-      return `<figure><figcaption class="mv-title"><span>${letter(ids[place])}, the ${said}</span></figcaption>${picture(both[at], widths, ids[place], `${titleOf(this.lab, run)}: ${letter(ids[place])}, the ${said}`)}</figure>`;
-    }).join('');
+    const strength = (name, at) =>
+      name === 'loss'
+        ? Math.min(both[0].loss, both[1].loss) / both[at].loss
+        : both[at][name] / Math.max(both[0][name], both[1][name], 1e-12);
+    this.lab.find('loop').innerHTML = [
+      [busiest, 'busiest'],
+      [idlest, 'most idle'],
+    ]
+      .map(([place, said], at) => {
+        const widths = ['load', 'gradient', 'loss', 'prob'].map(
+          (name) => WIDEST * Math.min(strength(name, at) || 0, 1),
+        );
+        return `<figure><figcaption class="mv-title"><span>${letter(ids[place])}, the ${said}</span></figcaption>${picture(both[at], widths, ids[place], `${titleOf(this.lab, run)}: ${letter(ids[place])}, the ${said}`)}</figure>`;
+      })
+      .join('');
   }
 }
 
@@ -61,17 +109,27 @@ function short(value) {
 // What the loop is drawn from, of one expert.
 function measured(arrays, run, expert) {
   const of = (name) => arrays[name].of(run)[expert];
-  return { load: of('load'), gradient: of('gradient_norm'), loss: arrays.skill_loss ? of('skill_loss') : NaN, prob: of('mean_prob') };
+  return {
+    load: of('load'),
+    gradient: of('gradient_norm'),
+    loss: arrays.skill_loss ? of('skill_loss') : NaN,
+    prob: of('mean_prob'),
+  };
 }
 
 // Four boxes in a circle; each arrow is as wide as the number of the box that it leaves.
 function picture({ shown, gradient, loss, prob }, widths, id, said) {
   const texts = [
-    ['inputs (load)', `${shown} %`], ['gradient norm', precise(gradient, 3)],
-    ['loss where wanted', fixed(loss, 3)], ['mean probability', `${percent(prob)} %`],
+    ['inputs (load)', `${shown} %`],
+    ['gradient norm', precise(gradient, 3)],
+    ['loss where wanted', fixed(loss, 3)],
+    ['mean probability', `${percent(prob)} %`],
   ];
-  const boxes = texts.map(([name, value], at) => `<g transform="translate(${BOXES[at]})"><rect x="${-WIDE / 2}" y="${-HIGH / 2}" width="${WIDE}" height="${HIGH}" rx="6"/>`
-    + `<text text-anchor="middle" y="-8">${name}</text><text text-anchor="middle" y="18" class="mv-strong">${value}</text></g>`);
+  const boxes = texts.map(
+    ([name, value], at) =>
+      `<g transform="translate(${BOXES[at]})"><rect x="${-WIDE / 2}" y="${-HIGH / 2}" width="${WIDE}" height="${HIGH}" rx="6"/>` +
+      `<text text-anchor="middle" y="-8">${name}</text><text text-anchor="middle" y="18" class="mv-strong">${value}</text></g>`,
+  );
   const arrows = widths.map((width, at) => arrow(at, width, id));
   const numbers = texts.map(([name, value]) => `${name} ${value}`).join(', ');
   return `<svg class="mv-plot mv-loop" role="img" viewBox="0 0 320 262" style="max-width: 320px" aria-label="${said}: ${numbers}">${arrows.join('')}${boxes.join('')}</svg>`;

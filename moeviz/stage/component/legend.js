@@ -12,7 +12,10 @@ import { shares } from './words.js';
 // Where seats are limited, the router's preference and what really happens differ.
 const HEADINGS = {
   curve: (header) => `Each expert’s curve, and where it ${bestAt(header)}`,
-  projection: (header) => (header.batch_dependent ? 'Inputs, colored by who got them' : `Inputs on two principal components, colored by ${wordsOf(header).first}`),
+  projection: (header) =>
+    header.batch_dependent
+      ? 'Inputs, colored by who got them'
+      : `Inputs on two principal components, colored by ${wordsOf(header).first}`,
   rows: () => 'Each row in the color of its main expert',
 };
 const SEATS = {
@@ -30,7 +33,16 @@ export function heading(header, picture, pointed) {
 
 // Rebuilt only when the task or the way of drawing changes.
 export function drawLegend(host, header, fixed) {
-  const key = [header.task, header.num_outputs, header.batch_dependent, header.limited, header.choice[0], header.skips[0], header.lo, header.hi].join();
+  const key = [
+    header.task,
+    header.num_outputs,
+    header.batch_dependent,
+    header.limited,
+    header.choice[0],
+    header.skips[0],
+    header.lo,
+    header.hi,
+  ].join();
   if (host.dataset.key === key) return;
   host.dataset.key = key;
   const ring = header.view === 'rows' ? 'box = probe: click another row' : 'ring = probe: drag it';

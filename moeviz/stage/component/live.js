@@ -29,11 +29,25 @@ import { Vision } from './vision.js';
 const greeted = new Set(); // tokens of runs that this page has met
 const warmed = new Set(); // ... and of those that were asked for their first steps
 const LAYOUTS = {
-  playground: Playground, twins: Twins, journey: Journey, routers: Routers, methods: Methods, lab: Lab, language: Language,
-  vision: Vision, pairs: Pairs,
+  playground: Playground,
+  twins: Twins,
+  journey: Journey,
+  routers: Routers,
+  methods: Methods,
+  lab: Lab,
+  language: Language,
+  vision: Vision,
+  pairs: Pairs,
 };
 const DRAWN_FROM = { curve: ['curve'], projection: ['choices'], rows: ['rows'] }; // a map: what its picture wants
-const EVERYTHING = ['rows', 'points', 'choices', 'groups', 'history', ...Object.values(PICTURES).flatMap(({ want }) => want)];
+const EVERYTHING = [
+  'rows',
+  'points',
+  'choices',
+  'groups',
+  'history',
+  ...Object.values(PICTURES).flatMap(({ want }) => want),
+];
 const AT_ONCE = 50; // steps that a run can be asked for in one message
 const LEAVING = 1000; // ms until a run that is gone is said to be
 const WRITE_EVERY = 100; // ms between changes of numbers while training runs: faster ones could not be read
@@ -72,7 +86,8 @@ export class Stage {
     this.root.classList.toggle('mv-present', Boolean(data.present));
     if (before.ghost !== data.ghost) this.connection.send({ op: 'ghost', value: data.ghost });
     if (before.token !== data.token) this.connect();
-    else if (before.save !== data.save) this.saving = true; // when a frame with every picture has come
+    else if (before.save !== data.save)
+      this.saving = true; // when a frame with every picture has come
     else if (!this.released && String(before.probe) !== String(data.probe)) this.sendProbe(data.probe); // else the visitor knows better
     this.rewrite();
   }
@@ -92,7 +107,10 @@ export class Stage {
     });
     this.rewind = this.find('scrub') && !data.saved ? new Rewind(this.find, send) : null;
     this.layout = new LAYOUTS[data.layout](this);
-    this.charts = new Charts(() => this.askSoon(), () => this.component.data.titles ?? []);
+    this.charts = new Charts(
+      () => this.askSoon(),
+      () => this.component.data.titles ?? [],
+    );
     this.panels = new Panels(() => this.rewrite());
     this.writing.last = -Infinity;
     this.measured = new Measured(this.find);
@@ -146,7 +164,8 @@ export class Stage {
   }
 
   receive(buffer) {
-    if (!this.root.isConnected) { // the page was left, and its end not told yet
+    if (!this.root.isConnected) {
+      // the page was left, and its end not told yet
       this.close();
       return;
     }
@@ -186,7 +205,10 @@ export class Stage {
   }
 
   draw() {
-    const { frame, frame: { header } } = this;
+    const {
+      frame,
+      frame: { header },
+    } = this;
     this.theme ??= readTheme(this.root);
     this.due = this.isDue(header);
     this.layout.draw(frame, this.theme);
@@ -216,7 +238,8 @@ export class Stage {
     const { token, warm } = this.component.data;
     if (warmed.has(token)) return;
     warmed.add(token);
-    for (let left = step === 0 ? warm ?? 0 : 0; left > 0; left -= AT_ONCE) this.connection.send({ op: 'step', n: Math.min(left, AT_ONCE) });
+    for (let left = step === 0 ? (warm ?? 0) : 0; left > 0; left -= AT_ONCE)
+      this.connection.send({ op: 'step', n: Math.min(left, AT_ONCE) });
   }
 
   sendProbe(position) {
@@ -307,7 +330,9 @@ export class Stage {
 // Whether a frame has all that a saved page can show.
 function whole({ header, arrays }) {
   const pictures = header.view === 'map' ? Object.values(PICTURES).flatMap(({ needs }) => needs) : [];
-  return [header.view === 'rows' ? 'row_pixels' : 'point_xy', 'group_share', 'history_step', ...pictures].every((name) => arrays[name]);
+  return [header.view === 'rows' ? 'row_pixels' : 'point_xy', 'group_share', 'history_step', ...pictures].every(
+    (name) => arrays[name],
+  );
 }
 
 // Without another step in the browser's history.

@@ -26,9 +26,18 @@ export class LoadPanel {
     const bars = ids.map((id, expert) => {
       const dead = header.dead[run][expert];
       return {
-        height: load[expert] / top, mark: meanProb[expert] / top, ghost: ghost && ghost[expert] / top, solid: true,
+        height: load[expert] / top,
+        mark: meanProb[expert] / top,
+        ghost: ghost && ghost[expert] / top,
+        solid: true,
         value: written(shown[expert], dead, full),
-        text: describe(letter(id), shown[expert], wordsOf(header, run).of, meanProb[expert], dead && header.died_at[run][expert]),
+        text: describe(
+          letter(id),
+          shown[expert],
+          wordsOf(header, run).of,
+          meanProb[expert],
+          dead && header.died_at[run][expert],
+        ),
       };
     });
     this.facts?.(header, run, arrays);
@@ -64,7 +73,7 @@ export function unevenness(header, run, short) {
 
 export const dropped = (header, run) => {
   if (header.choice[run] === 'experts') return `no expert for ${percent(header.unserved_share[run])} %`;
-  const value = header.limited ? header.dropped_share?.[run] ?? null : null;
+  const value = header.limited ? (header.dropped_share?.[run] ?? null) : null;
   return value === null ? '' : `dropped ${percent(value)} %${header.top_k[run] > 1 ? ' of choices' : ''}`;
 };
 

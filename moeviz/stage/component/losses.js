@@ -12,26 +12,42 @@ export const lossFormulas = {
   balance_loss: (token) => {
     const { balance, coef, loss } = token;
     const { shown, digits } = settled(loss + coef * balance, [(round) => round(loss) + coef * round(balance)], small);
-    return [...balanceLines(token), [
-      math(text('task loss'), mo('+'), mi('λ'), mo('·'), mi('L')),
-      math(mo('='), mn(plain(loss, digits)), mo('+'), mn(String(coef)), mo('·'), mn(plain(balance, digits))), math(mo('='), mn(shown)),
-    ]];
+    return [
+      ...balanceLines(token),
+      [
+        math(text('task loss'), mo('+'), mi('λ'), mo('·'), mi('L')),
+        math(mo('='), mn(plain(loss, digits)), mo('+'), mn(String(coef)), mo('·'), mn(plain(balance, digits))),
+        math(mo('='), mn(shown)),
+      ],
+    ];
   },
 };
 
 function crossEntropy({ y, target, loss }) {
   const class_ = target[0];
-  const sized = (values) => values[class_] - Math.log(total(values.map((value) => Math.exp(value - Math.max(...values))))) - Math.max(...values);
+  const sized = (values) =>
+    values[class_] -
+    Math.log(total(values.map((value) => Math.exp(value - Math.max(...values))))) -
+    Math.max(...values);
   const prob = (round) => Math.exp(sized(y.map(round)));
   const exact = prob((part) => part);
   const { shown, digits } = settled(loss, [(round) => -Math.log(round(exact)), (round) => -sized(y.map(round))], small);
   const fine = partDigits([[exact, prob]], digits);
   const powers = y.map((value) => power(mn(plain(value, fine))));
   return [
-    [math(text('task loss'), mo('='), mo('−'), mi('ln'), frac(power(sub(mi('y'), text('target'))), row(sum(mi('o')), power(sub(mi('y'), mi('o'))))))],
+    [
+      math(
+        text('task loss'),
+        mo('='),
+        mo('−'),
+        mi('ln'),
+        frac(power(sub(mi('y'), text('target'))), row(sum(mi('o')), power(sub(mi('y'), mi('o'))))),
+      ),
+    ],
     [
       math(mo('='), mo('−'), mi('ln'), frac(powers[class_], row(...joined(elided(powers), '+')))),
-      math(mo('='), mo('−'), mi('ln'), mn(recomputed(prob, digits, fine))), math(mo('='), mn(shown)),
+      math(mo('='), mo('−'), mi('ln'), mn(recomputed(prob, digits, fine))),
+      math(mo('='), mn(shown)),
     ],
   ];
 }
@@ -39,11 +55,18 @@ function crossEntropy({ y, target, loss }) {
 function squaredError({ y, target, loss, outputs }) {
   const several = outputs > 1;
   const mean = several ? [frac(mn('1'), mn(String(outputs)))] : [];
-  const difference = several ? fenced(sub(mi('y'), mi('o')), mo('−'), sub(mi('t'), mi('o'))) : fenced(mi('y'), mo('−'), mi('t'));
+  const difference = several
+    ? fenced(sub(mi('y'), mi('o')), mo('−'), sub(mi('t'), mi('o')))
+    : fenced(mi('y'), mo('−'), mi('t'));
   const squares = y.map((value, o) => (value - target[o]) ** 2);
-  const { shown, digits } = settled(loss, [
-    (round) => total(y.map((value, o) => (round(value) - round(target[o])) ** 2)) / outputs, (round) => round(total(squares)) / outputs,
-  ], small);
+  const { shown, digits } = settled(
+    loss,
+    [
+      (round) => total(y.map((value, o) => (round(value) - round(target[o])) ** 2)) / outputs,
+      (round) => round(total(squares)) / outputs,
+    ],
+    small,
+  );
   const term = (value, o) => square(fenced(mn(plain(value, digits)), mo('−'), factor(plain(target[o], digits))));
   const terms = y.slice(0, FEW).map(term);
   if (outputs > FEW) terms.push(mo('⋯'));
@@ -52,7 +75,8 @@ function squaredError({ y, target, loss, outputs }) {
     [math(text('task loss'), mo('='), ...mean, ...(several ? [sum(mi('o'))] : []), square(difference))],
     [
       math(mo('='), ...mean, filled),
-      ...(outputs > FEW ? [math(mo('='), ...mean, mo('·'), mn(plain(total(squares), digits)))] : []), math(mo('='), mn(shown)),
+      ...(outputs > FEW ? [math(mo('='), ...mean, mo('·'), mn(plain(total(squares), digits)))] : []),
+      math(mo('='), mn(shown)),
     ],
   ];
 }

@@ -71,7 +71,9 @@ export class MapView {
   // No map lies behind a projection: each expert's letter stands at the middle of its tokens, or beside what stands there.
   lettersAmongPoints(context, points, header, run) {
     const boxes = header.ids[run].flatMap((id, expert) => {
-      const own = [...points.choice.keys()].filter((index) => points.choice[index] === expert && (!points.kept || points.kept[index]));
+      const own = [...points.choice.keys()].filter(
+        (index) => points.choice[index] === expert && (!points.kept || points.kept[index]),
+      );
       if (own.length < 3) return [];
       const middle = (axis) => own.map((index) => points.xy[2 * index + axis]).sort((a, b) => a - b)[own.length >> 1];
       return [{ id, at: this.toPixel(middle(0), middle(1)) }];

@@ -56,7 +56,8 @@ export function dragged(marks, gap, border = 0) {
   for (const [step, text] of marks) {
     const [, knob, from, to] = /^(.+) (.+?)→(.+)$/.exec(text) ?? [];
     const before = knob && changes.findLast((each) => each.knob === knob);
-    if (before && step - before.last <= gap && !parted(before.last, step)) Object.assign(before, { last: step, to, back: before.from === to });
+    if (before && step - before.last <= gap && !parted(before.last, step))
+      Object.assign(before, { last: step, to, back: before.from === to });
     else changes.push({ step, last: step, text, knob, from, to, back: false });
   }
   return changes;
@@ -84,7 +85,9 @@ export function place(labels, room) {
     const x = step * room.perStep;
     const spot = freeSpot(x, pen.measureText(texts.join(', ')).width + SPACE, taken, room.width);
     if (!spot && labels.length > 1) return place(joined(labels, Math.max(index, 1)), room);
-    placed.push(spot ? { step, text: texts.join(', '), ...spot } : { step, text: texts.join(',<br>'), row: 0, shift: GAP - x });
+    placed.push(
+      spot ? { step, text: texts.join(', '), ...spot } : { step, text: texts.join(',<br>'), row: 0, shift: GAP - x },
+    );
   }
   return placed;
 }

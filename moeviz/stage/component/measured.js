@@ -13,8 +13,13 @@ export class Measured {
       const host = this.find(`measured-${run}`);
       if (!host) return;
       host.hidden = !wanted.length;
-      arrange(host, wanted.map(([label]) => label));
-      wanted.forEach(([, name, digits], index) => setText(host.children[index].lastChild, written(header[name]?.[run], digits)));
+      arrange(
+        host,
+        wanted.map(([label]) => label),
+      );
+      wanted.forEach(([, name, digits], index) =>
+        setText(host.children[index].lastChild, written(header[name]?.[run], digits)),
+      );
     }
   }
 }
@@ -22,12 +27,14 @@ export class Measured {
 function arrange(host, labels) {
   if (host.dataset.key === labels.join()) return;
   host.dataset.key = labels.join();
-  host.replaceChildren(...labels.map((label) => {
-    const pair = document.createElement('div');
-    pair.append(...['dt', 'dd'].map((name) => document.createElement(name)));
-    pair.firstChild.textContent = label;
-    return pair;
-  }));
+  host.replaceChildren(
+    ...labels.map((label) => {
+      const pair = document.createElement('div');
+      pair.append(...['dt', 'dd'].map((name) => document.createElement(name)));
+      pair.firstChild.textContent = label;
+      return pair;
+    }),
+  );
 }
 
 function written(value, digits) {

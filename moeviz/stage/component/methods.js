@@ -11,7 +11,9 @@ const ROOM = 1.05; // times the largest value
 export class Methods {
   constructor(stage) {
     Object.assign(this, { stage, always: true, drawn: false, texts: new Throttle(TEXTS) });
-    this.rows = stage.component.data.titles.map((_, run) => row(stage.find(`curves-${run}`), stage.component.data.measures));
+    this.rows = stage.component.data.titles.map((_, run) =>
+      row(stage.find(`curves-${run}`), stage.component.data.measures),
+    );
   }
 
   get picture() {
@@ -41,16 +43,23 @@ export class Methods {
       const scale = { low: low ?? 0, high: high ?? ROOM * largest(values), last: Math.max(steps[steps.length - 1], 1) };
       this.rows[0][column].name(scale);
       const first = line(steps, values[0], scale);
-      this.rows.forEach((cells, run) => cells[column].draw(line(steps, values[run], scale), run ? first : '', values[run]));
+      this.rows.forEach((cells, run) =>
+        cells[column].draw(line(steps, values[run], scale), run ? first : '', values[run]),
+      );
     });
   }
 
   describe() {
     if (!this.seen) return;
     const { titles, measures } = this.stage.component.data;
-    this.rows.forEach((cells, run) => cells.forEach((cell, column) => {
-      cell.host.setAttribute('aria-label', `${titles[run]}: ${measures[column].label} ${cell.number.textContent} at step ${this.recorded}. ${stopped(this.seen.header, run)}`);
-    }));
+    this.rows.forEach((cells, run) =>
+      cells.forEach((cell, column) => {
+        cell.host.setAttribute(
+          'aria-label',
+          `${titles[run]}: ${measures[column].label} ${cell.number.textContent} at step ${this.recorded}. ${stopped(this.seen.header, run)}`,
+        );
+      }),
+    );
   }
 
   close() {}
@@ -67,15 +76,19 @@ class Cell {
     Object.assign(this, { label, digits });
     this.host = Object.assign(document.createElement('div'), { className: 'mv-curve' });
     this.host.setAttribute('role', 'img');
-    this.host.innerHTML = `<span class="mv-curve-name">${label}</span><svg viewBox="0 0 ${WIDE} ${HIGH}" preserveAspectRatio="none" aria-hidden="true">`
-      + '<path class="mv-without"/><path class="mv-with"/></svg><b></b>';
+    this.host.innerHTML =
+      `<span class="mv-curve-name">${label}</span><svg viewBox="0 0 ${WIDE} ${HIGH}" preserveAspectRatio="none" aria-hidden="true">` +
+      '<path class="mv-without"/><path class="mv-with"/></svg><b></b>';
     const [, picture, number] = this.host.children;
     Object.assign(this, { number, without: picture.firstChild, own: picture.lastChild });
   }
 
   // What all cells of the column show, with the scale that they share.
   name({ low, high }) {
-    setText(this.host.firstChild, `${this.label}, ${low.toFixed(0)} to ${high.toFixed(high < 2 && high !== 1 ? 1 : 0)}`);
+    setText(
+      this.host.firstChild,
+      `${this.label}, ${low.toFixed(0)} to ${high.toFixed(high < 2 && high !== 1 ? 1 : 0)}`,
+    );
   }
 
   draw(own, without, values) {
@@ -86,7 +99,8 @@ class Cell {
   }
 }
 
-const largest = (all) => Math.max(1e-9, ...all.map((values) => values.reduce((most, each) => (each > most ? each : most), 0)));
+const largest = (all) =>
+  Math.max(1e-9, ...all.map((values) => values.reduce((most, each) => (each > most ? each : most), 0)));
 
 // A curve as SVG path data; it stops where its run has stopped.
 export function line(steps, values, { low, high, last }) {

@@ -15,7 +15,8 @@ export const elided = (parts) => (isLong(parts) ? [parts[0], parts[1], mo('⋯')
 
 // An expert's answer to the token, or (Soft MoE) to the mixture that it is given.
 export const mixture = (index) => sub('<mover accent="true"><mi>x</mi><mo>~</mo></mover>', index);
-export const answerOf = (index, { choosing }) => row(sub(mi('E'), index), choosing === 'nobody' ? row(mo('('), mixture(index), mo(')')) : ofX);
+export const answerOf = (index, { choosing }) =>
+  row(sub(mi('E'), index), choosing === 'nobody' ? row(mo('('), mixture(index), mo(')')) : ofX);
 
 // y, or y with its class or its place.
 export function outputName({ classes, outputs }, output) {

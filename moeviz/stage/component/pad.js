@@ -11,18 +11,27 @@ const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowD
 
 export class Pad {
   constructor(canvas, onChange) {
-    Object.assign(this, { canvas, onChange, cells: new Float32Array(SIDE * SIDE), touched: false, pen: [SIDE / 2, SIDE / 2], keyed: false });
+    Object.assign(this, {
+      canvas,
+      onChange,
+      cells: new Float32Array(SIDE * SIDE),
+      touched: false,
+      pen: [SIDE / 2, SIDE / 2],
+      keyed: false,
+    });
     canvas.width = canvas.height = SIDE * SCALE;
     canvas.onpointerdown = (event) => {
       canvas.setPointerCapture(event.pointerId);
       this.begin();
       this.keyed = false;
-      this.print(this.last = this.at(event));
+      this.print((this.last = this.at(event)));
     };
     canvas.onpointermove = (event) => this.last && this.line(event.getCoalescedEvents?.() ?? [event]);
-    canvas.onpointerup = canvas.onpointercancel = () => { this.last = null; };
+    canvas.onpointerup = canvas.onpointercancel = () => {
+      this.last = null;
+    };
     canvas.onkeydown = (event) => this.press(event);
-    canvas.onblur = () => this.show(this.keyed = false);
+    canvas.onblur = () => this.show((this.keyed = false));
     this.show();
   }
 
@@ -46,7 +55,8 @@ export class Pad {
       const [x, y] = this.at(event);
       const [fromX, fromY] = this.last;
       const steps = Math.max(Math.ceil(Math.hypot(x - fromX, y - fromY) / STEP), 1);
-      for (let step = 1; step <= steps; step += 1) this.ink([fromX + ((x - fromX) * step) / steps, fromY + ((y - fromY) * step) / steps]);
+      for (let step = 1; step <= steps; step += 1)
+        this.ink([fromX + ((x - fromX) * step) / steps, fromY + ((y - fromY) * step) / steps]);
       this.last = [x, y];
     }
     this.changed();
@@ -111,7 +121,10 @@ export class Pad {
     context.globalAlpha = 1;
     if (!this.keyed) return;
     const [x, y] = this.pen.map((each) => each * SCALE);
-    for (const [color, width] of [['#FFFFFF', 8], [INK, 4]]) {
+    for (const [color, width] of [
+      ['#FFFFFF', 8],
+      [INK, 4],
+    ]) {
       context.strokeStyle = color;
       context.lineWidth = width;
       context.strokeRect(x - SCALE, y - SCALE, 2 * SCALE, 2 * SCALE);

@@ -20,7 +20,10 @@ const TITLES = { metric: 'Found among the nearest five', loss: 'Losses' };
 
 export class Pairs {
   constructor(stage) {
-    const { find, component: { data } } = stage;
+    const {
+      find,
+      component: { data },
+    } = stage;
     Object.assign(this, { stage, find, always: true, texts: new Throttle(TEXTS), language: 0, item: null, own: '' });
     this.count = data.titles.length;
     for (const button of find('languages').children) button.onclick = () => this.speak(Number(button.dataset.language));
@@ -43,7 +46,8 @@ export class Pairs {
 
   speak(language) {
     this.language = language;
-    for (const button of this.find('languages').children) button.setAttribute('aria-pressed', String(Number(button.dataset.language) === language));
+    for (const button of this.find('languages').children)
+      button.setAttribute('aria-pressed', String(Number(button.dataset.language) === language));
     if (this.seen) this.drawAll(this.seen);
   }
 
@@ -61,7 +65,8 @@ export class Pairs {
   }
 
   wants(header) {
-    if (this.own && this.told !== this.own && this.stage.connection.send({ op: 'give', value: this.own })) this.told = this.own;
+    if (this.own && this.told !== this.own && this.stage.connection.send({ op: 'give', value: this.own }))
+      this.told = this.own;
     const want = !header || this.scene !== header.scene ? ['items'] : [];
     const another = this.seen && this.item !== null && this.item !== this.seen.arrays.pair_item.data[0];
     if (another) this.stage.probe = [this.item, 0]; // once more after the connection was lost
@@ -87,31 +92,47 @@ export class Pairs {
   show(header, arrays) {
     const names = JSON.parse(new TextDecoder().decode(arrays.item_words.data));
     const stride = 3 * SIDE * SIDE;
-    this.items = names.map((words, item) => ({ names: words.map(([name]) => name), tokens: words.map(([, ...tokens]) => tokens), pixels: arrays.item_picture.data.slice(item * stride, (item + 1) * stride) }));
+    this.items = names.map((words, item) => ({
+      names: words.map(([name]) => name),
+      tokens: words.map(([, ...tokens]) => tokens),
+      pixels: arrays.item_picture.data.slice(item * stride, (item + 1) * stride),
+    }));
     this.scene = header.scene;
     if (this.item >= this.items.length) this.item = null; // fewer than before
     this.find('waiting').hidden = true;
     this.find('choosing').hidden = false;
-    this.find('gallery').replaceChildren(...this.items.map(({ names: [name], pixels }, item) => {
-      const button = Object.assign(document.createElement('button'), { type: 'button', title: name });
-      button.setAttribute('aria-label', name);
-      button.append(painted(pixels));
-      button.onclick = () => this.choose(item);
-      return button;
-    }));
+    this.find('gallery').replaceChildren(
+      ...this.items.map(({ names: [name], pixels }, item) => {
+        const button = Object.assign(document.createElement('button'), { type: 'button', title: name });
+        button.setAttribute('aria-label', name);
+        button.append(painted(pixels));
+        button.onclick = () => this.choose(item);
+        return button;
+      }),
+    );
   }
 
   drawAll({ header, arrays }) {
     const item = arrays.pair_item.data[0];
     setText(this.find('several'), oneOfSeveral(header));
-    [...this.find('gallery').children].forEach((button, at) => button.setAttribute('aria-pressed', String(at === item)));
+    [...this.find('gallery').children].forEach((button, at) =>
+      button.setAttribute('aria-pressed', String(at === item)),
+    );
     for (let run = 0; run < Math.min(this.count, header.num_runs); run += 1) {
       const of = (name) => arrays[name].of(run);
       const ids = header.ids[run];
-      setText(this.find(`score-${run}`), `step ${count(header.measured_step)}: the right one is among the nearest five: ${percent(header.test_metric[run])} %, by chance ${(100 * NEAREST / this.items.length).toFixed(1)} %`);
+      setText(
+        this.find(`score-${run}`),
+        `step ${count(header.measured_step)}: the right one is among the nearest five: ${percent(header.test_metric[run])} %, by chance ${((100 * NEAREST) / this.items.length).toFixed(1)} %`,
+      );
       setText(this.find(`language-${run}`), LANGUAGES[this.language]);
       this.drawTokens(run, item, ids, of('pair_expert'));
-      this.drawFound(this.find(`pictures-${run}`), part(of('pair_picture'), this.language), part(of('pair_picture_score'), this.language), item);
+      this.drawFound(
+        this.find(`pictures-${run}`),
+        part(of('pair_picture'), this.language),
+        part(of('pair_picture_score'), this.language),
+        item,
+      );
       this.drawNames(run, item, of('pair_name'), of('pair_name_score'));
       const alone = ids.length === 1; // a network of one expert has nothing to share out
       for (const name of ['shares', 'served']) this.find(`${name}-${run}`).hidden = alone;
@@ -121,10 +142,28 @@ export class Pairs {
 
   drawTokens(run, item, ids, expert) {
     const { pixels, tokens, names } = this.items[item];
-    const own = expert.subarray(item * (PICTURE + WORDS * LANGUAGES.length)).subarray(0, PICTURE + WORDS * LANGUAGES.length);
-    drawRoute(this.find(`route-${run}`), pixels, Array.from(own.subarray(0, PICTURE), (at) => ids[at]), names[0]);
-    const rows = tokens.map((words, language) => [LANGUAGES[language], words, part(own.subarray(PICTURE), language, WORDS)]);
-    fill(this.find(`words-${run}`), 'li', rows, (host, [language, words, servers]) => drawWords(host, words, Array.from(servers, (at) => ids[at]), language));
+    const own = expert
+      .subarray(item * (PICTURE + WORDS * LANGUAGES.length))
+      .subarray(0, PICTURE + WORDS * LANGUAGES.length);
+    drawRoute(
+      this.find(`route-${run}`),
+      pixels,
+      Array.from(own.subarray(0, PICTURE), (at) => ids[at]),
+      names[0],
+    );
+    const rows = tokens.map((words, language) => [
+      LANGUAGES[language],
+      words,
+      part(own.subarray(PICTURE), language, WORDS),
+    ]);
+    fill(this.find(`words-${run}`), 'li', rows, (host, [language, words, servers]) =>
+      drawWords(
+        host,
+        words,
+        Array.from(servers, (at) => ids[at]),
+        language,
+      ),
+    );
   }
 
   drawFound(host, items, scores, right) {
@@ -165,8 +204,14 @@ export class Pairs {
 
   drawShares(run, ids, shares, owners) {
     fillShares(expertRows(this.find(`table-${run}`), ids, PARTS), shares.subarray(0, ids.length * PARTS.length));
-    const said = Object.entries(OWNED).map(([whose, owner]) => [whose, ids.filter((_, expert) => owners[expert] === owner).map(letter)]);
-    setText(this.find(`owners-${run}`), said.map(([whose, letters]) => `${whose}: ${letters.join(', ') || 'none'}.`).join(' '));
+    const said = Object.entries(OWNED).map(([whose, owner]) => [
+      whose,
+      ids.filter((_, expert) => owners[expert] === owner).map(letter),
+    ]);
+    setText(
+      this.find(`owners-${run}`),
+      said.map(([whose, letters]) => `${whose}: ${letters.join(', ') || 'none'}.`).join(' '),
+    );
   }
 
   describe() {
@@ -229,6 +274,7 @@ function paint(canvas, pixels) {
   if (canvas.mvPixels === pixels) return;
   canvas.mvPixels = pixels;
   const image = new ImageData(SIDE, SIDE);
-  for (let at = 0; at < SIDE * SIDE; at += 1) image.data.set([pixels[3 * at], pixels[3 * at + 1], pixels[3 * at + 2], 255], 4 * at);
+  for (let at = 0; at < SIDE * SIDE; at += 1)
+    image.data.set([pixels[3 * at], pixels[3 * at + 1], pixels[3 * at + 2], 255], 4 * at);
   canvas.getContext('2d').putImageData(image, 0, 0);
 }

@@ -23,8 +23,9 @@ export const pairs = (count) => `
     <h3 class="mv-heading">Emoji that no model here has trained on: choose one</h3>
     <div class="mv-emoji-list" role="group" aria-label="Unseen emoji" data-part="gallery"></div>
     <div class="mv-choices">
-      <div class="mv-choice" role="group" aria-label="Name in"><span>Name in</span><span class="mv-speeds" data-part="languages">${
-  LANGUAGES.map((name, at) => `<button type="button" data-language="${at}">${name}</button>`).join('')}</span></div>
+      <div class="mv-choice" role="group" aria-label="Name in"><span>Name in</span><span class="mv-speeds" data-part="languages">${LANGUAGES.map(
+        (name, at) => `<button type="button" data-language="${at}">${name}</button>`,
+      ).join('')}</span></div>
       <label class="mv-choice">Or your own word <input type="text" data-part="own" maxlength="60" placeholder="cat, Haus, árbol, луна, 车" autocomplete="off" spellcheck="false"></label>
     </div>
   </div>

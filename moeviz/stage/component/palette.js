@@ -6,7 +6,13 @@ export const STRIPES = ['#FFFFFF', '#111111', '#FFFFFF', '#111111', '#111111', '
 // How, for each eight experts: plain, then stripes whose way across is turned by so many degrees (as in CSS), in so many of eight
 // pixels. So no two of 64 experts are drawn alike.
 export const PATTERNS = [
-  null, { turn: 135, wide: 2 }, { turn: 45, wide: 2 }, { turn: 90, wide: 2 }, { turn: 0, wide: 2 }, { turn: 135, wide: 4 }, { turn: 45, wide: 4 },
+  null,
+  { turn: 135, wide: 2 },
+  { turn: 45, wide: 2 },
+  { turn: 90, wide: 2 },
+  { turn: 0, wide: 2 },
+  { turn: 135, wide: 4 },
+  { turn: 45, wide: 4 },
   { turn: 90, wide: 4 },
 ];
 const PERIOD = 8; // pixels
@@ -16,7 +22,16 @@ const LINES = [[], [12, 4], [6, 4], [12, 4, 3, 4], [3, 3], [20, 4], [20, 4, 3, 4
 export const INK = '#111111';
 // Class c is this marker, filled white when c is even and black when it is odd.
 export const CLASS_SYMBOLS = [
-  'circle', 'square', 'triangle-up', 'diamond', 'triangle-down', 'cross', 'pentagon', 'star', 'hexagon', 'x',
+  'circle',
+  'square',
+  'triangle-up',
+  'diamond',
+  'triangle-down',
+  'cross',
+  'pentagon',
+  'star',
+  'hexagon',
+  'x',
 ];
 
 // Run r of a figure: dashes for lines three wide (plotly's solid, dash, dot, dashdot, longdash, longdashdot), and a shade.
@@ -36,7 +51,11 @@ export const hue = (id) => HUES[id % HUES.length];
 const group = (id) => Math.floor(id / HUES.length) % PATTERNS.length;
 
 // What a region of this expert is filled with: its hue and, if it has any, its stripes and their color.
-export const paintOf = (id) => ({ color: hue(id), stripe: group(id) ? STRIPES[id % STRIPES.length] : '', pattern: PATTERNS[group(id)] });
+export const paintOf = (id) => ({
+  color: hue(id),
+  stripe: group(id) ? STRIPES[id % STRIPES.length] : '',
+  pattern: PATTERNS[group(id)],
+});
 
 export const square = (id) => SQUARES[group(id)];
 export const dashes = (id) => LINES[group(id)];
@@ -80,8 +99,22 @@ export function fillStyle(context, id) {
 function ends(turn, shift) {
   const middle = PERIOD / 2 + shift;
   return {
-    0: [[-1, middle], [PERIOD + 1, middle]], 90: [[middle, -1], [middle, PERIOD + 1]],
-    45: [[shift - 1, -1], [shift + PERIOD + 1, PERIOD + 1]], 135: [[shift - 1, PERIOD + 1], [shift + PERIOD + 1, -1]],
+    0: [
+      [-1, middle],
+      [PERIOD + 1, middle],
+    ],
+    90: [
+      [middle, -1],
+      [middle, PERIOD + 1],
+    ],
+    45: [
+      [shift - 1, -1],
+      [shift + PERIOD + 1, PERIOD + 1],
+    ],
+    135: [
+      [shift - 1, PERIOD + 1],
+      [shift + PERIOD + 1, -1],
+    ],
   }[turn];
 }
 
@@ -104,9 +137,16 @@ function polygon(corners, turn = 0, inner = 1) {
 const CROSS = 'M-.36 -1H.36V-.36H1V.36H.36V1H-.36V.36H-1V-.36H-.36Z';
 const X = 'M-.9 -.55L-.55 -.9L0 -.35L.55 -.9L.9 -.55L.35 0L.9 .55L.55 .9L0 .35L-.55 .9L-.9 .55L-.35 0Z';
 const OUTLINES = {
-  circle: 'M-.9 0A.9 .9 0 1 1 .9 0A.9 .9 0 1 1 -.9 0Z', square: 'M-.8 -.8H.8V.8H-.8Z', 'triangle-up': polygon(3),
-  diamond: polygon(4), 'triangle-down': polygon(3, Math.PI), cross: CROSS, pentagon: polygon(5),
-  star: polygon(10, 0, 0.45), hexagon: polygon(6), x: X,
+  circle: 'M-.9 0A.9 .9 0 1 1 .9 0A.9 .9 0 1 1 -.9 0Z',
+  square: 'M-.8 -.8H.8V.8H-.8Z',
+  'triangle-up': polygon(3),
+  diamond: polygon(4),
+  'triangle-down': polygon(3, Math.PI),
+  cross: CROSS,
+  pentagon: polygon(5),
+  star: polygon(10, 0, 0.45),
+  hexagon: polygon(6),
+  x: X,
 };
 export const outline = (classIndex) => OUTLINES[CLASS_SYMBOLS[classIndex % CLASS_SYMBOLS.length]];
 export const classFill = (classIndex) => (classIndex % 2 === 0 ? '#FFFFFF' : INK);

@@ -16,7 +16,8 @@ export const PANELS = {
   changes: { label: 'Log of changes', want: [], needs: [], draw: changes },
 };
 
-const OF_EXPERT = { // a column of the table: the array that it reads, and its digits
+const OF_EXPERT = {
+  // a column of the table: the array that it reads, and its digits
   'Gate probability at the probe': ['probe_prob', 4],
   'Weight at the probe': ['probe_weight', 4],
   Load: ['load', 4],
@@ -26,7 +27,10 @@ const OF_EXPERT = { // a column of the table: the array that it reads, and its d
   'Share of steps with an input': ['update_share', 4],
 };
 const OF_RUN = {
-  'train loss': 'task_loss', 'test loss': 'test_loss', 'balance loss': 'balance_loss_value', 'CV of load': 'cv_load',
+  'train loss': 'task_loss',
+  'test loss': 'test_loss',
+  'balance loss': 'balance_loss_value',
+  'CV of load': 'cv_load',
   'match with true groups': 'specialization',
 };
 
@@ -54,7 +58,9 @@ export class Panels {
   }
 
   wants() {
-    return [...this.hosts].filter(([, { visible, throttle }]) => visible && throttle.due).flatMap(([name]) => PANELS[name].want);
+    return [...this.hosts]
+      .filter(([, { visible, throttle }]) => visible && throttle.due)
+      .flatMap(([name]) => PANELS[name].want);
   }
 
   // `due`: whether numbers change with this frame; what is asked for comes less often, and says its step.
@@ -96,16 +102,28 @@ function squares(host, header, arrays) {
     setText(value, `${error < 0 ? '−' : '+'}${Math.abs(error).toFixed(2)}`);
   });
   const coef = header.balance_coef[0];
-  setText(said, `At step ${count(header.measured_step)}: Σ (1/N − P)² = ${sum.toFixed(4)} · times λ = ${coef}: ${(coef * sum).toFixed(3)}`);
-  row.setAttribute('aria-label', errors.map((error, expert) => `${letter(ids[expert])} ${error.toFixed(2)}`).join(', '));
+  setText(
+    said,
+    `At step ${count(header.measured_step)}: Σ (1/N − P)² = ${sum.toFixed(4)} · times λ = ${coef}: ${(coef * sum).toFixed(3)}`,
+  );
+  row.setAttribute(
+    'aria-label',
+    errors.map((error, expert) => `${letter(ids[expert])} ${error.toFixed(2)}`).join(', '),
+  );
   const own = header.balance_loss[0] === 'squared' ? '' : ' This run trains with another balance loss.';
-  setText(note, `Side = how far an expert’s mean gate probability P (◆) is from the fair share 1/N: filled above, hollow below. The squared balance loss is the sum of the areas, here on test inputs.${own}`);
+  setText(
+    note,
+    `Side = how far an expert’s mean gate probability P (◆) is from the fair share 1/N: filled above, hollow below. The squared balance loss is the sum of the areas, here on test inputs.${own}`,
+  );
 }
 
 // Which share of each true group has which expert as its first choice; with what a gate would reach that knows nothing.
 function groups(host, header, arrays) {
   const match = groupTable(host, header, arrays, 0);
-  setText(host.firstChild, `${match} Table: % of each true group (columns; hidden from the model) whose first choice is this expert (rows), and the expert’s load.`);
+  setText(
+    host.firstChild,
+    `${match} Table: % of each true group (columns; hidden from the model) whose first choice is this expert (rows), and the expert’s load.`,
+  );
 }
 
 // The same of any run, for any page; returns how well experts and groups match.
@@ -114,7 +132,10 @@ export function groupTable(host, header, arrays, run) {
   const groupCount = arrays.group_share.shape.at(-1);
   const [said, table] = saidAndTable(host, 'Experts and true groups');
   const rows = expertRows(table, ids, [...Array.from({ length: groupCount }, (_, group) => group + 1), 'load, %']);
-  fillShares(rows.map((cells) => cells.slice(0, groupCount)), arrays.group_share.of(run).subarray(0, ids.length * groupCount));
+  fillShares(
+    rows.map((cells) => cells.slice(0, groupCount)),
+    arrays.group_share.of(run).subarray(0, ids.length * groupCount),
+  );
   const load = percents(arrays.load.of(run).subarray(0, ids.length));
   rows.forEach((cells, expert) => setText(cells.at(-1), load[expert]));
   const match = header.specialization[run];
@@ -142,8 +163,12 @@ function numbers(host, header, arrays) {
   });
   const written = Object.entries(OF_RUN).map(([label, name]) => `${label} ${fixed(header[name][0], RUN_DIGITS)}`);
   const { metric_name: metric, step, measured_step: measured } = header;
-  const at = step === measured ? `Step ${count(step)}` : `Probe: step ${count(step)}; all else, step ${count(measured)}`;
-  setText(said, `${at}: ${written.join(' · ')} · train ${metric} ${fixed(header.train_metric[0], RUN_DIGITS)} · test ${metric} ${fixed(header.test_metric[0], RUN_DIGITS)}. Losses are unweighted.`);
+  const at =
+    step === measured ? `Step ${count(step)}` : `Probe: step ${count(step)}; all else, step ${count(measured)}`;
+  setText(
+    said,
+    `${at}: ${written.join(' · ')} · train ${metric} ${fixed(header.train_metric[0], RUN_DIGITS)} · test ${metric} ${fixed(header.test_metric[0], RUN_DIGITS)}. Losses are unweighted.`,
+  );
 }
 
 // The knobs that were turned while the run trained; what was turned on within one step is one line.

@@ -33,7 +33,9 @@ export function drawPatches(canvas, size, pixels, experts, ids, letters = false)
 function inked(pixels) {
   const image = new ImageData(SIDE, SIDE);
   const words = new Uint32Array(image.data.buffer);
-  pixels.forEach((value, at) => { words[at] = ((value << 24) | (dark << 16) | (dark << 8) | dark) >>> 0; });
+  pixels.forEach((value, at) => {
+    words[at] = ((value << 24) | (dark << 16) | (dark << 8) | dark) >>> 0;
+  });
   scratch.getContext('2d').putImageData(image, 0, 0);
   return scratch;
 }
@@ -54,7 +56,14 @@ function name(context, side, experts, ids) {
     drawLetter(context, letter(ids[experts[0]]), side * (ACROSS / 2), side * (ACROSS / 2));
     return;
   }
-  experts.forEach((expert, patch) => drawLetter(context, letter(ids[expert]), ((patch % ACROSS) + 0.5) * side, (Math.floor(patch / ACROSS) + 0.5) * side));
+  experts.forEach((expert, patch) =>
+    drawLetter(
+      context,
+      letter(ids[expert]),
+      ((patch % ACROSS) + 0.5) * side,
+      (Math.floor(patch / ACROSS) + 0.5) * side,
+    ),
+  );
 }
 
 export const whole = (experts) => experts.every((each) => each === experts[0]);

@@ -18,7 +18,8 @@ export class Path {
     const section = document.createElement('section');
     section.className = 'mv-stop';
     section.dataset.stop = name;
-    section.innerHTML = '<button type="button" class="mv-stop-name"><span></span></button><div class="mv-cells"></div><p class="mv-foot"></p>';
+    section.innerHTML =
+      '<button type="button" class="mv-stop-name"><span></span></button><div class="mv-cells"></div><p class="mv-foot"></p>';
     const button = section.firstChild;
     button.firstChild.textContent = `${index + 1} ${title}`; // until a token is there
     button.onclick = () => this.onStop(index);
@@ -65,7 +66,13 @@ function cell(id) {
   box.style.setProperty('--mv-paint', background(id));
   box.style.setProperty('--mv-hue', hue(id));
   box.innerHTML = '<b></b><i><i></i></i><span></span>';
-  return { box, name: box.children[0], slot: box.children[1], rod: box.children[1].firstChild, number: box.children[2] };
+  return {
+    box,
+    name: box.children[0],
+    slot: box.children[1],
+    rod: box.children[1].firstChild,
+    number: box.children[2],
+  };
 }
 
 function fill({ box, name, slot, rod, number }, { rod: size = null, signed, text, mark, even }, token, expert) {

@@ -1,14 +1,26 @@
 // The pictures of a map: what each asks of the run, what it says above itself, and how it draws the ground under the tokens.
 
 import { drawLetter } from './letters.js';
-import { answersHeading, asksForOne, chosenHeading, chosenWords, firstHeading, firstWords, gatesHeading, sureHeading } from './labels.js';
+import {
+  answersHeading,
+  asksForOne,
+  chosenHeading,
+  chosenWords,
+  firstHeading,
+  firstWords,
+  gatesHeading,
+  sureHeading,
+} from './labels.js';
 import { percent } from './numbers.js';
 import { classFill, fillStyle, hue, INK, letter, outline, paintOf, PATTERNS, pixel } from './palette.js';
 import { drawContour, drawHatch, drawShades, GRAYS, tiles, VIOLET } from './shades.js';
 import { part, shares } from './words.js';
 
 const CLASS_GRAYS = ['#D6D6D6', '#5E5E5E']; // even classes are light, odd ones dark, as their markers
-const SURE = [[0.5, '.5', [2, 8]], [0.9, '.9', []]];
+const SURE = [
+  [0.5, '.5', [2, 8]],
+  [0.9, '.9', []],
+];
 const EDGE = 26; // pixels: two letters beside each other stay inside the picture
 const MOST_PAIRS = 150; // before they are numbered anew: a cell's number is a byte
 const NOT_CHOSEN = '#F2F2F2';
@@ -18,34 +30,60 @@ const CLASS_PIXELS = Uint32Array.from({ length: 256 }, (_, index) => pixel(CLASS
 // `needs` are arrays of the frame.
 export const PICTURES = {
   first_choice: {
-    label: 'First choice', want: ['first_choice'], needs: ['winner'], points: true,
-    heading: firstHeading, draw: firstChoice, words: areas,
+    label: 'First choice',
+    want: ['first_choice'],
+    needs: ['winner'],
+    points: true,
+    heading: firstHeading,
+    draw: firstChoice,
+    words: areas,
   },
   top_k: {
-    label: 'Top k', want: ['first_choice'], needs: ['chosen'], points: true, draw: topK,
+    label: 'Top k',
+    want: ['first_choice'],
+    needs: ['chosen'],
+    points: true,
+    draw: topK,
     heading: (header, pointed) => chosenHeading(header, letter(header.ids[0][pointed])),
     words: chosenShares,
   },
   confidence: {
-    label: 'Sure', want: ['confidence'], needs: ['confidence'], points: true,
-    heading: sureHeading, draw: confidence,
+    label: 'Sure',
+    want: ['confidence'],
+    needs: ['confidence'],
+    points: true,
+    heading: sureHeading,
+    draw: confidence,
     words: (_, arrays, run) => {
       const values = arrays.confidence.of(run);
       return `Above .9 on ${part(values, (each) => each >= 0.9 * 255)} of the area, below .5 on ${part(values, (each) => each < 0.5 * 255)}.`;
     },
   },
   prediction: {
-    label: 'Answer', want: ['prediction'], needs: ['prediction'], points: true,
-    heading: ({ kind }) => (kind === 'regression' ? 'What the model answers: light = low, dark = high' : 'What class the model answers'),
-    draw: prediction, words: answers,
+    label: 'Answer',
+    want: ['prediction'],
+    needs: ['prediction'],
+    points: true,
+    heading: ({ kind }) =>
+      kind === 'regression' ? 'What the model answers: light = low, dark = high' : 'What class the model answers',
+    draw: prediction,
+    words: answers,
   },
   gate: {
-    label: 'Gates', want: ['gate'], needs: ['gate'], heading: gatesHeading, draw: gates,
-    words: ({ ids }, arrays, run) => `Mean over the map: ${ids[run].map((id, expert) => `${letter(id)} ${percent(mean(tile(arrays.gate.of(run), ids[run].length, expert)) / 255)} %`).join(', ')}.`,
+    label: 'Gates',
+    want: ['gate'],
+    needs: ['gate'],
+    heading: gatesHeading,
+    draw: gates,
+    words: ({ ids }, arrays, run) =>
+      `Mean over the map: ${ids[run].map((id, expert) => `${letter(id)} ${percent(mean(tile(arrays.gate.of(run), ids[run].length, expert)) / 255)} %`).join(', ')}.`,
   },
   expert_output: {
-    label: 'Experts', want: ['expert_output', 'first_choice'], needs: ['expert_output', 'chosen'],
-    heading: answersHeading, draw: experts,
+    label: 'Experts',
+    want: ['expert_output', 'first_choice'],
+    needs: ['expert_output', 'chosen'],
+    heading: answersHeading,
+    draw: experts,
     words: chosenShares,
   },
 };
@@ -77,13 +115,19 @@ function topK(scene) {
     return pairs.get(name).number;
   });
   const named = [...pairs.values()];
-  layer.draw(context, surface, cells, named.map(({ first, second }) => ({ color: hue(ids[first]), stripe: hue(ids[second]), pattern: PATTERNS[1] })));
-  return () => layer.named(surface, (number, x, y) => {
-    const { first, second } = named[number];
-    const middle = Math.min(Math.max(x, EDGE), surface.width - EDGE);
-    drawLetter(context, letter(ids[first]), middle - 11, y);
-    drawLetter(context, letter(ids[second]), middle + 11, y);
-  });
+  layer.draw(
+    context,
+    surface,
+    cells,
+    named.map(({ first, second }) => ({ color: hue(ids[first]), stripe: hue(ids[second]), pattern: PATTERNS[1] })),
+  );
+  return () =>
+    layer.named(surface, (number, x, y) => {
+      const { first, second } = named[number];
+      const middle = Math.min(Math.max(x, EDGE), surface.width - EDGE);
+      drawLetter(context, letter(ids[first]), middle - 11, y);
+      drawLetter(context, letter(ids[second]), middle + 11, y);
+    });
 }
 
 // Each pair keeps its number from frame to frame, so that only what changed is painted again.
@@ -102,7 +146,9 @@ function chosenShares(header, arrays, run) {
   const { ids } = header;
   const cells = arrays.winner.of(run);
   const chosen = arrays.chosen.of(run);
-  const each = ids[run].map((id, expert) => `${letter(id)} ${part(cells, (_, cell) => isChosen(chosen, ids[run].length, cell, expert))}`);
+  const each = ids[run].map(
+    (id, expert) => `${letter(id)} ${part(cells, (_, cell) => isChosen(chosen, ids[run].length, cell, expert))}`,
+  );
   return `${chosenWords(header, run)}: ${each.join(', ')}.`;
 }
 
@@ -114,14 +160,19 @@ function answers({ kind, lo, hi }, arrays, run) {
 
 const plain = (color) => ({ color, stripe: '', pattern: null });
 const mean = (values) => values.reduce((sum, each) => sum + each, 0) / values.length;
-const tile = (values, count, expert) => values.subarray((expert * values.length) / count, ((expert + 1) * values.length) / count);
+const tile = (values, count, expert) =>
+  values.subarray((expert * values.length) / count, ((expert + 1) * values.length) / count);
 
-const isChosen = (chosen, count, cell, expert) => (chosen[cell * Math.ceil(count / 8) + (expert >> 3)] >> (expert & 7)) & 1;
+const isChosen = (chosen, count, cell, expert) =>
+  (chosen[cell * Math.ceil(count / 8) + (expert >> 3)] >> (expert & 7)) & 1;
 
 function confidence({ context, surface, arrays, run, theme }) {
   const values = arrays.confidence.of(run);
   drawShades(context, values, VIOLET, { x: 0, y: 0, side: surface.width });
-  return () => SURE.forEach(([level, label, dash]) => drawContour(context, surface, values, level * 255, { label, dash, size: theme.size + 2 }));
+  return () =>
+    SURE.forEach(([level, label, dash]) =>
+      drawContour(context, surface, values, level * 255, { label, dash, size: theme.size + 2 }),
+    );
 }
 
 function prediction({ context, surface, layer, header, arrays, run }) {
@@ -172,13 +223,14 @@ function small(context, surface, ids, values, colors, hatched) {
     drawShades(context, tile(values, ids.length, expert), colors, box);
     if (hatched) drawHatch(context, Math.sqrt(cells), hatched(expert, Math.sqrt(cells)), box);
   });
-  return () => boxes.forEach(({ x, y, side }, expert) => {
-    context.strokeStyle = INK;
-    context.lineWidth = 2;
-    context.strokeRect(x + 1, y + 1, side - 2, side - 2);
-    context.fillStyle = fillStyle(context, ids[expert]);
-    context.fillRect(x + 2, y + 2, 30, 30);
-    context.strokeRect(x + 2, y + 2, 30, 30);
-    drawLetter(context, letter(ids[expert]), x + 17, y + 16);
-  });
+  return () =>
+    boxes.forEach(({ x, y, side }, expert) => {
+      context.strokeStyle = INK;
+      context.lineWidth = 2;
+      context.strokeRect(x + 1, y + 1, side - 2, side - 2);
+      context.fillStyle = fillStyle(context, ids[expert]);
+      context.fillRect(x + 2, y + 2, 30, 30);
+      context.strokeRect(x + 2, y + 2, 30, 30);
+      drawLetter(context, letter(ids[expert]), x + 17, y + 16);
+    });
 }

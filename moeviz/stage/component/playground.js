@@ -22,7 +22,9 @@ export class Playground {
     this.fixed = Boolean(stage.component.data.saved); // nothing can be asked of a saved page
     this.run = new RunPicture(find('canvas'), find('waiting'), () => stage.redraw());
     this.probe = new ProbePanel(find);
-    this.load = new LoadPanel(find('load-0'), 'Load of each expert', (header, run, arrays) => writeFacts(find, header, run, arrays));
+    this.load = new LoadPanel(find('load-0'), 'Load of each expert', (header, run, arrays) =>
+      writeFacts(find, header, run, arrays),
+    );
     this.guide = new Guide(find('guide'));
     this.cover = new Cover(stage.root, find);
     this.travel = new Travel(find('main'), find('travel'), find('load-0'));
@@ -35,10 +37,16 @@ export class Playground {
     const field = stage.find('field');
     field.tabIndex = 0;
     field.setAttribute('role', this.fixed ? 'img' : 'application');
-    return new ProbeHandle(field, stage.find('ring'), this.fixed ? null : {
-      move: (position) => stage.sendProbe(position),
-      release: (position) => stage.releaseProbe(position),
-    });
+    return new ProbeHandle(
+      field,
+      stage.find('ring'),
+      this.fixed
+        ? null
+        : {
+            move: (position) => stage.sendProbe(position),
+            release: (position) => stage.releaseProbe(position),
+          },
+    );
   }
 
   setPictures() {
@@ -98,7 +106,8 @@ export class Playground {
     const pointed = this.asked(frame);
     const { picture } = this;
     const points = tokens.get(header, 0);
-    if (this.run.draw({ header, arrays, run: 0, theme, points, picture, pointed })) root.dataset.picture = this.shown = picture;
+    if (this.run.draw({ header, arrays, run: 0, theme, points, picture, pointed }))
+      root.dataset.picture = this.shown = picture;
     this.handle.use(this.run.view, header);
     find('pictures').hidden = header.view !== 'map';
     if (due) this.write(frame);
@@ -111,8 +120,15 @@ export class Playground {
 
   // Everything with numbers, and their bars, from one frame.
   write({ header, arrays }) {
-    const { find, root, component: { data: { story } } } = this.stage;
-    for (const [picture, name] of Object.entries(tabNames(header))) setText(find('pictures').querySelector(`[data-tab="${picture}"]`), name);
+    const {
+      find,
+      root,
+      component: {
+        data: { story },
+      },
+    } = this.stage;
+    for (const [picture, name] of Object.entries(tabNames(header)))
+      setText(find('pictures').querySelector(`[data-tab="${picture}"]`), name);
     this.written = header;
     this.scale = loadScale(header, arrays, this.scale);
     this.load.draw({ header, arrays, run: 0, top: this.scale.top });
@@ -123,10 +139,18 @@ export class Playground {
   // In words what is on the canvas, which may be of an earlier frame than the newest.
   describe() {
     if (!this.drawn) return;
-    const { seen, seen: { header, arrays } } = this.run;
+    const {
+      seen,
+      seen: { header, arrays },
+    } = this.run;
     const said = heading(header, this.shown, this.asked(seen));
     this.stage.charts.describe(header, arrays);
-    this.stage.find('field').setAttribute('aria-label', describe(header, arrays, 0, { heading: said, picture: this.shown, fixed: this.fixed }));
+    this.stage
+      .find('field')
+      .setAttribute(
+        'aria-label',
+        describe(header, arrays, 0, { heading: said, picture: this.shown, fixed: this.fixed }),
+      );
   }
 
   close() {

@@ -18,11 +18,18 @@ export class Plot {
   // `body`: what is drawn inside; `label`: the picture in words.
   svg(body, label) {
     const { x, y, width, height, left, top } = this;
-    const across = ticks(x).map((at) => `<path class="mv-grid" d="M${left(at)} ${top(y.low)}V${top(y.high)}"/><text x="${left(at)}" y="${top(y.low) + 19}" text-anchor="middle">${written(at)}</text>`);
-    const up = ticks(y).map((at) => `<path class="mv-grid" d="M${left(x.low)} ${top(at)}H${left(x.high)}"/><text x="${left(x.low) - 6}" y="${top(at) + 5}" text-anchor="end">${written(at)}</text>`);
+    const across = ticks(x).map(
+      (at) =>
+        `<path class="mv-grid" d="M${left(at)} ${top(y.low)}V${top(y.high)}"/><text x="${left(at)}" y="${top(y.low) + 19}" text-anchor="middle">${written(at)}</text>`,
+    );
+    const up = ticks(y).map(
+      (at) =>
+        `<path class="mv-grid" d="M${left(x.low)} ${top(at)}H${left(x.high)}"/><text x="${left(x.low) - 6}" y="${top(at) + 5}" text-anchor="end">${written(at)}</text>`,
+    );
     const middle = (top(y.low) + top(y.high)) / 2;
-    const titles = `<text x="${(left(x.low) + left(x.high)) / 2}" y="${height - 6}" text-anchor="middle">${x.title}</text>`
-      + `<text transform="translate(15 ${middle}) rotate(-90)" text-anchor="middle">${y.title}</text>`;
+    const titles =
+      `<text x="${(left(x.low) + left(x.high)) / 2}" y="${height - 6}" text-anchor="middle">${x.title}</text>` +
+      `<text transform="translate(15 ${middle}) rotate(-90)" text-anchor="middle">${y.title}</text>`;
     return `<svg class="mv-plot" role="img" aria-label="${label}" viewBox="0 0 ${width} ${height}" style="max-width: ${width}px">${across.join('')}${up.join('')}${titles}${body}</svg>`;
   }
 
@@ -51,12 +58,15 @@ export function path(xs, ys, place) {
 const dashed = (id) => (dashes(id).length ? ` stroke-dasharray="${dashes(id).join(' ')}"` : '');
 
 // An expert's trail in its color, on a dark ground so that it is seen on any page.
-export const coloredTrail = (d, id) => `<path class="mv-under" d="${d}"/><path class="mv-over" d="${d}" style="stroke: ${hue(id)}"${dashed(id)}/>`;
+export const coloredTrail = (d, id) =>
+  `<path class="mv-under" d="${d}"/><path class="mv-over" d="${d}" style="stroke: ${hue(id)}"${dashed(id)}/>`;
 
 // Where an expert has come to: its letter on its color.
 export function expertPoint(id, [left, top], [x, y]) {
-  return `<g class="mv-dot" data-expert="${letter(id)}" data-x="${x}" data-y="${y}"><circle cx="${left}" cy="${top}" r="12" fill="${hue(id)}"${dashed(id)}/>`
-    + `<text x="${left}" y="${top + 5.5}" text-anchor="middle" fill="${INK}">${letter(id)}</text></g>`;
+  return (
+    `<g class="mv-dot" data-expert="${letter(id)}" data-x="${x}" data-y="${y}"><circle cx="${left}" cy="${top}" r="12" fill="${hue(id)}"${dashed(id)}/>` +
+    `<text x="${left}" y="${top + 5.5}" text-anchor="middle" fill="${INK}">${letter(id)}</text></g>`
+  );
 }
 
 function ticks({ low, high }) {

@@ -29,10 +29,14 @@ export function drawPoints(context, points, header, run, toPixel, width, mark) {
     const [x, y] = toPixel(points.xy[2 * index], points.xy[2 * index + 1]);
     const style = tokenStyle(points, index, header);
     const kept = !points.kept || points.kept[index] === 1;
-    const radius = Math.max(width * (points.train[index] ? TRAIN_RADIUS : TEST_RADIUS), points.train[index] ? 3.6 : 2.6);
+    const radius = Math.max(
+      width * (points.train[index] ? TRAIN_RADIUS : TEST_RADIUS),
+      points.train[index] ? 3.6 : 2.6,
+    );
     context.setTransform(ratio * radius, 0, 0, ratio * radius, x * ratio, y * ratio);
     const path = markerPath(style.shape);
-    if (mark && points.choice && kept) Object.assign(style, named(context, mark, path, radius, paints[points.choice[index]], style));
+    if (mark && points.choice && kept)
+      Object.assign(style, named(context, mark, path, radius, paints[points.choice[index]], style));
     else if (mark === 'fill' && points.choice) Object.assign(style, { fill: '#FFFFFF', line: INK }); // dropped: no expert's color
     context.fillStyle = style.fill;
     context.strokeStyle = style.line;
@@ -47,7 +51,10 @@ export function drawPoints(context, points, header, run, toPixel, width, mark) {
 // The style of a marker in its expert's color: as its fill, or as a thick outline with thin dark rings on both sides.
 function named(context, mark, path, radius, paint, style) {
   if (mark === 'fill') return { fill: paint, line: INK };
-  for (const [color, reach] of [[INK, HUE_RING + DARK_RING], [paint, HUE_RING]]) {
+  for (const [color, reach] of [
+    [INK, HUE_RING + DARK_RING],
+    [paint, HUE_RING],
+  ]) {
     context.strokeStyle = color;
     context.lineWidth = (2 * reach) / radius;
     context.stroke(path);
@@ -67,7 +74,10 @@ function tokenStyle(points, index, header) {
 // A dropped token: nobody had a seat for it.
 function cross(context, radius) {
   context.lineCap = 'round';
-  for (const [color, width] of [['#FFFFFF', 4], [INK, 2]]) {
+  for (const [color, width] of [
+    ['#FFFFFF', 4],
+    [INK, 2],
+  ]) {
     context.strokeStyle = color;
     context.lineWidth = width / radius;
     context.beginPath();

@@ -22,7 +22,12 @@ export class ProbePanel {
     const { header, arrays } = frame;
     const ids = header.ids[0];
     this.bars.draw(ids, probeBars(frame), cutLine(header, arrays.probe_prob.of(0), arrays.probe_chosen.of(0)));
-    for (const [part, text] of [['probe-title', probeTitle(header)], ['solid-key', solidKey(header)], ['first-key', wordsOf(header).first]]) setText(this.find(part), text);
+    for (const [part, text] of [
+      ['probe-title', probeTitle(header)],
+      ['solid-key', solidKey(header)],
+      ['first-key', wordsOf(header).first],
+    ])
+      setText(this.find(part), text);
     this.find('line').classList.toggle('mv-two-lines', header.choice[0] === 'experts' || header.top_k[0] > ONE_LINE);
     this.line(header, probeTerms(frame), arrays.probe_output.of(0));
     return ids[arrays.probe_first.of(0)[0]];
@@ -39,7 +44,13 @@ export class ProbePanel {
     if (key === this.key) return;
     this.key = key;
     const parts = terms.flatMap((each, index) => [index ? ' + ' : '', term(each, header.choice[0] === 'nobody')]);
-    this.find('line').replaceChildren('y = ', ...(parts.length ? parts : ['0']), rest ? ' + …' : '', header.num_shared ? ' + shared' : '', ...result(header, output));
+    this.find('line').replaceChildren(
+      'y = ',
+      ...(parts.length ? parts : ['0']),
+      rest ? ' + …' : '',
+      header.num_shared ? ' + shared' : '',
+      ...result(header, output),
+    );
     this.spoken.run(() => setText(this.find('spoken'), probeWords(header, { terms, rest })));
   }
 
@@ -58,9 +69,18 @@ export function probeBars({ header, arrays }) {
   return ids.map((id, expert) => {
     const weight = chosen[expert] ? share(weights[expert], true) : '';
     return {
-      height: probs[expert], solid: Boolean(chosen[expert]), first: expert === first, below: weight && full ? `×${weight}` : weight,
+      height: probs[expert],
+      solid: Boolean(chosen[expert]),
+      first: expert === first,
+      below: weight && full ? `×${weight}` : weight,
       value: share(probs[expert], !full),
-      text: describe(letter(id), probs[expert], chosen[expert] ? words.chosen : words.left, chosen[expert] && weights[expert], expert === first && words.first),
+      text: describe(
+        letter(id),
+        probs[expert],
+        chosen[expert] ? words.chosen : words.left,
+        chosen[expert] && weights[expert],
+        expert === first && words.first,
+      ),
     };
   });
 }
@@ -75,7 +95,8 @@ export function probeTerms({ header, arrays }) {
 }
 
 export function probeWords({ step }, { terms, rest }) {
-  const words = terms.map(({ id, weight }) => `${weight} times expert ${letter(id)}`).join(' plus ') || 'no expert’s answer';
+  const words =
+    terms.map(({ id, weight }) => `${weight} times expert ${letter(id)}`).join(' plus ') || 'no expert’s answer';
   return `Step ${count(step)}: output = ${words}${rest ? ` plus ${rest} more` : ''}`;
 }
 
@@ -88,7 +109,12 @@ export function firstChoice(probs) {
 }
 
 function describe(name, prob, chosen, weight, first) {
-  const said = [`gate probability ${share(prob)}`, first, !(first && chosen === 'chosen') && chosen, Number.isFinite(weight) && `weight ${share(weight)}`];
+  const said = [
+    `gate probability ${share(prob)}`,
+    first,
+    !(first && chosen === 'chosen') && chosen,
+    Number.isFinite(weight) && `weight ${share(weight)}`,
+  ];
   return `Expert ${name}: ${said.filter(Boolean).join(', ')}`;
 }
 
@@ -112,7 +138,8 @@ function cutLine(header, probs, chosen) {
 
 // Where the cut's label covers no bar that crosses the line: at one end or in the middle, else nowhere.
 export function labelPlace(probs, height) {
-  const free = (from, to) => probs.slice(Math.floor(from * probs.length), Math.ceil(to * probs.length)).every((prob) => prob < height);
+  const free = (from, to) =>
+    probs.slice(Math.floor(from * probs.length), Math.ceil(to * probs.length)).every((prob) => prob < height);
   if (free(0.65, 1)) return 'right';
   if (free(0, 0.35)) return 'left';
   return free(0.32, 0.68) ? 'middle' : '';
@@ -165,7 +192,8 @@ export function marker(classIndex, fill) {
   const paint = { solid: 'currentColor', none: 'none' }[fill] ?? classFill(classIndex);
   const holder = document.createElement('span');
   holder.className = 'mv-marker';
-  holder.innerHTML = `<svg viewBox="-1.25 -1.25 2.5 2.5" role="img" aria-label="marker of class ${Number(classIndex)}"><path d="${outline(classIndex)}"`
-    + ` fill="${paint}"/></svg>`;
+  holder.innerHTML =
+    `<svg viewBox="-1.25 -1.25 2.5 2.5" role="img" aria-label="marker of class ${Number(classIndex)}"><path d="${outline(classIndex)}"` +
+    ` fill="${paint}"/></svg>`;
   return holder;
 }

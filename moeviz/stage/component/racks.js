@@ -20,12 +20,20 @@ export class Racks {
       [...row.seats.children].forEach((seat, place) => {
         const token = queue[place];
         seat.className = `mv-seat${token === undefined ? '' : batch.kept[token * ids.length + expert] ? ' mv-taken' : ' mv-out'}${limited && place === places - 1 ? ' mv-last' : ''}`;
-        setText(seat.firstChild, token === undefined ? '' : batch.kept[token * ids.length + expert] ? String(token + 1) : '✕');
+        setText(
+          seat.firstChild,
+          token === undefined ? '' : batch.kept[token * ids.length + expert] ? String(token + 1) : '✕',
+        );
       });
       setText(row.load, soft ? 'a mixture' : `${shares[expert]} %`);
       setText(row.importance, fixed(importance[expert], 1));
-      const who = queue.map((token) => `${token + 1}${batch.kept[token * ids.length + expert] ? '' : ' dropped'}`).join(', ');
-      row.box.setAttribute('aria-label', `Expert ${names[expert]}: ${soft ? 'a mixture of all tokens' : who ? `tokens ${who}` : 'no token'}`);
+      const who = queue
+        .map((token) => `${token + 1}${batch.kept[token * ids.length + expert] ? '' : ' dropped'}`)
+        .join(', ');
+      row.box.setAttribute(
+        'aria-label',
+        `Expert ${names[expert]}: ${soft ? 'a mixture of all tokens' : who ? `tokens ${who}` : 'no token'}`,
+      );
     });
     this.host.style.setProperty('--mv-fair', soft ? '-1' : String(fair(batch, tokens)));
   }
@@ -35,7 +43,8 @@ export class Racks {
     if (key === this.key) return;
     this.key = key;
     const head = Object.assign(document.createElement('div'), { className: 'mv-rack mv-rack-head' });
-    head.innerHTML = '<b></b><span class="mv-rack-seats">seats, in the order of the queue</span><span title="share of all choices, also of those that were dropped or skipped">load, all</span><span>Σ weights</span>';
+    head.innerHTML =
+      '<b></b><span class="mv-rack-seats">seats, in the order of the queue</span><span title="share of all choices, also of those that were dropped or skipped">load, all</span><span>Σ weights</span>';
     this.rows = ids.map((id, expert) => rack(id, names[expert]));
     this.host.replaceChildren(head, ...this.rows.map(({ box }) => box));
   }
@@ -63,6 +72,7 @@ function rack(id, name) {
 }
 
 function fit(host, count) {
-  while (host.children.length < count) host.append(Object.assign(document.createElement('i'), { innerHTML: '<span></span>' }));
+  while (host.children.length < count)
+    host.append(Object.assign(document.createElement('i'), { innerHTML: '<span></span>' }));
   while (host.children.length > count) host.lastChild.remove();
 }

@@ -48,7 +48,8 @@ export class Regions {
       }
       for (let y = 0, pixel = 0; y < scale; y += 1) {
         const from = start + y * width;
-        for (let at = from; at < from + scale; at += 1, pixel += 1) fine[at] = this.mixed[cell] ? this.elected[pixel] : winner[cell];
+        for (let at = from; at < from + scale; at += 1, pixel += 1)
+          fine[at] = this.mixed[cell] ? this.elected[pixel] : winner[cell];
       }
     }
     this.winner = winner.slice();
@@ -94,7 +95,8 @@ export class Regions {
   elect({ votes, totals }, scale) {
     const { around, sums, most, left, elected } = this;
     const candidates = [];
-    for (let index = 0; index < around.length; index += 1) if (!candidates.includes(around[index])) candidates.push(around[index]);
+    for (let index = 0; index < around.length; index += 1)
+      if (!candidates.includes(around[index])) candidates.push(around[index]);
     const last = candidates.pop();
     left.set(totals);
     most.fill(0);
@@ -132,7 +134,8 @@ export class Regions {
       for (let y = 0; y < scale; y += 1) {
         const from = start + y * width;
         const plain = !mixed[cell] && !patterns[expert];
-        for (let at = from; at < from + scale; at += 1) pixels[at] = plain ? colors[expert] : this.color(at, colors, stripes, patterns, border);
+        for (let at = from; at < from + scale; at += 1)
+          pixels[at] = plain ? colors[expert] : this.color(at, colors, stripes, patterns, border);
       }
     }
   }
@@ -141,8 +144,11 @@ export class Regions {
     const { width, fine, scale } = this;
     const here = fine[at];
     const x = at % width;
-    const changes = (x + 1 < width && fine[at + 1] !== here) || (x > 0 && fine[at - 1] !== here)
-      || (at + width < fine.length && fine[at + width] !== here) || (at >= width && fine[at - width] !== here);
+    const changes =
+      (x + 1 < width && fine[at + 1] !== here) ||
+      (x > 0 && fine[at - 1] !== here) ||
+      (at + width < fine.length && fine[at + width] !== here) ||
+      (at >= width && fine[at - width] !== here);
     if (changes) return border;
     return patterns[here] && onStripe(patterns[here], x, (at - x) / width, 2 * scale) ? stripes[here] : colors[here];
   }
@@ -152,9 +158,19 @@ export class Regions {
 function voteWeights(scale, deviation) {
   const along = Array.from({ length: scale }, (_, pixel) => (pixel + 0.5) / scale - 0.5);
   const weight = (cell, at) => Math.exp(-0.5 * ((cell - REACH - at) / deviation) ** 2);
-  const votes = Float32Array.from({ length: SPAN * scale }, (_, index) => weight(Math.floor(index / scale), along[index % scale]));
-  const sums = along.map((_, pixel) => votes.reduce((sum, vote, index) => (index % scale === pixel ? sum + vote : sum), 0));
-  return { votes, totals: Float32Array.from({ length: scale ** 2 }, (_, index) => sums[index % scale] * sums[Math.floor(index / scale)]) };
+  const votes = Float32Array.from({ length: SPAN * scale }, (_, index) =>
+    weight(Math.floor(index / scale), along[index % scale]),
+  );
+  const sums = along.map((_, pixel) =>
+    votes.reduce((sum, vote, index) => (index % scale === pixel ? sum + vote : sum), 0),
+  );
+  return {
+    votes,
+    totals: Float32Array.from(
+      { length: scale ** 2 },
+      (_, index) => sums[index % scale] * sums[Math.floor(index / scale)],
+    ),
+  };
 }
 
 // For each expert with a region: the cell farthest from any border, and how far that is (in cells). A letter stays where it

@@ -5,7 +5,8 @@ import { count, setText } from './numbers.js';
 const PATIENCE = 600; // ms the scrubber is believed before the frames have their say again
 
 // Beside the toolbar's buttons, and a line of words that is there only while something recorded is shown.
-export const SCRUBBER = '<label class="mv-scrub" data-part="scrubber" hidden><span>Rewind</span><input type="range" min="0" step="1" data-part="scrub"></label>';
+export const SCRUBBER =
+  '<label class="mv-scrub" data-part="scrubber" hidden><span>Rewind</span><input type="range" min="0" step="1" data-part="scrub"></label>';
 export const REWOUND = `<div class="mv-rewound" data-part="rewound" hidden><span data-part="rewound-said" role="status"></span>
   <button type="button" data-part="branch" title="Drop what was recorded after this step; it stays gray">Branch here</button>
   <button type="button" data-part="newest">To the end</button></div>`;
@@ -60,6 +61,8 @@ export class Rewind {
 
 // What is shown, what happens next, and what is kept in memory.
 function words({ step, tape }) {
-  return `Step ${count(step)} of ${count(tape.end)}, as recorded. Play repeats it; a turned knob begins a new run here, and the recorded one stays gray. `
-    + `Memory: ${tape.megabytes.toFixed(1)} of at most ${tape.limit.toFixed(0)} MB of states, and at most ${count(tape.rows)} points of each curve.`;
+  return (
+    `Step ${count(step)} of ${count(tape.end)}, as recorded. Play repeats it; a turned knob begins a new run here, and the recorded one stays gray. ` +
+    `Memory: ${tape.megabytes.toFixed(1)} of at most ${tape.limit.toFixed(0)} MB of states, and at most ${count(tape.rows)} points of each curve.`
+  );
 }

@@ -12,19 +12,29 @@ const DIGITS = 3;
 
 export class Routers {
   constructor(stage) {
-    const { find, component: { data } } = stage;
+    const {
+      find,
+      component: { data },
+    } = stage;
     Object.assign(this, { stage, always: true, drawn: false, texts: new Throttle(TEXTS), shows: 'place' });
     this.sides = data.titles.map((title, run) => ({
-      title, seats: new Seats(find(`seats-${run}`)), racks: new Racks(find(`racks-${run}`)), says: find(`says-${run}`), drops: find(`drops-${run}`), lost: find(`lost-${run}`),
+      title,
+      seats: new Seats(find(`seats-${run}`)),
+      racks: new Racks(find(`racks-${run}`)),
+      says: find(`says-${run}`),
+      drops: find(`drops-${run}`),
+      lost: find(`lost-${run}`),
     }));
-    for (const button of find('shows').querySelectorAll('button')) button.onclick = () => this.show(button.dataset.value);
+    for (const button of find('shows').querySelectorAll('button'))
+      button.onclick = () => this.show(button.dataset.value);
     this.show(this.shows);
   }
 
   // What is written into a cell: the place in the queue, or the weight.
   show(what) {
     this.shows = what;
-    for (const button of this.stage.find('shows').querySelectorAll('button')) button.setAttribute('aria-pressed', String(button.dataset.value === what));
+    for (const button of this.stage.find('shows').querySelectorAll('button'))
+      button.setAttribute('aria-pressed', String(button.dataset.value === what));
     if (this.seen) this.drawAll(this.seen);
   }
 
@@ -80,19 +90,28 @@ export class Routers {
     const key = rows.length;
     if (host.dataset.key !== String(key)) {
       host.dataset.key = key;
-      host.innerHTML = `<thead><tr><th scope="col">On these tokens</th>${runs.map((run) => `<th scope="col" data-run="${run}"></th>`).join('')}<th scope="col">balanced</th></tr></thead><tbody>${
-        rows.map(([label, balanced]) => `<tr><th scope="row">${label}</th>${'<td></td>'.repeat(runs.length)}<td>${balanced}</td></tr>`).join('')}</tbody>`;
+      host.innerHTML = `<thead><tr><th scope="col">On these tokens</th>${runs.map((run) => `<th scope="col" data-run="${run}"></th>`).join('')}<th scope="col">balanced</th></tr></thead><tbody>${rows
+        .map(
+          ([label, balanced]) =>
+            `<tr><th scope="row">${label}</th>${'<td></td>'.repeat(runs.length)}<td>${balanced}</td></tr>`,
+        )
+        .join('')}</tbody>`;
     }
     setText(host.tHead.rows[0].cells[0], `On these tokens, step ${count(header.step)}`);
     runs.forEach((run) => setText(host.querySelector(`th[data-run="${run}"]`), titles[run]));
-    [...host.tBodies[0].rows].forEach((row, index) => batches.forEach((batch, run) => setText(row.cells[1 + run], fixed(rows[index][2](batch), DIGITS))));
+    [...host.tBodies[0].rows].forEach((row, index) =>
+      batches.forEach((batch, run) => setText(row.cells[1 + run], fixed(rows[index][2](batch), DIGITS))),
+    );
   }
 
   describe() {
     if (!this.seen) return;
     const { header, arrays } = this.seen;
     this.sides.forEach(({ title, seats }, run) => {
-      if (run < header.num_runs) seats.describe(`${title}, step ${header.step}. ${stopped(header, run)} ${dropped(batchOf(header, arrays, run))}`);
+      if (run < header.num_runs)
+        seats.describe(
+          `${title}, step ${header.step}. ${stopped(header, run)} ${dropped(batchOf(header, arrays, run))}`,
+        );
     });
     this.stage.charts.describe(header, arrays);
   }
@@ -111,9 +130,22 @@ export function batchOf(header, arrays, run) {
     return position[at] < 0 ? 'skipped' : 'dropped';
   });
   return {
-    ids, names: ids.map(letter), states, position, kept, weight: of('weight'), load: of('load'),
-    importance: of('importance'), loss: of('loss'), unserved: of('unserved')[0], places: of('places')[0],
-    drop: of('dropped')[0], byChance: of('dropped')[1], tokens: chosen.length / ids.length, choice: header.choice[run], soft: header.choice[run] === 'nobody',
+    ids,
+    names: ids.map(letter),
+    states,
+    position,
+    kept,
+    weight: of('weight'),
+    load: of('load'),
+    importance: of('importance'),
+    loss: of('loss'),
+    unserved: of('unserved')[0],
+    places: of('places')[0],
+    drop: of('dropped')[0],
+    byChance: of('dropped')[1],
+    tokens: chosen.length / ids.length,
+    choice: header.choice[run],
+    soft: header.choice[run] === 'nobody',
   };
 }
 
@@ -126,7 +158,8 @@ export function dropped({ drop, byChance, places, unserved, states, choice }) {
     const also = skipped ? `, ${skipped} skipped at random` : '';
     return `${places} seats for each expert. Dropped: ${lost} of ${chosen} choices (${percent(lost / chosen)} %)${also}. A gate that chooses at random would drop ${percent(byChance)} % on average.`;
   }
-  if (choice === 'experts') return `Every expert takes equally many. Tokens that no expert takes: ${percent(unserved)} %.`;
+  if (choice === 'experts')
+    return `Every expert takes equally many. Tokens that no expert takes: ${percent(unserved)} %.`;
   return 'No seat limit: nothing is dropped.';
 }
 
@@ -134,7 +167,8 @@ export function dropped({ drop, byChance, places, unserved, states, choice }) {
 function drawLost(host, { drop, byChance, states }) {
   host.hidden = Number.isNaN(drop);
   if (host.hidden) return;
-  const share = states.filter((state) => state === 'dropped').length / states.filter((state) => state !== 'none').length;
+  const share =
+    states.filter((state) => state === 'dropped').length / states.filter((state) => state !== 'none').length;
   host.style.setProperty('--mv-lost', share);
   host.style.setProperty('--mv-chance', byChance);
   host.classList.toggle('mv-late', byChance > 0.5); // its words would leave the picture on the right

@@ -29,11 +29,20 @@ export class RowsView {
   draw({ header, arrays, run, theme }) {
     this.probe = header.probe ?? this.probe;
     const of = (name) => arrays[`row_${name}`].of(run);
-    this.digits = { ...Object.fromEntries(['pixels', 'target', 'answer', 'expert', 'kept', 'weight'].map((name) => [name, of(name)])), ids: header.ids[run] };
+    this.digits = {
+      ...Object.fromEntries(['pixels', 'target', 'answer', 'expert', 'kept', 'weight'].map((name) => [name, of(name)])),
+      ids: header.ids[run],
+    };
     if (this.surface.width === 0) return;
     this.layout();
     const context = this.surface.begin();
-    Object.assign(this, { context, theme, paints: header.ids[run].map((id) => fillStyle(context, id)), ink: inked(this.digits.pixels), hatch: hatched(context) });
+    Object.assign(this, {
+      context,
+      theme,
+      paints: header.ids[run].map((id) => fillStyle(context, id)),
+      ink: inked(this.digits.pixels),
+      hatch: hatched(context),
+    });
     this.large();
     for (let digit = 0; digit < this.count; digit += 1) this.small(digit);
   }
@@ -55,7 +64,12 @@ export class RowsView {
   cell(digit) {
     const { y, wide, high, row } = this.grid;
     const side = row * this.rows;
-    return { x: Math.round((digit % ACROSS) * wide + (wide - side) / 2), y: Math.round(y + Math.floor(digit / ACROSS) * high), row, side };
+    return {
+      x: Math.round((digit % ACROSS) * wide + (wide - side) / 2),
+      y: Math.round(y + Math.floor(digit / ACROSS) * high),
+      row,
+      side,
+    };
   }
 
   large() {
@@ -67,7 +81,11 @@ export class RowsView {
     context.textAlign = 'left';
     context.font = `600 ${theme.size}px ${FONT}`;
     context.fillStyle = theme.text;
-    context.fillText(`Digit ${digit + 1}: ${target === answer ? `a ${target}, read as ${answer}` : `read as ${answer}, but it is a ${target}`}`, big.x, CAPTION / 2);
+    context.fillText(
+      `Digit ${digit + 1}: ${target === answer ? `a ${target}, read as ${answer}` : `read as ${answer}, but it is a ${target}`}`,
+      big.x,
+      CAPTION / 2,
+    );
     for (let row = 0; row < this.rows; row += 1) this.weights(digit, row);
   }
 
@@ -156,7 +174,8 @@ export class RowsView {
     context.imageSmoothingEnabled = false;
     context.drawImage(this.ink, 0, digit * this.rows, this.ink.width, this.rows, x, y, side, side);
     context.fillStyle = INK;
-    for (let row = 1; row < this.rows; row += 1) if (server(row) !== server(row - 1)) context.fillRect(x, y + row * high - 0.5, side, 1);
+    for (let row = 1; row < this.rows; row += 1)
+      if (server(row) !== server(row - 1)) context.fillRect(x, y + row * high - 0.5, side, 1);
     context.strokeStyle = INK;
     context.lineWidth = 1.5;
     context.strokeRect(x, y, side, side);
@@ -211,7 +230,9 @@ function inked(pixels) {
   const image = new ImageData(side, pixels.length / side);
   const words = new Uint32Array(image.data.buffer);
   const dark = parseInt(INK.slice(5, 7), 16);
-  pixels.forEach((value, at) => { words[at] = ((value << 24) | (dark << 16) | (dark << 8) | dark) >>> 0; });
+  pixels.forEach((value, at) => {
+    words[at] = ((value << 24) | (dark << 16) | (dark << 8) | dark) >>> 0;
+  });
   const canvas = new OffscreenCanvas(image.width, image.height);
   canvas.getContext('2d').putImageData(image, 0, 0);
   return canvas;
@@ -237,9 +258,13 @@ export function rowWords({ ids, probe }, arrays, run) {
   const name = (place) => letter(ids[run][place]);
   const [digit] = probe;
   const rows = Array.from({ length: expert.length / target.length }, (_, row) => {
-    const chosen = kept[digit * (expert.length / target.length) + row] ? heaviest({ weight, ids: ids[run] }, row).slice(0, MOST) : [];
+    const chosen = kept[digit * (expert.length / target.length) + row]
+      ? heaviest({ weight, ids: ids[run] }, row).slice(0, MOST)
+      : [];
     return chosen.map(name).join(' and ') || 'dropped';
   });
-  return `${right} of ${target.length} digits are read right. Rows by expert: ${shares(expert, name)}; dropped: ${part(kept, (each) => !each)}.`
-    + ` Digit ${digit + 1} is a ${target[digit]}, read as ${answer[digit]}; its rows go to ${rows.join(', ')}.`;
+  return (
+    `${right} of ${target.length} digits are read right. Rows by expert: ${shares(expert, name)}; dropped: ${part(kept, (each) => !each)}.` +
+    ` Digit ${digit + 1} is a ${target[digit]}, read as ${answer[digit]}; its rows go to ${rows.join(', ')}.`
+  );
 }

@@ -39,7 +39,9 @@ export async function save(root, data, buffer, { step, task }) {
 
 async function pageOf(root, data, buffer, title) {
   const names = await modules('stage.js');
-  const imports = Object.fromEntries([...names].map(([name, text]) => [`moeviz/${name}`, dataUrl(text.replaceAll(FROM, "from 'moeviz/$1'"))]));
+  const imports = Object.fromEntries(
+    [...names].map(([name, text]) => [`moeviz/${name}`, dataUrl(text.replaceAll(FROM, "from 'moeviz/$1'"))]),
+  );
   const style = getComputedStyle(root);
   const theme = KEPT.map((name) => `${name}: ${style.getPropertyValue(name)};`).join(' ');
   const shown = { ...data, token: null, saved: base64(new Uint8Array(buffer)) };
@@ -70,7 +72,8 @@ async function modules(name, found = new Map()) {
 
 async function read(name) {
   const answer = await fetch(new URL(`./${name}`, import.meta.url));
-  if (!answer.ok) throw new Error(`${name} could not be read (${answer.status}): the picture was not saved; reload and try again`);
+  if (!answer.ok)
+    throw new Error(`${name} could not be read (${answer.status}): the picture was not saved; reload and try again`);
   return answer.text();
 }
 

@@ -30,9 +30,16 @@ export class Seats {
     const key = `${ids.join()} ${tokens}`;
     if (key === this.key) return;
     this.key = key;
-    const head = ids.map((id, expert) => `<th scope="col"><i style="background:${background(id)}"></i>${names[expert]}</th>`).join('');
-    const cells = ids.map((id) => `<td style="--mv-hue:${hue(id)};--mv-paint:${background(id)}"><span></span></td>`).join('');
-    const rows = Array.from({ length: tokens }, (_, token) => `<tr><th scope="row">${token + 1}</th>${cells}</tr>`).join('');
+    const head = ids
+      .map((id, expert) => `<th scope="col"><i style="background:${background(id)}"></i>${names[expert]}</th>`)
+      .join('');
+    const cells = ids
+      .map((id) => `<td style="--mv-hue:${hue(id)};--mv-paint:${background(id)}"><span></span></td>`)
+      .join('');
+    const rows = Array.from(
+      { length: tokens },
+      (_, token) => `<tr><th scope="row">${token + 1}</th>${cells}</tr>`,
+    ).join('');
     this.host.innerHTML = `<table class="mv-seats"><thead><tr><td></td>${head}</tr></thead><tbody>${rows}</tbody></table>`;
     this.cells = [...this.host.querySelectorAll('tbody td')];
   }

@@ -13,13 +13,29 @@ export class Serves {
   }
 
   draw(header, arrays) {
-    const { ids: [ids], route_by: [level] } = header;
+    const {
+      ids: [ids],
+      route_by: [level],
+    } = header;
     const [likes, probs] = [arrays.liked_pixels.of(0), arrays.liked_prob.of(0)];
     const shown = arrays.liked_prob.shape.at(-1);
-    const rows = expertRows(this.host, ids, [...this.names, 'likes most'], `% of ${level === 'input' ? 'pictures' : 'patches'}`);
+    const rows = expertRows(
+      this.host,
+      ids,
+      [...this.names, 'likes most'],
+      `% of ${level === 'input' ? 'pictures' : 'patches'}`,
+    );
     // so many columns are read more easily without their zeros
-    fillShares(rows.map((cells) => cells.slice(0, this.groups)), arrays.group_share.of(0), '');
-    fillShares(rows.map((cells) => cells.slice(this.groups, -1)), arrays.class_share.of(0), '');
+    fillShares(
+      rows.map((cells) => cells.slice(0, this.groups)),
+      arrays.group_share.of(0),
+      '',
+    );
+    fillShares(
+      rows.map((cells) => cells.slice(this.groups, -1)),
+      arrays.class_share.of(0),
+      '',
+    );
     rows.forEach((cells, expert) => {
       const own = [...probs.subarray(expert * shown, (expert + 1) * shown)].map((prob) => fixed(prob, 2));
       liked(cells.at(-1), own).forEach((canvas, at) => {

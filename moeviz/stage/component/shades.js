@@ -6,8 +6,17 @@ const LIGHT = [244, 239, 250]; // violet: no expert has it
 const DARK = [45, 0, 75];
 const LABEL = 17; // pixels from the middle of a contour's label to its edge
 const HALO = '#FFFFFF';
-const hex = (share) => `#${LIGHT.map((light, at) => Math.round(light + share * (DARK[at] - light)).toString(16).padStart(2, '0')).join('')}`;
-const gray = (share) => `#${Math.round(247 - 229 * share).toString(16).padStart(2, '0').repeat(3)}`;
+const hex = (share) =>
+  `#${LIGHT.map((light, at) =>
+    Math.round(light + share * (DARK[at] - light))
+      .toString(16)
+      .padStart(2, '0'),
+  ).join('')}`;
+const gray = (share) =>
+  `#${Math.round(247 - 229 * share)
+    .toString(16)
+    .padStart(2, '0')
+    .repeat(3)}`;
 const scale = (color) => Uint32Array.from({ length: 256 }, (_, value) => pixel(color(value / 255)));
 
 export const VIOLET = scale(hex);
@@ -19,7 +28,9 @@ export function drawShades(context, values, colors, { x, y, side }) {
   const bitmap = new OffscreenCanvas(size, size);
   const image = new ImageData(size, size);
   const pixels = new Uint32Array(image.data.buffer);
-  values.forEach((value, cell) => { pixels[cell] = colors[value]; });
+  values.forEach((value, cell) => {
+    pixels[cell] = colors[value];
+  });
   bitmap.getContext('2d').putImageData(image, 0, 0);
   context.drawImage(bitmap, x, y, side, side);
 }
@@ -30,7 +41,12 @@ export function contour(values, level) {
   const segments = [];
   for (let row = 0; row + 1 < size; row += 1) {
     for (let column = 0; column + 1 < size; column += 1) {
-      const corners = [[0, 0], [1, 0], [1, 1], [0, 1]].map(([x, y]) => [column + x, row + y, values[(row + y) * size + column + x] - level]);
+      const corners = [
+        [0, 0],
+        [1, 0],
+        [1, 1],
+        [0, 1],
+      ].map(([x, y]) => [column + x, row + y, values[(row + y) * size + column + x] - level]);
       const crossed = corners.flatMap(([x, y, value], at) => {
         const [nextX, nextY, next] = corners[(at + 1) % 4];
         if (value < 0 === next < 0) return [];
@@ -54,7 +70,10 @@ export function drawContour(context, surface, values, level, { label, dash, size
     context.lineTo(toX * cell, toY * cell);
   }
   context.lineCap = 'round';
-  for (const [color, width] of [[HALO, 6], [INK, 3]]) {
+  for (const [color, width] of [
+    [HALO, 6],
+    [INK, 3],
+  ]) {
     context.setLineDash(color === INK ? dash : []);
     context.strokeStyle = color;
     context.lineWidth = width;
@@ -79,7 +98,9 @@ export function tiles(count, width) {
   const gap = 6;
   const side = (width - gap * (columns - 1)) / columns;
   return Array.from({ length: count }, (_, index) => ({
-    x: (index % columns) * (side + gap), y: Math.floor(index / columns) * (side + gap), side,
+    x: (index % columns) * (side + gap),
+    y: Math.floor(index / columns) * (side + gap),
+    side,
   }));
 }
 

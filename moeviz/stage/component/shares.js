@@ -19,15 +19,30 @@ const PROBABILITIES = {
     const { focus, logits, sigmoids, probs } = token;
     const { shown, digits } = settled(sigmoids[focus], [(round) => 1 / (1 + Math.exp(-round(logits[focus])))]);
     return [
-      [math(any('s'), mo('='), frac(mn('1'), row(mn('1'), mo('+'), power(minusZ(mi('i')))))), math(mo(','), any('p'), mo('='), frac(any('s'), row(sum(mi('j')), sub(mi('s'), mi('j')))))],
       [
-        math(named('s', token, focus), mo('='), frac(mn('1'), row(mn('1'), mo('+'), power(mn(plain(-logits[focus], digits)))))),
+        math(any('s'), mo('='), frac(mn('1'), row(mn('1'), mo('+'), power(minusZ(mi('i')))))),
+        math(mo(','), any('p'), mo('='), frac(any('s'), row(sum(mi('j')), sub(mi('s'), mi('j'))))),
+      ],
+      [
+        math(
+          named('s', token, focus),
+          mo('='),
+          frac(mn('1'), row(mn('1'), mo('+'), power(mn(plain(-logits[focus], digits))))),
+        ),
         math(mo('='), mn(shown)),
       ],
-      ratio(named('p', token, focus), probs[focus], scored(token, focus), all(token).map((expert) => scored(token, expert))),
+      ratio(
+        named('p', token, focus),
+        probs[focus],
+        scored(token, focus),
+        all(token).map((expert) => scored(token, expert)),
+      ),
     ];
   },
-  table: (token) => [[words('A table chose, and no score: what it says stands in place of probabilities.')], evenly('p', token)],
+  table: (token) => [
+    [words('A table chose, and no score: what it says stands in place of probabilities.')],
+    evenly('p', token),
+  ],
 };
 
 function softmaxed(token) {
@@ -46,18 +61,39 @@ const WEIGHTS = {
   mixture: asItIs,
   renormalized: (token) => [divided(token, token.weights[token.focus])],
   after: (token) => [
-    [math(any('g'), mo('='), frac(power(any('z')), row(sum(row(mi('j'), mo('∈'), mi('Top-k'))), power(sub(mi('z'), mi('j'))))))],
+    [
+      math(
+        any('g'),
+        mo('='),
+        frac(power(any('z')), row(sum(row(mi('j'), mo('∈'), mi('Top-k'))), power(sub(mi('z'), mi('j'))))),
+      ),
+    ],
     ...softmaxLines('g', token, token.weights[token.focus], token.asked),
   ],
   sigmoid: (token) => {
     const { focus, asked, weights, routeScale, header } = token;
     const name = named('g', token, focus);
-    if (header.top_k[0] > 1) return [ratio(name, weights[focus], scored(token, focus), asked.map((expert) => scored(token, expert)), routeScale)];
+    if (header.top_k[0] > 1)
+      return [
+        ratio(
+          name,
+          weights[focus],
+          scored(token, focus),
+          asked.map((expert) => scored(token, expert)),
+          routeScale,
+        ),
+      ];
     const { symbol, value } = scored(token, focus); // s/s would be 1 whatever the score is
     if (routeScale === 1) return [[math(name, mo('='), symbol), math(mo('='), mn(plain(value)))]];
     const { shown, digits } = settled(weights[focus], [(round) => routeScale * round(value)]);
     const times = [mn(String(routeScale)), mo('·')];
-    return [[math(name, mo('='), ...times, symbol), math(mo('='), ...times, mn(plain(value, digits))), math(mo('='), mn(shown))]];
+    return [
+      [
+        math(name, mo('='), ...times, symbol),
+        math(mo('='), ...times, mn(plain(value, digits))),
+        math(mo('='), mn(shown)),
+      ],
+    ];
   },
   table: (token) => [evenly('g', token)],
 };
@@ -69,12 +105,20 @@ function asItIs(token) {
 
 function divided(token, value) {
   const { asked, focus } = token;
-  return ratio(named('g', token, focus), value, probable(token, focus), asked.map((expert) => probable(token, expert)));
+  return ratio(
+    named('g', token, focus),
+    value,
+    probable(token, focus),
+    asked.map((expert) => probable(token, expert)),
+  );
 }
 
 const evenly = (letter, token) => {
   const { focus, asked, weights } = token;
-  return [math(named(letter, token, focus), mo('='), frac(mn('1'), mn(String(asked.length)))), math(mo('='), mn(plain(weights[focus])))];
+  return [
+    math(named(letter, token, focus), mo('='), frac(mn('1'), mn(String(asked.length)))),
+    math(mo('='), mn(plain(weights[focus]))),
+  ];
 };
 
 // g = p_C/(p_C + p_F) = 0.40/(0.40 + 0.20) = 0.67; parts are { symbol, value }, and `times` multiplies it all.
@@ -88,8 +132,17 @@ function ratio(name, value, above, below, times = 1) {
   const before = times === 1 ? [] : [mn(String(times)), mo('·')];
   const over = (write) => row(...before, frac(write(above), row(...joined(elided(below.map(write)), '+'))));
   return [
-    math(name, mo('='), over(({ symbol }) => symbol)), math(mo('='), over((each) => number(each.value))),
-    ...(isLong(below) ? [math(mo('='), ...before, frac(number(above.value), number(whole)))] : []), math(mo('='), mn(shown)),
+    math(
+      name,
+      mo('='),
+      over(({ symbol }) => symbol),
+    ),
+    math(
+      mo('='),
+      over((each) => number(each.value)),
+    ),
+    ...(isLong(below) ? [math(mo('='), ...before, frac(number(above.value), number(whole)))] : []),
+    math(mo('='), mn(shown)),
   ];
 }
 
@@ -103,9 +156,16 @@ function softmaxLines(letter, token, value, among) {
   const below = (round) => total(among.map((expert) => Math.exp(round(exponent(expert)))));
   const exact = (part) => part;
   const { shown, digits } = settled(value, [
-    (round) => above(round) / below(round), (round) => round(above(exact)) / round(below(exact)),
+    (round) => above(round) / below(round),
+    (round) => round(above(exact)) / round(below(exact)),
   ]);
-  const fine = partDigits([[above(exact), above], [below(exact), below]], digits);
+  const fine = partDigits(
+    [
+      [above(exact), above],
+      [below(exact), below],
+    ],
+    digits,
+  );
   const raised = (expert) => power(mn(plain(exponent(expert), fine)));
   const line = [
     math(named(letter, token, focus), mo('='), frac(raised(focus), row(...joined(elided(among.map(raised)), '+')))),
@@ -120,7 +180,8 @@ function softmaxLines(letter, token, value, among) {
 function otherForm(token) {
   const { article, weighing, probs, focus, forms, count } = token;
   if (!article || count === 1) return [];
-  if (weighing === 'plain') return [[words('If made to add up to 1 (renormalized):'), ...divided(token, forms[1].weight[focus])]];
+  if (weighing === 'plain')
+    return [[words('If made to add up to 1 (renormalized):'), ...divided(token, forms[1].weight[focus])]];
   const name = math(named('g', token, focus), mo('='), named('p', token, focus), mo('='), mn(plain(probs[focus])));
   return [[words('If left as they are (plain):'), name]];
 }

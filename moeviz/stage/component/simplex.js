@@ -9,7 +9,11 @@ const SIDE = 250; // pixels: side of the triangle, whose length is √2 in proba
 const [LEFT, TOP] = [45, 40];
 const WIDTH = SIDE + 2 * LEFT;
 const HEIGHT = TOP + (SIDE * Math.sqrt(3)) / 2 + 34;
-const CORNERS = [[LEFT, HEIGHT - 34], [LEFT + SIDE, HEIGHT - 34], [LEFT + SIDE / 2, TOP]];
+const CORNERS = [
+  [LEFT, HEIGHT - 34],
+  [LEFT + SIDE, HEIGHT - 34],
+  [LEFT + SIDE / 2, TOP],
+];
 const CENTER = middle([1 / 3, 1 / 3, 1 / 3]);
 const LEVELS = [0.02, 0.08, 0.2, 0.4]; // of Σ (1/N − P)², which is 2/3 in a corner
 
@@ -28,9 +32,17 @@ export class Simplex {
   }
 
   draw({ header, arrays }) {
-    const runs = this.lab.titles.slice(0, header.num_runs).map((twin, run) => ({ twin, run })).filter(({ run }) => header.ids[run].length === 3);
+    const runs = this.lab.titles
+      .slice(0, header.num_runs)
+      .map((twin, run) => ({ twin, run }))
+      .filter(({ run }) => header.ids[run].length === 3);
     this.lab.find('three').hidden = runs.length > 0;
-    setText(this.lab.find('three-said'), runs.length ? '' : `Here N = ${header.num_experts}, and its simplex has ${header.num_experts - 1} dimensions. Three experts can be drawn:`);
+    setText(
+      this.lab.find('three-said'),
+      runs.length
+        ? ''
+        : `Here N = ${header.num_experts}, and its simplex has ${header.num_experts - 1} dimensions. Three experts can be drawn:`,
+    );
     this.lab.find('simplex').innerHTML = runs.map(({ twin, run }) => this.triangle(twin, run, header, arrays)).join('');
   }
 
@@ -56,7 +68,8 @@ export class Simplex {
   }
 }
 
-const contour = (level, coef) => (coef ? `<circle class="mv-contour" cx="${CENTER[0]}" cy="${CENTER[1]}" r="${radius(level)}"/>` : '');
+const contour = (level, coef) =>
+  coef ? `<circle class="mv-contour" cx="${CENTER[0]}" cy="${CENTER[1]}" r="${radius(level)}"/>` : '';
 
 // Its value, below the center: where a circle crosses the line down to the edge, or else beside the edge's foot.
 function contourName(level, coef) {

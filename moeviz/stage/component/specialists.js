@@ -7,7 +7,9 @@ import { groupTable } from './panels.js';
 export class Specialists {
   constructor(lab) {
     this.lab = lab;
-    lab.find('specialists').innerHTML = lab.titles.map((_, run) => `<section><p class="mv-title"><span></span>${lineSample(run)}</p><div></div></section>`).join('');
+    lab.find('specialists').innerHTML = lab.titles
+      .map((_, run) => `<section><p class="mv-title"><span></span>${lineSample(run)}</p><div></div></section>`)
+      .join('');
   }
 
   draw({ header, arrays }) {

@@ -9,7 +9,15 @@ const GONE = 'This run is no longer on the server.';
 export class Status {
   // `send` takes an op for the run; `onRecovered` hears the header with which a diverged run goes on; `titles` are the runs'.
   constructor(root, find, { send, onRecovered, titles = [] }, before) {
-    Object.assign(this, { root, toolbar: find('toolbar'), banner: new Banner(find('banner')), send, onRecovered, titles, alarm: '' });
+    Object.assign(this, {
+      root,
+      toolbar: find('toolbar'),
+      banner: new Banner(find('banner')),
+      send,
+      onRecovered,
+      titles,
+      alarm: '',
+    });
     this.guided = Boolean(find('guide')); // it says so itself
     const { over = false, lost = false, reason, settled } = before ?? {};
     Object.assign(this, { over, lost, reason, settled });

@@ -21,7 +21,12 @@ export function alarm(header, titles) {
   const { diverged_why: why = [], num_runs: count } = header;
   const runs = why.map((each, run) => (each ? run : -1)).filter((run) => run >= 0);
   if (count < 2 || !runs.length) return '';
-  const others = runs.length === count ? 'Nothing trains.' : count - runs.length === 1 ? 'The other trains on.' : 'The others train on.';
+  const others =
+    runs.length === count
+      ? 'Nothing trains.'
+      : count - runs.length === 1
+        ? 'The other trains on.'
+        : 'The others train on.';
   const names = runs.map((run) => titles[run] ?? `Run ${run + 1}`);
   return `${runs.length === 1 ? `${names[0]} ${why[runs[0]]}` : `Diverged: ${names.join(' · ')}. Each says why.`} ${others}`;
 }

@@ -11,7 +11,8 @@ const rods = (values, cell) => {
 
 // Where gate probabilities are not a softmax over all experts.
 const OTHERWISE = {
-  sigmoid: 'Every score is squeezed between 0 and 1 by itself, to s. Divided by their sum, the s are gate probabilities.',
+  sigmoid:
+    'Every score is squeezed between 0 and 1 by itself, to s. Divided by their sum, the s are gate probabilities.',
   table: 'This router uses no scores: a fixed table decides.',
 };
 
@@ -39,61 +40,106 @@ const LOOKS_AT = {
 
 const BALANCE_SAYS = {
   z: 'In training only: how large the scores of the batch are. It is about all tokens, not about this one.',
-  entropy: 'In training only: how unsure the router is of each token, and whether all tokens together use many experts.',
+  entropy:
+    'In training only: how unsure the router is of each token, and whether all tokens together use many experts.',
 };
 
 // Each: a title, a line about it, cells for each expert (or none: `body` is of the token as a whole), and a foot.
 export const STOPS = [
   {
-    name: 'x', title: 'x', says: 'The token: what the model is given.',
-    body: ({ x }) => (x.length > 4 ? null : x.map((value, index) => [x.length > 1 ? `x${'₁₂₃₄'[index]}` : 'x', plain(value)])),
+    name: 'x',
+    title: 'x',
+    says: 'The token: what the model is given.',
+    body: ({ x }) =>
+      x.length > 4 ? null : x.map((value, index) => [x.length > 1 ? `x${'₁₂₃₄'[index]}` : 'x', plain(value)]),
     foot: ({ x }) => (x.length > 1 ? `${x.length} numbers` : '1 number'),
   },
   {
-    name: 'logits', title: 'Scores', says: ({ choosing }) => `The router scores every expert: the token times the expert’s gate column.${choosing === 'table' ? ' Here nothing reads the scores.' : ''}`,
+    name: 'logits',
+    title: 'Scores',
+    says: ({ choosing }) =>
+      `The router scores every expert: the token times the expert’s gate column.${choosing === 'table' ? ' Here nothing reads the scores.' : ''}`,
     cells: ({ logits }) => rods(logits),
     foot: () => 'any number',
   },
   {
-    name: 'softmax', title: 'Softmax', says: ({ weighing }) => OTHERWISE[weighing] ?? 'Softmax makes the scores positive and lets them add up to 1: gate probabilities.',
+    name: 'softmax',
+    title: 'Softmax',
+    says: ({ weighing }) =>
+      OTHERWISE[weighing] ?? 'Softmax makes the scores positive and lets them add up to 1: gate probabilities.',
     cells: ({ probs }) => probs.map((value) => ({ rod: value, text: share(value) })),
     foot: ({ probs }) => sumWords(probs),
   },
   {
-    name: 'top_k', title: 'Top‑k', says: choiceSays,
+    name: 'top_k',
+    title: 'Top‑k',
+    says: choiceSays,
     cells: ({ chosen }) => chosen.map((kept) => ({ text: kept ? '✓' : '·', mark: true })),
     foot: ({ k, count }) => (k === count ? `all ${count}` : `${k} of ${count}`),
   },
   {
-    name: 'weights', title: 'Weights', says: ({ choosing }) => `What multiplies each ${choosing === 'nobody' ? '' : 'chosen '}expert’s output.`,
-    cells: ({ weights, chosen }) => weights.map((value, expert) => (chosen[expert] ? { rod: value, text: share(value) } : { text: '0' })),
+    name: 'weights',
+    title: 'Weights',
+    says: ({ choosing }) => `What multiplies each ${choosing === 'nobody' ? '' : 'chosen '}expert’s output.`,
+    cells: ({ weights, chosen }) =>
+      weights.map((value, expert) => (chosen[expert] ? { rod: value, text: share(value) } : { text: '0' })),
     foot: ({ weights }) => sumWords(weights),
   },
   {
-    name: 'experts', title: 'Experts', says: ({ choosing }) => (choosing === 'nobody'
-      ? 'Each expert answers to its mixture: the same for every token. Tokens differ in how they weigh these answers.'
-      : 'Each chosen expert computes its own answer. The others do no work: that is what makes it cheap.'),
-    cells: ({ experts, chosen, shown }) => rods(experts.map((each) => each[shown]), (expert) => (chosen[expert] ? {} : { rod: null, text: '–' })),
+    name: 'experts',
+    title: 'Experts',
+    says: ({ choosing }) =>
+      choosing === 'nobody'
+        ? 'Each expert answers to its mixture: the same for every token. Tokens differ in how they weigh these answers.'
+        : 'Each chosen expert computes its own answer. The others do no work: that is what makes it cheap.',
+    cells: ({ experts, chosen, shown }) =>
+      rods(
+        experts.map((each) => each[shown]),
+        (expert) => (chosen[expert] ? {} : { rod: null, text: '–' }),
+      ),
     foot: ({ k, count }) => `${count - k} skipped`,
   },
   {
-    name: 'sum', title: 'Sum', says: ({ choosing }) => `The layer’s output: every ${choosing === 'nobody' ? '' : 'chosen '}answer times its weight, added up.`,
-    cells: ({ experts, weights, chosen, shown }) => rods(
-      experts.map((each, expert) => each[shown] * weights[expert]), (expert) => (chosen[expert] ? {} : { rod: null, text: '–' }),
-    ),
-    foot: ({ experts, weights, y, shown, shared }) => (shared
-      ? `y = ${plain(y[shown])}` // … which the shared experts have a part in
-      : sumWords(experts.map((each, expert) => each[shown] * weights[expert]), 'y = ', y[shown])),
+    name: 'sum',
+    title: 'Sum',
+    says: ({ choosing }) =>
+      `The layer’s output: every ${choosing === 'nobody' ? '' : 'chosen '}answer times its weight, added up.`,
+    cells: ({ experts, weights, chosen, shown }) =>
+      rods(
+        experts.map((each, expert) => each[shown] * weights[expert]),
+        (expert) => (chosen[expert] ? {} : { rod: null, text: '–' }),
+      ),
+    foot: ({ experts, weights, y, shown, shared }) =>
+      shared
+        ? `y = ${plain(y[shown])}` // … which the shared experts have a part in
+        : sumWords(
+            experts.map((each, expert) => each[shown] * weights[expert]),
+            'y = ',
+            y[shown],
+          ),
   },
   {
-    name: 'task_loss', title: 'Task loss', says: 'In training only: how wrong this output is.',
-    body: (token) => (token.classes
-      ? [['says', { marker: token.predicted }], ['target', { marker: token.target[0] }]]
-      : [['y', plain(token.y[0])], ['target', plain(token.target[0])]]),
+    name: 'task_loss',
+    title: 'Task loss',
+    says: 'In training only: how wrong this output is.',
+    body: (token) =>
+      token.classes
+        ? [
+            ['says', { marker: token.predicted }],
+            ['target', { marker: token.target[0] }],
+          ]
+        : [
+            ['y', plain(token.y[0])],
+            ['target', plain(token.target[0])],
+          ],
     foot: ({ loss }) => small(loss),
   },
   {
-    name: 'balance_loss', title: 'Balance loss', says: ({ header }) => BALANCE_SAYS[header.balance_loss[0]] ?? 'In training only: how unevenly the batch uses the experts. It is about all tokens, not about this one.',
+    name: 'balance_loss',
+    title: 'Balance loss',
+    says: ({ header }) =>
+      BALANCE_SAYS[header.balance_loss[0]] ??
+      'In training only: how unevenly the batch uses the experts. It is about all tokens, not about this one.',
     cells: ({ batch, count, header }) => {
       const amounts = LOOKS_AT[header.balance_loss[0]]?.(batch);
       const values = amounts ?? batch.meanProb;

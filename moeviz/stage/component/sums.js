@@ -56,9 +56,12 @@ export function partDigits(results, digits, least = digits) {
 
 // What is printed of a result that is recomputed from parts of so many digits: it is that of the result itself, but where the
 // parts would need more digits than the frames carry.
-export const recomputed = (result, digits, fine) => plain(result((part) => read(plain(part, fine))), digits);
+export const recomputed = (result, digits, fine) =>
+  plain(
+    result((part) => read(plain(part, fine))),
+    digits,
+  );
 
 // A sum of products: pairs [factor, factor].
-export const settledSum = (pairs, result, print = plain) => settled(
-  result, [(round) => total(pairs.map(([a, b]) => round(a) * round(b)))], print,
-);
+export const settledSum = (pairs, result, print = plain) =>
+  settled(result, [(round) => total(pairs.map(([a, b]) => round(a) * round(b)))], print);

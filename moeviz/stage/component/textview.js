@@ -56,7 +56,8 @@ export class TextView {
     for (let start = 0; start < codes.length; start += width) {
       const line = Object.assign(document.createElement('p'), { className: 'mv-text' });
       const title = titles[start / width];
-      if (title) line.append(Object.assign(document.createElement('span'), { className: 'mv-kind', textContent: title }));
+      if (title)
+        line.append(Object.assign(document.createElement('span'), { className: 'mv-kind', textContent: title }));
       const window = Object.assign(document.createElement('span'), { className: 'mv-window' });
       for (const code of codes.subarray(start, start + width)) {
         const cell = document.createElement('span');

@@ -9,7 +9,8 @@ const SPREAD = 250; // ms from the first to the last to leave
 const RADIUS = 5;
 
 // Whether the batch is to be seen on its way: not for who wants no motion, nor where no token has a place.
-export const flies = (header, view) => header.speed === 'slow' && Boolean(view.place) && !view.tiled && !reducedMotion();
+export const flies = (header, view) =>
+  header.speed === 'slow' && Boolean(view.place) && !view.tiled && !reducedMotion();
 
 export class Travel {
   // `main` holds everything; `canvas` lies over it; the experts are at the bars of `load`.
@@ -40,7 +41,9 @@ export class Travel {
       const { left, width, bottom } = track.getBoundingClientRect();
       return [left + width / 2 - box.left, bottom - box.top];
     });
-    const { ids: [ids] } = header;
+    const {
+      ids: [ids],
+    } = header;
     const paints = ids.map((id) => fillStyle(this.context, id));
     const xy = arrays.batch_xy.of(0);
     const [chosen, kept] = [arrays.batch_chosen.of(0), arrays.batch_kept.of(0)];
@@ -50,7 +53,8 @@ export class Travel {
       const from = [corner.left - box.left + place[0], corner.top - box.top + place[1]];
       for (let expert = 0; expert < ids.length; expert += 1) {
         const at = token * ids.length + expert;
-        if (chosen[at] && bars[expert]) moves.push({ from, to: bars[expert], paint: paints[expert], kept: kept[at], after: Math.random() * SPREAD });
+        if (chosen[at] && bars[expert])
+          moves.push({ from, to: bars[expert], paint: paints[expert], kept: kept[at], after: Math.random() * SPREAD });
       }
     }
     return moves;

@@ -12,13 +12,20 @@ const PICTURE = 'first_choice';
 
 export class Twins {
   constructor(stage) {
-    const { find, component: { data } } = stage;
+    const {
+      find,
+      component: { data },
+    } = stage;
     this.stage = stage;
     this.placing = new Throttle(PLACE_EVERY);
     this.titles = data.titles?.length ? data.titles : [''];
     const facts = (header, run) => writeShortFacts(find, header, run);
-    this.loads = this.titles.map((title, run) => new LoadPanel(find(`load-${run}`), `Load of each expert, ${title}`, facts));
-    this.pictures = this.titles.map((_, run) => new RunPicture(find(`canvas-${run}`), find(`waiting-${run}`), () => stage.redraw()));
+    this.loads = this.titles.map(
+      (title, run) => new LoadPanel(find(`load-${run}`), `Load of each expert, ${title}`, facts),
+    );
+    this.pictures = this.titles.map(
+      (_, run) => new RunPicture(find(`canvas-${run}`), find(`waiting-${run}`), () => stage.redraw()),
+    );
   }
 
   get drawn() {
@@ -43,7 +50,8 @@ export class Twins {
     for (let run = 0; run < Math.min(this.titles.length, header.num_runs); run += 1) {
       if (due) this.loads[run].draw({ header, arrays, run, top: this.scale.top });
       const points = tokens.get(header, run);
-      if (this.pictures[run].draw({ header, arrays, run, theme, points, picture: PICTURE })) root.dataset.picture = PICTURE;
+      if (this.pictures[run].draw({ header, arrays, run, theme, points, picture: PICTURE }))
+        root.dataset.picture = PICTURE;
     }
     drawShortLegend(find('legend'), header);
     if (this.placing.ready()) fitWindow(root);
@@ -55,7 +63,11 @@ export class Twins {
       const { header, arrays } = seen;
       const canvas = this.stage.find(`canvas-${run}`);
       canvas.setAttribute('role', 'img');
-      const said = describe(header, arrays, run, { heading: heading(header, PICTURE), picture: PICTURE, title: this.titles[run] });
+      const said = describe(header, arrays, run, {
+        heading: heading(header, PICTURE),
+        picture: PICTURE,
+        title: this.titles[run],
+      });
       canvas.setAttribute('aria-label', `${said} ${stopped(header, run)}`);
     }
   }

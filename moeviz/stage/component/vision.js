@@ -2,7 +2,17 @@
 // with the pictures they like, and the run beside its twins: the other routing, and the dense network of equal active parameters.
 
 import { Bars } from './bars.js';
-import { Calm, count as spaced, fixed, outdated, percent, setText, share as twoDigits, Throttle, UNKNOWN } from './numbers.js';
+import {
+  Calm,
+  count as spaced,
+  fixed,
+  outdated,
+  percent,
+  setText,
+  share as twoDigits,
+  Throttle,
+  UNKNOWN,
+} from './numbers.js';
 import { solidKey } from './labels.js';
 import { Pad } from './pad.js';
 import { background, letter } from './palette.js';
@@ -48,7 +58,9 @@ export class Vision {
     this.cells = cells;
     this.sending.run(() => {
       if (this.closed) return;
-      this.given = this.stage.connection.send({ op: 'give', value: this.pad.empty ? '' : cells }) ? this.stage.connection.socket : null;
+      this.given = this.stage.connection.send({ op: 'give', value: this.pad.empty ? '' : cells })
+        ? this.stage.connection.socket
+        : null;
       this.stage.askSoon();
       if (this.pad.empty) this.silent();
     });
@@ -70,7 +82,12 @@ export class Vision {
     const { header, arrays } = frame;
     if (arrays.gallery_pixels) this.gallery(header, arrays);
     if (this.cells && this.given !== this.stage.connection.socket) this.give(this.cells); // the worker was started again
-    if (arrays.drawn_class && !this.pad.empty && (this.stage.due || this.shownPixels !== String(arrays.drawn_pixels.of(0)))) this.answer(header, arrays);
+    if (
+      arrays.drawn_class &&
+      !this.pad.empty &&
+      (this.stage.due || this.shownPixels !== String(arrays.drawn_pixels.of(0)))
+    )
+      this.answer(header, arrays);
     if (arrays.class_share && arrays.group_share) {
       this.texts.ready();
       this.served = frame;
@@ -87,7 +104,10 @@ export class Vision {
     this.find('waiting').hidden = true;
     const of = (name) => arrays[`gallery_${name}`].of(0);
     const [pixels, target, answer, expert] = ['pixels', 'target', 'answer', 'expert'].map(of);
-    const { ids: [ids], route_by: [level] } = header;
+    const {
+      ids: [ids],
+      route_by: [level],
+    } = header;
     const size = pixels.length / target.length;
     const patches = expert.length / target.length;
     if (this.shown.length !== target.length) this.build(target.length);
@@ -103,9 +123,12 @@ export class Vision {
       const who = one ? letter(ids[experts[0]]) : [...new Set(experts)].map((each) => letter(ids[each])).join(', ');
       cell.host.title = `${this.names[target[at]]}, read as ${this.names[answer[at]]}; served by ${who}. Press to put it on the pad.`;
     });
-    setText(this.find('gallery-note'), level === 'input'
-      ? 'The frame and the letter name the expert that serves the whole picture. Press a picture to put it on the pad.'
-      : 'Each of the 16 patches goes its own way; its color is the expert’s. Press a picture to see the letters beside the pad.');
+    setText(
+      this.find('gallery-note'),
+      level === 'input'
+        ? 'The frame and the letter name the expert that serves the whole picture. Press a picture to put it on the pad.'
+        : 'Each of the 16 patches goes its own way; its color is the expert’s. Press a picture to see the letters beside the pad.',
+    );
     if (!this.pad.touched && !this.cells) this.pad.load(this.shown[0].pixels, false);
   }
 
@@ -124,32 +147,56 @@ export class Vision {
 
   answer(header, arrays) {
     const of = (name) => arrays[`drawn_${name}`].of(0);
-    const [{ ids: [ids], route_by: [level] }, experts] = [header, of('expert')];
+    const [
+      {
+        ids: [ids],
+        route_by: [level],
+      },
+      experts,
+    ] = [header, of('expert')];
     this.shownPixels = String(of('pixels'));
     drawPatches(this.find('route'), LARGE, of('pixels'), experts, ids, true);
     const prob = of('prob').subarray(0, ids.length);
     const weight = of('weight');
     const first = prob.indexOf(Math.max(...prob));
-    this.bars.draw(ids, ids.map((id, expert) => ({
-      height: prob[expert], solid: weight[expert] > 0, first: expert === first, value: twoDigits(prob[expert], true),
-      text: `Expert ${letter(id)}: gate probability ${twoDigits(prob[expert])}`,
-    })), []);
+    this.bars.draw(
+      ids,
+      ids.map((id, expert) => ({
+        height: prob[expert],
+        solid: weight[expert] > 0,
+        first: expert === first,
+        value: twoDigits(prob[expert], true),
+        text: `Expert ${letter(id)}: gate probability ${twoDigits(prob[expert])}`,
+      })),
+      [],
+    );
     setText(this.find('solid-key'), solidKey(header));
     const classes = of('class');
     const best = [...classes.keys()].sort((a, b) => classes[b] - classes[a]).slice(0, TOP);
     setText(this.find('answer'), `read as ${this.names[best[0]]}`);
-    const who = whole(experts) ? `expert ${letter(ids[experts[0]])}` : `experts ${[...new Set(experts)].map((each) => letter(ids[each])).join(', ')}`;
+    const who = whole(experts)
+      ? `expert ${letter(ids[experts[0]])}`
+      : `experts ${[...new Set(experts)].map((each) => letter(ids[each])).join(', ')}`;
     const all = level === 'input' ? 'The whole drawing goes to' : 'Its patches go to';
     setText(this.find('drawn-line'), `${all} ${who}. The model says: ${this.names[best[0]]}.`);
-    this.find('route').setAttribute('aria-label', `The drawing as the model sees it, fitted into the frame, with the experts of its patches: ${who}`);
-    this.find('classes').innerHTML = best.map((each) => `<div role="listitem"><b>${this.names[each]}</b><i><i style="width: ${(100 * classes[each]).toFixed(1)}%"></i></i><span>${percent(classes[each])} %</span></div>`).join('');
+    this.find('route').setAttribute(
+      'aria-label',
+      `The drawing as the model sees it, fitted into the frame, with the experts of its patches: ${who}`,
+    );
+    this.find('classes').innerHTML = best
+      .map(
+        (each) =>
+          `<div role="listitem"><b>${this.names[each]}</b><i><i style="width: ${(100 * classes[each]).toFixed(1)}%"></i></i><span>${percent(classes[each])} %</span></div>`,
+      )
+      .join('');
   }
 
   // An empty pad.
   silent() {
     const route = this.find('route');
     route.width = route.height = 1;
-    for (const name of ['answer', 'drawn-line']) setText(this.find(name), name === 'answer' ? 'empty' : 'Draw, and the model answers at once.');
+    for (const name of ['answer', 'drawn-line'])
+      setText(this.find(name), name === 'answer' ? 'empty' : 'Draw, and the model answers at once.');
     this.find('classes').replaceChildren();
     this.find('drawn-bars').replaceChildren();
     this.bars.key = '';
@@ -158,17 +205,39 @@ export class Vision {
   // --- the runs beside each other --------------------------------------------------------------------------------
 
   compare(header, arrays) {
-    const { titles, names: { groups } } = this.stage.component.data;
+    const {
+      titles,
+      names: { groups },
+    } = this.stage.component.data;
     const chance = arrays.group_baseline.data;
-    const head = ['', 'test accuracy', ...groups, 'experts match domains', 'by chance', 'parameters used', 'parameters in all'];
+    const head = [
+      '',
+      'test accuracy',
+      ...groups,
+      'experts match domains',
+      'by chance',
+      'parameters used',
+      'parameters in all',
+    ];
     const rows = titles.slice(0, header.num_runs).map((title, run) => {
       const gate = header.experts[run] > 1;
-      return [title, share(header.test_metric[run]), ...Array.from(arrays.domain_metric.of(run), share),
-        gate ? fixed(header.specialization[run], 2) : UNKNOWN, gate ? fixed(chance[run], 2) : UNKNOWN,
-        spaced(header.active_parameters[run]), spaced(header.num_parameters[run])];
+      return [
+        title,
+        share(header.test_metric[run]),
+        ...Array.from(arrays.domain_metric.of(run), share),
+        gate ? fixed(header.specialization[run], 2) : UNKNOWN,
+        gate ? fixed(chance[run], 2) : UNKNOWN,
+        spaced(header.active_parameters[run]),
+        spaced(header.num_parameters[run]),
+      ];
     });
-    this.find('compare').innerHTML = `<thead><tr>${head.map((each) => `<th scope="col">${each}</th>`).join('')}</tr></thead><tbody>${
-      rows.map(([name, ...cells]) => `<tr><th scope="row">${name}</th>${cells.map((each) => `<td>${each}</td>`).join('')}</tr>`).join('')}</tbody>`;
+    this.find('compare').innerHTML =
+      `<thead><tr>${head.map((each) => `<th scope="col">${each}</th>`).join('')}</tr></thead><tbody>${rows
+        .map(
+          ([name, ...cells]) =>
+            `<tr><th scope="row">${name}</th>${cells.map((each) => `<td>${each}</td>`).join('')}</tr>`,
+        )
+        .join('')}</tbody>`;
     const dense = titles.findIndex((title) => title.toLowerCase().includes(DENSE));
     setText(this.find('verdict'), verdict(header.test_metric[0], header.test_metric[dense], header.measured_step));
   }
@@ -191,5 +260,7 @@ function verdict(own, dense, step) {
   if (![own, dense].every(Number.isFinite)) return '';
   const by = 100 * (own - dense);
   const than = `the dense network, which uses as many parameters for each picture (step ${step})`;
-  return Math.abs(by) < 0.05 ? `Accuracy now is that of ${than}.` : `Accuracy now is ${Math.abs(by).toFixed(1)} points ${by > 0 ? 'above' : 'below'} that of ${than}.`;
+  return Math.abs(by) < 0.05
+    ? `Accuracy now is that of ${than}.`
+    : `Accuracy now is ${Math.abs(by).toFixed(1)} points ${by > 0 ? 'above' : 'below'} that of ${than}.`;
 }

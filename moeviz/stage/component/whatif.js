@@ -35,16 +35,30 @@ export class WhatIf {
     const { alone, chosen, names, loss, asked, weights, choosing, shared } = token;
     const losses = alone.map((each) => each.loss);
     const best = losses.indexOf(Math.min(...losses));
-    const tiles = alone.map((each, expert) => tile(token, expert, {
-      shown: answer(token, each.output), number: `loss ${small(each.loss)}`, detail: numbers(token, each.output), note: expert === best ? '★ best' : '',
-      text: `Sent to expert ${names[expert]} alone: ${numbers(token, each.output)} loss ${small(each.loss)}${expert === best ? ', the best' : ''}`,
-    }));
+    const tiles = alone.map((each, expert) =>
+      tile(token, expert, {
+        shown: answer(token, each.output),
+        number: `loss ${small(each.loss)}`,
+        detail: numbers(token, each.output),
+        note: expert === best ? '★ best' : '',
+        text: `Sent to expert ${names[expert]} alone: ${numbers(token, each.output)} loss ${small(each.loss)}${expert === best ? ', the best' : ''}`,
+      }),
+    );
     this.find('elsewhere').replaceChildren(...tiles);
     setText(this.find('sent'), sent(token));
-    setText(this.find('regret'), regret({
-      loss, best: losses[best], name: names[best], asked: asked.map((each) => names[each]), chosen: chosen[best],
-      weight: weights[best], choosing, shared: Boolean(shared),
-    }));
+    setText(
+      this.find('regret'),
+      regret({
+        loss,
+        best: losses[best],
+        name: names[best],
+        asked: asked.map((each) => names[each]),
+        chosen: chosen[best],
+        weight: weights[best],
+        choosing,
+        shared: Boolean(shared),
+      }),
+    );
   }
 
   drawForm(token) {
@@ -59,7 +73,7 @@ export class WhatIf {
     const own = !token.article && this.form === UNTOUCHED;
     const softmax = this.form.softmax ?? (token.weighing === 'after' ? 'after' : 'before');
     const settled = token.header.renormalized[0] ? 'renormalized' : 'plain';
-    const weights = softmax === 'after' ? 'renormalized' : this.form.weights ?? settled;
+    const weights = softmax === 'after' ? 'renormalized' : (this.form.weights ?? settled);
     const one = this.form.k === 'one' || token.header.top_k[0] === 1;
     const pressed = own ? { own: 'own' } : { softmax, weights, k: one ? 'one' : 'own' };
     for (const button of this.find('forms').querySelectorAll('button')) {
@@ -84,7 +98,9 @@ export function slopeTiles(token, at) {
   const { weight, gradient } = formOf(token, at);
   const most = Math.max(...gradient.map(Math.abs), NOTHING);
   return gradient.map((slope, expert) => ({
-    taken: weight[expert] > 0, shown: `×${share(weight[expert])}`, number: Math.abs(slope) < NOTHING ? '0' : plain(slope, 3),
+    taken: weight[expert] > 0,
+    shown: `×${share(weight[expert])}`,
+    number: Math.abs(slope) < NOTHING ? '0' : plain(slope, 3),
     rod: Math.abs(slope) < NOTHING ? 0 : slope / most,
     text: `Expert ${token.names[expert]}: weight ${share(weight[expert])}, slope of the loss along its score ${plain(slope, 3)}`,
   }));
@@ -108,7 +124,8 @@ function tile(token, expert, { shown, number, detail = '', note = '', rod, taken
     slot.firstChild.style.left = `${(rod < 0 ? 50 - 50 * Math.abs(rod) : 50).toFixed(2)}%`;
     box.append(slot);
   }
-  if (detail) box.append(Object.assign(document.createElement('span'), { className: 'mv-detail', textContent: detail }));
+  if (detail)
+    box.append(Object.assign(document.createElement('span'), { className: 'mv-detail', textContent: detail }));
   if (note) box.append(Object.assign(document.createElement('em'), { textContent: note }));
   box.setAttribute('role', 'listitem');
   box.setAttribute('aria-label', text);
@@ -128,7 +145,12 @@ function answer(token, output) {
 function numbers({ outputs, classes, target }, output) {
   if (outputs === 1) return '';
   if (outputs <= FEW) return `y = (${output.map((each) => plain(each)).join(', ')})`;
-  return classes ? `y of class ${target[0]}: ${plain(output[target[0]])}` : `y = (${output.slice(0, 2).map((each) => plain(each)).join(', ')}, …)`;
+  return classes
+    ? `y of class ${target[0]}: ${plain(output[target[0]])}`
+    : `y = (${output
+        .slice(0, 2)
+        .map((each) => plain(each))
+        .join(', ')}, …)`;
 }
 
 // What "sent to one expert alone" means for this router.
@@ -151,34 +173,51 @@ export function regret({ loss, best, name, asked, chosen, weight, choosing, shar
   const [shown, least, gap] = difference(loss, best);
   const who = `${happened(choosing, asked, shared)}: loss ${shown}.`;
   if (shown === least) return `${who} Nobody alone would have done better, as far as these digits show: no regret.`;
-  if (loss < best) return `${who} The best alone, ${name}, would have had ${least}: ${BEATS[Math.min(asked.length, 2)]}, no regret.`;
+  if (loss < best)
+    return `${who} The best alone, ${name}, would have had ${least}: ${BEATS[Math.min(asked.length, 2)]}, no regret.`;
   return `${who} ${name} alone would have had ${least}: the router’s regret is ${gap}. ${missed()}`;
 
   function missed() {
     if (choosing === 'nobody') return 'In truth it answered to a mixture, and all answers were mixed.';
     if (!chosen) return choosing === 'experts' ? 'It did not take this token.' : 'It was not asked.';
-    return asked.length === 1 ? `It was the one asked, but with weight ${plain(weight)} instead of 1.` : 'It was asked, but others were mixed in.';
+    return asked.length === 1
+      ? `It was the one asked, but with weight ${plain(weight)} instead of 1.`
+      : 'It was asked, but others were mixed in.';
   }
 }
 
-const BEATS = ['no answer at all beats every single expert', 'the smaller or larger weight beats every single expert with weight 1', 'the mixture beats every single expert'];
+const BEATS = [
+  'no answer at all beats every single expert',
+  'the smaller or larger weight beats every single expert with weight 1',
+  'the mixture beats every single expert',
+];
 
 function happened(choosing, asked, shared) {
   const experts = asked.length > 4 ? `${asked.length} experts` : asked.join(' and ');
-  if (!asked.length) return shared ? 'No expert took this token, only the shared ones answer' : 'No expert took this token';
-  return { experts: `Taken by ${experts}`, table: `The table sent it to ${experts}`, nobody: 'All experts’ answers, mixed' }[choosing] ?? `The router asked ${experts}`;
+  if (!asked.length)
+    return shared ? 'No expert took this token, only the shared ones answer' : 'No expert took this token';
+  return (
+    { experts: `Taken by ${experts}`, table: `The table sent it to ${experts}`, nobody: 'All experts’ answers, mixed' }[
+      choosing
+    ] ?? `The router asked ${experts}`
+  );
 }
 
 // A router that weighs in none of the article's ways: what its own slopes are, and why.
 export function ownVerdict({ choosing, asked, gradient, count, header, names }) {
-  if (choosing === 'table') return 'A table decides, not the scores: none of them has a slope, and the task cannot teach this router.';
-  if (!asked.length) return 'No expert took this token, so no weight depends on its scores: it teaches the router nothing.';
+  if (choosing === 'table')
+    return 'A table decides, not the scores: none of them has a slope, and the task cannot teach this router.';
+  if (!asked.length)
+    return 'No expert took this token, so no weight depends on its scores: it teaches the router nothing.';
   const moved = gradient.filter((slope) => Math.abs(slope) >= NOTHING).length;
   if (moved === 0) return 'No slope at all: this token teaches the router nothing.';
   const why = {
     experts: 'each weight is p, and every score is in the softmax’s sum',
     nobody: 'every expert has a part in the answer. (What this token changes in the mixtures is left out here.)',
-    bias: header.top_k[0] === 1 ? 'the weight is made of the chosen expert’s s, and of no other score' : 'only the chosen compete with each other; each s is made of its own score alone',
+    bias:
+      header.top_k[0] === 1
+        ? 'the weight is made of the chosen expert’s s, and of no other score'
+        : 'only the chosen compete with each other; each s is made of its own score alone',
   }[choosing];
   return `${moved} of ${count} scores have a slope: ${why}${why.endsWith(')') ? '' : '.'}${raised(gradient, names)}`;
 }
@@ -195,8 +234,10 @@ export function verdict(token, at) {
   const one = at >= FORMS.length || token.header.top_k[0] === 1;
   const moved = gradient.filter((slope) => Math.abs(slope) >= NOTHING).length;
   if (moved === 0 && one && form !== 'plain') {
-    return `The router’s gradient is exactly 0 here: the only weight is ${form === 'after' ? 'a softmax over one score' : 'p/p'} = 1, `
-      + 'whatever the router says. So the task cannot teach it.';
+    return (
+      `The router’s gradient is exactly 0 here: the only weight is ${form === 'after' ? 'a softmax over one score' : 'p/p'} = 1, ` +
+      'whatever the router says. So the task cannot teach it.'
+    );
   }
   if (moved === 0) return 'No slope at all: this token teaches the router nothing.';
   const up = raised(gradient, token.names);
@@ -210,6 +251,7 @@ export function verdict(token, at) {
     const top = one ? 'At k = 1 the plain weight is p itself, so the router does learn: ' : '';
     return `${top}${moved} of ${token.count} scores have a slope, because every score is in the softmax’s sum. The weights add up to ${share(sum)}.${up}`;
   }
-  if (moved === token.count) return `All ${moved} scores have a slope, since every expert answers; together the slopes are 0: one gains what others lose.${up}`;
+  if (moved === token.count)
+    return `All ${moved} scores have a slope, since every expert answers; together the slopes are 0: one gains what others lose.${up}`;
   return `${moved} of ${token.count} scores have a slope: only the chosen compete with each other; what was not chosen learns nothing here.${up}`;
 }

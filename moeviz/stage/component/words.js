@@ -14,7 +14,9 @@ export function shares(values, name) {
 // Which share of the cells fulfills a condition, in percent.
 export function part(values, condition) {
   let count = 0;
-  values.forEach((value, cell) => { count += condition(value, cell) ? 1 : 0; });
+  values.forEach((value, cell) => {
+    count += condition(value, cell) ? 1 : 0;
+  });
   return `${percent(count / values.length)} %`;
 }
 
@@ -28,12 +30,16 @@ const number = (value) => {
 export function chartWords(name, header, arrays) {
   const at = `at step ${header.measured_step}`;
   const of = (key) => header[key].map(number).join(' and ');
-  if (name === 'loss') return `Losses over training steps: task loss ${of('task_loss')}, raw balance loss ${of('balance_loss_value')}, λ ${header.balance_coef.join(' and ')} ${at}.`;
-  if (name === 'metric') return `${header.metric_name} over training steps: test ${of('test_metric')}, train ${of('train_metric')} ${at}.`;
+  if (name === 'loss')
+    return `Losses over training steps: task loss ${of('task_loss')}, raw balance loss ${of('balance_loss_value')}, λ ${header.balance_coef.join(' and ')} ${at}.`;
+  if (name === 'metric')
+    return `${header.metric_name} over training steps: test ${of('test_metric')}, train ${of('train_metric')} ${at}.`;
   if (name === 'uneven') return `Unevenness of load (CV) over training steps: ${of('cv_load')} ${at}.`;
-  if (name === 'dropped') return `Share of choices dropped over training steps, on test inputs: ${of('dropped_share')} ${at}; by a gate that chooses at random ${header.random_drop.map((each) => (each === null ? 'nothing, without a limit' : number(each))).join(' and ')}.`;
+  if (name === 'dropped')
+    return `Share of choices dropped over training steps, on test inputs: ${of('dropped_share')} ${at}; by a gate that chooses at random ${header.random_drop.map((each) => (each === null ? 'nothing, without a limit' : number(each))).join(' and ')}.`;
   if (name === 'match') return `Match with true groups over training steps: ${of('specialization')} ${at}.`;
-  if (name === 'dead') return `Dead experts over training steps: ${header.dead.map((each) => each.filter(Boolean).length).join(' and ')} ${at}.`;
+  if (name === 'dead')
+    return `Dead experts over training steps: ${header.dead.map((each) => each.filter(Boolean).length).join(' and ')} ${at}.`;
   const run = Number(name.split('-')[1] ?? 0); // load, or load-2: of one of several runs
   if (run >= header.num_runs) return 'Load over training steps.'; // the page is about to show other twins
   const load = percents(arrays.load.of(run).subarray(0, header.ids[run].length));
