@@ -11,7 +11,7 @@ import moeviz.stage
 from moeviz.config import TASK_INFO, TASK_NAMES, RunConfig
 from moeviz.presets import PRESETS, try_next
 from moeviz.rules import ROUTER_INFO
-from tests.test_stage import javascript
+from tests.scripts import javascript
 
 ROUTERS = tuple(ROUTER_INFO)
 LAYOUT = Path(moeviz.stage.__file__).parent / "component" / "layout.js"

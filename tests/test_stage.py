@@ -5,7 +5,6 @@ import contextlib
 import importlib.util
 import json
 import shutil
-import subprocess
 import threading
 import warnings
 from typing import Any
@@ -28,6 +27,7 @@ from moeviz.stage.routes import (
     read_message,
     routes,
 )
+from tests.scripts import javascript
 from tests.watching import apart, missing_device, wait_until
 
 with warnings.catch_warnings():  # starlette's test client prefers a successor of httpx that this project does not need
@@ -383,29 +383,6 @@ def test_the_loader_is_inline_and_relative_to_the_page():
     assert "\n" in LOADER_JS.strip() and "\n" in LOADER_HTML.strip()  # or Streamlit takes them for file names
     assert f"new URL('./stage/{VERSION}/stage.js', document.baseURI)" in LOADER_JS
     assert 'class="mv-stage"' in LOADER_HTML
-
-
-def test_every_module_says_its_purpose_and_imports_only_what_is_there():
-    for path in COMPONENT_DIR.glob("*.js"):
-        lines = path.read_text(encoding="utf-8").splitlines()
-        assert lines[0].startswith("// "), f"{path.name} must begin with its purpose"
-        for line in lines:
-            if line.startswith("import "):
-                assert (COMPONENT_DIR / line.rsplit("'", 2)[1]).resolve().is_file(), f"{path.name}: {line}"
-
-
-def javascript(script):
-    """What a script prints as JSON that imports the stage's modules from `$`."""
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("no node found: the stage's arithmetic is checked in the browser only")
-    pen = (
-        "{ getContext() { return { measureText: (text) => ({ width: 8 * text.length }) }; } }"  # as a browser's canvas
-    )
-    text = f"globalThis.OffscreenCanvas = class {pen};" + script.replace("$", COMPONENT_DIR.as_uri())
-    ran = subprocess.run([node, "--input-type=module", "-e", text], capture_output=True, text=True, timeout=30)
-    assert ran.returncode == 0, ran.stderr
-    return json.loads(ran.stdout)
 
 
 def mark_labels(marks, span=500, width=280):

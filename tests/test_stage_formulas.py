@@ -17,8 +17,8 @@ from moeviz.letters import letter
 from moeviz.training import Training
 from moeviz.training.snapshot import Snapshot
 from tests.equations import checked, named
+from tests.scripts import javascript
 from tests.test_journey import TASKS, at, trained
-from tests.test_stage import javascript
 
 STOPS = ["x", "logits", "softmax", "top_k", "weights", "experts", "sum", "task_loss", "balance_loss"]
 # every router; then each with one expert chosen, with all, with one at all, and with its own knobs

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.test_stage import javascript
+from tests.scripts import javascript
 
 LETTERS = "ABCDEFGH"
 

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from moeviz.rules import ROUTER_INFO
-from tests.test_stage import javascript
+from tests.scripts import javascript
 
 VIEWS = ("map", "curve", "projection", "rows")
 

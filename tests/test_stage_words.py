@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.test_stage import javascript
+from tests.scripts import javascript
 
 
 def test_shares_and_parts_in_words():

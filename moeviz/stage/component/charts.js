@@ -163,7 +163,7 @@ function fill(template, header, arrays, theme, host, titles) {
   const data = template.data.map((trace) => filledTrace(trace, arrays, theme, header));
   layout.font = { ...layout.font, color: theme.text, family: theme.font };
   const heat = data.find((trace) => trace.type === 'heatmap');
-  if (heat) nameStrips(layout, heat, header);
+  if (heat) nameStrips(layout, heat);
   const steps = arrays.history_step.data;
   layout.xaxis.range = [0, Math.max(steps[steps.length - 1] ?? 0, FEWEST_STEPS)];
   if (layout.yaxis2)
@@ -243,7 +243,7 @@ export function stripTicks(highest, perUnit, size) {
   return top * perUnit < size ? [top] : [0, top];
 }
 
-function nameStrips(layout, heat, header) {
+function nameStrips(layout, heat) {
   const ids = heat.y;
   layout.yaxis.tickvals = ids;
   layout.yaxis.ticktext = ids.map((id) => `<span style="color:${hue(id)}">${square(id)}</span> ${letter(id)}`);

@@ -19,7 +19,7 @@ export class CurveView {
     this.surface = new Surface(canvas, onResize);
   }
 
-  ready(header, arrays) {
+  ready(_header, arrays) {
     return Boolean(arrays.curve_x);
   }
 

@@ -1,7 +1,6 @@
 // Mean gate probability (or share of all weights) against load: the gate may be even on average while its first choices are not.
 
-import { lineSample } from './labparts.js';
-import { coloredTrail, expertPoint, Plot } from './plot.js';
+import { coloredTrail, expertPoint, lineSample, Plot } from './plot.js';
 import { fixed, roundedShares } from './numbers.js';
 import { letter } from './palette.js';
 

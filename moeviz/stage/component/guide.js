@@ -8,7 +8,7 @@ const STEPS = [
   { text: 'Drag λ to about 10: the idle experts come back', done: (now, seen) => seen.has(0) && now.helped },
   {
     text: 'Set k to 1 and drag the probe across a border: another expert takes over',
-    done: (now, seen, before) =>
+    done: (now, _seen, before) =>
       now.k === 1 && before?.k === 1 && now.probe !== before.probe && now.first !== before.first,
   },
 ];

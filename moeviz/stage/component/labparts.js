@@ -1,11 +1,7 @@
 // The Balance lab's skeleton: a small stage for each twin, what differs between them as a table, and one section for each question.
 
-import { DASHES, SHADES } from './palette.js';
+import { lineSample } from './plot.js';
 import { SECTIONS } from './sections.js';
-
-// How a twin's curves are drawn, beside its name.
-export const lineSample = (run) =>
-  `<svg class="mv-line-sample" width="44" height="12" aria-hidden="true"><path d="M0 6H44" stroke-dasharray="${DASHES[run]}" opacity="${SHADES[run]}"/></svg>`;
 
 const twin = (run) => `
   <figure class="mv-picture mv-small">

@@ -2,7 +2,7 @@
 
 import { Bars } from './bars.js';
 import { offer } from './collapse.js';
-import { lineSample } from './labparts.js';
+import { lineSample } from './plot.js';
 import { fixed, percent, percents, precise, setText, UNKNOWN } from './numbers.js';
 import { hue, letter } from './palette.js';
 
@@ -19,7 +19,7 @@ export class Learners {
   constructor(lab) {
     this.lab = lab;
     const rows = lab.titles.map(
-      (title, run) => `<section><p class="mv-title"><span data-learner="${run}"></span>${lineSample(run)}</p>
+      (_title, run) => `<section><p class="mv-title"><span data-learner="${run}"></span>${lineSample(run)}</p>
       <p>Gradient norm</p><div class="mv-bars" data-bars="gradient"></div><p>Steps with an input, %</p><div class="mv-bars" data-bars="updates"></div></section>`,
     );
     lab.find('learners').innerHTML = rows.join('');

@@ -24,14 +24,18 @@ export class Pad {
       canvas.setPointerCapture(event.pointerId);
       this.begin();
       this.keyed = false;
-      this.print((this.last = this.at(event)));
+      this.last = this.at(event);
+      this.print(this.last);
     };
     canvas.onpointermove = (event) => this.last && this.line(event.getCoalescedEvents?.() ?? [event]);
     canvas.onpointerup = canvas.onpointercancel = () => {
       this.last = null;
     };
     canvas.onkeydown = (event) => this.press(event);
-    canvas.onblur = () => this.show((this.keyed = false));
+    canvas.onblur = () => {
+      this.keyed = false;
+      this.show();
+    };
     this.show();
   }
 

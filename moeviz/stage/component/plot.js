@@ -1,6 +1,6 @@
 // Small plots with titled axes, as SVG in pixels: trails over time, and the points that they have come to.
 
-import { dashes, hue, INK, letter } from './palette.js';
+import { DASHES, dashes, hue, INK, letter, SHADES } from './palette.js';
 
 const ROOM = { left: 58, right: 14, top: 12, bottom: 48 };
 const MOST = 80; // points of a trail: more could not be told apart
@@ -56,6 +56,10 @@ export function path(xs, ys, place) {
 }
 
 const dashed = (id) => (dashes(id).length ? ` stroke-dasharray="${dashes(id).join(' ')}"` : '');
+
+// How a twin's curves are drawn, beside its name.
+export const lineSample = (run) =>
+  `<svg class="mv-line-sample" width="44" height="12" aria-hidden="true"><path d="M0 6H44" stroke-dasharray="${DASHES[run]}" opacity="${SHADES[run]}"/></svg>`;
 
 // An expert's trail in its color, on a dark ground so that it is seen on any page.
 export const coloredTrail = (d, id) =>

@@ -7,6 +7,8 @@ const SPAN = 2 * REACH + 1;
 const NEAREST = [-1, 0, 1].flatMap((y) => [-1, 0, 1].map((x) => (REACH + y) * SPAN + REACH + x)); // a cell and the eight beside it
 const WIDE = 0.9; // standard deviations of a vote's weight, in cells: wide makes smooth borders,
 const NARROW = 0.45; // narrow keeps a region that is only one cell wide
+// biome-ignore lint/suspicious/noApproximativeNumericConstant: letters stand where they always stood
+const DIAGONAL = 1.414; // cells
 
 export class Regions {
   // `size` cells a side, each drawn as `scale` by `scale` fine pixels.
@@ -208,8 +210,8 @@ function depths(winner, size) {
       const y = (cell - x) / size;
       relax(cell, x, y, -sweep, 0, 1);
       relax(cell, x, y, 0, -sweep, 1);
-      relax(cell, x, y, -sweep, -sweep, 1.414);
-      relax(cell, x, y, sweep, -sweep, 1.414);
+      relax(cell, x, y, -sweep, -sweep, DIAGONAL);
+      relax(cell, x, y, sweep, -sweep, DIAGONAL);
     }
   }
   return depth;

@@ -22,7 +22,7 @@ export class RowsView {
     this.probe = [0, 0];
   }
 
-  ready(header, arrays) {
+  ready(_header, arrays) {
     return Boolean(arrays.row_pixels);
   }
 

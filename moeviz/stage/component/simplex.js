@@ -1,9 +1,8 @@
 // Three experts: the mean gate probabilities are one point of a triangle, over the surface of the article's balance loss.
 
-import { lineSample } from './labparts.js';
 import { fixed, setText } from './numbers.js';
 import { letter } from './palette.js';
-import { expertPoint, path } from './plot.js';
+import { expertPoint, lineSample, path } from './plot.js';
 
 const SIDE = 250; // pixels: side of the triangle, whose length is √2 in probabilities
 const [LEFT, TOP] = [45, 40];

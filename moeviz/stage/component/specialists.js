@@ -1,6 +1,6 @@
 // Balance is not specialization: which true groups each expert serves, beside its load, and what chance alone would match.
 
-import { lineSample } from './labparts.js';
+import { lineSample } from './plot.js';
 import { setText } from './numbers.js';
 import { groupTable } from './panels.js';
 

@@ -18,7 +18,8 @@ export class Tokens {
     }
     if (!this.arrays || this.scene !== header.scene) return;
     for (let run = 0; run < header.num_runs; run += 1) {
-      const points = (this.runs[run] ??= this.of(run));
+      this.runs[run] ??= this.of(run);
+      const points = this.runs[run];
       if (!arrays.point_choice || arrays.point_choice.stride !== points.train.length) continue;
       points.choice = arrays.point_choice.of(run);
       points.kept = header.batch_dependent ? arrays.point_kept.of(run) : null;
