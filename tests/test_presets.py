@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
-import moeviz.stage
 from moeviz.config import TASK_INFO, TASK_NAMES, RunConfig
 from moeviz.presets import PRESETS, try_next
 from moeviz.rules import ROUTER_INFO
 from tests.scripts import javascript
 
 ROUTERS = tuple(ROUTER_INFO)
-LAYOUT = Path(moeviz.stage.__file__).parent / "component" / "layout.js"
 
 
 @pytest.fixture(scope="module")
 def tabs() -> tuple[set[str], set[str]]:
     """Pictures of a map, and what the Playground has below it."""
-    pictures, panels = javascript("""
+    pictures, panels, charts = javascript("""
         globalThis.document = { fonts: {} };
         const labels = (all) => Object.values(all).map(({ label }) => label);
         const { PICTURES } = await import('$/pictures.js');
         const { PANELS } = await import('$/panels.js');
-        console.log(JSON.stringify([labels(PICTURES), labels(PANELS)]));""")
-    return set(pictures), {*panels, "Load over time"}
+        const { CHART_TITLES } = await import('$/place.js');
+        console.log(JSON.stringify([labels(PICTURES), labels(PANELS), CHART_TITLES]));""")
+    return set(pictures), {*panels, charts["load"]}
 
 
 def wrong(text: str, config: RunConfig, tabs: tuple[set[str], set[str]]) -> list[str]:
@@ -42,7 +40,6 @@ def wrong(text: str, config: RunConfig, tabs: tuple[set[str], set[str]]) -> list
 
 
 def test_every_preset_has_things_of_its_own_to_try_and_all_are_there(tabs):
-    assert "Load over time" in LAYOUT.read_text(encoding="utf-8")
     said = {name: try_next(preset.config, preset) for name, preset in PRESETS.items()}
     assert all(said.values()) and len(set(said.values())) == len(said)
     assert {name: wrong(said[name], preset.config, tabs) for name, preset in PRESETS.items()} == {

@@ -2,12 +2,13 @@
 
 import { alarm } from './collapse.js';
 import { Differences } from './differences.js';
-import { chooseAmong, placeAll } from './layout.js';
 import { describe, drawShortLegend, heading } from './legend.js';
 import { grayWords, LoadPanel, loadScale, writeShortFacts } from './load.js';
 import { count, setText, Throttle } from './numbers.js';
 import { RunPicture } from './picture.js';
+import { placeAll } from './place.js';
 import { SECTIONS } from './sections.js';
+import { chooseAmong } from './tabs.js';
 
 const PICTURE = 'first_choice';
 const TEXTS = 250; // ms between updates of the open section, where it is drawn from more than every frame has

@@ -1,6 +1,8 @@
 // The Balance lab's skeleton: a small stage for each twin, what differs between them as a table, and one section for each question.
 
+import { KEYS } from './markup.js';
 import { lineSample } from './plot.js';
+import { TOOLBAR_WITH_REWIND } from './rewind.js';
 import { SECTIONS } from './sections.js';
 
 const twin = (run) => `
@@ -18,10 +20,10 @@ const section = ([name, { label, question, note, body }]) => `
     <h3 class="mv-heading">${question}</h3><p class="mv-said">${note}</p>${body}
   </section>`;
 
-export const lab = (count, keys) => `
+export const lab = (count) => `${TOOLBAR_WITH_REWIND}
   <div class="mv-labs" data-part="labs" style="--mv-twins: ${count}">${Array.from({ length: count }, (_, run) => twin(run)).join('')}</div>
   <p class="mv-legend"><span data-part="legend"></span><span>bars: load in % at <span data-part="measured-at"></span></span><span>unevenness: 0 = even</span>
-    ${keys}<span class="mv-key">${lineSample(0)} its line in every chart</span><span data-part="load-note"></span><span data-part="gray"></span></p>
+    ${KEYS}<span class="mv-key">${lineSample(0)} its line in every chart</span><span data-part="load-note"></span><span data-part="gray"></span></p>
   <div class="mv-scroll" tabindex="0" role="region" aria-label="Differences between the twins"><table class="mv-groups mv-differences" data-part="differences"></table></div>
   <div class="mv-more">
     <div class="mv-tabs" role="tablist" aria-label="Questions" data-part="sections"></div>

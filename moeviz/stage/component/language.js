@@ -4,7 +4,7 @@ import { Bars } from './bars.js';
 import { expertRows, fillShares } from './expertrows.js';
 import { oneOfSeveral } from './labels.js';
 import { LAYERS } from './languageparts.js';
-import { placeAll } from './layout.js';
+import { placeAll } from './place.js';
 import { idleWords } from './load.js';
 import { count, fixed, outdated, percent, percents, setText, Throttle } from './numbers.js';
 import { letter } from './palette.js';

@@ -1,11 +1,13 @@
 // The skeleton of the page Language: text in its experts' colors, what the model writes, and who takes what.
 
+import { TOOLBAR } from './markup.js';
+
 export const LAYERS = ['Layer 1', 'Layer 2'];
 
 const table = (part, label) =>
   `<div class="mv-scroll" tabindex="0" role="region" aria-label="${label}"><table class="mv-groups" data-part="${part}"></table></div>`;
 
-export const language = () => `
+export const language = () => `${TOOLBAR}
   <dl class="mv-measured mv-scores" data-part="scores"></dl>
   <div class="mv-choices"><div class="mv-choice" role="group" aria-label="Colors by"><span>Colors by</span><span class="mv-speeds" data-part="layers">${LAYERS.map(
     (name, layer) => `<button type="button" data-layer="${layer}" aria-pressed="${layer === 0}">${name}</button>`,

@@ -1,44 +1,26 @@
 // The live picture of one run group: keeps one socket, draws the newest frame, and asks for the next.
 
+import { placeBelow } from './below.js';
+import { build } from './build.js';
 import { Charts } from './charts.js';
 import { Connection } from './connection.js';
 import { Controls } from './controls.js';
 import { decodeFrame } from './frame.js';
-import { Journey } from './journey.js';
 import { Keys } from './keys.js';
-import { Lab } from './lab.js';
-import { Language } from './language.js';
-import { build, placeBelow } from './layout.js';
+import { LAYOUTS } from './layouts.js';
 import { Calm, Throttle } from './numbers.js';
 import { Measured } from './measured.js';
-import { Methods } from './methods.js';
-import { Pairs } from './pairs.js';
 import { Panels } from './panels.js';
 import { PICTURES } from './pictures.js';
-import { Playground } from './playground.js';
 import { Rewind } from './rewind.js';
-import { Routers } from './routers.js';
 import { save, Saved } from './save.js';
 import { Status } from './status.js';
 import { drawStopped } from './stopped.js';
 import { readTheme, reducedMotion } from './theme.js';
 import { Tokens } from './tokens.js';
-import { Twins } from './twins.js';
-import { Vision } from './vision.js';
 
 const greeted = new Set(); // tokens of runs that this page has met
 const warmed = new Set(); // ... and of those that were asked for their first steps
-const LAYOUTS = {
-  playground: Playground,
-  twins: Twins,
-  journey: Journey,
-  routers: Routers,
-  methods: Methods,
-  lab: Lab,
-  language: Language,
-  vision: Vision,
-  pairs: Pairs,
-};
 const DRAWN_FROM = { curve: ['curve'], projection: ['choices'], rows: ['rows'] }; // a map: what its picture wants
 const EVERYTHING = [
   'rows',
@@ -106,7 +88,7 @@ export class Stage {
       this.askSoon(); // another speed wants other pictures
     });
     this.rewind = this.find('scrub') && !data.saved ? new Rewind(this.find, send) : null;
-    this.layout = new LAYOUTS[data.layout](this);
+    this.layout = new LAYOUTS[data.layout].Layout(this);
     this.charts = new Charts(
       () => this.askSoon(),
       () => this.component.data.titles ?? [],

@@ -2,7 +2,7 @@
 
 import { expertRows, fillShares } from './expertrows.js';
 import { oneOfSeveral } from './labels.js';
-import { placeAll } from './layout.js';
+import { placeAll } from './place.js';
 import { count, fixed, outdated, percent, setText, Throttle } from './numbers.js';
 import { LANGUAGES } from './pairsparts.js';
 import { background, hue, letter } from './palette.js';

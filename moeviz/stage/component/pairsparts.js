@@ -1,5 +1,7 @@
 // The skeleton of the page "Image and text": unseen emoji to choose from, and below them what each twin makes of the chosen one.
 
+import { TOOLBAR } from './markup.js';
+
 export const LANGUAGES = ['English', 'German', 'Spanish', 'Russian', 'Chinese'];
 
 const twin = (run) => `
@@ -17,7 +19,7 @@ const twin = (run) => `
     <section><h3 class="mv-heading">Names found for its picture</h3><ul class="mv-names" data-part="names-${run}"></ul></section>
   </article>`;
 
-export const pairs = (count) => `
+export const pairs = (count) => `${TOOLBAR}
   <p class="mv-waiting" data-part="waiting">Waiting for the first picture of the run…</p>
   <div class="mv-choosing" data-part="choosing" hidden>
     <h3 class="mv-heading">Emoji that no model here has trained on: choose one</h3>

@@ -3,7 +3,7 @@
 import { Cover } from './cover.js';
 import { Guide } from './guide.js';
 import { ProbeHandle } from './handle.js';
-import { chooseAmong } from './layout.js';
+import { chooseAmong } from './tabs.js';
 import { asksForOne, tabNames } from './labels.js';
 import { describe, drawLegend, heading } from './legend.js';
 import { LoadPanel, loadScale, writeFacts } from './load.js';

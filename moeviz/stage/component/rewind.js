@@ -1,15 +1,17 @@
 // Rewind: a scrubber over the recorded steps. What is shown is what was recorded then; Play goes on from there.
 
+import { toolbar } from './markup.js';
 import { count, setText } from './numbers.js';
 
 const PATIENCE = 600; // ms the scrubber is believed before the frames have their say again
 
 // Beside the toolbar's buttons, and a line of words that is there only while something recorded is shown.
-export const SCRUBBER =
+const SCRUBBER =
   '<label class="mv-scrub" data-part="scrubber" hidden><span>Rewind</span><input type="range" min="0" step="1" data-part="scrub"></label>';
-export const REWOUND = `<div class="mv-rewound" data-part="rewound" hidden><span data-part="rewound-said" role="status"></span>
+const REWOUND = `<div class="mv-rewound" data-part="rewound" hidden><span data-part="rewound-said" role="status"></span>
   <button type="button" data-part="branch" title="Drop what was recorded after this step; it stays gray">Branch here</button>
   <button type="button" data-part="newest">To the end</button></div>`;
+export const TOOLBAR_WITH_REWIND = `${toolbar(SCRUBBER)}${REWOUND}`;
 
 export const rewound = ({ tape, step }) => Boolean(tape) && step < tape.end;
 

@@ -1,6 +1,5 @@
 // Runs side by side that differ in one knob: a map and a row of load bars for each.
 
-import { fitWindow } from './layout.js';
 import { describe, drawShortLegend, heading } from './legend.js';
 import { LoadPanel, loadScale, writeShortFacts } from './load.js';
 import { Throttle } from './numbers.js';
@@ -75,4 +74,13 @@ export class Twins {
   close() {
     this.pictures.forEach((picture) => picture.close());
   }
+}
+
+// Tells the styles how much of the window is above the stage, so that its pictures can fill the rest of the first screen.
+function fitWindow(root) {
+  const main = root.closest('[data-testid="stMain"]');
+  const above = root.getBoundingClientRect().top + (main?.scrollTop ?? scrollY);
+  if (Math.abs(above - (root.mvAbove ?? 0)) < 4) return;
+  root.mvAbove = above;
+  root.style.setProperty('--mv-above', `${Math.round(above)}px`);
 }

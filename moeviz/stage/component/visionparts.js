@@ -1,7 +1,9 @@
 // The skeleton of page Vision: test pictures with their experts, a pad to draw on, what the model makes of the drawing, who serves
 // what, and how the three runs compare.
 
-export const vision = () => `
+import { TOOLBAR } from './markup.js';
+
+export const vision = () => `${TOOLBAR}
   <p class="mv-lead" data-part="lead"></p>
   <div class="mv-vision">
     <section>
