@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from moeviz.stage import COMPONENT_DIR
-from tests.scripts import circles, imports
+from tests.scripts import circles, imports, node
+
+UNITS = Path(__file__).parent / "stage"
 
 
 def test_every_script_says_its_purpose_and_imports_only_what_is_there() -> None:
     for name, targets in imports().items():
-        assert (COMPONENT_DIR / name).read_text(encoding="utf-8").startswith("// "), (
-            f"{name} must begin with its purpose"
-        )
-        for target in targets:
-            assert (COMPONENT_DIR / target).is_file(), f"{name} imports {target}"
+        text = (COMPONENT_DIR / name).read_text(encoding="utf-8")
+        assert text.startswith("// "), f"{name} must begin with its purpose"
+        assert all((COMPONENT_DIR / target).is_file() for target in targets), f"{name} imports {targets}"
+        # a saved page is put together from imports of this one form
+        assert len(re.findall(r"^import\b|^export [*{]|\bimport\(", text, re.MULTILINE)) == len(targets), name
 
 
 def test_no_script_imports_itself_by_a_detour() -> None:
@@ -33,3 +38,11 @@ def test_no_script_imports_itself_by_a_detour() -> None:
 )
 def test_circles_are_found(arrows: dict[str, list[str]], expected: list[list[str]]) -> None:
     assert circles(arrows) == expected
+
+
+def test_the_units_keep_their_own_tests() -> None:
+    files = sorted(UNITS.glob("*.test.js"))
+    done = node("--test", "--test-isolation=none", "--test-reporter=spec", *map(str, files))
+    assert done.returncode == 0, done.stdout + done.stderr
+    passed = re.search(r"^ℹ pass (\d+)$", done.stdout, re.MULTILINE)
+    assert passed and int(passed[1]) >= len(files) > 0, done.stdout
