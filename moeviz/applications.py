@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from moeviz.config import RunConfig
-from moeviz.presets import LEARNS_PAIRS, LEARNS_TEXT
+from moeviz.content.presets import LEARNS_PAIRS, LEARNS_TEXT
+from moeviz.content.twins import dense_twin
+from moeviz.content.vision_ways import WAYS, config_of
 from moeviz.training import Training
-from moeviz.twins import dense_twin
-from moeviz.vision import WAYS, config_of
 
 Numbers = dict[str, float]
 STEPS = 300

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from moeviz.knob import knob, knobs_of
+from moeviz.config.knob import knob, knobs_of
 
 FORMS = {"sparse": "sparse", "dense": "dense", "active": "plain, equal active", "total": "plain, equal total"}
 """The same layer in two forms; and, for reference, networks without experts that have k or N times the hidden units."""

@@ -27,7 +27,7 @@ run that has most; in arrays the experts that another does not have are NaN or 0
 Header, a list with one entry per run: `experts` (its own N), `router`, `balance_loss`, `top_k`, `balance_coef`,
 `route_by` (what the gate sees: token | context | input), `renormalized` (a token's weights add up to 1), `weights`,
 `choice` and `skips` (how these come about, who decides, and whether a second choice may be skipped at random in
-training: see moeviz.rules), `task_loss`, `balance_loss_value` (raw), `train_metric`, `test_loss`, `test_metric`,
+training: see moeviz.config.rules), `task_loss`, `balance_loss_value` (raw), `train_metric`, `test_loss`, `test_metric`,
 `cv_load`, `specialization` (match with the true groups; null where there is one, or one expert), `dropped_share` (of
 choices), `random_drop` (what a gate that chooses at random drops on average; null without a limit),
 `unserved_share` (of tokens, without any expert), `cv_importance` (of the weights' sums),
@@ -104,17 +104,17 @@ measured is null in the header and NaN in an array, never 0. Pictures add, in ce
                    seating_weight f4[R,T,N]; seating_chosen, seating_kept u1[R,T,N]; seating_position i2[R,T,N] (in the
                    expert's queue from 0; −1 = not in it: not chosen, or skipped at random); seating_places i4[R,1] (T =
                    no limit); seating_load, seating_importance f4[R,N]; seating_loss f4[R,L] (raw, in
-                   the order of moeviz.rules.BALANCED_VALUES); seating_dropped f4[R,2] (share of choices; and by a gate
+                   the order of router_facts.BALANCED_VALUES); seating_dropped f4[R,2] (share of choices; and by a gate
                    that chooses at random; NaN without a limit); seating_unserved f4[R,1] (share of tokens)
     text           of one test window of W characters of each of S kinds of text, by layer L: text_char i4[R,S,W] (code
                    points; U+FFFD = not in the alphabet); text_segment u1[R,S]; text_expert u1[R,L,S,W] (the kept expert
                    with the largest weight; none kept: the first choice); text_kept u1[R,L,S,W] (1 = any choice kept);
                    text_prob u1[R,L,S,W,N] (gate probability × 255)
     text_tables    of the measured test text, by layer: text_kind_share f4[R,L,N,S], text_class_share f4[R,L,N,6] (of
-                   each kind of text, or of character, the share by first choice; see CHARACTER_CLASSES in
-                   moeviz.task_info); text_match f4[R,L,2] (normalized mutual information of expert and kind of text, of
-                   expert and kind of character); text_repeat f4[R,L,2] (share of neighbors with one first choice; by
-                   chance); text_load f4[R,L,N]; text_baseline f4[R,2] (loss of the unigram, of the bigram)
+                   each kind of text, or of character, the share by first choice; see
+                   task_facts.CHARACTER_CLASSES); text_match f4[R,L,2] (normalized mutual information of expert and kind
+                   of text, of expert and kind of character); text_repeat f4[R,L,2] (share of neighbors with one first
+                   choice; by chance); text_load f4[R,L,N]; text_baseline f4[R,2] (loss of the unigram, of the bigram)
     samples        sample_char i4[R,S,G] (prompts, continued by the model); sample_prompt i4[R,1] (their length)
     own_text       of a visitor's text, T characters: own_char i4[R,T]; own_known u1[R,T] (0 = not in the alphabet);
                    own_expert u1[R,L,T]; own_prob u1[R,L,T,N] (× 255)

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from moeviz.config import RunConfig
+from moeviz.content.twins import dense_twin
 from moeviz.sweeping import Result
-from moeviz.twins import dense_twin
 
 BASE = RunConfig(task="linear_clusters", expert="mlp", hidden_width=16, top_k=1, balance_coef=3.0, learning_rate=0.01)
 SIZES = (1, 2, 4, 8, 16)

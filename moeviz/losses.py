@@ -12,11 +12,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from moeviz.axes import PerRun, over
 from moeviz.metrics import cv_squared
 from moeviz.metrics import entropy as entropy_of
 from moeviz.metrics import load as share_of_choices
 from moeviz.routers import Routing
+from moeviz.tensors.axes import PerRun, over
 
 SURE = 40  # standard deviations: so far from its threshold a score's chance is 0 or 1 in every type
 

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from moeviz.axes import PerRun
 from moeviz.routers import Routing, sortable
+from moeviz.tensors.axes import PerRun
 
 
 def load(routing: Routing, *, k: PerRun) -> Float[Tensor, "*R E"]:

@@ -16,10 +16,10 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from moeviz import device as devices
 from moeviz.counting import LAYER_KNOBS, NETWORKS, Case, Layer, cases, working
-from moeviz.model import MoE, RoutingKnobs
-from moeviz.rng import stream
+from moeviz.models.moe_layer import MoE, RoutingKnobs
+from moeviz.tensors import device as devices
+from moeviz.tensors.rng import stream
 from moeviz.terminal import Parser, UsageError, ended, out
 
 ROUNDS = 15

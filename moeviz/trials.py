@@ -19,13 +19,13 @@ from torch import Tensor
 from moeviz import metrics
 from moeviz.applications import expert_kinds, language, modalities
 from moeviz.config import RunConfig, expand
-from moeviz.device import use_one_thread
-from moeviz.dispatch import DISPATCH
-from moeviz.knob import shown
+from moeviz.config.knob import shown
 from moeviz.losses import LOSSES
-from moeviz.model import MoE, RoutingKnobs
-from moeviz.rng import stream
+from moeviz.models.dispatch import DISPATCH
+from moeviz.models.moe_layer import MoE, RoutingKnobs
 from moeviz.routers import Routing
+from moeviz.tensors.device import use_one_thread
+from moeviz.tensors.rng import stream
 from moeviz.terminal import Parser, UsageError, ended, out
 from moeviz.training import Training
 

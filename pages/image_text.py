@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from moeviz.presets import LEARNS_PAIRS
+from moeviz.content.presets import LEARNS_PAIRS
 from moeviz.ui import pairs
 from moeviz.ui.address import config_to_address
 from moeviz.ui.beside import dense_beside, dense_wanted
@@ -37,7 +37,7 @@ with right:  # first, so that the picture comes before the rest of the page is w
         )  # fmt: skip
     st.markdown(pairs.STORY)
     show_code(
-        "moeviz.two_modalities:TwoModalities", "moeviz.training.objective:contrastive", "moeviz.losses:entropy",
+        "moeviz.models.two_modalities:TwoModalities", "moeviz.training.objective:contrastive", "moeviz.losses:entropy",
         "moeviz.training.objective:found", "moeviz.training.pairing:owners", "moeviz.tasks.pairs:pairs",
         "moeviz.tasks.pairs:letter_groups",
     )  # fmt: skip

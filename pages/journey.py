@@ -39,12 +39,12 @@ if token:
     own_way = config.weights in ("sigmoid", "table")  # gate probabilities that are no softmax
     code = {
         "x": ["moeviz.training.pictures:routed_probe"],
-        "logits": ["moeviz.model:_route"],
+        "logits": ["moeviz.models.moe_layer:_route"],
         "softmax": [f"moeviz.routers:{config.router if own_way else 'softmax'}"],
         "top_k": [f"moeviz.routers:{config.router}", "moeviz.routers:rank"],
         "weights": [f"moeviz.routers:{config.router}", "moeviz.routers:softmax"],
-        "experts": [f"moeviz.experts:{config.expert}", "moeviz.dispatch:every_output"],
-        "sum": ["moeviz.dispatch:dense", "moeviz.dispatch:sparse"],
+        "experts": [f"moeviz.models.experts:{config.expert}", "moeviz.models.dispatch:every_output"],
+        "sum": ["moeviz.models.dispatch:dense", "moeviz.models.dispatch:sparse"],
         "task_loss": [f"moeviz.training.objective:{loss}"],
         "balance_loss": [
             f"moeviz.losses:{name}" for name in (config.balance_loss, *PARTS.get(config.balance_loss, ()))

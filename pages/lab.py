@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from moeviz import twins
 from moeviz.config import KNOBS
+from moeviz.content import twins
 from moeviz.ui import lab
 from moeviz.ui.address import config_from_address, config_to_address
 from moeviz.ui.asking import questions_about
@@ -54,7 +54,7 @@ with right:
     show_code(
         *(f"moeviz.losses:{each}" for each in losses), "moeviz.metrics:load", "moeviz.metrics:cv",
         "moeviz.metrics:gradient_norm", "moeviz.metrics:update_share", "moeviz.training.learning:wanted_loss",
-        "moeviz.metrics:specialization", "moeviz.twins:dense_twin", "moeviz.training.step:stepped",
+        "moeviz.metrics:specialization", "moeviz.content.twins:dense_twin", "moeviz.training.step:stepped",
     )  # fmt: skip
 with left:
     live_knobs("lab", *lab.shared_knobs(name), runs=runs)

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from moeviz.config import TASK_INFO
-from moeviz.presets import LEARNS_TEXT
-from moeviz.task_info import CHARACTER_CLASSES
+from moeviz.config.task_facts import CHARACTER_CLASSES
+from moeviz.content.presets import LEARNS_TEXT
 from moeviz.ui import language
 from moeviz.ui.address import config_to_address
 from moeviz.ui.beside import dense_beside, dense_wanted, with_dense
@@ -42,9 +42,9 @@ with right:  # before the rest of the page
         )  # fmt: skip
     st.markdown(language.STORY)
     show_code(
-        "moeviz.decoder:Decoder", "moeviz.decoder:causal_attention", "moeviz.decoder:nearness", "moeviz.model:MoE",
-        "moeviz.training.ngrams:ngram_losses", "moeviz.training.language:repeats", "moeviz.metrics:specialization",
-        "moeviz.tasks.text:languages",
+        "moeviz.models.language_model:Decoder", "moeviz.models.language_model:causal_attention",
+        "moeviz.models.language_model:nearness", "moeviz.models.moe_layer:MoE", "moeviz.training.ngrams:ngram_losses",
+        "moeviz.training.language:repeats", "moeviz.metrics:specialization", "moeviz.tasks.text:languages",
     )  # fmt: skip
 with left:
     live_knobs("language", "balance_coef", "num_experts", "top_k", runs=runs)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from moeviz.config import TASK_INFO
-from moeviz.methods import METHODS, all_methods
+from moeviz.content.methods import METHODS, all_methods
 from moeviz.ui import notes, versus
 from moeviz.ui.address import config_to_address
 from moeviz.ui.asking import questions_about

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from moeviz.config import TASK_INFO
+from moeviz.content.presets import PRESETS, try_next
 from moeviz.figures import curves
-from moeviz.presets import PRESETS, try_next
 from moeviz.ui import keep, notes, present
 from moeviz.ui.address import config_from_address, config_to_address, probe_from_address, probe_to_address
 from moeviz.ui.asking import questions_about
@@ -46,10 +46,11 @@ with right:  # first, so that the picture comes before the rest of the page is w
         notes.chosen_cards(config)
         questions_about("playground")
         code = (*notes.router_code([config.router]), notes.CODE[config.balance_loss])
-        block = ("moeviz.transformer:Transformer", "moeviz.transformer:attention") if task.tokens_per_input > 1 else ()
-        seen = () if config.route_by == "token" else ("moeviz.model:seen",)
-        expert = f"moeviz.experts:{config.expert}"
-        show_code(*code, *seen, expert, "moeviz.dispatch:sparse", "moeviz.dispatch:dense", *block)
+        around = ("Transformer", "attention") if task.tokens_per_input > 1 else ()
+        block = [f"moeviz.models.transformer:{part}" for part in around]
+        seen = () if config.route_by == "token" else ("moeviz.models.moe_layer:seen",)
+        expert = f"moeviz.models.experts:{config.expert}"
+        show_code(*code, *seen, expert, "moeviz.models.dispatch:sparse", "moeviz.models.dispatch:dense", *block)
 
 with left:
     live_knobs("playground", "num_experts", "top_k", "balance_coef")

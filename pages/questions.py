@@ -2,8 +2,8 @@
 
 import streamlit as st
 
+from moeviz.content.questions import QUESTIONS
 from moeviz.figures import curves
-from moeviz.questions import QUESTIONS
 from moeviz.ui import asking
 from moeviz.ui.code import show_code
 from moeviz.ui.live import stage

@@ -4,9 +4,9 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from moeviz.config.router_facts import BALANCED_VALUES, ROUTER_INFO, ROUTER_NAMES
+from moeviz.content.methods import OPENING_SEATS, SEATS, compared
 from moeviz.figures import curves, side_by_side
-from moeviz.methods import OPENING_SEATS, SEATS, compared
-from moeviz.rules import BALANCED_VALUES, ROUTER_INFO, ROUTER_NAMES
 from moeviz.ui import notes, versus
 from moeviz.ui.address import config_to_address
 from moeviz.ui.asking import questions_about

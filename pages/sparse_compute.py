@@ -31,7 +31,7 @@ st.markdown(
 )
 questions_about("sparse")
 show_code(
-    "moeviz.counting:flops", "moeviz.counting:kept", "moeviz.counting:parameters", "moeviz.dispatch:sparse",
-    "moeviz.dispatch:dense", "moeviz.timing:forward", "moeviz.timing:step_seconds", "moeviz.timing:kept_numbers",
-    "moeviz.growing:configs", "moeviz.published:parts", "moeviz.published:attention",
+    "moeviz.counting:flops", "moeviz.counting:kept", "moeviz.counting:parameters", "moeviz.models.dispatch:sparse",
+    "moeviz.models.dispatch:dense", "moeviz.timing:forward", "moeviz.timing:step_seconds", "moeviz.timing:kept_numbers",
+    "moeviz.growing:configs", "moeviz.content.published_models:parts", "moeviz.content.published_models:attention",
 )  # fmt: skip

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from moeviz.config import TASK_INFO
+from moeviz.content.vision_ways import BASE, WAYS, runs, why_not_dense
 from moeviz.figures import curves, side_by_side
 from moeviz.ui import vision
 from moeviz.ui.address import config_to_address
@@ -13,7 +14,6 @@ from moeviz.ui.live import stage
 from moeviz.ui.opening import opens_as
 from moeviz.ui.panel import live_knobs
 from moeviz.ui.visitor import live_run
-from moeviz.vision import BASE, WAYS, runs, why_not_dense
 
 TASK = TASK_INFO["pictures"]
 
@@ -55,6 +55,7 @@ st.caption(
     "four fifths to train on, the rest to test."
 )
 show_code(
-    "moeviz.tasks.pictures:pictures", "moeviz.tasks.pictures:patches", "moeviz.experts:conv", "moeviz.experts:mlp",
-    "moeviz.experts:transformer", "moeviz.model:MoE", "moeviz.transformer:Transformer", "moeviz.metrics:specialization",
+    "moeviz.tasks.pictures:pictures", "moeviz.tasks.pictures:patches", "moeviz.models.experts:conv",
+    "moeviz.models.experts:mlp", "moeviz.models.experts:transformer", "moeviz.models.moe_layer:MoE",
+    "moeviz.models.transformer:Transformer", "moeviz.metrics:specialization",
 )  # fmt: skip

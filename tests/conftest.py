@@ -50,7 +50,7 @@ def pytest_runtest_call() -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that takes `devices` runs once for each device that is present."""
     if "devices" in metafunc.fixturenames:
-        from moeviz.device import available
+        from moeviz.tensors.device import available
 
         real = {"cuda": [pytest.mark.gpu], "mps": [pytest.mark.gpu]}
         metafunc.parametrize("devices", [pytest.param(name, marks=real.get(name, [])) for name in available()])

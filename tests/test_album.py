@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from moeviz.config import TASK_INFO, RunConfig
+from moeviz.config.router_facts import ROUTER_INFO
 from moeviz.engine.hosted import HostedRun
 from moeviz.frames import PICTURES as NAMES
 from moeviz.frames import unpack
-from moeviz.rules import ROUTER_INFO
 from moeviz.training import Buckets, Training, opened
 from moeviz.training.album import PICTURES, VIEWS
 from tests.pretend import World

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from moeviz.config import RunConfig
-from moeviz.questions import MEASURED, QUESTIONS, about
+from moeviz.content.questions import MEASURED, QUESTIONS, about
 from moeviz.ui.asking import FIRST, LONGEST
 from tests.test_pages import address, engine, healthy, no_search, picture, visit
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from moeviz.config import RunConfig, expand
-from moeviz.presets import PRESETS
-from moeviz.regimes import REGIMES, Bound
+from moeviz.content.presets import PRESETS
+from moeviz.content.regimes import REGIMES, Bound
 from moeviz.training import Training
 from moeviz.training.history import Record
 

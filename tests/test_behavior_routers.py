@@ -11,7 +11,7 @@ import torch
 
 from moeviz import metrics
 from moeviz.config import RunConfig, expand
-from moeviz.rules import ROUTER_NAMES
+from moeviz.config.router_facts import ROUTER_NAMES
 from moeviz.training import Training
 from moeviz.training.history import Record
 

@@ -12,7 +12,7 @@ import torch
 from moeviz import bench
 from moeviz.bench import layers, measuring, peers, steps
 from moeviz.cli import main
-from moeviz.rules import ROUTER_NAMES
+from moeviz.config.router_facts import ROUTER_NAMES
 from moeviz.training import Training
 
 

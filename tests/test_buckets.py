@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from moeviz.config import RunConfig
+from moeviz.content.twins import dense_twin
 from moeviz.frames import PICTURES, pack, unpack
 from moeviz.training import Buckets, Training
 from moeviz.training import opened as opened_any
-from moeviz.twins import dense_twin
 
 
 def opened(configs: list[RunConfig]) -> Buckets:

@@ -281,7 +281,7 @@ def test_bad_input_is_found_before_torch_is_imported() -> None:
 
 
 def test_a_device_that_is_not_there_is_bad_input_too(capsys: pytest.CaptureFixture[str]) -> None:
-    from moeviz.device import available
+    from moeviz.tensors.device import available
 
     absent = next(name for name in ("mps", "cuda") if name not in available())
     assert main(["train", "--device", absent, "--steps", "1"]) == 2

@@ -16,8 +16,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from moeviz.config import KNOBS, TASK_INFO, TASK_NAMES, Knob, RunConfig, Value, as_runs, expand
+from moeviz.content.twins import dense_twin
 from moeviz.training import Training
-from moeviz.twins import dense_twin
 from tests.mending import nearest
 from tests.shapes import unexecuted
 

@@ -8,6 +8,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from moeviz.content.published_models import PUBLISHED, active, attention, parts, total
+from moeviz.content.twins import dense_twin
 from moeviz.costing import Measurement, Spread, pays_at, sentences
 from moeviz.counting import (
     FORMS,
@@ -26,10 +28,8 @@ from moeviz.counting import (
 from moeviz.engine.lines import Busy
 from moeviz.figures.costs import Points, cost_figure, parts_figure, quality_figure
 from moeviz.growing import SEEDS, STEPS, all_configs, configs, in_words, marks
-from moeviz.published import PUBLISHED, active, attention, parts, total
 from moeviz.sweeping import Result
 from moeviz.timing import forward, kept_numbers, layer_of, step_seconds
-from moeviz.twins import dense_twin
 
 CPU = torch.device("cpu")
 SMALL = Layer(num_experts=8, top_k=2, width=8, hidden_width=16, num_tokens=64)

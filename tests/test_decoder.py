@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from moeviz.deciding import RoutingKnobs
-from moeviz.decoder import Decoder
-from moeviz.model import MoE
-from moeviz.presets import LANGUAGE, LEARNS_TEXT
+from moeviz.content.presets import LANGUAGE, LEARNS_TEXT
+from moeviz.content.twins import dense_twin
+from moeviz.models.language_model import Decoder
+from moeviz.models.moe_layer import MoE
 from moeviz.routers import ROUTERS
+from moeviz.routers.decide import RoutingKnobs
 from moeviz.training import Training
 from moeviz.training.language import repeats
-from moeviz.twins import dense_twin
 
 WIDTH, HIDDEN, WINDOW, LETTERS, EXPERTS = 8, 6, 5, 7, 3
 KNOBS = RoutingKnobs(k=1, renormalize=False)

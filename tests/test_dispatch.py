@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from moeviz import dispatch
-from moeviz.chain import LAYERS, Chain, Divide, like_rows
 from moeviz.config import DISPATCH_NAMES
-from moeviz.dispatch import DISPATCH, OneKind, blocks, dense, every_output, resolve, sparse
-from moeviz.experts import EXPERTS, unpack
+from moeviz.models import dispatch
+from moeviz.models.affine_chain import LAYERS, Chain, Divide, like_rows
+from moeviz.models.dispatch import DISPATCH, OneKind, blocks, dense, every_output, resolve, sparse
+from moeviz.models.experts import EXPERTS, unpack
 from moeviz.routers import Routing, top_k
 
 TOKENS, EXPERT_COUNT, WIDTH, HIDDEN, OUTPUTS = 70, 6, 5, 7, 3

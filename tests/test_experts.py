@@ -11,9 +11,9 @@ from torch.nn import Parameter as Numbers
 from torch.utils.flop_counter import FlopCounterMode
 
 from moeviz.config import EXPERT_NAMES
-from moeviz.experts import EXPERTS, unpack
-from moeviz.rng import stream
-from moeviz.task_info import WHOLE
+from moeviz.config.task_facts import WHOLE
+from moeviz.models.experts import EXPERTS, unpack
+from moeviz.tensors.rng import stream
 
 GROUPS, TOKENS, WIDTH, HIDDEN = 3, 5, 4, 6
 PLACES = 9  # of an input, for experts that compute it whole: a map of 3 × 3, or a sequence

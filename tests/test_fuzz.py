@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 
 from moeviz.config import KNOBS, RunConfig
+from moeviz.config.knob import Knob
+from moeviz.config.router_facts import TREATMENTS
+from moeviz.config.task_facts import TASK_INFO
 from moeviz.engine.host import Host
 from moeviz.engine.wire import CLIENT_OPS, GHOSTS, MAX_TEXT, PERIODS, check_client
 from moeviz.frames import PICTURES, unpack
-from moeviz.knob import Knob
-from moeviz.rules import TREATMENTS
-from moeviz.task_info import TASK_INFO
 from moeviz.training import opened, step_together
 from tests.test_album import MAY_LACK, all_known
 

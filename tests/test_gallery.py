@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from moeviz.content.vision_ways import WAYS, runs
+from moeviz.models.transformer import Transformer
 from moeviz.tasks.pictures import ink, unpatched
 from moeviz.training import Training
 from moeviz.training.buckets import opened
 from moeviz.training.data import Tokens
 from moeviz.training.gallery import LIKED, some_of_each
-from moeviz.transformer import Transformer
-from moeviz.vision import WAYS, runs
 
 SMALL = {"num_experts": 4, "hidden_width": 8, "batch_size": 16}
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from moeviz.config import TASK_NAMES, RunConfig
+from moeviz.config.router_facts import ROUTER_NAMES
 from moeviz.frames import PICTURES, pack, unpack
-from moeviz.rules import ROUTER_NAMES
 from moeviz.training import Training, step_together
 from moeviz.training.step import stepped
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from moeviz.config import RunConfig
-from moeviz.presets import LEARNS_PAIRS
-from moeviz.twins import dense_twin
+from moeviz.content.presets import LEARNS_PAIRS
+from moeviz.content.twins import dense_twin
 from tests.test_pages import address, engine, healthy, picture, visit, widget
 
 __all__ = ["engine"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from moeviz.config import TASK_INFO, RunConfig
-from moeviz.presets import LANGUAGE, LEARNS_TEXT
-from moeviz.twins import dense_twin
+from moeviz.content.presets import LANGUAGE, LEARNS_TEXT
+from moeviz.content.twins import dense_twin
 from tests.test_pages import address, config, engine, healthy, picture, press, visit, widget
 
 __all__ = ["engine"]

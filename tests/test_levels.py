@@ -11,22 +11,22 @@ import pytest
 import torch
 from torch import Tensor
 
-from moeviz.axes import PerRun
 from moeviz.config import EXPERT_NAMES, ROUTING_LEVELS, TASK_INFO, RunConfig
-from moeviz.dispatch import LARGE
-from moeviz.experts import unpack
+from moeviz.config.router_facts import ROUTER_NAMES
+from moeviz.config.task_facts import WHOLE
+from moeviz.content.twins import dense_twin
 from moeviz.losses import LOSSES
-from moeviz.model import MoE, RoutingKnobs
-from moeviz.rng import stream
+from moeviz.models.dispatch import LARGE
+from moeviz.models.experts import unpack
+from moeviz.models.moe_layer import MoE, RoutingKnobs
 from moeviz.routers import Routing
-from moeviz.rules import ROUTER_NAMES
-from moeviz.task_info import WHOLE
+from moeviz.tensors.axes import PerRun
+from moeviz.tensors.rng import stream
 from moeviz.training import Training
 from moeviz.training.adam import Adam
 from moeviz.training.batch import Batch
 from moeviz.training.objective import squared_error
 from moeviz.training.step import Lesson, Numbers, Progress, stepped
-from moeviz.twins import dense_twin
 
 DOUBLE = torch.float64
 RUNS, EXPERT_COUNT, INPUTS, PLACES, WIDTH = 2, 4, 6, 4, 3
@@ -105,7 +105,7 @@ def test_dense_and_sparse_are_the_definition(
     expected_RTD = by_definition(model, rows_REP, x_RTD, routing)
     gradients = torch.autograd.grad((expected_RTD * weight_RTD).sum(), (rows_REP, x_RTD))
     for dispatch, large in (("dense", LARGE), ("sparse", LARGE), ("sparse", 1)):  # the last: experts one by one
-        monkeypatch.setattr("moeviz.dispatch.LARGE", large)
+        monkeypatch.setattr("moeviz.models.dispatch.LARGE", large)
         y_RTD, _ = replace(model, dispatch=dispatch)(rows_REP, x_RTD, knobs)
         assert torch.allclose(y_RTD, expected_RTD, rtol=1e-10, atol=1e-12)
         found = torch.autograd.grad((y_RTD * weight_RTD).sum(), (rows_REP, x_RTD))

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from moeviz.config import RunConfig
-from moeviz.methods import METHODS, OPENING_SEATS, PAPERS, all_methods, as_in_its_paper, compared
-from moeviz.router_notes import BALANCE_NOTES
-from moeviz.rules import ROUTER_INFO, ROUTER_NAMES
+from moeviz.config.router_facts import ROUTER_INFO, ROUTER_NAMES
+from moeviz.content.methods import METHODS, OPENING_SEATS, PAPERS, all_methods, as_in_its_paper, compared
+from moeviz.content.router_notes import BALANCE_NOTES
 from moeviz.training import Buckets, opened
 
 

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from moeviz.axes import PerRun
 from moeviz.config import DISPATCH_NAMES, EXPERT_NAMES, LOSS_NAMES
+from moeviz.config.task_facts import WHOLE
 from moeviz.losses import LOSSES
-from moeviz.model import MoE, RoutingKnobs
+from moeviz.models.moe_layer import MoE, RoutingKnobs
 from moeviz.routers import Routing
-from moeviz.task_info import WHOLE
+from moeviz.tensors.axes import PerRun
 from moeviz.training.objective import accuracy, cross_entropy, r_squared, squared_error
 
 RUNS, EXPERT_COUNT, TOKENS, WIDTH, HIDDEN, OUTPUTS = 2, 4, 6, 3, 2, 3

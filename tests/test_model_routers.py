@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from moeviz.deciding import ARGUMENTS, TAKES, mean_over_parts
+from moeviz.config.router_facts import ROUTER_NAMES
 from moeviz.losses import LOSSES
-from moeviz.model import MoE, RouterOptions, RoutingKnobs
+from moeviz.models.moe_layer import MoE, RouterOptions, RoutingKnobs
 from moeviz.routers import ROUTERS, token_ids
-from moeviz.rules import ROUTER_NAMES
+from moeviz.routers.decide import ARGUMENTS, TAKES, mean_over_parts
 from moeviz.training.objective import cross_entropy
 from tests.test_model import tokens
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from moeviz.config import DEVICE_NAMES, LOSS_NAMES, TASK_INFO, TASK_NAMES, RunConfig
+from moeviz.config.router_facts import ROUTER_NAMES
+from moeviz.content.methods import PAPERS
 from moeviz.engine.host import Host
 from moeviz.engine.wire import Message
 from moeviz.frames import PICTURES, pack, unpack
-from moeviz.methods import PAPERS
-from moeviz.rules import ROUTER_NAMES
 from moeviz.training import Training, opened
 from tests import accelerator
 

@@ -19,12 +19,12 @@ from hypothesis import strategies as some
 from streamlit.testing.v1 import AppTest
 
 from moeviz.config import KNOBS, LOSS_NAMES, TASK_INFO, Knob, RunConfig
+from moeviz.config.router_facts import BALANCED_VALUES, ROUTER_INFO, ROUTER_NAMES
+from moeviz.content.methods import METHODS, all_methods, as_in_its_paper
+from moeviz.content.presets import PRESETS
+from moeviz.content.router_notes import BALANCE_NOTES, ROUTER_NOTES, Note
 from moeviz.engine import Engine, EngineBusy, EngineFull, RunGone
 from moeviz.engine.wire import MAX_COORDINATE, check_probe
-from moeviz.methods import METHODS, all_methods, as_in_its_paper
-from moeviz.presets import PRESETS
-from moeviz.router_notes import BALANCE_NOTES, ROUTER_NOTES, Note
-from moeviz.rules import BALANCED_VALUES, ROUTER_INFO, ROUTER_NAMES
 from moeviz.ui import code, visitor
 from moeviz.ui.address import OTHERS
 from moeviz.ui.waiting import PATIENCE
@@ -232,7 +232,11 @@ def test_a_transformers_code_is_shown_where_it_runs(engine):
     app = visit(task="digit_rows", expert="transformer")
     app.session_state["show_code"] = True
     said = [each.value for each in healthy(app.run()).caption]
-    shown = ("`Transformer` in `moeviz.transformer`", "`transformer` in `moeviz.experts`", "`seen` in `moeviz.model`")
+    shown = (
+        "`Transformer` in `moeviz.models.transformer`",
+        "`transformer` in `moeviz.models.experts`",
+        "`seen` in `moeviz.models.moe_layer`",
+    )
     for name in shown:
         assert any(each.startswith(name) for each in said), name
 
@@ -1106,7 +1110,7 @@ def test_the_probe_stays_in_the_address_when_a_knob_is_turned(engine):
 )
 def test_the_page_shows_the_very_functions_that_run(engine, router, loss):
     app = healthy(visit(**RunConfig(balance_loss=loss).nearest(router=router)[0].to_url()))
-    for place in (f"moeviz.routers:{router}", f"moeviz.losses:{loss}", "moeviz.dispatch:sparse"):
+    for place in (f"moeviz.routers:{router}", f"moeviz.losses:{loss}", "moeviz.models.dispatch:sparse"):
         module, name = place.split(":")
         function = inspect.unwrap(getattr(importlib.import_module(module), name))
         assert inspect.getsource(function).rstrip() in [shown.value for shown in app.code]
@@ -1115,7 +1119,7 @@ def test_the_page_shows_the_very_functions_that_run(engine, router, loss):
 
 
 def test_a_class_can_be_shown_too():
-    assert code.source("moeviz.presets:Preset").startswith("class Preset:\n")
+    assert code.source("moeviz.content.presets:Preset").startswith("class Preset:\n")
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from moeviz import work
-from moeviz.config import KNOBS, TASK_INFO
-from moeviz.rules import ROUTER_NAMES
+from moeviz.config import KNOBS, TASK_INFO, workload
+from moeviz.config.router_facts import ROUTER_NAMES
 from moeviz.ui import visitor
 from tests.test_pages import RecordedEngine, healthy, picture, visit
 
@@ -48,7 +47,7 @@ def checked(app: AppTest, engine: RecordedEngine) -> None:
     assert refused == []
     for what, asked in engine.asked:
         if what in ("open", "reset"):
-            assert work.fits(asked)
+            assert workload.fits(asked)
     shown = picture(app)
     configs = next(asked for what, asked in reversed(engine.asked) if what in ("open", "reset"))
     if shown["titles"]:

@@ -12,14 +12,14 @@ import torch
 
 from moeviz import RunConfig, Training
 from moeviz.config import TASK_INFO
+from moeviz.content.presets import LEARNS_PAIRS
+from moeviz.content.twins import dense_twin
 from moeviz.losses import LOSSES
-from moeviz.presets import LEARNS_PAIRS
 from moeviz.tasks import TASKS
 from moeviz.tasks.pairs import GRAMS, LANGUAGES, PIXELS, catalog, letter_groups, tokens, word_numbers
 from moeviz.training import reading
 from moeviz.training.objective import contrastive, found, scores
 from moeviz.training.pairing import owners
-from moeviz.twins import dense_twin
 
 SMALL = LEARNS_PAIRS.with_(num_experts=4, hidden_width=4, batch_size=8)
 

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from moeviz.config import TASK_INFO, TASK_NAMES, RunConfig
-from moeviz.presets import PRESETS, try_next
-from moeviz.rules import ROUTER_INFO
+from moeviz.config.router_facts import ROUTER_INFO
+from moeviz.content.presets import PRESETS, try_next
 from tests.scripts import javascript
 
 ROUTERS = tuple(ROUTER_INFO)

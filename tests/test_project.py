@@ -16,7 +16,7 @@ import torch
 import moeviz
 import moeviz.config
 import moeviz.training
-from moeviz.model import MoE
+from moeviz.models.moe_layer import MoE
 from tests import shapes
 
 ROOT = Path(__file__).resolve().parents[1]

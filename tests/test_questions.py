@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from moeviz.config import KNOBS, RunConfig, expand
-from moeviz.questions import MEASURED, PLACES, QUESTIONS, Scene, about, find
+from moeviz.content.questions import MEASURED, PLACES, QUESTIONS, Scene, about, find
 from moeviz.routers import bias_step, deepseek_v3, mixtral, top_k
 from moeviz.training import Snapshot, Training
 from moeviz.ui import code

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moeviz.rng import stream
+from moeviz.tensors.rng import stream
 
 SEEDS = st.integers(0, 2**31 - 1)
 PURPOSES = st.sampled_from(["data/place", "data/noise", "router", "batch"])

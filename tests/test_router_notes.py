@@ -8,7 +8,7 @@ import re
 import pytest
 
 from moeviz.config import LOSS_NAMES, ROUTER_NAMES
-from moeviz.router_notes import BALANCE_NOTES, ROUTER_NOTES, Note
+from moeviz.content.router_notes import BALANCE_NOTES, ROUTER_NOTES, Note
 
 NOTES = [
     pytest.param(note, id=f"{kind} {key}")

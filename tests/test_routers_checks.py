@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
+from moeviz.config.router_facts import ROUTER_INFO
 from moeviz.routers import ROUTERS, Routing
-from moeviz.rules import ROUTER_INFO
 from tests.routing import random_logits
 
 OF_ANY_K = [name for name, info in ROUTER_INFO.items() if info.k == "any"]

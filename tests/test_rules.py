@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moeviz.cautions import CAUTIONS, cautions
 from moeviz.config import KNOBS, RULES, TASK_INFO, RunConfig
+from moeviz.config.router_facts import ROUTER_INFO, ROUTER_NAMES, SEATED
+from moeviz.config.rules import complaint, largest_divisor
+from moeviz.content.cautions import CAUTIONS, cautions
 from moeviz.routers import ROUTERS
-from moeviz.rules import ROUTER_INFO, ROUTER_NAMES, SEATED, complaint, largest_divisor
 from tests.mending import nearest
 from tests.test_config import configs, values
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from moeviz.config import RunConfig
-from moeviz.methods import as_in_its_paper
+from moeviz.config.router_facts import BALANCED_VALUES, ROUTER_NAMES
+from moeviz.content.methods import as_in_its_paper
 from moeviz.routers import ROUTERS, capacity
-from moeviz.rules import BALANCED_VALUES, ROUTER_NAMES
 from moeviz.training import Training
 from moeviz.training.seating import FEW
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from moeviz.config import RunConfig
-from moeviz.letters import letter
+from moeviz.config.letters import letter
 from moeviz.training import Training
 from moeviz.training.snapshot import Snapshot
 from tests.equations import checked, named

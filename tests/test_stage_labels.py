@@ -6,7 +6,7 @@ import itertools
 import json
 from typing import Any
 
-from moeviz.rules import ROUTER_INFO
+from moeviz.config.router_facts import ROUTER_INFO
 from tests.scripts import javascript
 
 VIEWS = ("map", "curve", "projection", "rows")

@@ -15,13 +15,13 @@ import torch
 
 from moeviz import sweep
 from moeviz.config import KNOBS, RunConfig, expand
+from moeviz.config.workload import cost
 from moeviz.sweeping import File, Job, Memory, Pool, Result, cells, ends, ends_of_means, plan, read_values
 from moeviz.sweeping.piece import train_piece
 from moeviz.sweeping.pieces import FEWEST, LARGEST, MOST, cut, seconds
 from moeviz.sweeping.plan import MOST_RUNS, MOST_STEPS
 from moeviz.sweeping.store import DECIDING, PACKAGE, made_by
 from moeviz.training import Training
-from moeviz.work import cost
 from tests.pretend_workers import FOUND, SMALL, Workers
 from tests.shapes import unexecuted
 from tests.test_floors import MODULES, ROOMS, room_of

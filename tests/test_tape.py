@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from moeviz.config import RunConfig
+from moeviz.content.twins import dense_twin
 from moeviz.frames import PICTURES
 from moeviz.training import Buckets, Snapshot, Training, history, opened
 from moeviz.training.tape import LIMIT, MOST, Tape
-from moeviz.twins import dense_twin
 
 SMALL = RunConfig(batch_size=64, hidden_width=4, num_experts=6)
 TIMES = {"seconds", "step_seconds", "tape"}  # of a run that goes on: what was measured anew

@@ -191,7 +191,7 @@ def test_digits_are_read_without_importing_scikit_learn() -> None:
 
 
 def test_missing_scikit_learn_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
-    from moeviz.tasks.images import pixels_and_labels
+    from moeviz.tasks.digits import pixels_and_labels
 
     pixels_and_labels.cache_clear()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)

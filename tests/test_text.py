@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from moeviz.config import TASK_INFO, RunConfig
-from moeviz.task_info import CHARACTER_CLASSES
+from moeviz.config.task_facts import CHARACTER_CLASSES
 from moeviz.tasks import TASKS, text
 from moeviz.training.ngrams import ngram_losses
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from moeviz.axes import side_by_side
 from moeviz.config import RunConfig, expand
+from moeviz.tensors.axes import side_by_side
 from moeviz.training import Training, step_together
 from moeviz.training.adam import Adam
 from tests.test_training import DOUBLE, SMALL, apart, poison

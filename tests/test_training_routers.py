@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from moeviz.config import LOSS_NAMES, RunConfig
+from moeviz.config.router_facts import ROUTER_INFO, ROUTER_NAMES
 from moeviz.frames import PICTURES
 from moeviz.losses import LOSSES
-from moeviz.rng import stream
 from moeviz.routers import ROUTERS
-from moeviz.rules import ROUTER_INFO, ROUTER_NAMES
+from moeviz.tensors.rng import stream
 from moeviz.training import Training, step_together
 from tests.test_training import DOUBLE, apart, poison
 

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from moeviz.config import RunConfig
+from moeviz.config.router_facts import ROUTER_NAMES
 from moeviz.metrics import specialization
-from moeviz.rng import stream
+from moeviz.models.transformer import Transformer, attention, rms_norm
 from moeviz.routers import capacity
-from moeviz.rules import ROUTER_NAMES
+from moeviz.tensors.rng import stream
 from moeviz.training import Training, step_together
 from moeviz.training.evaluation import segments
 from moeviz.training.objective import cross_entropy
-from moeviz.transformer import Transformer, attention, rms_norm
 
 DOUBLE = torch.float64
 SMALL = RunConfig(task="digit_rows", num_experts=4, top_k=1, router="switch", batch_size=16, hidden_width=6,

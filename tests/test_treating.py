@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from moeviz.config import LOSS_NAMES, RunConfig
-from moeviz.rules import ROUTER_INFO
+from moeviz.config.router_facts import ROUTER_INFO
 from moeviz.training import Buckets, Training, opened, step_together
 
 SMALL = RunConfig(batch_size=64, hidden_width=4, num_experts=6, balance_coef=1.0)

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from moeviz import twins
 from moeviz.config import KNOBS, RunConfig
-from moeviz.regimes import REGIMES
-from moeviz.rules import ROUTER_INFO
+from moeviz.config.router_facts import ROUTER_INFO
+from moeviz.content import twins
+from moeviz.content.regimes import REGIMES
+from moeviz.content.twins import dense_twin
 from moeviz.training import Training
 from moeviz.training.learning import wanted_loss
-from moeviz.twins import dense_twin
 from tests.test_pages import RecordedEngine, address, engine, healthy, no_search, picture, visit
 
 __all__ = ["engine", "no_search"]  # fixtures

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from moeviz.config import TASK_INFO
+from moeviz.content.vision_ways import WAYS, runs
 from moeviz.training import Training
-from moeviz.vision import WAYS, runs
 from tests.test_pages import RecordedEngine, address, engine, healthy, picture, visit, widget
 
 __all__ = ["engine"]  # the fixture

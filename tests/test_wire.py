@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from moeviz.config.router_facts import TREATMENTS
 from moeviz.engine.wire import CLIENT_OPS, LARGEST, LENGTHS, check_client, read_message, write_message
 from moeviz.frames import PICTURES
-from moeviz.rules import TREATMENTS
 from tests.pretend import World
 
 junk = st.recursive(

@@ -68,7 +68,7 @@ def wait_until(happened: Callable[[], bool]) -> None:
 
 def missing_device() -> str:
     """A device that this computer has not."""
-    from moeviz.device import available
+    from moeviz.tensors.device import available
 
     return next(name for name in ("mps", "cuda") if name not in available())
 

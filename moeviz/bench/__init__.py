@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 
 from moeviz.bench import layers, peers, steps
 from moeviz.bench.measuring import Result, keep_memory
-from moeviz.device import use_one_thread
-from moeviz.knob import shown
+from moeviz.config.knob import shown
+from moeviz.tensors.device import use_one_thread
 from moeviz.terminal import tell
 
 BENCHMARKS: dict[str, Callable[[], Result]] = steps.BENCHMARKS | layers.BENCHMARKS | peers.BENCHMARKS

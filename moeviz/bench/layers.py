@@ -11,7 +11,7 @@ from functools import partial
 import torch
 
 from moeviz.bench.measuring import PlainMoE, Result, result, side_by_side
-from moeviz.model import MoE, RoutingKnobs
+from moeviz.models.moe_layer import MoE, RoutingKnobs
 
 TOKENS, WIDTH, HIDDEN, K = 4096, 256, 512, 2
 SIZES = (8, 64)  # experts

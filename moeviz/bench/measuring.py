@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from moeviz import device as devices
+from moeviz.tensors import device as devices
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 

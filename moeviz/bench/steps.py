@@ -13,8 +13,8 @@ import torch
 from moeviz import frames
 from moeviz.bench.measuring import PlainMoE, Result, result, side_by_side
 from moeviz.config import RunConfig, expand
-from moeviz.methods import PAPERS
-from moeviz.rules import ROUTER_NAMES
+from moeviz.config.router_facts import ROUTER_NAMES
+from moeviz.content.methods import PAPERS
 from moeviz.sweeping import Job, Pool, plan
 from moeviz.training import Training
 

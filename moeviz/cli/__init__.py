@@ -7,7 +7,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from moeviz.knob import shown
+from moeviz.config.knob import shown
 from moeviz.terminal import Parser, UsageError, ended, out
 
 # command -> what it does; each is a module of this package with `add_flags(parser)` and `run(arguments) -> exit status`

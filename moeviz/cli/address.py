@@ -11,7 +11,7 @@ import segno
 
 from moeviz.cli.flags import add_knob
 from moeviz.config import Knob
-from moeviz.knob import shown
+from moeviz.config.knob import shown
 from moeviz.network import EVERYWHERE, HERE, lan_address, url
 from moeviz.terminal import UsageError, out
 

@@ -126,7 +126,7 @@ def _torch() -> dict[str, Any]:
     try:
         import torch
 
-        from moeviz.device import available
+        from moeviz.tensors.device import available
     except ImportError:
         return {"device": None, "devices": [], "threads": None}
     devices = available()

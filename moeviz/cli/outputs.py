@@ -15,7 +15,7 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
-from moeviz.knob import shown
+from moeviz.config.knob import shown
 from moeviz.sweeping.store import holds_runs
 from moeviz.terminal import UsageError, out
 

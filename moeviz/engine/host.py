@@ -8,8 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from moeviz import work
-from moeviz.config import RunConfig
+from moeviz.config import RunConfig, workload
 from moeviz.engine import ghosts
 from moeviz.engine.budget import AT_ONCE, MOST_WAITING
 from moeviz.engine.hosted import MAX_PENDING, HostedRun
@@ -122,7 +121,7 @@ class Host:
     def _made(self, configs: Iterable[dict[str, Any]]) -> Any:
         """A training of these runs; ValueError, before anything is made, where they would take too much."""
         runs = [RunConfig(**each) for each in configs]
-        work.check(runs)
+        workload.check(runs)
         return self._training(runs)
 
     def _refuse(self, token: str, why: str) -> None:
@@ -148,7 +147,7 @@ class Host:
         run.hide(message["viewer"], message["value"], self._clock())
 
     def _set(self, run: HostedRun, message: Message) -> list[str]:
-        work.check(run.training.would_set(**message["knobs"]))
+        workload.check(run.training.would_set(**message["knobs"]))
         return self._turn(run, message["knobs"], lambda: run.training.set(**message["knobs"])) or []
 
     def _treat(self, run: HostedRun, message: Message) -> None:
@@ -158,7 +157,7 @@ class Host:
     def _turn(self, run: HostedRun, names: Iterable[str], act: Callable[[], list[str] | None]) -> list[str] | None:
         """Change what is set by hand, beside a ghost that goes on without the change."""
         configs = run.training.configs
-        crowded = self._turns.num_attentive(self._clock()) > MOST_WITH_GHOSTS or not work.fits([*configs, *configs])
+        crowded = self._turns.num_attentive(self._clock()) > MOST_WITH_GHOSTS or not workload.fits([*configs, *configs])
         stood_still, ghost = run.training.diverged, ghosts.without(run, names, self._clock(), crowded)
         notices = act()
         revived = stood_still and not run.training.diverged

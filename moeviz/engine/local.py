@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from moeviz.config import RunConfig
+from moeviz.config.groups import comparable
 from moeviz.engine import wire
 from moeviz.engine.asks import Asks
 from moeviz.engine.live import (
@@ -31,7 +32,6 @@ from moeviz.engine.live import (
 )
 from moeviz.engine.process import ProcessWorker, Slot, StartWorker, ThreadWorker
 from moeviz.engine.wire import Message
-from moeviz.twins import comparable
 
 # One core gives 15 visitors what they came for, and 30 something that still moves (about half of it). The one process
 # that forwards all frames sends about a thousand a second; with more runs than MOST_RUNS pictures would stand still.

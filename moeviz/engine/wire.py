@@ -12,9 +12,9 @@ import struct
 from collections.abc import Callable
 from typing import IO, Any
 
+from moeviz.config.knob import shown
+from moeviz.config.router_facts import TREATMENTS
 from moeviz.frames import PICTURES
-from moeviz.knob import shown
-from moeviz.rules import TREATMENTS
 
 LENGTHS = struct.Struct("<II")
 LARGEST = 1 << 26  # 64 MB; the largest real frame is below 1 MB, so a larger length means a broken stream

@@ -1,5 +1,6 @@
 """Plotly figures: the one place that decides how a chart looks, on a page, in a notebook and in the live stage."""
 
+from moeviz.config.letters import letter
 from moeviz.figures.curves import (
     dead_figure,
     dropped_figure,
@@ -11,7 +12,6 @@ from moeviz.figures.curves import (
 )
 from moeviz.figures.palette import HUES, hue
 from moeviz.figures.templates import load_of, overlaid, side_by_side
-from moeviz.letters import letter
 
 __all__ = [
     "HUES",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from moeviz.letters import letter
+from moeviz.config.letters import letter
 
 # Okabe-Ito without black, plus gray: told apart by color-blind readers. Hue belongs to experts alone.
 HUES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#7F7F7F")

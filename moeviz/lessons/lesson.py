@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from moeviz.config import RunConfig
-from moeviz.knob import Value
+from moeviz.config.knob import Value
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Asked:
     turn: Mapping[str, Value]
     end: int
     layout: str
-    numbers: tuple[str, ...]  # of `moeviz.questions.MEASURED`, shown live beside each run
+    numbers: tuple[str, ...]  # of `moeviz.content.questions.MEASURED`, shown live beside each run
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from moeviz.config import KNOBS, RunConfig
-from moeviz.knob import shown
+from moeviz.config.groups import comparable
+from moeviz.config.knob import shown
+from moeviz.content.questions import MEASURED
 from moeviz.lessons.lesson import Asked, Choice, Lesson, Look, Point, Prediction, Scene
 from moeviz.lessons.marking import COLUMNS, COMBINED, COMPARED, MEASURE
-from moeviz.questions import MEASURED
-from moeviz.twins import comparable
 
 LAYOUTS = ("twins", "playground")
 RECORDED = 10  # steps between two rows of a history

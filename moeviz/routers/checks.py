@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from moeviz.axes import PerRun
+from moeviz.tensors.axes import PerRun
 
 
 def check_k(k: PerRun, num_experts: int) -> None:

@@ -8,12 +8,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from moeviz.axes import PerRun, over
-from moeviz.device import widest
-from moeviz.precision import at_least_float32, finest
 from moeviz.routers.checks import check_k, refuse_capacity
 from moeviz.routers.routing import Routing
 from moeviz.routers.scores import largest, softmax
+from moeviz.tensors.axes import PerRun, over
+from moeviz.tensors.device import widest
+from moeviz.tensors.precision import at_least_float32, finest
 
 DECIMALS = {torch.float64: 12, torch.float32: 6}  # of b: so many steps of a decimal γ are exactly so many times γ
 

@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from moeviz.axes import PerRun, over
-from moeviz.precision import at_least_float32, finest
 from moeviz.routers.checks import check_k
 from moeviz.routers.routing import Routing
 from moeviz.routers.scores import rank, softmax
+from moeviz.tensors.axes import PerRun, over
+from moeviz.tensors.precision import at_least_float32, finest
 
 
 def expert_choice(

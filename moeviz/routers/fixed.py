@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from moeviz.axes import PerRun, over
-from moeviz.precision import at_least_float32
-from moeviz.rng import stream
 from moeviz.routers.checks import check_k, refuse_capacity
 from moeviz.routers.routing import Routing
+from moeviz.tensors.axes import PerRun, over
+from moeviz.tensors.precision import at_least_float32
+from moeviz.tensors.rng import stream
 
 CELL = 0.25  # side of the cells, in units of the input, whose numbers are the ids of tokens that have none
 MIXER = 0x9E3779B1  # an odd number (2³² / golden ratio) that spreads neighboring cells over all ids

@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from moeviz.axes import PerRun, over
-from moeviz.precision import at_least_float32
 from moeviz.routers.checks import check_k, refuse_capacity
 from moeviz.routers.routing import Routing, with_seats
 from moeviz.routers.scores import largest, softmax
+from moeviz.tensors.axes import PerRun, over
+from moeviz.tensors.precision import at_least_float32
 
 
 def top_k(

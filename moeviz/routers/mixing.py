@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from moeviz.axes import PerRun
-from moeviz.precision import at_least_float32
 from moeviz.routers.checks import refuse_capacity
 from moeviz.routers.routing import Routing
 from moeviz.routers.scores import softmax
+from moeviz.tensors.axes import PerRun
+from moeviz.tensors.precision import at_least_float32
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from moeviz.axes import PerRun, over
-from moeviz.precision import finest
 from moeviz.routers.scores import largest, rank, softmax
 from moeviz.routers.seats import queue
+from moeviz.tensors.axes import PerRun, over
+from moeviz.tensors.precision import finest
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from moeviz.axes import PerRun, over
+from moeviz.tensors.axes import PerRun, over
 
 FEW = 4  # from so many experts for each choice it is faster not to sort
 

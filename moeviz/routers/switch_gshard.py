@@ -7,10 +7,10 @@ from dataclasses import replace
 from jaxtyping import Float
 from torch import Tensor
 
-from moeviz.axes import PerRun
 from moeviz.routers.checks import demand_k
 from moeviz.routers.largest_k import top_k
 from moeviz.routers.routing import Routing, with_seats
+from moeviz.tensors.axes import PerRun
 
 SECOND_POLICIES = ("random", "all")
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from moeviz import work
-from moeviz.config import TASK_INFO, RunConfig, Value
+from moeviz.config import TASK_INFO, RunConfig, Value, workload
 
 # Measured on one core: per run, lockstep of 12 takes a fifth of the time of a run alone, 24 a tenth less than 12.
 MOST, FEWEST = 12, 4
@@ -28,7 +27,7 @@ def cut(configs: Sequence[RunConfig], steps: int, num_workers: int) -> list[list
     for bucket in buckets.values():
         fit = round(LONGEST / seconds(bucket, steps) * len(bucket))
         size = max(FEWEST, min(most, fit))
-        while size > 1 and work.cost(bucket[:size]).memory > LARGEST:
+        while size > 1 and workload.cost(bucket[:size]).memory > LARGEST:
             size -= 1
         count = -(-len(bucket) // size)
         pieces += [bucket[part * len(bucket) // count : (part + 1) * len(bucket) // count] for part in range(count)]

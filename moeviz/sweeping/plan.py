@@ -8,9 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from moeviz import rules
-from moeviz.config import KNOBS, RULES, RunConfig, Value
-from moeviz.knob import Knob, listed, shown
+from moeviz.config import KNOBS, RULES, RunConfig, Value, rules
+from moeviz.config.knob import Knob, listed, shown
 
 MOST_RUNS = 2000
 MOST_STEPS = 20_000_000  # of all runs together: with the opening state's sizes about three hours of one core
@@ -95,7 +94,7 @@ def check_work(configs: Sequence[RunConfig], steps: int) -> int:
 def check_devices(configs: Sequence[RunConfig]) -> None:
     """Raise ValueError (rule, value, remedy) where one of them asks for a device that is not here."""
     for name in {config.device for config in configs} - {"auto", "cpu"}:
-        from moeviz.device import resolve  # brings torch: only when it is really asked for
+        from moeviz.tensors.device import resolve  # brings torch: only when it is really asked for
 
         resolve(name)
 

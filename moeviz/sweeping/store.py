@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn, Protocol, runtime_checkable
 
 from moeviz.config import RunConfig
-from moeviz.knob import shown
+from moeviz.config.knob import shown
 from moeviz.sweeping.result import Result
 
 KEPT = 20_000  # runs that a server's memory holds, the newest

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from moeviz.config import RunConfig
 from moeviz.tasks.base import Split, TaskData
-from moeviz.tasks.images import digit_rows, digits
+from moeviz.tasks.digits import digit_rows, digits
 from moeviz.tasks.linear import linear_clusters
 from moeviz.tasks.pairs import pairs
 from moeviz.tasks.pictures import pictures

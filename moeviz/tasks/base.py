@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from moeviz.config import TASK_INFO, RunConfig
-from moeviz.rng import stream
+from moeviz.tensors.rng import stream
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from moeviz.config import TASK_INFO, RunConfig
 from moeviz.tasks.base import Split, TaskData, normal, task_data
-from moeviz.tasks.images import missing, package_file, pixels_and_labels
+from moeviz.tasks.digits import missing, package_file, pixels_and_labels
 
 SIDE = 16  # pixels of a picture
 PATCH = 4  # … and of a patch, which is one token

@@ -17,8 +17,8 @@ from jaxtyping import Int
 from torch import Tensor
 
 from moeviz.config import TASK_INFO, RunConfig
-from moeviz.rng import stream
 from moeviz.tasks.base import Split, TaskData, uniform
+from moeviz.tensors.rng import stream
 
 LONGEST = 60_000  # characters of one kind that are read
 TRAIN_WINDOWS, TEST_WINDOWS = 768, 64  # of each kind
@@ -51,7 +51,7 @@ def ids(text: str) -> Int[Tensor, " T"]:
 
 
 def character_class(character: str) -> int:
-    """Which of moeviz.task_info.CHARACTER_CLASSES a character belongs to."""
+    """Which of moeviz.config.task_facts.CHARACTER_CLASSES a character belongs to."""
     if character.isspace():
         return 3
     if character.isdigit():
@@ -142,7 +142,7 @@ def names(locale: str) -> Callable[[], str]:
     return read
 
 
-# as moeviz.task_info names them
+# as moeviz.config.task_facts names them
 KINDS: dict[str, Callable[[], str]] = {
     "English prose": english, "Python code": python, "sums": sums, "German names": names("de"),
     "Russian names": names("ru"), "Greek names": names("el"),

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from moeviz.axes import PerRun, over
+from moeviz.tensors.axes import PerRun, over
 
 BETA_MEAN, BETA_SQUARE, EPS = 0.9, 0.999, 1e-8
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from moeviz.task_info import TASK_INFO
+from moeviz.config.task_facts import TASK_INFO
 from moeviz.training import gallery, journey, language, learning, pairing, pictures, rows, seating
 from moeviz.training.arrays import Arrays
 from moeviz.training.pictures import PLANE

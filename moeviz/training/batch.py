@@ -11,8 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from moeviz.config import RunConfig
-from moeviz.model import RoutingKnobs
-from moeviz.rng import stream
+from moeviz.models.moe_layer import RoutingKnobs
+from moeviz.tensors.rng import stream
 
 Draw = Callable[[torch.Generator, int, int, int, torch.dtype], Tensor]  # (…, tokens, experts, width, dtype)
 DRAWS: dict[str, Draw] = {

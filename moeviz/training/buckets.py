@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from moeviz.config import KNOBS, RunConfig, Value
+from moeviz.config.groups import comparable
 from moeviz.training import diverging, knobs, treating
 from moeviz.training.album import Given, Place
 from moeviz.training.core import Training
 from moeviz.training.ghost import Ghosts
 from moeviz.training.snapshot import Snapshot, take_together
 from moeviz.training.tape import LIMIT, told
-from moeviz.twins import comparable
 
 if TYPE_CHECKING:
     import pandas
@@ -30,7 +30,7 @@ class Buckets:
 
     It can be used like a Training. Runs keep the order of `configs`, whatever bucket they are in.
 
-    Args:   configs: twins in their data (see `moeviz.config.comparable`); numbers of experts may differ.
+    Args:   configs: twins in their data (see `comparable`); numbers of experts may differ.
     """
 
     def __init__(self, configs: Sequence[RunConfig]) -> None:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from moeviz import device as devices
-from moeviz import precision
 from moeviz.config import TASK_INFO, RunConfig, Value, as_runs
-from moeviz.experts import Parameters
-from moeviz.model import RoutingKnobs
+from moeviz.models.experts import Parameters
+from moeviz.models.moe_layer import RoutingKnobs
+from moeviz.tensors import device as devices
+from moeviz.tensors import precision
 from moeviz.training import batch, history, knobs, population, reading, scaling, treating
 from moeviz.training.adam import Adam
 from moeviz.training.album import Given, Place

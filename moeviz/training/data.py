@@ -11,8 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from moeviz.config import TASK_INFO, RunConfig
-from moeviz.rng import stream
 from moeviz.tasks import TASKS, Split
+from moeviz.tensors.rng import stream
 from moeviz.training.ngrams import ngram_losses
 
 BLOCK = 64  # steps whose tokens are drawn at once

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from moeviz import metrics
-from moeviz.axes import over
 from moeviz.config import TASK_INFO
-from moeviz.deciding import mean_over_parts
 from moeviz.routers import Routing
+from moeviz.routers.decide import mean_over_parts
+from moeviz.tensors.axes import over
 from moeviz.training import history, reading
 from moeviz.training.data import Tokens
 from moeviz.training.history import Record

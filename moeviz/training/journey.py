@@ -13,9 +13,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from moeviz import losses, metrics
-from moeviz.axes import over
-from moeviz.model import slant
+from moeviz.models.moe_layer import slant
 from moeviz.routers import ROUTERS, Routing, balanced_table, biased, in_best_groups, last_taken, slot_inputs, soft
+from moeviz.tensors.axes import over
 from moeviz.training import pictures
 from moeviz.training.arrays import floats
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from moeviz.config import KNOBS, RunConfig, Value
-from moeviz.knob import Knob, listed
+from moeviz.config.knob import Knob, listed
 from moeviz.training import treating
 from moeviz.training.treating import Labels, Treated
 

@@ -10,11 +10,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from moeviz import metrics
-from moeviz.model import RoutingKnobs
-from moeviz.rng import stream
+from moeviz.config.task_facts import CHARACTER_CLASSES
+from moeviz.models.moe_layer import RoutingKnobs
 from moeviz.routers import Routing
-from moeviz.task_info import CHARACTER_CLASSES
 from moeviz.tasks.text import ALPHABET, CLASS_OF, ids
+from moeviz.tensors.rng import stream
 from moeviz.training import reading
 from moeviz.training.arrays import Arrays, floats, integers, shades
 from moeviz.training.evaluation import in_each, segments

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from moeviz import metrics
 from moeviz.config import TASK_INFO
-from moeviz.model import RoutingKnobs
-from moeviz.rng import stream
+from moeviz.config.router_facts import ROUTER_INFO
+from moeviz.models.moe_layer import RoutingKnobs
 from moeviz.routers import Routing
-from moeviz.rules import ROUTER_INFO
 from moeviz.tasks import TASKS, TaskData
+from moeviz.tensors.rng import stream
 from moeviz.training import history, rows
 from moeviz.training.arrays import Arrays, floats, integers, shades
 from moeviz.training.data import Tokens

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from moeviz.axes import over
-from moeviz.rng import stream
+from moeviz.tensors.axes import over
+from moeviz.tensors.rng import stream
 from moeviz.training.adam import Adam
 from moeviz.training.step import Progress
 

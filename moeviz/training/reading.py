@@ -9,21 +9,22 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from moeviz import device as devices
-from moeviz import dispatch, metrics, routers
-from moeviz.axes import PerRun, side_by_side
+from moeviz import metrics, routers
 from moeviz.config import TASK_INFO, RunConfig
-from moeviz.decoder import Decoder, Model
-from moeviz.experts import EXPERTS
+from moeviz.config.router_facts import ROUTER_INFO
 from moeviz.losses import LOSSES
-from moeviz.model import MoE, RouterOptions, RoutingKnobs
+from moeviz.models import dispatch
+from moeviz.models.experts import EXPERTS
+from moeviz.models.language_model import Decoder, Model
+from moeviz.models.moe_layer import MoE, RouterOptions, RoutingKnobs
+from moeviz.models.transformer import Transformer
+from moeviz.models.two_modalities import TwoModalities
 from moeviz.routers import Routing
-from moeviz.rules import ROUTER_INFO
 from moeviz.tasks import TaskData
 from moeviz.tasks.pairs import BUCKETS, PIXELS
+from moeviz.tensors import device as devices
+from moeviz.tensors.axes import PerRun, side_by_side
 from moeviz.training.step import Numbers
-from moeviz.transformer import Transformer
-from moeviz.two_modalities import TwoModalities
 
 
 def model(configs: Sequence[RunConfig], task: TaskData, device: torch.device, half: torch.dtype | None = None) -> Model:

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from moeviz import metrics
+from moeviz.config.router_facts import BALANCED_VALUES
 from moeviz.losses import LOSSES
 from moeviz.routers import Routing
-from moeviz.rules import BALANCED_VALUES
 from moeviz.training import batch, reading
 from moeviz.training.arrays import floats, integers
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from moeviz.config import TASK_INFO
-from moeviz.rules import ROUTER_INFO
+from moeviz.config.router_facts import ROUTER_INFO
 from moeviz.training import diverging, pictures, reading, treating
 from moeviz.training.album import PROBED, Given, Place, sorted_out
 from moeviz.training.evaluation import BY_EXPERT

@@ -11,12 +11,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from moeviz.axes import PerRun, over, side_by_side
-from moeviz.deciding import mean_over_parts
-from moeviz.decoder import Model
-from moeviz.device import widest
-from moeviz.model import RoutingKnobs
+from moeviz.models.language_model import Model
+from moeviz.models.moe_layer import RoutingKnobs
 from moeviz.routers import Routing, bias_step
+from moeviz.routers.decide import mean_over_parts
+from moeviz.tensors.axes import PerRun, over, side_by_side
+from moeviz.tensors.device import widest
 from moeviz.training import scaling
 from moeviz.training.adam import Adam, clipped
 from moeviz.training.batch import Batch

@@ -11,9 +11,9 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from moeviz.config import RunConfig
-from moeviz.decoder import Model
-from moeviz.letters import letter
-from moeviz.rules import ROUTER_INFO, TREATMENTS
+from moeviz.config.letters import letter
+from moeviz.config.router_facts import ROUTER_INFO, TREATMENTS
+from moeviz.models.language_model import Model
 
 Treated = tuple[Mapping[int, str], ...]  # for each run: expert id -> killed or frozen; free experts are not listed
 Labels = dict[str, dict[str, list[int]]]  # by knob or expert: what is written of a change -> the runs in which it is so
@@ -24,7 +24,7 @@ def treated(
 ) -> Treated:
     """Who is treated once an expert is, in one run or in all that have it among several; ValueError if it cannot be.
 
-    Args:   how: a key of moeviz.rules.TREATMENTS.
+    Args:   how: a key of moeviz.config.router_facts.TREATMENTS.
     """
     if how not in TREATMENTS:
         raise ValueError(f"how must be one of {', '.join(TREATMENTS)}: got {how!r}; choose one of them")

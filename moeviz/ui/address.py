@@ -9,14 +9,14 @@ from collections.abc import Sequence
 import streamlit as st
 
 from moeviz.config import KNOBS, TASK_INFO, RunConfig
+from moeviz.config.knob import shown
+from moeviz.content.methods import SEATS
+from moeviz.content.presets import LEARNS_PAIRS, LEARNS_TEXT
+from moeviz.content.vision_ways import BASE as VISION
 from moeviz.engine.wire import MAX_COORDINATE, check_probe
-from moeviz.knob import shown
-from moeviz.methods import SEATS
-from moeviz.presets import LEARNS_PAIRS, LEARNS_TEXT
 from moeviz.ui.knobs import chosen, show
 from moeviz.ui.notices import play_notices, say_changed
 from moeviz.ui.visitor import Visit
-from moeviz.vision import BASE as VISION
 
 OTHERS = {  # parameters that are not knobs
     "play", "probe", "present", "left", "right", "draws", "strength", "vary", "values", "dense", "section",

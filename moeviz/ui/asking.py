@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from moeviz.config import RunConfig
-from moeviz.questions import MEASURED, QUESTIONS, Question, Scene, about, find
+from moeviz.content.questions import MEASURED, QUESTIONS, Question, Scene, about, find
 from moeviz.ui.knobs import show
 
 PAGE, PLAYGROUND = "../../pages/questions.py", "../../pages/playground.py"

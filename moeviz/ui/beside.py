@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from moeviz import twins
 from moeviz.config import RunConfig
+from moeviz.content import twins
 from moeviz.ui.notices import plain
 
 

@@ -6,9 +6,9 @@ from dataclasses import asdict
 
 import streamlit as st
 
+from moeviz.config.knob import shown
+from moeviz.content.published_models import PUBLISHED, SHAPE_KNOBS, Published, Shapes, active, parts, total
 from moeviz.figures.costs import parts_figure
-from moeviz.knob import shown
-from moeviz.published import PUBLISHED, SHAPE_KNOBS, Published, Shapes, active, parts, total
 from moeviz.ui.notices import plain
 from moeviz.ui.sizes import boxes, forget, sizes
 from moeviz.ui.swept import STILL, ink

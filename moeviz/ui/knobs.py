@@ -7,11 +7,11 @@ from typing import Any
 
 import streamlit as st
 
-from moeviz import work
-from moeviz.config import KNOBS, TASK_INFO, RunConfig
-from moeviz.knob import Knob, Value
-from moeviz.presets import PRESETS, Preset
-from moeviz.rules import ROUTER_INFO, SEATED, Complaint
+from moeviz.config import KNOBS, TASK_INFO, RunConfig, workload
+from moeviz.config.knob import Knob, Value
+from moeviz.config.router_facts import ROUTER_INFO, SEATED
+from moeviz.config.rules import Complaint
+from moeviz.content.presets import PRESETS, Preset
 from moeviz.ui.notices import say_changed
 from moeviz.ui.visitor import present_config
 
@@ -23,14 +23,14 @@ def chosen(config: RunConfig) -> RunConfig:
     return _followed(config)[0]
 
 
-def turned(config: RunConfig, runs: work.Runs = lambda config: [config]) -> RunConfig:
+def turned(config: RunConfig, runs: workload.Runs = lambda config: [config]) -> RunConfig:
     """The config as `chosen`, within what a page's runs may take; widgets that had to follow are set, and a toast says
     so; what an address asked too much of, a warning says.
 
     Args:   runs: those that the page makes of a config.
     """
     config, complaints = _followed(config)
-    config, too_much = work.lowered(config, runs)
+    config, too_much = workload.lowered(config, runs)
     if st.session_state.pop("config_is_from", None) == "address":
         say_changed([each.notice for each in too_much])
     else:

@@ -8,10 +8,10 @@ from typing import Any
 
 import streamlit as st
 
-from moeviz import twins
 from moeviz.config import KNOBS, TASK_INFO, RunConfig
+from moeviz.config.knob import Value, shown
+from moeviz.content import twins
 from moeviz.figures import curves, load_of, overlaid
-from moeviz.knob import Value, shown
 from moeviz.ui import versus
 from moeviz.ui.beside import say_why_not
 from moeviz.ui.knobs import knobs, router_knobs, show, stops

@@ -7,8 +7,8 @@ from typing import Any
 import streamlit as st
 
 from moeviz.config import KNOBS, RunConfig
+from moeviz.content.presets import LANGUAGE
 from moeviz.figures import curves, side_by_side
-from moeviz.presets import LANGUAGE
 from moeviz.ui.knobs import show
 
 BOTH = ("experts", "dense network")

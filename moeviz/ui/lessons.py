@@ -8,13 +8,13 @@ from typing import Literal
 import streamlit as st
 
 from moeviz.config import KNOBS
+from moeviz.config.knob import shown
+from moeviz.content.questions import MEASURED
 from moeviz.engine.local import EngineBusy, RunGone
-from moeviz.knob import shown
 from moeviz.lessons import lessons
 from moeviz.lessons.lesson import Lesson, Scene
 from moeviz.lessons.marking import Mark, mark
 from moeviz.lessons.measuring import newest_header
-from moeviz.questions import MEASURED
 from moeviz.ui.notices import say_changed
 from moeviz.ui.present import presenting, toggle
 from moeviz.ui.visitor import Visit, engine, live_run

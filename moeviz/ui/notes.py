@@ -8,9 +8,9 @@ from typing import Any
 import streamlit as st
 
 from moeviz.config import KNOBS, LOSS_NAMES, RunConfig
-from moeviz.methods import METHODS
-from moeviz.router_notes import BALANCE_NOTES, ROUTER_NOTES, Note
-from moeviz.rules import BALANCED_VALUES, SEATED
+from moeviz.config.router_facts import BALANCED_VALUES, SEATED
+from moeviz.content.methods import METHODS
+from moeviz.content.router_notes import BALANCE_NOTES, ROUTER_NOTES, Note
 
 COLUMNS = {
     "Choice": "choice", "Weight of a choice": "weight", "Seats": "capacity", "Noise": "noise", "Loss": "loss",
@@ -22,7 +22,7 @@ CODE = {name: f"moeviz.losses:{name}" for name in LOSS_NAMES} | {
 }  # fmt: skip
 """The function behind each way to balance; not balancing has none."""
 ROUTER_PARTS = {  # what a router's formula speaks of besides, by functions of their own
-    "noisy_top_k": ("moeviz.deciding:noise_size",), "deepseek_v3": ("moeviz.routers:bias_step",),
+    "noisy_top_k": ("moeviz.routers.decide:noise_size",), "deepseek_v3": ("moeviz.routers:bias_step",),
     "hash": ("moeviz.routers:balanced_table", "moeviz.routers:token_ids"),
     "soft": ("moeviz.routers:slot_inputs", "moeviz.routers:mix_back"),
 } | dict.fromkeys(SEATED, ("moeviz.routers:capacity", "moeviz.routers:queue"))  # fmt: skip

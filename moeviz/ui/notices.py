@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from moeviz.knob import shown
+from moeviz.config.knob import shown
 
 PLAYS = ("0", "1")
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from moeviz.cautions import cautions
 from moeviz.config import KNOBS, RunConfig
+from moeviz.content.cautions import cautions
 from moeviz.ui.address import config_from_address, config_to_address
 from moeviz.ui.knobs import knobs, turned
 from moeviz.ui.visitor import Visit, live_run

@@ -8,9 +8,8 @@ from functools import cache
 
 import streamlit as st
 
-from moeviz import work
-from moeviz.config import KNOBS, TASK_INFO, RunConfig, Value
-from moeviz.knob import Knob, shown
+from moeviz.config import KNOBS, TASK_INFO, RunConfig, Value, workload
+from moeviz.config.knob import Knob, shown
 from moeviz.sweeping import MEASURES, Job, Memory, Plan, SweepBusy, plan, read_values, shared_pool
 from moeviz.sweeping.plan import SEEDS, STEPS
 from moeviz.ui.notices import plain
@@ -140,7 +139,7 @@ def planned(config: RunConfig, axes: dict[str, tuple[str, str]], seeds: int, ste
         vary: dict[str, Sequence[Value]] = {name: read_values(name, text, on_page=True) for name, text in axes.values()}
         found = plan(vars(config), vary, seeds, most_runs=MOST_RUNS)
         for each in found.configs:
-            work.check([each])
+            workload.check([each])
         new = [each for each in found.configs if kept().get(each, steps) is None]
         if (seconds := shared_pool().seconds_for(new, steps)) > LONGEST:
             raise ValueError(

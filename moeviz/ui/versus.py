@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from moeviz.config import KNOBS, RunConfig
-from moeviz.knob import shown
-from moeviz.rules import ROUTER_INFO, ROUTER_NAMES
+from moeviz.config.knob import shown
+from moeviz.config.router_facts import ROUTER_INFO, ROUTER_NAMES
 from moeviz.ui.address import config_from_address
 from moeviz.ui.knobs import show
 from moeviz.ui.notices import plain

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from moeviz.knob import shown
+from moeviz.config.knob import shown
+from moeviz.content.vision_ways import WAYS
 from moeviz.ui.notices import plain
-from moeviz.vision import WAYS
 
 USUAL = "conv"  # what the page opens with
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from moeviz.config import RunConfig
+from moeviz.content.twins import SCENES, twins
 from moeviz.training import Training
 from moeviz.training.learning import wanted_loss
-from moeviz.twins import SCENES, twins
 from tests.browser.driving import Stage, soon
 
 pytestmark = pytest.mark.browser

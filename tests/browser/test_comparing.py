@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 import pytest
 
 from moeviz.config import RunConfig
-from moeviz.methods import METHODS, all_methods, as_in_its_paper
-from moeviz.rules import ROUTER_NAMES
+from moeviz.config.router_facts import ROUTER_NAMES
+from moeviz.content.methods import METHODS, all_methods, as_in_its_paper
 from moeviz.training import opened
 from tests.browser.driving import Stage, share, soon
 

@@ -7,8 +7,8 @@ from functools import partial
 import pytest
 from playwright.sync_api import expect
 
+from moeviz.content.presets import LEARNS_TEXT
 from moeviz.figures.palette import HUES
-from moeviz.presets import LEARNS_TEXT
 from moeviz.training import Training
 from tests.browser.driving import Stage, soon
 from tests.browser.test_looks import overflow

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import expect
 
+from moeviz.content.presets import PRESETS
 from moeviz.figures.palette import HUES
-from moeviz.presets import PRESETS
 from moeviz.training import Training
 from tests.browser.driving import Stage, soon, stage_in
 from tests.browser.test_keeping import saved

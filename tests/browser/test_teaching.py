@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import expect
 
 from moeviz.config import RunConfig
+from moeviz.content.presets import PRESETS
 from moeviz.figures.palette import letter
-from moeviz.presets import PRESETS
 from moeviz.training import Training
 from tests.browser.driving import Stage, soon, stage_in
 

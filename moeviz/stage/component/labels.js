@@ -1,4 +1,4 @@
-// What is written about who chooses whom: the one place that turns what a router declares (RouterInfo in moeviz/rules.py), k and N
+// What is written about who chooses whom: the one place that turns what a router declares (RouterInfo in moeviz/config/rules.py), k and N
 // into words.
 
 const SCORES = {

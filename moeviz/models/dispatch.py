@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from moeviz.chain import LAYERS, Chain
-from moeviz.experts import ExpertKind, Shapes, unpack
+from moeviz.models.affine_chain import LAYERS, Chain
+from moeviz.models.experts import ExpertKind, Shapes, unpack
 from moeviz.routers import Routing
 
 BLOCK = 32  # rows of one block of the sparse form: small enough to waste little, large enough for a matrix product

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from moeviz.config import KNOBS, TASK_INFO, RunConfig, Value
-from moeviz.rules import Complaint
+from moeviz.config.rules import Complaint
 
 # Seconds of one core, fitted to 190 measured corners of all tasks, routers, experts and dispatches: most are met within
 # a third. Of memory-bound work a number that is written tells more than the products that lead to it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from moeviz.config import RunConfig
-from moeviz.twins import dense
+from moeviz.content.twins import dense
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import unicodedata
 from dataclasses import dataclass
 
 from moeviz.config import RunConfig
-from moeviz.knob import Value
-from moeviz.presets import PRESETS
+from moeviz.config.knob import Value
+from moeviz.content.presets import PRESETS
 
 PLACES = ("home", "journey", "playground", "balance", "routers", "sparse")  # pages where questions arise
 
@@ -215,7 +215,7 @@ QUESTIONS: dict[str, Question] = {
         "language model no expert number means “grammar” unless it is measured.",
         "The same letters lie in other places.",
         (twins("Two seeds", RunConfig(top_k=1, balance_coef=10.0), "seed", left=("Seed 0", 0), right=("Seed 1", 1)),),
-        ("test_metric", "specialization"), ("moeviz.model:MoE", "moeviz.rng:stream"),
+        ("test_metric", "specialization"), ("moeviz.models.moe_layer:MoE", "moeviz.tensors.rng:stream"),
         "measured here",
         ("home", "playground"), "expert names colors meaning role random seed permutation",
     ),
@@ -227,7 +227,7 @@ QUESTIONS: dict[str, Question] = {
         "Move the probe straight away from the center: without a bias the first choice never changes.",
         (one("No gate bias", top_k=1, balance_coef=10.0),
          one("Gate bias", top_k=1, balance_coef=10.0, gate_bias=True)),
-        (), ("moeviz.model:MoE", "moeviz.routers:top_k"),
+        (), ("moeviz.models.moe_layer:MoE", "moeviz.routers:top_k"),
         "the article, section 2b",
         ("home", "playground", "journey"), "cones borders straight lines origin gate bias map linear wedge shape",
     ),
@@ -238,7 +238,8 @@ QUESTIONS: dict[str, Question] = {
         "model has two sizes: all parameters, and active parameters.",
         "Both keep the same parameters; k = 2 of 8 uses under a third of them for one input.",
         (twins("All or two", RunConfig(), "top_k", left=("k = N = 8", 8), right=("k = 2", 2)),),
-        ("num_parameters", "active_parameters", "flops"), ("moeviz.model:MoE", "moeviz.dispatch:sparse"),
+        ("num_parameters", "active_parameters", "flops"),
+        ("moeviz.models.moe_layer:MoE", "moeviz.models.dispatch:sparse"),
         "the article, section 4; Mixtral, section 1 (arXiv 2401.04088)",
         ("home", "playground", "sparse"), "ram vram gpu parameters active total cost flops sparse cheap storage",
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from moeviz.device import widest
+from moeviz.tensors.device import widest
 
 HALF = (torch.float16, torch.bfloat16)
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from moeviz.config import KNOBS, TASK_INFO, RunConfig
-from moeviz.knob import Value
-from moeviz.regimes import REGIMES
-from moeviz.rules import ROUTER_INFO
+from moeviz.config.knob import Value
+from moeviz.config.router_facts import ROUTER_INFO
+from moeviz.content.regimes import REGIMES
 
 FEWEST, MOST = 2, 6  # twins that a page shows
 VARIED: dict[str, tuple[Value, ...]] = {
@@ -111,23 +111,6 @@ def words(name: str, value: Value) -> str:
         return "no seat limit" if value is None else f"{SIGNS[name]} = {value:g}"
     labels = dict(zip(KNOBS[name].choices, KNOBS[name].choice_labels, strict=True))
     return labels[str(value)].partition(":")[0]
-
-
-def comparable(configs: Sequence[RunConfig]) -> list[RunConfig]:
-    """The configs, if their runs can be watched side by side; else ValueError (rule, value, remedy).
-
-    Runs of one shape always can. Others, which may have different numbers of experts, must be twins in their data.
-    """
-    configs = list(configs)
-    if not configs:
-        raise ValueError("a training needs at least one run: got none; pass [RunConfig()]")
-    different = len({config.data() for config in configs})
-    if different > 1 and len({config.bucket() for config in configs}) > 1:
-        raise ValueError(
-            "runs of several shapes must share task, seed, noise, num_classes and train_share to be watched side by "
-            f"side: got {different} different ones among {len(configs)} configs; open one group for each"
-        )
-    return configs
 
 
 def dense_twin(config: RunConfig, equal: str) -> RunConfig:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from moeviz.experts import Shapes, linear, mlp, unpack
+from moeviz.models.experts import Shapes, linear, mlp, unpack
 
 LONG = 16384  # numbers of a row from which one copy of all rows is worth avoiding
 

@@ -12,15 +12,15 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from moeviz.axes import over
-from moeviz.chain import divide
-from moeviz.deciding import Question, RouterOptions, RoutingKnobs, decide
-from moeviz.dispatch import DISPATCH, OneKind, every_output, mixed
-from moeviz.experts import EXPERTS, ExpertKind, Parameters, Shapes, unpack
-from moeviz.precision import at_least_float32, narrowed
-from moeviz.rng import stream
+from moeviz.config.router_facts import ROUTER_INFO
+from moeviz.models.affine_chain import divide
+from moeviz.models.dispatch import DISPATCH, OneKind, every_output, mixed
+from moeviz.models.experts import EXPERTS, ExpertKind, Parameters, Shapes, unpack
 from moeviz.routers import Routing, last_taken, sequence_ids, token_ids
-from moeviz.rules import ROUTER_INFO
+from moeviz.routers.decide import Question, RouterOptions, RoutingKnobs, decide
+from moeviz.tensors.axes import over
+from moeviz.tensors.precision import at_least_float32, narrowed
+from moeviz.tensors.rng import stream
 
 __all__ = ["MoE", "RouterOptions", "RoutingKnobs"]
 

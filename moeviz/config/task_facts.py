@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from moeviz.rules import ROUTER_INFO, Complaint, Values
+from moeviz.config.router_facts import ROUTER_INFO
+from moeviz.config.rules import Complaint, Values
 
 
 @dataclass(frozen=True)

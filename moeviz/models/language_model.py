@@ -14,12 +14,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from moeviz.around import Around
-from moeviz.deciding import RoutingKnobs
-from moeviz.experts import Parameters, Shapes, unpack
-from moeviz.model import MoE
+from moeviz.models.experts import Parameters, Shapes, unpack
+from moeviz.models.moe_layer import MoE
+from moeviz.models.transformer import Transformer, rms_norm
+from moeviz.models.trunk import Around
 from moeviz.routers import Routing
-from moeviz.transformer import Transformer, rms_norm
+from moeviz.routers.decide import RoutingKnobs
 
 PER_TOKEN = ("noise_RTE", "uniform_RT", "jitter_RTD")  # what is drawn for every token of every layer
 

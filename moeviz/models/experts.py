@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from moeviz.precision import at_least_float32
+from moeviz.tensors.precision import at_least_float32
 
 SMALLEST = 1e-6  # of a token's mean square: one of zeros stays zeros
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from moeviz.knob import knob, knobs_of
+from moeviz.config.knob import knob, knobs_of
 
 
 def _count(default: int, high: int, label: str, help: str, low: int = 0) -> Any:

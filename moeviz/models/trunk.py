@@ -16,10 +16,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from moeviz.experts import Parameters, Shapes, unpack
-from moeviz.model import MoE
-from moeviz.precision import narrowed
-from moeviz.rng import stream
+from moeviz.models.experts import Parameters, Shapes, unpack
+from moeviz.models.moe_layer import MoE
+from moeviz.tensors.precision import narrowed
+from moeviz.tensors.rng import stream
 
 FAR = 1000  # no layer has so many experts: expert e of layer l starts as expert e + FAR · l of a single layer would
 

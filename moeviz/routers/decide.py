@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from moeviz.axes import PerRun, over
 from moeviz.routers import ROUTERS, Routing, SoftRouting, slot_inputs
+from moeviz.tensors.axes import PerRun, over
 
 NO_NOISE = 1e-6  # less noise is none: that of another draw would be about as steep as a step
 SMALLEST_NOISE = 0.01  # Shazeer's noise never quite goes away

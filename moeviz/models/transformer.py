@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from moeviz.around import Around
-from moeviz.deciding import RoutingKnobs
-from moeviz.experts import Parameters, Shapes, normed
+from moeviz.models.experts import Parameters, Shapes, normed
+from moeviz.models.trunk import Around
 from moeviz.routers import Routing, token_ids
+from moeviz.routers.decide import RoutingKnobs
 
 
 def rms_norm(x_RTD: Float[Tensor, "R T D"], gain_RD: Float[Tensor, "R D"]) -> Float[Tensor, "R T D"]:

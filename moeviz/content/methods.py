@@ -22,7 +22,7 @@ OPENING_SEATS = {name: PAPERS["switch"][name] for name in SEATS}
 
 @dataclass(frozen=True)
 class Method:
-    """A way to balance: what it is called, its notes in `moeviz.router_notes`, its knobs, and why in a few words."""
+    """A way to balance: what it is called, its notes in `router_notes`, its knobs, and why in a few words."""
 
     label: str
     notes: tuple[str, ...]

@@ -11,10 +11,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from moeviz import rules
-from moeviz.knob import Knob, Value, knob, knobs_of, listed, shown
-from moeviz.rules import ADD_UP, ROUTER_INFO, ROUTER_NAMES, SEATED, Complaint
-from moeviz.task_info import (
+from moeviz.config import rules
+from moeviz.config.knob import Knob, Value, knob, knobs_of, listed, shown
+from moeviz.config.router_facts import ADD_UP, ROUTER_INFO, ROUTER_NAMES, SEATED
+from moeviz.config.rules import Complaint
+from moeviz.config.task_facts import (
     TASK_INFO,
     TASK_NAMES,
     only_what_came_before,
@@ -195,7 +196,7 @@ class RunConfig:
 
     @property
     def weights(self) -> str:
-        """How the weights of a token come about (see rules.ADD_UP); the gate form `auto` is plain at k = 1."""
+        """How the weights of a token come about (see router_facts.ADD_UP); the gate form `auto` is plain at k = 1."""
         declared = ROUTER_INFO[self.router].weights
         if declared != "form":
             return declared

@@ -12,13 +12,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from moeviz import twins, vision, work
-from moeviz.config import KNOBS, TASK_INFO, TASK_NAMES, RunConfig
+from moeviz.config import KNOBS, TASK_INFO, TASK_NAMES, RunConfig, workload
+from moeviz.config.router_facts import ROUTER_NAMES
+from moeviz.content import twins, vision_ways
+from moeviz.content.methods import all_methods, compared
+from moeviz.content.presets import LANGUAGE, LEARNS_PAIRS, PRESETS
+from moeviz.content.questions import QUESTIONS
 from moeviz.lessons import lessons
-from moeviz.methods import all_methods, compared
-from moeviz.presets import LANGUAGE, LEARNS_PAIRS, PRESETS
-from moeviz.questions import QUESTIONS
-from moeviz.rules import ROUTER_NAMES
 from moeviz.training.reading import model
 from moeviz.ui import pairs
 from tests.drawing import draw
@@ -33,14 +33,14 @@ def test_a_pass_by_hand():
     # 10 points of 2 numbers, k = 1 of 4 experts of 8 hidden units, 2 classes: the sparse form.
     # products: each item 8 · (2 + 2) = 32, 10 items; gate 10 · 4 · 2. numbers: an item's 2 + 8 + 2. cells: 10 · 4.
     config = RunConfig(num_experts=4, top_k=1)
-    assert work.forward(config, 10) == work.Amount(products=400, numbers=120, cells=40)
+    assert workload.forward(config, 10) == workload.Amount(products=400, numbers=120, cells=40)
     # with k = 3 of 4 the dense form computes all 4: 40 items
-    assert work.forward(config.with_(top_k=3), 10) == work.Amount(products=40 * 32 + 80, numbers=480, cells=40)
+    assert workload.forward(config.with_(top_k=3), 10) == workload.Amount(products=40 * 32 + 80, numbers=480, cells=40)
     # a shared expert computes all 10 besides
-    assert work.forward(config.with_(num_shared_experts=1), 10).products == 20 * 32 + 80
-    assert work.forward(config.with_(dispatch="dense"), 10).products == 40 * 32 + 80
+    assert workload.forward(config.with_(num_shared_experts=1), 10).products == 20 * 32 + 80
+    assert workload.forward(config.with_(dispatch="dense"), 10).products == 40 * 32 + 80
     # Soft MoE: 4 mixtures of 10 points, 10 of 4 answers: 4 · 32 + 2 · 10 · 4 · 2, and the gate's 80
-    assert work.forward(config.with_(router="soft", top_k=4), 10).products == 128 + 160
+    assert workload.forward(config.with_(router="soft", top_k=4), 10).products == 128 + 160
 
 
 def test_a_pass_of_text_by_hand():
@@ -48,14 +48,14 @@ def test_a_pass_of_text_by_hand():
     # one expert of 16 hidden units 16 · 128, the gate of 2 experts 128, and a head of 241 characters once
     config = RunConfig(task="languages", num_experts=2, top_k=1, hidden_width=16)
     each = 2 * (4 * 64**2 + 2 * 64 * 64 + 16 * 128 + 2 * 64) + 64 * 241
-    assert work.forward(config, 1).products == 64 * each
+    assert workload.forward(config, 1).products == 64 * each
 
 
 @pytest.mark.parametrize("task", TASK_NAMES)
 def test_the_sizes_of_a_task_are_those_of_its_data(task):
     data, info = draw(task), TASK_INFO[task]
     assert info.inputs == data.train.x_TD.shape[-1]
-    assert work.outputs(nearest({"task": task})) == data.num_outputs
+    assert workload.outputs(nearest({"task": task})) == data.num_outputs
 
 
 @pytest.mark.parametrize("task", TASK_NAMES)
@@ -67,19 +67,19 @@ def test_products_and_parameters_are_about_those_of_the_model(task):
             "num_shared_experts": shared,
         })  # fmt: skip
         found, tokens = model([config], draw(task), torch.device("cpu")), TASK_INFO[task].tokens_per_input
-        assert work.forward(config, 1).products == pytest.approx(tokens * found.flops(8, k) / 2, rel=0.2)
-        assert work.parameters(config) == pytest.approx(found.num_parameters(8), rel=0.1)
+        assert workload.forward(config, 1).products == pytest.approx(tokens * found.flops(8, k) / 2, rel=0.2)
+        assert workload.parameters(config) == pytest.approx(found.num_parameters(8), rel=0.1)
 
 
 def test_runs_of_one_shape_peak_together_and_others_one_after_the_other():
     small, large = RunConfig(batch_size=64), RunConfig(batch_size=512, hidden_width=64)
-    alone, both, twice = (work.cost(each) for each in ([large], [large, small], [large, large]))
-    learned = work.BYTES_OF_PARAMETER * work.parameters(small) + 2 * work.BYTES_OF_INPUT  # inputs of two numbers
+    alone, both, twice = (workload.cost(each) for each in ([large], [large, small], [large, large]))
+    learned = workload.BYTES_OF_PARAMETER * workload.parameters(small) + 2 * workload.BYTES_OF_INPUT  # of 2 numbers
     assert both.memory == pytest.approx(alone.memory + learned / 2**20)
-    learned = work.BYTES_OF_PARAMETER * work.parameters(large)
-    assert twice.memory == pytest.approx(alone.memory + (work.peak_bytes(large) + learned) / 2**20)
-    assert both.step == pytest.approx(alone.step + work.cost([small]).step)
-    assert twice.step == pytest.approx(2 * alone.step - work.SHAPE)
+    learned = workload.BYTES_OF_PARAMETER * workload.parameters(large)
+    assert twice.memory == pytest.approx(alone.memory + (workload.peak_bytes(large) + learned) / 2**20)
+    assert both.step == pytest.approx(alone.step + workload.cost([small]).step)
+    assert twice.step == pytest.approx(2 * alone.step - workload.SHAPE)
 
 
 # --- what is offered fits --------------------------------------------------------------------------------------------
@@ -94,8 +94,8 @@ def offered() -> Iterator[tuple[str, Sequence[RunConfig]]]:
     for name, preset in LANGUAGE.items():
         yield f"language {name}", [preset.config, *twins.dense(preset.config, ["active"])[0]]
     yield "image and text", pairs.runs(LEARNS_PAIRS, True)
-    for way in vision.WAYS:
-        yield f"vision {way}", list(vision.runs(way).values())
+    for way in vision_ways.WAYS:
+        yield f"vision {way}", list(vision_ways.runs(way).values())
     for name, scene in twins.SCENES.items():
         dense, _ = twins.dense(scene.base, list(twins.DENSE))
         yield f"scene {name}", [*twins.twins(scene.base, scene.knob, scene.values), *dense]
@@ -116,7 +116,7 @@ def offered() -> Iterator[tuple[str, Sequence[RunConfig]]]:
 def test_everything_that_pages_offer_may_stay_as_it_is():
     found = dict(offered())
     assert len(found) > 100
-    assert [name for name, runs in found.items() if not work.fits(runs)] == []
+    assert [name for name, runs in found.items() if not workload.fits(runs)] == []
 
 
 # --- pages -----------------------------------------------------------------------------------------------------------
@@ -133,9 +133,9 @@ MAKERS: dict[str, Callable[[RunConfig], Sequence[RunConfig]]] = {
     "language": lambda config: [config, *twins.dense(config, ["active"])[0]],
     "image and text": lambda config: pairs.runs(config, True),
 }  # fmt: skip
-OF_ONE_TASK = {"language": "languages", "image and text": "pairs"} | dict.fromkeys(vision.WAYS, "pictures")
-for way in vision.WAYS:
-    MAKERS[way] = functools.partial(lambda way, config: list(vision.runs(way, config).values()), way)
+OF_ONE_TASK = {"language": "languages", "image and text": "pairs"} | dict.fromkeys(vision_ways.WAYS, "pictures")
+for way in vision_ways.WAYS:
+    MAKERS[way] = functools.partial(lambda way, config: list(vision_ways.runs(way, config).values()), way)
 
 
 @pytest.mark.parametrize("page", MAKERS)
@@ -147,23 +147,23 @@ def test_whatever_is_asked_a_page_lowers_until_it_fits_and_nothing_else_changes(
     task = OF_ONE_TASK.get(page, config.task if not TASK_INFO[config.task].page else "digit_rows")
     asked = dict(zip(("num_experts", "top_k", "hidden_width", "batch_size", "num_shared_experts"), sizes, strict=True))
     config = nearest({**vars(config), "num_classes": None, **asked, "task": task})
-    found, said = work.lowered(config, MAKERS[page])
-    assert work.fits(MAKERS[page](found))
+    found, said = workload.lowered(config, MAKERS[page])
+    assert workload.fits(MAKERS[page](found))
     changed = {name for name in KNOBS if getattr(found, name) != getattr(config, name)}
-    sizes_of = {name for name, _ in work.KEPT_FIRST}
+    sizes_of = {name for name, _ in workload.KEPT_FIRST}
     assert all(getattr(found, name) < getattr(config, name) for name in changed & sizes_of)
     assert {each.name for each in said} == changed & (sizes_of | {"dispatch"})
     followers = {"dispatch", "token_groups", "expert_groups", "kept_groups"}  # these must divide what was lowered
     assert changed <= sizes_of | followers
-    if work.fits(MAKERS[page](config)):
+    if workload.fits(MAKERS[page](config)):
         assert found is config and said == []
 
 
 def test_the_batch_gives_way_first_then_hidden_units_and_n_and_k_at_last():
     start = LANGUAGE["top1"].config
-    found, said = work.lowered(start.with_(batch_size=512))
+    found, said = workload.lowered(start.with_(batch_size=512))
     assert [each.name for each in said] == ["batch_size"] and found.batch_size >= start.batch_size
-    found, said = work.lowered(start.with_(num_experts=12, top_k=12))
+    found, said = workload.lowered(start.with_(num_experts=12, top_k=12))
     assert (found.num_experts, found.top_k) == (12, 12) and found.hidden_width < start.hidden_width
     assert {each.name for each in said} <= {"batch_size", "hidden_width"}
     notice = next(each.notice for each in said if each.name == "hidden_width")

@@ -13,10 +13,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from moeviz.experts import Parameters, Shapes
-from moeviz.precision import at_least_float32
+from moeviz.models.experts import Parameters, Shapes
+from moeviz.models.transformer import Transformer, attention, rms_norm
 from moeviz.routers import token_ids
-from moeviz.transformer import Transformer, attention, rms_norm
+from moeviz.tensors.precision import at_least_float32
 
 SHARPNESS = 5.0  # what the cosine of two embeddings is multiplied by; more would learn the training set by heart
 FAINT = 400  # a letter group starts so faintly that only what is seen often comes to count

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from moeviz.config import TASK_INFO, RunConfig
-from moeviz.rules import ROUTER_INFO
+from moeviz.config.router_facts import ROUTER_INFO
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Networks with mixture-of-experts layers, written for one run and carried by many at once."""
