@@ -11,9 +11,9 @@ import streamlit as st
 from starlette.middleware import Middleware
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from moeviz.descriptors import raised_limit
-from moeviz.guard import Guard, impatient, say_when_full
-from moeviz.network import own_names
+from moeviz.engine.server.open_files import raised_limit
+from moeviz.stage.addresses import own_names
+from moeviz.stage.guard import Guard, impatient, say_when_full
 from moeviz.stage.routes import routes
 from moeviz.ui.faults import explain
 from moeviz.ui.presence import looking, presence

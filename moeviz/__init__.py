@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from moeviz.config import RunConfig, expand
-    from moeviz.sweeping import sweep
+    from moeviz.experiments.sweep import sweep
     from moeviz.training import Training, train
 
 __all__ = ["RunConfig", "Training", "expand", "sweep", "train"]
@@ -20,7 +20,7 @@ _HOME = {
     "expand": "moeviz.config",
     "Training": "moeviz.training",
     "train": "moeviz.training",
-    "sweep": "moeviz.sweeping",
+    "sweep": "moeviz.experiments.sweep",
 }
 
 

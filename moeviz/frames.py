@@ -1,4 +1,4 @@
-"""A snapshot as one binary frame and back; this docstring is the format, for Python and for the browser alike.
+"""A snapshot as one binary frame and back, for Python and for the browser alike.
 
     offset 0   b"MOE1"
     offset 4   header_bytes, uint32 little-endian; 8 + header_bytes is a multiple of 8

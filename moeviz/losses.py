@@ -1,4 +1,4 @@
-"""Losses that keep experts busy, added to the task loss. Each returns one unweighted number per run.
+"""Losses that keep experts busy, added to the task loss, each a pure function of a Routing.
 
 They read `chosen` (what the router wanted), never `kept` (what fitted): drops must not hide the imbalance behind them.
 """

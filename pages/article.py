@@ -14,4 +14,4 @@ st.caption(
     "The sentences are in our words and in the article’s order. Each trial trains or measures anew, on this machine, "
     "with three seeds; a verdict quotes means over the seeds. Times are measured while other programs run too."
 )
-show_code("moeviz.trials:inactive", "moeviz.trials:balance", "moeviz.trials:counts", "moeviz.trials:cost")
+show_code(*(f"moeviz.experiments.claims.trials:{name}" for name in ("inactive", "balance", "counts", "cost")))

@@ -31,7 +31,9 @@ st.markdown(
 )
 questions_about("sparse")
 show_code(
-    "moeviz.counting:flops", "moeviz.counting:kept", "moeviz.counting:parameters", "moeviz.models.dispatch:sparse",
-    "moeviz.models.dispatch:dense", "moeviz.timing:forward", "moeviz.timing:step_seconds", "moeviz.timing:kept_numbers",
-    "moeviz.growing:configs", "moeviz.content.published_models:parts", "moeviz.content.published_models:attention",
+    *(f"moeviz.experiments.cost.counted:{name}" for name in ("flops", "kept", "parameters")),
+    *(f"moeviz.models.dispatch:{name}" for name in ("sparse", "dense")),
+    *(f"moeviz.experiments.cost.measured:{name}" for name in ("forward", "step_seconds", "kept_numbers")),
+    "moeviz.experiments.cost.growth:configs", "moeviz.content.published_models:parts",
+    "moeviz.content.published_models:attention",
 )  # fmt: skip

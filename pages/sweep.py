@@ -36,7 +36,11 @@ st.markdown(
     "(CV)”: from which λ on is the load even? · “Dead experts”: how many can N be? · steps 1000: do the borders stay?"
 )
 questions_about("sweep")
-show_code("moeviz.sweeping.piece:train_piece", "moeviz.sweeping.pieces:cut", "moeviz.sweeping.plan:plan")
+show_code(
+    "moeviz.experiments.sweep.piece:train_piece",
+    "moeviz.experiments.sweep.pieces:cut",
+    "moeviz.experiments.sweep.plan:plan",
+)
 with st.expander("More", key="more", on_change="rerun") as more:
     if more.open:
         st.caption(

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from moeviz.config import RunConfig
-from moeviz.engine.host import Host
+from moeviz.engine.worker.host import Host
 from moeviz.frames import unpack
 from moeviz.training import opened
 from moeviz.training import step_together as training_together

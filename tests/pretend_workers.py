@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from moeviz.config import RunConfig
-from moeviz.sweeping import Result
+from moeviz.experiments.sweep import Result
 
 SMALL = RunConfig(batch_size=16, hidden_width=4, device="cpu")
 FOUND = Result(0.9, 0.3, 0.5, 1, 0.7, 0.01, 136, 88, 44, False)

@@ -11,7 +11,7 @@ import pytest
 
 from moeviz.config import TASK_INFO, RunConfig
 from moeviz.config.router_facts import ROUTER_INFO
-from moeviz.engine.hosted import HostedRun
+from moeviz.engine.worker.run import HostedRun
 from moeviz.frames import PICTURES as NAMES
 from moeviz.frames import unpack
 from moeviz.training import Buckets, Training, opened

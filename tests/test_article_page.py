@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from moeviz.claims import CLAIMS, STATES
-from moeviz.engine.lines import Busy
+from moeviz.engine.server.printed_lines import Busy
+from moeviz.experiments.claims import CLAIMS, STATES
 from moeviz.ui import checks
 
 PAGE = str(Path(__file__).resolve().parents[1] / "pages" / "article.py")

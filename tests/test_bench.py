@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from moeviz import bench
-from moeviz.bench import layers, measuring, peers, steps
 from moeviz.cli import main
 from moeviz.config.router_facts import ROUTER_NAMES
+from moeviz.experiments import bench
+from moeviz.experiments.bench import layers, measuring, peers, steps
 from moeviz.training import Training
 
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from moeviz.engine.budget import BURST, MOST_WAITING, Budget
+from moeviz.engine.worker.op_budget import BURST, MOST_WAITING, Budget
 from tests.pretend import World
 
 # a step of batch size 8·n takes n ms in the pretended training, a frame 2 ms, or 100 at a hidden width of 256

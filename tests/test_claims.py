@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from moeviz import trials
-from moeviz.checking import MOST, Check, verdict
-from moeviz.claims import CLAIMS, STATES
-from moeviz.engine.lines import Busy
+from moeviz.engine.server.printed_lines import Busy
+from moeviz.experiments.claims import CLAIMS, STATES, trials
+from moeviz.experiments.claims.process import MOST, Check, verdict
 
 ROOT = Path(__file__).resolve().parents[1]
 ARTICLE = (
@@ -154,7 +153,11 @@ def test_a_trial_that_fails_says_so_and_frees_its_place() -> None:
 
 def test_the_command_refuses_what_is_no_trial() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "moeviz.trials", "nonsense"], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "moeviz.trials", "nonsense"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 2 and "invalid choice: 'nonsense'" in done.stderr and "Traceback" not in done.stderr
 

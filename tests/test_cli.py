@@ -21,10 +21,10 @@ import segno
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as some
 
-from moeviz.bench import BENCHMARKS, Result
 from moeviz.cli import COMMANDS, address, doctor, main
 from moeviz.cli.outputs import write_json
 from moeviz.config import KNOBS, RunConfig
+from moeviz.experiments.bench import BENCHMARKS, Result
 
 ROOT = Path(__file__).resolve().parents[1]
 REPORTED = ("platform", "device", "devices", "cores", "threads", "browser")
@@ -320,7 +320,7 @@ def test_json_has_null_where_a_number_does_not_exist(capsys: pytest.CaptureFixtu
 
 def test_bench_hands_its_flags_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     asked: list[Any] = []
-    stand_in = types.ModuleType("moeviz.bench")
+    stand_in = types.ModuleType("moeviz.experiments.bench")
     result = Result("frame_pack", 2.0, "ms", 3.0, 1.5)
 
     def run(only: Any) -> list[Result]:
@@ -328,7 +328,7 @@ def test_bench_hands_its_flags_on(monkeypatch: pytest.MonkeyPatch, capsys: pytes
         return [result]
 
     vars(stand_in).update(run=run, as_text=lambda results: "a table")
-    monkeypatch.setitem(sys.modules, "moeviz.bench", stand_in)
+    monkeypatch.setitem(sys.modules, "moeviz.experiments.bench", stand_in)
     assert main(["bench"]) == 0 and capsys.readouterr().out == "a table\n"
     assert main(["bench", "--only", "step_r1", "frame_pack", "--json", "-"]) == 0
     assert strict_json(capsys.readouterr().out) == [asdict(result)]

@@ -13,8 +13,8 @@ import pytest
 from moeviz.cli import main, outputs
 from moeviz.cli.outputs import write_json, write_text
 from moeviz.cli.sweep import _store_file
-from moeviz.sweeping import File, Job, Pool
-from moeviz.terminal import UsageError
+from moeviz.experiments.sweep import File, Job, Pool
+from moeviz.experiments.terminal import UsageError
 from tests.pretend_workers import FOUND, SMALL, Workers
 from tests.test_sweeping_store import disk_of
 
@@ -202,7 +202,7 @@ def test_a_map_that_cannot_be_written_does_not_cost_the_other_file(
 
     monkeypatch.setattr(Job, "wait", wait)
     with Pool(1, start=Quick()) as pool:
-        monkeypatch.setattr("moeviz.sweeping.job.shared_pool", lambda: pool)
+        monkeypatch.setattr("moeviz.experiments.sweep.job.shared_pool", lambda: pool)
         assert main([*SWEEP, "--csv", "/dev/full", "--json", "r"]) == 2
     assert json.loads((here / "r").read_text())["complete"] is True
     assert "--csv must be a file that can be written: got '/dev/full' (No space left" in capsys.readouterr().err

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from moeviz.config import RunConfig
-from moeviz.sweeping import File
+from moeviz.experiments.sweep import File
 from tests.test_cli import ROOT, moeviz, strict_json
 
 WORDS = (

@@ -10,8 +10,8 @@ import torch
 
 from moeviz.content.published_models import PUBLISHED, active, attention, parts, total
 from moeviz.content.twins import dense_twin
-from moeviz.costing import Measurement, Spread, pays_at, sentences
-from moeviz.counting import (
+from moeviz.engine.server.printed_lines import Busy
+from moeviz.experiments.cost.counted import (
     FORMS,
     NETWORKS,
     Case,
@@ -25,11 +25,11 @@ from moeviz.counting import (
     pays_from,
     too_large,
 )
-from moeviz.engine.lines import Busy
+from moeviz.experiments.cost.growth import SEEDS, STEPS, all_configs, configs, in_words, marks
+from moeviz.experiments.cost.measured import forward, kept_numbers, layer_of, step_seconds
+from moeviz.experiments.cost.process import Measurement, Spread, pays_at, sentences
+from moeviz.experiments.sweep import Result
 from moeviz.figures.costs import Points, cost_figure, parts_figure, quality_figure
-from moeviz.growing import SEEDS, STEPS, all_configs, configs, in_words, marks
-from moeviz.sweeping import Result
-from moeviz.timing import forward, kept_numbers, layer_of, step_seconds
 
 CPU = torch.device("cpu")
 SMALL = Layer(num_experts=8, top_k=2, width=8, hidden_width=16, num_tokens=64)

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from moeviz.costing import Measurement, Spread
-from moeviz.counting import Case, Layer, cases, kept
-from moeviz.engine.lines import Busy
+from moeviz.engine.server.printed_lines import Busy
+from moeviz.experiments.cost.counted import Case, Layer, cases, kept
+from moeviz.experiments.cost.process import Measurement, Spread
 from moeviz.ui import costs
 from tests.test_pages import address, healthy
 

@@ -9,19 +9,19 @@ import textwrap
 
 import pytest
 
-from moeviz import descriptors
+from moeviz.engine.server import open_files
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
 
 
 def test_what_is_left_falls_with_what_is_opened():
-    before = descriptors.left()
+    before = open_files.left()
     assert before is not None
     opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(7)]
-    now = descriptors.left()
+    now = open_files.left()
     for each in opened:
         os.close(each)
-    assert now == before - 7 and descriptors.left() == before
+    assert now == before - 7 and open_files.left() == before
 
 
 @pytest.mark.parametrize(("soft", "hard"), [(64, 300), (200, 200), (100, 20_000)])
@@ -31,7 +31,7 @@ def test_the_limit_is_lifted_to_what_the_system_allows_but_not_without_end(soft,
         import resource
         hard = min({hard}, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
         resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, hard))
-        from moeviz.descriptors import ENOUGH, limit, raised_limit
+        from moeviz.engine.server.open_files import ENOUGH, limit, raised_limit
         assert limit() == {soft}
         assert raised_limit() == min(hard, ENOUGH), raised_limit()
         opened = [open(__import__("os").devnull) for _ in range(min(hard, 150) - 20)]
@@ -43,7 +43,7 @@ def test_no_descriptor_left_to_count_with_is_none_left():
     script = """
         import os, resource
         resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
-        from moeviz.descriptors import left
+        from moeviz.engine.server.open_files import left
         opened = []
         try:
             while True:
@@ -57,4 +57,4 @@ def test_no_descriptor_left_to_count_with_is_none_left():
 
 def test_a_limit_is_enough_for_so_many_visitors():
     # 48 for the server; 12 for each visitor: (256 - 48) / 12 = 17.3
-    assert [descriptors.visitors(each) for each in (10, 48, 256, 1024)] == [0, 0, 17, 81]
+    assert [open_files.visitors(each) for each in (10, 48, 256, 1024)] == [0, 0, 17, 81]

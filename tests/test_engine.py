@@ -11,8 +11,9 @@ import pandas
 import pytest
 
 from moeviz.config import RunConfig
-from moeviz.engine import Engine, EngineFull, RunGone, live
-from moeviz.engine.live import MAX_RATE
+from moeviz.engine import Engine, EngineFull, RunGone
+from moeviz.engine.server import run_record
+from moeviz.engine.server.viewer import MAX_RATE
 from moeviz.frames import unpack
 from moeviz.training import Training
 from tests.watching import Page, missing_device, wait_until
@@ -163,7 +164,7 @@ def test_a_full_server_says_so_and_an_unknown_token_is_gone(engine):
 
 def test_a_full_server_gives_a_newcomer_the_place_of_the_run_that_was_left_longest(engine, monkeypatch):
     now = [1000.0]
-    monkeypatch.setattr("moeviz.engine.live.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("moeviz.engine.server.run_record.time.monotonic", lambda: now[0])
     watched, hidden, left, _ = tokens = [engine.open([RunConfig(seed=seed)], play=False) for seed in range(4)]
     pages = {token: Page(engine, token) for token in (watched, hidden, left)}
     pages[hidden].viewer.send({"op": "hidden", "value": True})
@@ -212,7 +213,7 @@ def test_whoever_knows_the_token_of_a_run_that_was_refused_is_told_why(engine, m
     late.viewer.close()
     with pytest.raises(RunGone):
         engine.watch(f"{early[:-1]}_", print)  # nobody else learns of it
-    monkeypatch.setattr("moeviz.engine.live.MOST_REFUSALS", 2)
+    monkeypatch.setattr("moeviz.engine.server.refusals.MOST_REFUSALS", 2)
     for seed in range(2):
         token = engine.open([RunConfig(device=device, seed=seed)])
         assert Page(engine, token).text("gone")["refused"]
@@ -284,10 +285,10 @@ def test_a_run_is_wound_back_played_again_and_branched(engine, token):
 
 
 def test_all_sockets_of_a_run_together_may_say_so_much_a_second(engine, token, monkeypatch):
-    monkeypatch.setattr(live.time, "monotonic", lambda: 100.5)
+    monkeypatch.setattr(run_record.time, "monotonic", lambda: 100.5)
     pages = [Page(engine, token) for _ in range(3)]  # each has asked for a frame
     said = itertools.cycle(pages)
-    for _ in range(live.MAX_RATE - len(pages)):
+    for _ in range(MAX_RATE - len(pages)):
         next(said).viewer.send({"op": "pause"})
     for page in pages:
         with pytest.raises(ValueError, match="a run takes at most 600 messages a second"):

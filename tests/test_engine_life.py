@@ -12,7 +12,7 @@ import pytest
 
 from moeviz.config import RunConfig, expand
 from moeviz.engine import Engine, EngineBusy, RunGone
-from moeviz.engine.process import RESTARTS
+from moeviz.engine.server.worker_slot import RESTARTS
 from tests.watching import PATIENCE, Page, children, moeviz_threads, process_of, wait_until
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from moeviz.config import RunConfig
+from moeviz.experiments.sweep import DIVERGED, NO_RUN, Plan, Result, cells, ends, plan, runs
 from moeviz.figures.maps import DARK, LIGHT, ON_DARK, ON_LIGHT, Axis, Scale, parallel_axes, phase_map, sweep_lines
-from moeviz.sweeping import DIVERGED, NO_RUN, Plan, Result, cells, ends, plan, runs
 from tests.pretend_workers import FOUND
 
 NAN = float("nan")

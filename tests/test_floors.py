@@ -1,83 +1,32 @@
-"""The house keeps its floors: a room imports only floors below its own, and the server process never imports torch."""
+"""The house keeps its order: a room imports only rooms before it, no files form a circle; the server has no torch."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# (floor, modules that share the room, what they may import from outside); files of one room may import each other.
-ROOMS: list[tuple[int, tuple[str, ...], str]] = [
-    (
-        0,
-        (
-            "moeviz.config",
-            "moeviz.config.knob",
-            "moeviz.config.rules",
-            "moeviz.config.task_facts",
-            "moeviz.content.cautions",
-        ),
-        "",
-    ),
-    (0, ("moeviz.config.letters",), ""),
-    (
-        1,
-        ("moeviz.tensors.axes", "moeviz.tensors.precision", "moeviz.tensors.rng", "moeviz.tensors.device"),
-        "torch jaxtyping",
-    ),
-    (1, ("moeviz.content.presets", "moeviz.content.questions", "moeviz.content.regimes", "moeviz.content.twins"), ""),
-    (1, ("moeviz.content.methods",), ""),
-    (2, ("moeviz.content.vision_ways",), ""),
-    (1, ("moeviz.content.router_notes",), ""),
-    (1, ("moeviz.network",), ""),
-    (1, ("moeviz.descriptors",), ""),
-    (1, ("moeviz.terminal",), ""),
-    (1, ("moeviz.claims",), ""),
-    (1, ("moeviz.counting", "moeviz.content.published_models"), ""),
-    (1, ("moeviz.config.workload",), ""),
-    (2, ("moeviz.tasks",), "torch jaxtyping numpy pandas sklearn babel PIL emoji"),
-    (2, ("moeviz.routers",), "torch jaxtyping"),
-    (2, ("moeviz.models.experts",), "torch jaxtyping"),
-    (3, ("moeviz.models.dispatch", "moeviz.models.affine_chain"), "torch jaxtyping"),
-    (3, ("moeviz.routers.decide",), "torch jaxtyping"),
-    (3, ("moeviz.losses", "moeviz.metrics"), "torch jaxtyping"),
-    (
-        4,
-        (
-            "moeviz.models.moe_layer",
-            "moeviz.models.trunk",
-            "moeviz.models.transformer",
-            "moeviz.models.language_model",
-            "moeviz.models.two_modalities",
-        ),
-        "torch jaxtyping",
-    ),
-    (5, ("moeviz.training",), "torch jaxtyping numpy pandas"),
-    (6, ("moeviz.frames",), "numpy"),
-    (6, ("moeviz.trials", "moeviz.applications"), "torch"),
-    (6, ("moeviz.timing",), "torch"),
-    (7, ("moeviz.engine",), ""),
-    (8, ("moeviz.sweeping",), "pandas numpy"),
-    (8, ("moeviz.figures",), "numpy plotly"),
-    (8, ("moeviz.checking",), ""),
-    (8, ("moeviz.costing",), ""),
-    (9, ("moeviz.stage",), "starlette"),
-    (9, ("moeviz.guard",), "starlette"),
-    (9, ("moeviz.lessons",), ""),
-    (9, ("moeviz.growing",), ""),
-    (10, ("moeviz.ui",), "streamlit pandas segno"),
-    (11, ("moeviz", "moeviz.__main__", "moeviz.cli", "moeviz.bench", "app", "pages"), "*"),
-]
+# Each room with what it may import from outside, in the order in which data flows: a room imports only rooms above it.
+TENSORS = "torch jaxtyping"
+ROOMS: dict[str, str] = {
+    "moeviz.config": "", "moeviz.tensors": TENSORS, "moeviz.tasks": f"{TENSORS} numpy pandas sklearn babel PIL emoji",
+    "moeviz.routers": TENSORS, "moeviz.models": TENSORS, "moeviz.metrics": TENSORS, "moeviz.losses": TENSORS,
+    "moeviz.training": f"{TENSORS} numpy pandas", "moeviz.frames": "numpy", "moeviz.engine": "",
+    "moeviz.content": "", "moeviz.experiments": "*", "moeviz.lessons": "", "moeviz.figures": "numpy plotly",
+    "moeviz.stage": "starlette", "moeviz.ui": "streamlit pandas segno", "moeviz.cli": "*", "moeviz.trials": "",
+    "moeviz.__main__": "", "moeviz": "", "pages": "*", "app": "*",
+}  # fmt: skip
 # what runs in the server process, beside the visitors' sockets
 SERVER = (
-    "app", "moeviz.ui", "moeviz.stage", "moeviz.sweeping.job", "moeviz.sweeping.loop", "moeviz.engine.local",
-    "moeviz.figures", "moeviz.frames", "moeviz",
+    "app", "moeviz.ui", "moeviz.stage", "moeviz.content", "moeviz.experiments.sweep.job",
+    "moeviz.experiments.sweep.loop", "moeviz.experiments.claims.process", "moeviz.experiments.cost.process",
+    "moeviz.experiments.cost.growth", "moeviz.engine.server", "moeviz.figures", "moeviz.frames", "moeviz",
 )  # fmt: skip
 
 
@@ -92,13 +41,11 @@ def modules() -> dict[str, Path]:
     return names
 
 
-def room_of(module: str) -> int:
-    """The index of a module's room: of the longest entry that the name starts with."""
-    entries = [(name, index) for index, (_, names, _) in enumerate(ROOMS) for name in names]
-    fits = [(name, index) for name, index in entries if module == name or module.startswith(name + ".")]
-    fits = [(name, index) for name, index in fits if name != "moeviz" or module == "moeviz"]
-    assert fits, f"{module} must have a room in the house: got none; add it to ROOMS with its floor"
-    return max(fits)[1]
+def room_of(module: str) -> str:
+    """A module's room: the longest entry that its name starts with."""
+    fits = [room for room in ROOMS if module == room or (room != "moeviz" and module.startswith(room + "."))]
+    assert fits, f"{module} must have a room in the house: got none; add it to ROOMS, in the order in which data flows"
+    return max(fits, key=len)
 
 
 def imports(source: str) -> Iterator[str]:
@@ -112,47 +59,61 @@ def imports(source: str) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def faults(module: str, source: str, known: set[str]) -> list[str]:
-    """What a module imports against the rules of its room."""
-    floor, _, foreign = ROOMS[room_of(module)]
-    found = []
+def targets(source: str, known: Collection[str]) -> Iterator[str]:
+    """The modules of the app that a source imports, also for type checking alone."""
     for name in imports(source):
-        top = name.split(".")[0]
-        if top in ("moeviz", "app", "pages"):
-            target = name if name in known else name.rpartition(".")[0]
-            other = ROOMS[room_of(target)]
-            if other[0] >= floor and room_of(target) != room_of(module):
-                found.append(f"{module} (floor {floor}) imports {target} (floor {other[0]})")
-        elif top not in sys.stdlib_module_names and foreign != "*" and top not in foreign.split():
-            found.append(f"{module} (floor {floor}) imports {top}; allowed: {foreign or 'the standard library only'}")
+        if name.split(".")[0] in ("moeviz", "app", "pages"):
+            yield name if name in known else name.rpartition(".")[0]
+
+
+def faults(module: str, source: str, known: Collection[str]) -> list[str]:
+    """What a module imports against the rules of its room."""
+    order, room = list(ROOMS), room_of(module)
+    found = [
+        f"{module} imports {target}, of a room below its own"
+        for target in targets(source, known)
+        if order.index(room_of(target)) > order.index(room)
+    ]
+    allowed = ROOMS[room]
+    for top in (name.split(".")[0] for name in imports(source)):
+        foreign = top not in sys.stdlib_module_names and top not in ("moeviz", "app", "pages")
+        if foreign and allowed != "*" and top not in allowed.split():
+            found.append(f"{module} imports {top}; allowed: {allowed or 'the standard library only'}")
     return found
+
+
+def circles(arrows: Mapping[str, Collection[str]]) -> list[list[str]]:
+    """What reaches itself along the arrows, joined where it reaches each other."""
+    reach = {start: set(ends) for start, ends in arrows.items()}
+    for middle in reach:
+        for ends in reach.values():
+            if middle in ends:
+                ends |= reach[middle]
+    joined = {tuple(sorted(b for b in reach[a] if a in reach.get(b, ()))) for a in reach}
+    return sorted(list(each) for each in joined if each)
 
 
 MODULES = modules()
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_room_imports_only_floors_below(module: str) -> None:
-    assert faults(module, MODULES[module].read_text(encoding="utf-8"), set(MODULES)) == []
+def test_a_room_imports_only_rooms_before_it(module: str) -> None:
+    assert faults(module, MODULES[module].read_text(encoding="utf-8"), MODULES) == []
 
 
 @pytest.mark.parametrize(
     ("module", "source", "fault"),
     [
-        ("moeviz.config", "import torch", "moeviz.config (floor 0) imports torch; allowed: the standard library only"),
-        (
-            "moeviz.tensors.axes",
-            "from moeviz.models.moe_layer import MoE",
-            "moeviz.tensors.axes (floor 1) imports moeviz.models.moe_layer (floor 4)",
-        ),
+        ("moeviz.config", "import torch", "moeviz.config imports torch; allowed: the standard library only"),
+        ("moeviz.tensors.axes", "from moeviz.models.moe_layer import MoE", "moeviz.tensors.axes imports moeviz.models"),
         (
             "moeviz.routers",
             "import moeviz.models.experts",
-            "moeviz.routers (floor 2) imports moeviz.models.experts (floor 2)",
+            "moeviz.routers imports moeviz.models.experts, of a room be",
         ),
-        ("moeviz.tasks.points", "def f():\n    from moeviz import train", "moeviz.tasks.points (floor 2) imports"),
-        ("moeviz.engine.local", "import numpy as np", "moeviz.engine.local (floor 7) imports numpy; allowed"),
-        ("moeviz.ui.shell", "import torch.nn", "moeviz.ui.shell (floor 10) imports torch; allowed: streamlit"),
+        ("moeviz.tasks.points", "def f():\n    from moeviz import train", "moeviz.tasks.points imports moeviz, of a"),
+        ("moeviz.engine.server.engine", "import numpy as np", "moeviz.engine.server.engine imports numpy; allowed"),
+        ("moeviz.ui.shell", "import torch.nn", "moeviz.ui.shell imports torch; allowed: streamlit"),
         ("moeviz.figures.maps", "from moeviz.training import Snapshot", None),
         ("moeviz.tasks.points", "from moeviz.tasks.base import Split", None),
         ("moeviz.losses", "from moeviz.metrics import load", None),
@@ -160,9 +121,35 @@ def test_a_room_imports_only_floors_below(module: str) -> None:
     ],
 )
 def test_the_check_itself(module: str, source: str, fault: str | None) -> None:
-    known = {name for _, names, _ in ROOMS for name in names} | {"moeviz.tasks.base"}
+    known = {*ROOMS, "moeviz.tasks.base", "moeviz.models.experts", "moeviz.models.moe_layer"}
     found = faults(module, source, known)
     assert found == [] if fault is None else len(found) == 1 and found[0].startswith(fault)
+
+
+def test_circles_are_found() -> None:
+    assert circles({"a": "b", "b": "c", "c": ""}) == []
+    assert circles({"a": "b", "b": "ac", "c": "d", "d": "d"}) == [["a", "b"], ["d"]]
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    arrows = {
+        module: {each for each in targets(path.read_text(encoding="utf-8"), MODULES) if each != module}
+        for module, path in MODULES.items()
+    }
+    inside = {module: {each for each in ends if each in arrows} for module, ends in arrows.items()}
+    print(f"{len(ROOMS)} rooms, {len(MODULES)} files")
+    assert [each for each in circles(inside) if not each[0].startswith("moeviz.training.")] == []
+
+
+def test_the_house_has_few_rooms_and_each_says_its_purpose() -> None:
+    entries = [path for path in (ROOT / "moeviz").iterdir() if not path.name.startswith("__")]
+    assert len(entries) <= 18
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for path in entries:
+        source = (path / "__init__.py" if path.is_dir() else path).read_text(encoding="utf-8")
+        purpose = (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
+        assert purpose.endswith("."), f"{path.name} must say its purpose in one sentence: got {purpose!r}"
+        assert purpose in readme, f"README must say of {path.name} what it says itself: {purpose}"
 
 
 @pytest.mark.parametrize("module", [name for name in SERVER if name in MODULES])

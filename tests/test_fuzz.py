@@ -20,8 +20,9 @@ from moeviz.config import KNOBS, RunConfig
 from moeviz.config.knob import Knob
 from moeviz.config.router_facts import TREATMENTS
 from moeviz.config.task_facts import TASK_INFO
-from moeviz.engine.host import Host
-from moeviz.engine.wire import CLIENT_OPS, GHOSTS, MAX_TEXT, PERIODS, check_client
+from moeviz.engine.browser_messages import CLIENT_OPS, MAX_TEXT, check_client
+from moeviz.engine.protocol import GHOSTS, PERIODS
+from moeviz.engine.worker.host import Host
 from moeviz.frames import PICTURES, unpack
 from moeviz.training import opened, step_together
 from tests.test_album import MAY_LACK, all_known

@@ -21,8 +21,8 @@ import pytest
 from moeviz.cli import main
 from moeviz.cli.outputs import write_json
 from moeviz.config import expand
-from moeviz.sweeping import File, Job, Pool
-from moeviz.terminal import UsageError
+from moeviz.experiments.sweep import File, Job, Pool
+from moeviz.experiments.terminal import UsageError
 from tests.pretend_workers import FOUND, SMALL, Workers
 from tests.test_cli import strict_json
 from tests.test_sweeping_store import disk_of
@@ -174,7 +174,7 @@ def pretended(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return job.over
 
     with Pool(1, start=workers) as pool:
-        monkeypatch.setattr("moeviz.sweeping.job.shared_pool", lambda: pool)
+        monkeypatch.setattr("moeviz.experiments.sweep.job.shared_pool", lambda: pool)
         monkeypatch.setattr(Job, "wait", wait)
         yield
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from moeviz.config import RunConfig
-from moeviz.engine.wire import DEFAULT_GHOST
-from moeviz.engine.wire import GHOSTS as CHOICES
+from moeviz.engine.protocol import DEFAULT_GHOST
+from moeviz.engine.protocol import GHOSTS as CHOICES
 from moeviz.training import Training
 from moeviz.training.ghost import GHOSTS, LASTS
 from moeviz.training.history import CALM, Record, settled

@@ -20,9 +20,10 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from moeviz import descriptors, guard
-from moeviz.guard import BURST, PATIENCE, RATE, STREAM, Guard, Pace, Stream, host_allowed
-from moeviz.network import own_names
+from moeviz.engine.server import open_files
+from moeviz.stage import guard
+from moeviz.stage.addresses import own_names
+from moeviz.stage.guard import BURST, PATIENCE, RATE, STREAM, Guard, Pace, Stream, host_allowed
 from tests.watching import apart, wait_until
 
 with warnings.catch_warnings():  # starlette's test client prefers a successor of httpx that this project does not need
@@ -103,16 +104,16 @@ def test_this_computer_knows_its_names(monkeypatch):
 
 
 def test_who_comes_when_descriptors_run_out_is_told_and_who_is_here_stays(monkeypatch):
-    left, made = [descriptors.PER_SERVER], []
-    monkeypatch.setattr(descriptors, "left", lambda: left[0])
+    left, made = [open_files.PER_SERVER], []
+    monkeypatch.setattr(open_files, "left", lambda: left[0])
     with client(["*"], make_room=lambda: made.append(1)) as browser:
         told = browser.get("/", headers=PAGE)
-        assert told.status_code == 503 and told.headers["retry-after"] and f"{descriptors.limit()} files" in told.text
+        assert told.status_code == 503 and told.headers["retry-after"] and f"{open_files.limit()} files" in told.text
         with pytest.raises(WebSocketDisconnect), browser.websocket_connect(STREAM):
             pass
         assert browser.get("/").status_code == 200  # a script of a page that is open already
         assert made
-    with client(["*"], make_room=lambda: left.insert(0, descriptors.PER_SERVER + 1)) as browser:
+    with client(["*"], make_room=lambda: left.insert(0, open_files.PER_SERVER + 1)) as browser:
         assert browser.get("/", headers=PAGE).status_code == 200  # what could be spared was closed
 
 

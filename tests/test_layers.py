@@ -12,10 +12,10 @@ import torch
 
 from moeviz.cli import main
 from moeviz.config import TASK_INFO, RunConfig
+from moeviz.experiments.sweep import sweep
 from moeviz.losses import LOSSES
 from moeviz.routers import ROUTERS, Routing, bias_step, deepseek_v3
 from moeviz.routers.decide import mean_over_parts
-from moeviz.sweeping import sweep
 from moeviz.tensors.axes import PerRun
 from moeviz.training import Training, history
 

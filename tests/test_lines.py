@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from moeviz.engine.lines import Lines
+from moeviz.engine.server.printed_lines import Lines
 from tests.watching import PATIENCE, wait_until
 
 

@@ -10,8 +10,8 @@ import pytest
 from moeviz.config import DEVICE_NAMES, LOSS_NAMES, TASK_INFO, TASK_NAMES, RunConfig
 from moeviz.config.router_facts import ROUTER_NAMES
 from moeviz.content.methods import PAPERS
-from moeviz.engine.host import Host
-from moeviz.engine.wire import Message
+from moeviz.engine.protocol import Message
+from moeviz.engine.worker.host import Host
 from moeviz.frames import PICTURES, pack, unpack
 from moeviz.training import Training, opened
 from tests import accelerator

@@ -24,7 +24,7 @@ from moeviz.content.methods import METHODS, all_methods, as_in_its_paper
 from moeviz.content.presets import PRESETS
 from moeviz.content.router_notes import BALANCE_NOTES, ROUTER_NOTES, Note
 from moeviz.engine import Engine, EngineBusy, EngineFull, RunGone
-from moeviz.engine.wire import MAX_COORDINATE, check_probe
+from moeviz.engine.browser_messages import MAX_COORDINATE, check_probe
 from moeviz.ui import code, visitor
 from moeviz.ui.address import OTHERS
 from moeviz.ui.waiting import PATIENCE

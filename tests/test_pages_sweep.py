@@ -11,7 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from moeviz.config import RunConfig
-from moeviz.sweeping import Memory, Pool, job
+from moeviz.experiments.sweep import Memory, Pool, job
 from moeviz.ui import sweeping
 from moeviz.ui.notices import plain
 from tests.pretend_workers import Workers

@@ -16,8 +16,9 @@ from starlette.applications import Starlette
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from moeviz.config import RunConfig
-from moeviz.engine import Engine, EngineBusy, live
-from moeviz.engine.live import MAX_RATE, Viewer
+from moeviz.engine import Engine, EngineBusy
+from moeviz.engine.server import run_record
+from moeviz.engine.server.viewer import MAX_RATE, Viewer
 from moeviz.stage import COMPONENT_DIR, LOADER_HTML, LOADER_JS, VERSION
 from moeviz.stage import routes as stage_routes
 from moeviz.stage.routes import (
@@ -129,7 +130,7 @@ class Forwarding(FakeEngine):
 @pytest.fixture
 def one_second(monkeypatch):
     """All that is sent comes in one second, however slow this computer is."""
-    monkeypatch.setattr(live.time, "monotonic", lambda: 100.5)
+    monkeypatch.setattr(run_record.time, "monotonic", lambda: 100.5)
 
 
 MOVE, ASK = '{"op":"view","credit":0,"probe":[0.5,1]}', '{"op":"view","credit":1}'

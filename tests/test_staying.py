@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from moeviz.config import RunConfig
-from moeviz.engine.host import Host
-from moeviz.engine.hosted import HostedRun
+from moeviz.engine.worker.host import Host
+from moeviz.engine.worker.run import HostedRun
 from moeviz.frames import unpack
 from moeviz.training import Training, knobs
 from moeviz.training.knobs import Setting, Turn

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from moeviz.config import RunConfig, expand
-from moeviz.engine.process import ProcessWorker
-from moeviz.sweeping import Job, Memory, Pool, SweepBusy
+from moeviz.engine.server.worker_process import ProcessWorker
+from moeviz.experiments.sweep import Job, Memory, Pool, SweepBusy
 from tests.pretend_workers import FOUND, SMALL, Pretended, Workers
 from tests.watching import children, moeviz_threads, wait_until
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from moeviz.config import expand
-from moeviz.sweeping import File, Job, Pool, Result
-from moeviz.sweeping.store import HEAD, made_by
+from moeviz.experiments.sweep import File, Job, Pool, Result
+from moeviz.experiments.sweep.store import HEAD, made_by
 from tests.pretend_workers import FOUND, SMALL, Workers
 
 RUNS = expand(SMALL, seed=list(range(6)))

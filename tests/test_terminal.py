@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from moeviz import terminal, timing, trials
 from moeviz.cli import COMMANDS, main
-from moeviz.terminal import ended
+from moeviz.experiments import terminal
+from moeviz.experiments.claims import trials
+from moeviz.experiments.cost import measured
+from moeviz.experiments.terminal import ended
 
 ROOT = Path(__file__).resolve().parents[1]
 QUICK = "-m moeviz address --host 10.1.2.3".split()  # imports little
@@ -147,7 +149,7 @@ def test_progress_that_cannot_be_told_goes_nowhere_else() -> None:
 
 
 def test_no_file_takes_the_place_of_a_closed_stream() -> None:
-    code = "from moeviz import terminal; terminal.prepare(); f = open('/dev/null'); raise SystemExit(f.fileno())"
+    code = "from moeviz.experiments import terminal; terminal.prepare(); f = open('/dev/null'); raise SystemExit(f.fileno())"
     assert shell("<&- >&- 2>&-", "-c", code).returncode > 2
 
 
@@ -162,15 +164,19 @@ def test_an_interrupt_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 # ---- the commands behind the pages ----------------------------------------------------------------------------------
 
 
+def run_trials(words: list[str]) -> int:
+    return main(["trials", *words])
+
+
 @pytest.mark.parametrize(
     ("command", "words", "said"),
     [
-        (trials.main, ["balance", "--seeds", "0"], "--seeds must be a whole number from 1: got 0; take more"),
-        (trials.main, ["balance", "--seeds", "x"], "argument --seeds: invalid int value: 'x'; see "),
-        (trials.main, ["balanced"], "argument TRIAL: invalid choice: 'balanced'"),
-        (trials.main, [], "the following arguments are required: TRIAL; see python -m moeviz.trials --help"),
-        (timing.main, ["--top-k", "99"], "top_k must be "),
-        (timing.main, ["--seconds", "soon"], "argument --seconds: invalid float value: 'soon'; see "),
+        (run_trials, ["balance", "--seeds", "0"], "--seeds must be a whole number from 1: got 0; take more"),
+        (run_trials, ["balance", "--seeds", "x"], "argument --seeds: invalid int value: 'x'; see "),
+        (run_trials, ["balanced"], "argument TRIAL: invalid choice: 'balanced'"),
+        (run_trials, [], "the following arguments are required: TRIAL; see python -m moeviz trials --help"),
+        (measured.main, ["--top-k", "99"], "top_k must be "),
+        (measured.main, ["--seconds", "soon"], "argument --seconds: invalid float value: 'soon'; see "),
     ],
 )
 def test_they_refuse_in_one_line_too(command, words, said, capsys: pytest.CaptureFixture[str]) -> None:
@@ -187,6 +193,6 @@ def test_trials_end_in_silence_too_where_nobody_reads(monkeypatch: pytest.Monkey
     with open(writes, "w") as pipe, tempfile.TemporaryFile("w+") as said:
         monkeypatch.setattr(sys, "stdout", pipe)
         monkeypatch.setattr(sys, "stderr", said)
-        assert ended(lambda: trials.main(["routing"])) == 141
+        assert ended(lambda: run_trials(["routing"])) == 141
         said.seek(0)
         assert said.read() == ""

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moeviz.config.router_facts import TREATMENTS
-from moeviz.engine.wire import CLIENT_OPS, LARGEST, LENGTHS, check_client, read_message, write_message
+from moeviz.engine.browser_messages import CLIENT_OPS, check_client
+from moeviz.engine.protocol import LARGEST, LENGTHS, read_message, write_message
 from moeviz.frames import PICTURES
 from tests.pretend import World
 

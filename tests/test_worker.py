@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from moeviz.config import RunConfig
-from moeviz.engine.wire import MAX_CREDIT
+from moeviz.engine.protocol import MAX_CREDIT
 from tests.pretend import World
 
 # --- turns -----------------------------------------------------------------------------------------------------------

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moeviz.config import KNOBS, RunConfig
-from moeviz.engine.wire import CLIENT_OPS, GHOSTS, PERIODS, check_client
-from moeviz.engine.worker import Host
+from moeviz.engine.browser_messages import CLIENT_OPS, check_client
+from moeviz.engine.protocol import GHOSTS, PERIODS
+from moeviz.engine.worker.host import Host
 from moeviz.frames import PICTURES, unpack
 from moeviz.training import Training
 from tests.pretend import World

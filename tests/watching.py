@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from moeviz.engine import Engine
-from moeviz.engine.process import ProcessWorker
+from moeviz.engine.server.worker_process import ProcessWorker
 from moeviz.frames import unpack
 
 PATIENCE = 30.0  # a cold worker imports torch, and the machine may be busy

@@ -1,4 +1,7 @@
-"""The command line: `python -m moeviz train | sweep | bench | doctor | address`."""
+"""The command line: train, sweep, trials, bench, doctor and address.
+
+`python -m moeviz COMMAND`; each is a module of this package.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,13 @@ import sys
 from collections.abc import Sequence
 
 from moeviz.config.knob import shown
-from moeviz.terminal import Parser, UsageError, ended, out
+from moeviz.experiments.terminal import Parser, UsageError, ended, out
 
 # command -> what it does; each is a module of this package with `add_flags(parser)` and `run(arguments) -> exit status`
 COMMANDS = {
     "train": "train one mixture of experts and print its result as JSON",
     "sweep": "train many runs over values of a few knobs, and write them as a table",
+    "trials": "run the experiments behind what the article says, and print their numbers",
     "bench": "measure speed side by side with the usual ways of writing it",
     "doctor": "say what is installed and whether it fits",
     "address": "print the address of the app, for a class also as a QR code",

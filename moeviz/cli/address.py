@@ -12,8 +12,8 @@ import segno
 from moeviz.cli.flags import add_knob
 from moeviz.config import Knob
 from moeviz.config.knob import shown
-from moeviz.network import EVERYWHERE, HERE, lan_address, url
-from moeviz.terminal import UsageError, out
+from moeviz.experiments.terminal import UsageError, out
+from moeviz.stage.addresses import EVERYWHERE, HERE, lan_address, url
 
 PORT = Knob(name="port", kind=int, default=8501, low=1, high=65535, label="Port", help="The port the app listens on.")
 HOST = re.compile(r"[A-Za-z0-9_.:%-]{1,253}")  # a name or an IPv4 or IPv6 address

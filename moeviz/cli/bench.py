@@ -1,4 +1,4 @@
-"""`bench`: ratios measured side by side in one run (see `moeviz.bench`)."""
+"""`bench`: ratios measured side by side in one run (see `moeviz.experiments.bench`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from moeviz.cli.flags import add_json
 from moeviz.cli.outputs import check_outputs, write_json
-from moeviz.terminal import UsageError, out
+from moeviz.experiments.terminal import UsageError, out
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +18,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     check_outputs({"--json": arguments.json})
-    bench = importlib.import_module("moeviz.bench")  # brings torch: only when it is really asked for
+    bench = importlib.import_module("moeviz.experiments.bench")  # brings torch: only when it is really asked for
     try:
         results = bench.run(arguments.only or ())
     except ValueError as error:

@@ -14,8 +14,8 @@ from typing import Any
 
 from moeviz.cli.flags import add_json
 from moeviz.cli.outputs import check_outputs, write_json
-from moeviz.descriptors import PER_SERVER, PER_VISITOR, raised_limit, visitors
-from moeviz.terminal import out
+from moeviz.engine.server.open_files import PER_SERVER, PER_VISITOR, raised_limit, visitors
+from moeviz.experiments.terminal import out
 
 ROOT = Path(__file__).resolve().parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")

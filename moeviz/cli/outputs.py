@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from moeviz.config.knob import shown
-from moeviz.sweeping.store import holds_runs
-from moeviz.terminal import UsageError, out
+from moeviz.experiments.sweep.store import holds_runs
+from moeviz.experiments.terminal import UsageError, out
 
 
 def check_outputs(targets: Mapping[str, str | None], store: str | None = None) -> None:

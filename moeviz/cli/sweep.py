@@ -15,9 +15,9 @@ from moeviz.cli.outputs import check_outputs, is_file, write_json, write_text
 from moeviz.cli.train import stop_on_interrupt
 from moeviz.config import KNOBS, Value
 from moeviz.config.knob import shown
-from moeviz.sweeping import File, Job, Plan, measure_label, plan, read_values, table
-from moeviz.sweeping.plan import SEEDS, STEPS, check_devices, check_work
-from moeviz.terminal import UsageError, out, tell
+from moeviz.experiments.sweep import File, Job, Plan, measure_label, plan, read_values, table
+from moeviz.experiments.sweep.plan import SEEDS, STEPS, check_devices, check_work
+from moeviz.experiments.terminal import UsageError, out, tell
 
 if TYPE_CHECKING:
     import pandas

@@ -15,7 +15,7 @@ import numpy as np
 from moeviz.cli.flags import add_json, add_knob
 from moeviz.cli.outputs import check_outputs, write_json
 from moeviz.config import KNOBS, Knob, RunConfig
-from moeviz.terminal import UsageError, out, tell, tell_at_once
+from moeviz.experiments.terminal import UsageError, out, tell, tell_at_once
 
 if TYPE_CHECKING:
     from moeviz.training import Snapshot, Training

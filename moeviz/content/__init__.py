@@ -1,1 +1,1 @@
-"""Words and starting points of the pages, as data: presets, questions, methods, notes, twins, published models."""
+"""Words and starting points of the pages, as data."""

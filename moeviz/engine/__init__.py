@@ -1,5 +1,10 @@
-"""Whose runs execute where: few worker processes serve the runs of every visitor, and none of this imports torch."""
+"""Whose runs execute where: a few worker processes train the runs of every visitor in fair turns.
 
-from moeviz.engine.local import Engine, EngineBusy, EngineFull, RunGone, Viewer
+None of it but the workers imports torch.
+"""
+
+from moeviz.engine.errors import EngineBusy, EngineFull, RunGone
+from moeviz.engine.server.engine import Engine
+from moeviz.engine.server.viewer import Viewer
 
 __all__ = ["Engine", "EngineBusy", "EngineFull", "RunGone", "Viewer"]

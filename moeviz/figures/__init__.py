@@ -1,4 +1,4 @@
-"""Plotly figures: the one place that decides how a chart looks, on a page, in a notebook and in the live stage."""
+"""Plotly figures, on a page, in a notebook and in the live picture."""
 
 from moeviz.config.letters import letter
 from moeviz.figures.curves import (

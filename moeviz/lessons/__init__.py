@@ -1,4 +1,4 @@
-"""Lessons: predict, run, be marked by the run itself. One data file each, in `data/`, in the order of their names."""
+"""Lessons that ask for a prediction, run, and mark it by the run itself, one data file each."""
 
 from __future__ import annotations
 

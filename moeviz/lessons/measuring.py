@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 from typing import Any
 
-from moeviz.engine.local import Engine
+from moeviz.engine.server.engine import Engine
 from moeviz.frames import unpack
 
 PATIENCE = 30.0  # seconds: the server may be busy

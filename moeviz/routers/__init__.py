@@ -1,4 +1,4 @@
-"""Routers: from scores to a decision, who computes which token and with what weight.
+"""From scores to a decision: which expert computes which token, and with what weight.
 
 Each is a pure function of router logits, numbers and explicit noise, written for one run `[T, E]`; leading axes ride
 along. All are called alike, `ROUTERS[key](logits_TE, k=…, capacity=None, **its own options)`.

@@ -1,4 +1,4 @@
-"""The live picture of a run: Python mounts it once per page, and from then on it speaks with the run over a socket.
+"""The live picture of a run: its scripts, the routes that serve them, its socket, and who may come in.
 
 `streamlit.components.v2.component("stage", html=LOADER_HTML, js=LOADER_JS, isolate_styles=False)`; isolated styles
 would break plotly's hover. The loader is all that Streamlit carries: it sends a component's source with every rerun.

@@ -1,4 +1,7 @@
-"""Every task by name: `TASKS[config.task](config)` draws its train and test tokens."""
+"""Data sets by name: what a network learns, as train and test tokens with their true groups.
+
+`TASKS[config.task](config)` draws them.
+"""
 
 from collections.abc import Callable
 

@@ -1,1 +1,1 @@
-"""What every tensor shares: letters of axes, named random streams, devices and half types."""
+"""What every tensor shares: the letters of axes, named random streams, devices and half types."""

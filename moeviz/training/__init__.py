@@ -1,4 +1,7 @@
-"""Training of many runs of one shape in lockstep: `Training(configs).step(200)`."""
+"""Many runs of one shape in lockstep: steps, live knobs, measurements, and the views that are drawn.
+
+`Training(configs).step(200)` trains; `snapshot(want=…)` draws.
+"""
 
 from moeviz.training.buckets import Buckets, opened
 from moeviz.training.core import Training

@@ -13,7 +13,7 @@ from moeviz.config.knob import shown
 from moeviz.content.methods import SEATS
 from moeviz.content.presets import LEARNS_PAIRS, LEARNS_TEXT
 from moeviz.content.vision_ways import BASE as VISION
-from moeviz.engine.wire import MAX_COORDINATE, check_probe
+from moeviz.engine.browser_messages import MAX_COORDINATE, check_probe
 from moeviz.ui.knobs import chosen, show
 from moeviz.ui.notices import play_notices, say_changed
 from moeviz.ui.visitor import Visit

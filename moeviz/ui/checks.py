@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from moeviz.checking import Check, verdict
-from moeviz.claims import CLAIMS, STATES, Claim, Numbers
-from moeviz.engine.lines import Busy
+from moeviz.engine.server.printed_lines import Busy
+from moeviz.experiments.claims import CLAIMS, STATES, Claim, Numbers
+from moeviz.experiments.claims.process import Check, verdict
 from moeviz.ui.asking import PLAYGROUND, show_config
 from moeviz.ui.presence import adopt, hold
 

@@ -7,8 +7,8 @@ from functools import cache
 
 import streamlit as st
 
-from moeviz.costing import Measurement, Seconds, pays_at, sentences
-from moeviz.counting import (
+from moeviz.engine.server.printed_lines import Busy
+from moeviz.experiments.cost.counted import (
     CHARTS,
     FORMS,
     LAYER_KNOBS,
@@ -23,7 +23,7 @@ from moeviz.counting import (
     parameters,
     too_large,
 )
-from moeviz.engine.lines import Busy
+from moeviz.experiments.cost.process import Measurement, Seconds, pays_at, sentences
 from moeviz.figures.costs import Points, cost_figure
 from moeviz.ui.notices import plain
 from moeviz.ui.presence import adopt, hold

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
+from moeviz.experiments.cost.growth import ROWS, STEPS, Mark, all_configs, in_words, marks
+from moeviz.experiments.sweep import Job, SweepBusy, shared_pool
 from moeviz.figures.costs import Points, quality_figure
-from moeviz.growing import ROWS, STEPS, Mark, all_configs, in_words, marks
-from moeviz.sweeping import Job, SweepBusy, shared_pool
 from moeviz.ui.notices import plain
 from moeviz.ui.presence import adopt, hold
 from moeviz.ui.sweeping import kept

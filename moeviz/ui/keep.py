@@ -11,7 +11,7 @@ import segno
 import streamlit as st
 
 from moeviz.config import RunConfig
-from moeviz.network import EVERYWHERE, HERE, lan_address, url
+from moeviz.stage.addresses import EVERYWHERE, HERE, lan_address, url
 from moeviz.ui.address import probe_from_address
 from moeviz.ui.knobs import show
 from moeviz.ui.visitor import engine

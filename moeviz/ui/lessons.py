@@ -10,7 +10,7 @@ import streamlit as st
 from moeviz.config import KNOBS
 from moeviz.config.knob import shown
 from moeviz.content.questions import MEASURED
-from moeviz.engine.local import EngineBusy, RunGone
+from moeviz.engine.errors import EngineBusy, RunGone
 from moeviz.lessons import lessons
 from moeviz.lessons.lesson import Lesson, Scene
 from moeviz.lessons.marking import Mark, mark

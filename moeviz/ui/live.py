@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from moeviz.engine.wire import check_probe
+from moeviz.engine.browser_messages import check_probe
 from moeviz.stage import LOADER_HTML, LOADER_JS
 from moeviz.ui.present import presenting
 
@@ -57,7 +57,7 @@ def stage(
             save: when it grows, the browser saves the whole picture as a file.
             warm: steps that a fresh run trains before it waits.
             code: the functions behind each formula, by its name (`journey` only).
-            ghost: what is drawn gray beside the run, one of `moeviz.engine.wire.GHOSTS`.
+            ghost: what is drawn gray beside the run, one of `moeviz.engine.protocol.GHOSTS`.
             numbers: shown live beside each run, as label, name in a frame's header and digits.
             losses: those that measure balance, with their balanced value (`routers` only).
             measures, whys: what each row draws, and what it says (`methods` only).

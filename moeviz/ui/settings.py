@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from moeviz.engine.wire import DEFAULT_GHOST, GHOSTS
+from moeviz.engine.protocol import DEFAULT_GHOST, GHOSTS
 
 GHOST_LABELS = dict(zip(GHOSTS, ("the run without the last change", "the run before", "nothing"), strict=True))
 KEYS = (

@@ -10,8 +10,8 @@ import streamlit as st
 
 from moeviz.config import KNOBS, TASK_INFO, RunConfig, Value, workload
 from moeviz.config.knob import Knob, shown
-from moeviz.sweeping import MEASURES, Job, Memory, Plan, SweepBusy, plan, read_values, shared_pool
-from moeviz.sweeping.plan import SEEDS, STEPS
+from moeviz.experiments.sweep import MEASURES, Job, Memory, Plan, SweepBusy, plan, read_values, shared_pool
+from moeviz.experiments.sweep.plan import SEEDS, STEPS
 from moeviz.ui.notices import plain
 from moeviz.ui.presence import adopt, hold
 

@@ -10,9 +10,20 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from moeviz.config import KNOBS, RunConfig, Value
+from moeviz.experiments.sweep import (
+    DIVERGED,
+    MEASURES,
+    NO_RUN,
+    Cells,
+    cells,
+    ends,
+    ends_of_means,
+    measure_label,
+    runs,
+    table,
+)
 from moeviz.figures import maps
 from moeviz.figures.maps import Axis, Scale
-from moeviz.sweeping import DIVERGED, MEASURES, NO_RUN, Cells, cells, ends, ends_of_means, measure_label, runs, table
 from moeviz.ui.notices import plain
 from moeviz.ui.sweeping import Started, choose, measure, started
 

@@ -9,7 +9,8 @@ from functools import cache
 import streamlit as st
 
 from moeviz.config import KNOBS, RunConfig
-from moeviz.engine.local import Engine, EngineBusy, EngineFull, RunGone
+from moeviz.engine.errors import EngineBusy, EngineFull, RunGone
+from moeviz.engine.server.engine import Engine
 from moeviz.ui.notices import play_notices, say_changed
 from moeviz.ui.waiting import wait_for_place
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from moeviz import trials
-from moeviz.checking import verdict
-from moeviz.claims import STATES
+from moeviz.experiments.claims import STATES, trials
+from moeviz.experiments.claims.process import verdict
 from tests.browser.driving import PATIENCE, Stage, expect
 
 pytestmark = pytest.mark.browser

@@ -17,10 +17,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from moeviz.engine.live import MAX_RATE
+from moeviz.engine.server.viewer import MAX_RATE
 from moeviz.frames import unpack
-from moeviz.network import own_names
 from moeviz.stage import VERSION
+from moeviz.stage.addresses import own_names
 from moeviz.stage.routes import MAX_SOCKETS
 from tests.browser.driving import Server, eventually
 from tests.browser.visitors import RawVisitor

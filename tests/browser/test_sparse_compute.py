@@ -19,7 +19,7 @@ def measuring(server: Server) -> list[int]:
     """The processes that measure for pages of this server."""
     with contextlib.suppress(psutil.Error):
         children = psutil.Process(server.process.pid).children()
-        return [each.pid for each in children if "moeviz.timing" in each.cmdline()]
+        return [each.pid for each in children if "moeviz.experiments.cost.measured" in each.cmdline()]
     return []
 
 

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from moeviz.config import RunConfig
-from moeviz.engine.host import Host
-from moeviz.engine.hosted import HostedRun
+from moeviz.engine.worker.host import Host
+from moeviz.engine.worker.run import HostedRun
 from moeviz.frames import unpack
 from moeviz.training import Training
 from tests.browser.driving import Server, SmallServer, eventually

@@ -1,0 +1,60 @@
+"""Questions to workers, and the wait for their answers."""
+
+from __future__ import annotations
+
+import itertools
+from concurrent.futures import Future
+
+from moeviz.engine.protocol import Message
+from moeviz.engine.server.run_record import RunRecord
+
+ANSWER_SECONDS = 30.0  # a cold worker imports torch first
+
+
+class Calls:
+    """Questions to workers that somebody waits for; not locked, since the engine's lock is held around each use."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+        self._open: dict[int, tuple[RunRecord, Message, Future[Message]]] = {}
+
+    def numbered(self, message: Message) -> Message:
+        """The message with a number that its reply will bear."""
+        return {**message, "call": next(self._numbers)}
+
+    def expect(self, run: RunRecord, question: Message) -> Future[Message]:
+        """Where the reply to a numbered message will be."""
+        future: Future[Message] = Future()
+        self._open[question["call"]] = (run, question, future)
+        return future
+
+    def answer(self, reply: Message) -> None:
+        if reply["call"] in self._open:  # else nobody waits any more
+            self._open.pop(reply["call"])[2].set_result(reply)
+
+    def forget(self, question: Message) -> None:
+        self._open.pop(question["call"], None)
+
+    def about(self, run: RunRecord) -> list[Message]:
+        """The questions to ask again when the run has got a new worker."""
+        return [message for each, message, _ in self._open.values() if each is run]
+
+    def fail(self, run: RunRecord, error: Exception) -> None:
+        """Tell everybody who waits for this run that no reply will come."""
+        for message in self.about(run):
+            _, _, future = self._open.pop(message["call"])
+            future.set_exception(error)
+
+
+def answered(future: Future[Message], question: Message) -> list[str]:
+    """Wait for the answer to a question and return its notices, or raise what the worker says was wrong."""
+    try:
+        answer = future.result(ANSWER_SECONDS)
+    except TimeoutError:
+        limit = f"a worker must answer within {ANSWER_SECONDS:g} s"
+        raise TimeoutError(f"{limit}: {question['op']} got no answer; it may be overloaded, so try again") from None
+    if "fault" in answer:
+        raise RuntimeError(answer["fault"])
+    if "error" in answer:
+        raise ValueError(answer["error"])
+    return list(answer["notices"])

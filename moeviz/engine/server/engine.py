@@ -1,0 +1,302 @@
+"""The engine inside the server: opens runs on few workers, passes messages and frames, and brings dead workers back.
+
+Every method may be called from any thread. Those that return notices, `rewind`, `branch`, and `reset` with configs wait
+for the worker; so they must not be called on the thread that delivers a viewer's messages, nor on an event loop.
+"""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import logging
+import os
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from moeviz.config import RunConfig
+from moeviz.config.groups import comparable
+from moeviz.engine import browser_messages, protocol
+from moeviz.engine.errors import EngineBusy, EngineFull, RunGone
+from moeviz.engine.protocol import Message
+from moeviz.engine.server.calls import Calls, answered
+from moeviz.engine.server.refusals import Refusals, gone
+from moeviz.engine.server.requests import Requests
+from moeviz.engine.server.run_record import RunRecord
+from moeviz.engine.server.viewer import Viewer
+from moeviz.engine.server.worker_process import ProcessWorker, StartWorker, ThreadWorker
+from moeviz.engine.server.worker_slot import Slot
+
+# One core gives 15 visitors what they came for, and 30 something that still moves (about half of it). The one process
+# that forwards all frames sends about a thousand a second; with more runs than MOST_RUNS pictures would stand still.
+RUNS_PER_WORKER, MOST_RUNS = 30, 200
+logger = logging.getLogger(__name__)
+
+
+class Engine(Requests):
+    """Runs of all visitors on few worker processes, which start when they are first needed."""
+
+    def __init__(
+        self,
+        num_workers: int | None = None,
+        max_runs: int | None = None,
+        in_process: bool = False,
+        idle_pause: float = 10.0,
+        idle_free: float = 120.0,
+    ) -> None:
+        count = 1 if in_process else num_workers or os.cpu_count() or 1
+        arguments = [f"--idle-pause={idle_pause}", f"--idle-free={idle_free}"]
+        start: StartWorker = partial(ProcessWorker, arguments)
+        if in_process:
+            start = partial(ThreadWorker, idle_pause, idle_free)
+        self.max_runs = max_runs or min(RUNS_PER_WORKER * count, MOST_RUNS)
+        self._lock = threading.RLock()
+        self._slots = [Slot(start, self._receive, self._lost) for _ in range(count)]
+        self._runs: dict[str, RunRecord] = {}
+        self._calls, self._refusals = Calls(), Refusals()
+        self._numbers = itertools.count(1)
+        self._closed = False
+        atexit.register(self.shutdown)
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.shutdown()
+
+    def open(
+        self,
+        configs: Sequence[RunConfig],
+        *,
+        play: bool = True,
+        speed: str = "watch",
+        probe: Sequence[float] | None = None,
+        replaces: str | None = None,
+    ) -> str:
+        """Start runs that train in lockstep and return their token; `replaces` names a group to close first."""
+        configs, probe = comparable(configs), browser_messages.check_probe(probe)
+        browser_messages.check_speed({"value": speed})
+        if replaces is not None:
+            self.close(replaces, "another run took this one's place")
+        with self._lock:
+            self._check_room()
+            slot = min(self._slots, key=lambda each: (self._load(each), not each.ready, each.worker is None))
+            if not slot.start():
+                refused = "a run must have a worker process: the system refused to start one"
+                raise EngineBusy(f"{refused}; free some memory, or allow more open files (ulimit -n)")
+            run = RunRecord(secrets.token_urlsafe(16), slot, configs, play, speed, probe)
+            self._post(run, run.opening())
+            self._runs[run.token] = run
+            self._start_spare()
+        return run.token
+
+    def reset(self, token: str, configs: Sequence[RunConfig] | None = None) -> None:
+        """Begin again at step 0, with other configs if given; token, viewers and play state stay."""
+        if configs is None:
+            self._do(token, {"op": "reset"})
+            return
+        configs = comparable(configs)
+        self._call(token, {"op": "reset", "configs": [dict(vars(each)) for each in configs]})
+        with self._lock:  # after the answer: until then a status that was on its way could bring the old ones back
+            self._find(token).configs = configs
+
+    def close(self, token: str, reason: str = "this run was closed") -> None:
+        """End a run and tell its viewers; an unknown token is fine, since runs also end by themselves."""
+        with self._lock:
+            run = self._runs.get(token)
+            if run is None:
+                return
+            run.slot.send({"op": "close", "run": token})
+        self._drop(run, reason)
+
+    def info(self, token: str) -> Message:
+        """The run's step, state, revision, speed and configs as its worker last told them; cheap."""
+        with self._lock:
+            return self._find(token).info()
+
+    def alive(self, token: str) -> bool:
+        with self._lock:
+            return token in self._runs
+
+    @property
+    def num_runs(self) -> int:
+        """How many runs (or groups of twins) are open."""
+        with self._lock:
+            return len(self._runs)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another run could be opened now, if need be in the place of one that nobody watches."""
+        with self._lock:
+            return len(self._runs) < self.max_runs or any(run.spare() >= 0 for run in self._runs.values())
+
+    def watch(self, token: str, on_message: Callable[[bytes | str], None]) -> Viewer:
+        """Attach a viewer; `on_message` gets frames and JSON texts on a thread of the engine, and must not block."""
+        with self._lock:
+            if (told := self._refusals.viewer(token, on_message)) is not None:
+                return told
+            run = self._find(token)
+            forward, leave = partial(self._from_client, run), partial(self._leave, run)
+            viewer = Viewer(str(next(self._numbers)), on_message, forward, leave, run.rate)
+            self._post(run, viewer.joining())
+            run.viewers[viewer.key] = viewer
+            run.seen()
+        return viewer
+
+    def shutdown(self) -> None:
+        """End every run and worker; returns when the processes and threads are gone."""
+        with self._lock:
+            self._closed = True
+            runs = list(self._runs.values())
+            workers = [slot.worker for slot in self._slots if slot.worker is not None]
+        for run in runs:
+            self._drop(run, "the server is shutting down")
+        for worker in workers:
+            worker.close()
+        for worker in workers:
+            worker.join()
+        atexit.unregister(self.shutdown)
+
+    def _find(self, token: str) -> RunRecord:
+        try:
+            return self._runs[token]
+        except KeyError:
+            raise RunGone("a token must belong to a live run: this one is unknown or freed; open a new run") from None
+
+    def _load(self, slot: Slot) -> int:
+        return sum(run.slot is slot for run in self._runs.values())
+
+    def _check_room(self) -> None:
+        if self._closed:
+            raise EngineBusy("an engine must be running to open a run: this one was shut down; make another Engine")
+        longest = max(self._runs.values(), key=RunRecord.spare, default=None)
+        if len(self._runs) >= self.max_runs and longest is not None and longest.spare() >= 0:
+            self.close(longest.token, "nobody watched this run, and the server needed its place")
+        if len(self._runs) >= self.max_runs:
+            raise EngineFull(
+                f"this server trains at most {self.max_runs} runs at once: {len(self._runs)} are open; "
+                "close a tab that shows one, or try again in a few minutes"
+            )
+
+    def _start_spare(self) -> None:
+        """Keep one warm worker ahead of the visitors: start the next when every started one is ready and has work."""
+        started = [slot for slot in self._slots if slot.worker is not None]
+        empty = next((slot for slot in self._slots if slot.worker is None), None)
+        if empty is not None and not self._closed and all(slot.ready and self._load(slot) for slot in started):
+            empty.start()
+
+    def _post(self, run: RunRecord, message: Message) -> None:
+        if not run.slot.send({**message, "run": run.token}):
+            raise EngineBusy("a worker must keep up with its messages: this one is far behind; try again in a moment")
+
+    def _do(self, token: str, message: Message) -> None:
+        with self._lock:
+            run = self._find(token)
+            run.note(message)
+            self._post(run, message)
+
+    def _call(self, token: str, message: Message) -> list[str]:
+        """Send a message and wait for its answer; a worker that dies meanwhile is asked again."""
+        protocol.check_json(message)
+        with self._lock:
+            run = self._find(token)
+            question = self._calls.numbered(message)
+            run.note(message)
+            self._post(run, question)
+            future = self._calls.expect(run, question)
+        try:
+            return answered(future, question)
+        finally:
+            with self._lock:
+                self._calls.forget(question)
+
+    def _from_client(self, run: RunRecord, viewer: Viewer, message: Message) -> None:
+        """Pass on a checked message of a browser."""
+        with self._lock:
+            if self._runs.get(run.token) is not run or viewer.key not in run.viewers:
+                return  # it has been told
+            run.note(message)
+            viewer.note(message)
+            if message["op"] == "hidden":
+                run.seen()
+            busy = not run.slot.send({**message, "run": run.token, "viewer": viewer.key})
+        if busy:
+            viewer.tell({"op": "busy", "message": "the server is far behind; wait a moment"})
+
+    def _leave(self, run: RunRecord, viewer: Viewer) -> None:
+        with self._lock:
+            if run.viewers.pop(viewer.key, None) is not None:
+                run.seen()
+                run.slot.send({"op": "unwatch", "run": run.token, "viewer": viewer.key})
+
+    def _receive(self, slot: Slot, message: Message, payload: bytes) -> None:
+        """One message of a worker, on its thread."""
+        op = message["op"]
+        if op == "reply":
+            with self._lock:
+                return self._calls.answer(message)
+        if op == "ready":
+            with self._lock:
+                slot.ready = True
+                return self._start_spare()
+        with self._lock:
+            run = self._runs.get(message["run"])
+            if run is None:
+                return None  # closed while this was on its way
+            if op == "status":
+                return run.learn(message)
+            viewers = run.addressed(message)
+            for viewer in viewers if op == "frame" else []:
+                viewer.pay()
+        if op == "freed":
+            return self._drop(run, message["reason"], message.get("refused", False))
+        for viewer in viewers:
+            if op == "frame":
+                viewer.show(payload)
+            else:
+                viewer.tell(message["body"])
+        return None
+
+    def _drop(self, run: RunRecord, reason: str, refused: bool = False) -> None:
+        """Forget a run: its token is unknown from now on, and whoever watches or waits is told."""
+        with self._lock:
+            self._runs.pop(run.token, None)
+            if refused:
+                self._refusals.note(run.token, reason)
+            viewers = list(run.viewers.values())
+            run.viewers.clear()
+            self._calls.fail(run, RunGone(f"a token must belong to a live run: {reason}; open a new run"))
+        for viewer in viewers:
+            viewer.tell(gone(reason, refused))
+
+    def _lost(self, slot: Slot, ended: str) -> None:
+        """A worker has died: start it again with the runs it had, from step 0."""
+        notice = f"the worker process stopped ({ended}), so this run started again from step 0"
+        with self._lock:
+            runs = [run for run in self._runs.values() if run.slot is slot]
+            if not self._closed:
+                logger.error("a worker process stopped (%s) with %d runs: %s", ended, len(runs), _named(runs))
+            again = slot.died() and not self._closed and bool(runs) and slot.start()
+            for run in runs if again else []:
+                self._reopen(run, notice)
+            viewers = [viewer for run in runs for viewer in run.viewers.values()]
+        for viewer in viewers if again else []:
+            viewer.tell({"op": "notice", "message": notice})
+        for run in runs if not again else []:
+            self._drop(run, f"its worker process stopped again and again ({ended}); see the server's log")
+
+    def _reopen(self, run: RunRecord, notice: str) -> None:
+        run.restarted()
+        self._post(run, {**run.opening(), "notice": notice})
+        for viewer in run.viewers.values():
+            self._post(run, viewer.joining())
+        for question in self._calls.about(run):
+            self._post(run, question)
+
+
+def _named(runs: Sequence[RunRecord]) -> str:
+    """Runs for the log, by what they train: their tokens are secret."""
+    firsts = [(len(run.configs), run.configs[0]) for run in runs]
+    named = (f"{each.task} N={each.num_experts} k={each.top_k} batch={each.batch_size} x{n}" for n, each in firsts)
+    return ", ".join(named) or "none"

@@ -1,0 +1,87 @@
+"""What the server knows of a run and of those who watch it: enough to go on when its worker dies."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from moeviz.config import RunConfig
+from moeviz.engine.protocol import DEFAULT_GHOST, Message
+from moeviz.engine.server.viewer import MessageRate, Viewer
+from moeviz.engine.server.worker_slot import Slot
+
+ALONE, ASIDE = 10.0, 60.0
+"""Seconds without any tab (a page that opens takes some), and with hidden tabs only, until a run's place may go."""
+
+
+class RunRecord:
+    """A group of runs in lockstep: where it is, who watches, and what its worker last said."""
+
+    def __init__(
+        self, token: str, slot: Slot, configs: Sequence[RunConfig], play: bool, speed: str, probe: list[float] | None
+    ) -> None:
+        self.token = token
+        self.slot = slot
+        self.configs = list(configs)
+        self.viewers: dict[str, Viewer] = {}
+        self.rate = MessageRate()
+        self._play, self._speed, self._probe = play, speed, probe
+        self._until: int | None = None
+        self._ghost = DEFAULT_GHOST
+        self._step, self._state = 0, "running" if play else "paused"
+        self._revision, self._scene = 0, 0
+        self._seen_at = time.monotonic()
+
+    def seen(self) -> None:
+        """A tab has come, gone, or been hidden or shown: from now on, or until now, somebody watches."""
+        self._seen_at = time.monotonic()
+
+    def spare(self) -> float:
+        """For how many seconds its place could have been given away; below 0 while it may not be."""
+        if any(not viewer.hidden for viewer in self.viewers.values()):
+            return -math.inf
+        return time.monotonic() - self._seen_at - (ASIDE if self.viewers else ALONE)
+
+    def opening(self) -> Message:
+        """The message that opens this run in a worker."""
+        return {
+            "op": "open", "configs": [dict(vars(each)) for each in self.configs], "play": self._play,
+            "speed": self._speed, "probe": self._probe, "ghost": self._ghost,
+            "revision": self._revision, "scene": self._scene, "until": self._until,
+        }  # fmt: skip
+
+    def note(self, message: Message) -> None:
+        """Remember the play state that a message asks for."""
+        op = message["op"]
+        if op in ("play", "pause", "step", "rewind"):
+            self._play = op == "play"
+            self._until = message.get("until", self._until)
+        elif op == "speed":
+            self._speed = message["value"]
+        elif op == "ghost":
+            self._ghost = message["value"]
+        elif op == "view" and message["probe"] is not None:
+            self._probe = message["probe"]
+
+    def learn(self, status: Message) -> None:
+        """Take over what the worker says."""
+        self._step, self._state = status["step"], status["state"]
+        self._revision, self._scene, self._speed = status["revision"], status["scene"], status["speed"]
+        self.configs = [RunConfig(**each) for each in status["configs"]]
+
+    def restarted(self) -> None:
+        """The worker died: step 0, and a scene number that makes viewers load the points again."""
+        self._step, self._scene = 0, self._scene + 1
+
+    def info(self) -> dict[str, Any]:
+        return {
+            "step": self._step, "state": self._state, "revision": self._revision, "speed": self._speed,
+            "configs": list(self.configs),
+        }  # fmt: skip
+
+    def addressed(self, message: Message) -> list[Viewer]:
+        """The viewer that a worker's message names, or all of them."""
+        key = message.get("viewer")
+        return [viewer for viewer in self.viewers.values() if key in (None, viewer.key)]

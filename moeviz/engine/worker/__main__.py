@@ -1,0 +1,5 @@
+"""`python -m moeviz.engine.worker`"""
+
+from moeviz.engine.worker.serve import main
+
+main()
