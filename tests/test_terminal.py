@@ -149,7 +149,7 @@ def test_progress_that_cannot_be_told_goes_nowhere_else() -> None:
 
 
 def test_no_file_takes_the_place_of_a_closed_stream() -> None:
-    code = "from moeviz.experiments import terminal; terminal.prepare(); f = open('/dev/null'); raise SystemExit(f.fileno())"
+    code = "from moeviz.experiments.terminal import prepare; prepare(); raise SystemExit(open('/dev/null').fileno())"
     assert shell("<&- >&- 2>&-", "-c", code).returncode > 2
 
 
