@@ -16,8 +16,8 @@ from moeviz.stage.addresses import own_names
 from moeviz.stage.guard import Guard, impatient, say_when_full
 from moeviz.stage.routes import routes
 from moeviz.ui.faults import explain
-from moeviz.ui.presence import looking, presence
-from moeviz.ui.visitor import engine
+from moeviz.ui.run.presence import looking, presence
+from moeviz.ui.run.visitor import engine
 
 raised_limit()
 impatient(AutoHTTPProtocol)

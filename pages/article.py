@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from moeviz.ui import checks
-from moeviz.ui.code import show_code
+from moeviz.ui.pages import article
+from moeviz.ui.widgets.code import show_code
 
 st.markdown(
     "##### What the article says, checked: every testable sentence, the experiment that tests it, and its numbers."
 )
-checks.controls()
-checks.results()
+article.controls()
+article.results()
 st.caption(
     "The sentences are in our words and in the article’s order. Each trial trains or measures anew, on this machine, "
     "with three seeds; a verdict quotes means over the seeds. Times are measured while other programs run too."

@@ -3,9 +3,9 @@
 import streamlit as st
 
 from moeviz.config import RunConfig, expand
-from moeviz.ui.asking import questions_about
-from moeviz.ui.live import stage
-from moeviz.ui.visitor import live_run
+from moeviz.ui.run.live import stage
+from moeviz.ui.run.visitor import live_run
+from moeviz.ui.widgets.questions import questions_about
 
 words, action = st.columns([5, 1.4], vertical_alignment="center")
 words.markdown(

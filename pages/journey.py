@@ -5,16 +5,16 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from moeviz.config import TASK_INFO
-from moeviz.ui.address import config_from_address, config_to_address, probe_from_address, probe_to_address
-from moeviz.ui.asking import questions_about
-from moeviz.ui.code import sources
-from moeviz.ui.dense import every_expert_first, keep_best_or_all
-from moeviz.ui.knobs import knobs, router_knobs, show_present, turned
-from moeviz.ui.live import stage
-from moeviz.ui.panel import live_knobs
-from moeviz.ui.settings import setting
-from moeviz.ui.single import SINGLE, single_token
-from moeviz.ui.visitor import live_run
+from moeviz.ui.pages.journey import every_expert_first, keep_best_or_all
+from moeviz.ui.run.address import config_from_address, config_to_address, probe_from_address, probe_to_address
+from moeviz.ui.run.knobs import knobs, router_knobs, show_present, turned
+from moeviz.ui.run.live import stage
+from moeviz.ui.run.panel import live_knobs
+from moeviz.ui.run.settings import setting
+from moeviz.ui.run.visitor import live_run
+from moeviz.ui.widgets.code import sources
+from moeviz.ui.widgets.questions import questions_about
+from moeviz.ui.widgets.single import SINGLE, single_token
 
 PARTS = {  # what balance losses are made of, by functions of their own
     "gshard": ("first_share",), "importance": ("weight_sums",), "load": ("likely_counts",),

@@ -4,15 +4,15 @@ import streamlit as st
 
 from moeviz.config import KNOBS
 from moeviz.content import twins
-from moeviz.ui import lab
-from moeviz.ui.address import config_from_address, config_to_address
-from moeviz.ui.asking import questions_about
-from moeviz.ui.code import show_code
-from moeviz.ui.knobs import turned
-from moeviz.ui.live import stage
-from moeviz.ui.panel import live_knobs
-from moeviz.ui.settings import setting
-from moeviz.ui.visitor import live_run
+from moeviz.ui.pages import lab
+from moeviz.ui.run.address import config_from_address, config_to_address
+from moeviz.ui.run.knobs import turned
+from moeviz.ui.run.live import stage
+from moeviz.ui.run.panel import live_knobs
+from moeviz.ui.run.settings import setting
+from moeviz.ui.run.visitor import live_run
+from moeviz.ui.widgets.code import show_code
+from moeviz.ui.widgets.questions import questions_about
 
 asked = config_from_address("lab")
 notices = st.container()

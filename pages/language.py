@@ -5,16 +5,16 @@ import streamlit as st
 from moeviz.config import TASK_INFO
 from moeviz.config.task_facts import CHARACTER_CLASSES
 from moeviz.content.presets import LEARNS_TEXT
-from moeviz.ui import language
-from moeviz.ui.address import config_to_address
-from moeviz.ui.beside import dense_beside, dense_wanted, with_dense
-from moeviz.ui.code import show_code
-from moeviz.ui.knobs import knobs, router_knobs, show_present, turned
-from moeviz.ui.live import stage
-from moeviz.ui.opening import opens_as
-from moeviz.ui.panel import live_knobs
-from moeviz.ui.settings import setting
-from moeviz.ui.visitor import live_run
+from moeviz.ui.pages import language
+from moeviz.ui.run.address import config_to_address
+from moeviz.ui.run.knobs import knobs, router_knobs, show_present, turned
+from moeviz.ui.run.live import stage
+from moeviz.ui.run.opening import opens_as
+from moeviz.ui.run.panel import live_knobs
+from moeviz.ui.run.settings import setting
+from moeviz.ui.run.visitor import live_run
+from moeviz.ui.widgets.beside import dense_beside, dense_wanted, with_dense
+from moeviz.ui.widgets.code import show_code
 
 
 def runs(config):

@@ -4,10 +4,10 @@ import streamlit as st
 
 from moeviz.figures import curves
 from moeviz.lessons import lessons
-from moeviz.ui import lessons as way
-from moeviz.ui import present
-from moeviz.ui.code import show_code
-from moeviz.ui.live import stage
+from moeviz.ui.pages import lessons as way
+from moeviz.ui.run import present
+from moeviz.ui.run.live import stage
+from moeviz.ui.widgets.code import show_code
 
 CHARTS = {
     "twins": {},

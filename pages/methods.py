@@ -4,20 +4,21 @@ import streamlit as st
 
 from moeviz.config import TASK_INFO
 from moeviz.content.methods import METHODS, all_methods
-from moeviz.ui import notes, versus
-from moeviz.ui.address import config_to_address
-from moeviz.ui.asking import questions_about
-from moeviz.ui.code import show_code
-from moeviz.ui.knobs import knobs, turned
-from moeviz.ui.live import stage
-from moeviz.ui.panel import live_knobs
-from moeviz.ui.visitor import live_run
+from moeviz.ui.pages import routers
+from moeviz.ui.run.address import config_to_address
+from moeviz.ui.run.knobs import knobs, turned
+from moeviz.ui.run.live import stage
+from moeviz.ui.run.panel import live_knobs
+from moeviz.ui.run.visitor import live_run
+from moeviz.ui.widgets import notes
+from moeviz.ui.widgets.code import show_code
+from moeviz.ui.widgets.questions import questions_about
 
 st.markdown("##### Ways to balance: one data set, one start, eight ways. Play trains all of them.")
-asked = versus.base_config("methods")
+asked = routers.base_config("methods")
 rows, beside = st.columns([3, 1])
 with beside:
-    times = versus.strength()
+    times = routers.strength()
 
 
 def ways(config):
@@ -33,7 +34,7 @@ with rows, st.container(key="knob_row"):
 if token:
     metric = "Accuracy" if TASK_INFO[base.task].kind == "classification" else "R²"
     stage(
-        token, "methods", measures=notes.measures(metric), on_recovered=versus.show_lowered,
+        token, "methods", measures=notes.measures(metric), on_recovered=routers.show_lowered,
         titles=[each.label for each in METHODS.values()], whys=[each.why_at(times) for each in METHODS.values()],
     )  # fmt: skip
 st.markdown(

@@ -5,15 +5,16 @@ import streamlit as st
 from moeviz.config import TASK_INFO
 from moeviz.content.presets import PRESETS, try_next
 from moeviz.figures import curves
-from moeviz.ui import keep, notes, present
-from moeviz.ui.address import config_from_address, config_to_address, probe_from_address, probe_to_address
-from moeviz.ui.asking import questions_about
-from moeviz.ui.code import show_code
-from moeviz.ui.knobs import knobs, router_knobs, running_preset, show_present, start, story, turned
-from moeviz.ui.live import stage
-from moeviz.ui.panel import live_knobs
-from moeviz.ui.settings import setting, settings
-from moeviz.ui.visitor import live_run
+from moeviz.ui.run import keep, present
+from moeviz.ui.run.address import config_from_address, config_to_address, probe_from_address, probe_to_address
+from moeviz.ui.run.knobs import knobs, router_knobs, running_preset, show_present, start, story, turned
+from moeviz.ui.run.live import stage
+from moeviz.ui.run.panel import live_knobs
+from moeviz.ui.run.settings import setting, settings
+from moeviz.ui.run.visitor import live_run
+from moeviz.ui.widgets import notes
+from moeviz.ui.widgets.code import show_code
+from moeviz.ui.widgets.questions import questions_about
 
 config = turned(config_from_address("playground"))
 task = TASK_INFO[config.task]

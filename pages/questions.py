@@ -4,36 +4,36 @@ import streamlit as st
 
 from moeviz.content.questions import QUESTIONS
 from moeviz.figures import curves
-from moeviz.ui import asking
-from moeviz.ui.code import show_code
-from moeviz.ui.live import stage
-from moeviz.ui.visitor import live_run
+from moeviz.ui.run.live import stage
+from moeviz.ui.run.visitor import live_run
+from moeviz.ui.widgets import questions
+from moeviz.ui.widgets.code import show_code
 
 words, picture = st.columns([1, 2.6], gap="medium")
 with words:
-    asking.search()
-    key = asking.asked()
+    questions.search()
+    key = questions.asked()
     question = QUESTIONS[key]
     st.markdown(f"#### {question.text}")
     st.markdown(question.answer)
-    scene = asking.choose_scene(key, question)
+    scene = questions.choose_scene(key, question)
     if scene.titles:  # else said above the picture
         st.markdown(f"**Look:** {question.look}")
 
 with picture:
     token = live_run(f"questions {key} {scene.label}", scene.configs)
     if token and scene.titles:
-        stage(token, "twins", titles=scene.titles, numbers=asking.numbers(question))
+        stage(token, "twins", titles=scene.titles, numbers=questions.numbers(question))
     elif token:
         charts = {"loss": curves.loss_figure, "metric": curves.metric_figure, "load": curves.load_figure}
-        stage(token, "playground", charts=charts, story=question.look, numbers=asking.numbers(question))
+        stage(token, "playground", charts=charts, story=question.look, numbers=questions.numbers(question))
 
 with words, st.container(horizontal=True, gap="xsmall", key="open"):
-    asking.open_in_playground(scene)
+    questions.open_in_playground(scene)
 with picture:
     st.caption(f"Source: {question.source}")
     show_code(*question.code)
 
 st.markdown("##### All questions")
 with st.container(key="all_questions"):
-    asking.links(list(QUESTIONS))
+    questions.links(list(QUESTIONS))

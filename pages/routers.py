@@ -7,24 +7,25 @@ import streamlit as st
 from moeviz.config.router_facts import BALANCED_VALUES, ROUTER_INFO, ROUTER_NAMES
 from moeviz.content.methods import OPENING_SEATS, SEATS, compared
 from moeviz.figures import curves, side_by_side
-from moeviz.ui import notes, versus
-from moeviz.ui.address import config_to_address
-from moeviz.ui.asking import questions_about
-from moeviz.ui.code import show_code
-from moeviz.ui.knobs import knobs, turned
-from moeviz.ui.live import stage
-from moeviz.ui.opening import opens_with
-from moeviz.ui.panel import live_knobs
-from moeviz.ui.visitor import live_run
+from moeviz.ui.pages import routers
+from moeviz.ui.run.address import config_to_address
+from moeviz.ui.run.knobs import knobs, turned
+from moeviz.ui.run.live import stage
+from moeviz.ui.run.opening import opens_with
+from moeviz.ui.run.panel import live_knobs
+from moeviz.ui.run.visitor import live_run
+from moeviz.ui.widgets import notes
+from moeviz.ui.widgets.code import show_code
+from moeviz.ui.widgets.questions import questions_about
 
 st.markdown("##### Ways to choose: the same sixteen tokens through two routers. Play trains both, from the same start.")
 opens_with("routers", **OPENING_SEATS)
-asked = versus.base_config("routers")
+asked = routers.base_config("routers")
 boxes, chance = st.columns([3, 1])
 with boxes:
-    left, right = versus.routers()
+    left, right = routers.routers()
 with chance:
-    noise = versus.noise()
+    noise = routers.noise()
 
 
 def both(config):
@@ -38,7 +39,7 @@ token = live_run("routers", configs, play=False)
 config_to_address(base)
 with st.container(key="knob_row"):
     live_knobs("routers", "num_experts", "top_k", *SEATS, "gate_skew", runs=both)
-versus.say_what_is_fixed(base, configs)
+routers.say_what_is_fixed(base, configs)
 if token:
     names = ("left", "right")
     charts = {
@@ -48,7 +49,7 @@ if token:
     stage(
         token, "routers", charts=charts,
         titles=[f"{ROUTER_INFO[each.router].name}, k = {each.top_k}" for each in configs],
-        losses=notes.balanced_values(), on_recovered=versus.show_lowered,
+        losses=notes.balanced_values(), on_recovered=routers.show_lowered,
     )  # fmt: skip
 links = (f"[{ROUTER_INFO[each.router].name}](playground?{urlencode(each.to_url())})" for each in configs)
 st.markdown(

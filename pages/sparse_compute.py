@@ -2,20 +2,20 @@
 
 import streamlit as st
 
-from moeviz.ui import costs
-from moeviz.ui.asking import questions_about
-from moeviz.ui.calculator import calculator
-from moeviz.ui.code import show_code
-from moeviz.ui.growth import growth
+from moeviz.ui.pages import sparse_compute
+from moeviz.ui.pages.calculator import calculator
+from moeviz.ui.pages.growth import growth
+from moeviz.ui.widgets.code import show_code
+from moeviz.ui.widgets.questions import questions_about
 
 st.markdown("##### Sparse compute: why it is cheap. Only k of N experts work on each token, so N may grow.")
 st.markdown(
     "**Sparse:** each expert computes only the tokens that chose it. **Dense:** all N compute every token, and weights "
     "of 0 remove what was not chosen; the result is the same. **Plain:** one network without a gate."
 )
-layer = costs.chosen()
-costs.button(layer)
-costs.show(layer)
+layer = sparse_compute.chosen()
+sparse_compute.button(layer)
+sparse_compute.show(layer)
 st.markdown("##### More experts, same cost: does it help?")
 st.markdown(
     "Eight groups of inputs, each with a linear map of its own. N grows, but k = 1 expert works on each input; beside "

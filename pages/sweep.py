@@ -3,33 +3,31 @@
 import streamlit as st
 
 from moeviz.config import TASK_INFO
-from moeviz.ui import sweeping, swept
-from moeviz.ui.address import config_from_address, config_to_address
-from moeviz.ui.asking import questions_about
-from moeviz.ui.code import show_code
-from moeviz.ui.knobs import knobs, router_knobs, turned
+from moeviz.ui.pages import sweep, swept
+from moeviz.ui.run.address import config_from_address, config_to_address
+from moeviz.ui.run.knobs import knobs, router_knobs, turned
+from moeviz.ui.widgets.code import show_code
+from moeviz.ui.widgets.questions import questions_about
 
 st.markdown("##### Where does it work? A map of N, k and λ: every cell is some runs that are trained for it now.")
 config = turned(config_from_address("sweep"))
 config_to_address(config)
-axes = sweeping.axes(config)
+axes = sweep.axes(config)
 numbers, action = st.columns([2, 1], vertical_alignment="bottom")
 with numbers:
-    seeds, steps = sweeping.amounts()
+    seeds, steps = sweep.amounts()
 with action:
     place = st.empty()
-plan = sweeping.planned(config, axes, seeds, steps)
-sweeping.start_if_known(plan, axes, config.task, steps)
-sweep = sweeping.started()
+plan = sweep.planned(config, axes, seeds, steps)
+sweep.start_if_known(plan, axes, config.task, steps)
+started = sweep.started()
 with place:
-    if sweep is not None and not sweep.job.over:
-        st.button("Cancel", on_click=sweeping.cancel, width="stretch")
+    if started is not None and not started.job.over:
+        st.button("Cancel", on_click=sweep.cancel, width="stretch")
     else:
         arguments = [plan, axes, config.task, steps]
-        st.button(
-            "Start", type="primary", disabled=plan is None, on_click=sweeping.start, args=arguments, width="stretch"
-        )
-sweeping.say_busy()
+        st.button("Start", type="primary", disabled=plan is None, on_click=sweep.start, args=arguments, width="stretch")
+sweep.say_busy()
 swept.show()
 st.markdown(
     f"**{TASK_INFO[config.task].label}.** {TASK_INFO[config.task].story} **Try next:** the measure “Unevenness of load "

@@ -5,15 +5,15 @@ import streamlit as st
 from moeviz.config import TASK_INFO
 from moeviz.content.vision_ways import BASE, WAYS, runs, why_not_dense
 from moeviz.figures import curves, side_by_side
-from moeviz.ui import vision
-from moeviz.ui.address import config_to_address
-from moeviz.ui.beside import say_why_not
-from moeviz.ui.code import show_code
-from moeviz.ui.knobs import turned
-from moeviz.ui.live import stage
-from moeviz.ui.opening import opens_as
-from moeviz.ui.panel import live_knobs
-from moeviz.ui.visitor import live_run
+from moeviz.ui.pages import vision
+from moeviz.ui.run.address import config_to_address
+from moeviz.ui.run.knobs import turned
+from moeviz.ui.run.live import stage
+from moeviz.ui.run.opening import opens_as
+from moeviz.ui.run.panel import live_knobs
+from moeviz.ui.run.visitor import live_run
+from moeviz.ui.widgets.beside import say_why_not
+from moeviz.ui.widgets.code import show_code
 
 TASK = TASK_INFO["pictures"]
 

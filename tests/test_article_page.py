@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from moeviz.engine.server.printed_lines import Busy
 from moeviz.experiments.claims import CLAIMS, STATES
-from moeviz.ui import checks
+from moeviz.ui.pages import article
 
 PAGE = str(Path(__file__).resolve().parents[1] / "pages" / "article.py")
 
@@ -38,7 +38,7 @@ class PretendedCheck:
 def pretended(monkeypatch):
     memory = {"kept": 1600, "used": 200, "activations_dense": 1600, "activations_sparse": 200}
     fresh = type("Fresh", (PretendedCheck,), {"made": [], "numbers": {"memory": memory}})
-    monkeypatch.setattr(checks, "Check", fresh)
+    monkeypatch.setattr(article, "Check", fresh)
     return fresh
 
 

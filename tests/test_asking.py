@@ -10,7 +10,7 @@ import pytest
 
 from moeviz.config import RunConfig
 from moeviz.content.questions import MEASURED, QUESTIONS, about
-from moeviz.ui.asking import FIRST, LONGEST
+from moeviz.ui.widgets.questions import FIRST, LONGEST
 from tests.test_pages import address, engine, healthy, no_search, picture, visit
 
 EVERY = list(QUESTIONS)

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from moeviz.engine.server.printed_lines import Busy
 from moeviz.experiments.cost.counted import Case, Layer, cases, kept
 from moeviz.experiments.cost.process import Measurement, Spread
-from moeviz.ui import costs
+from moeviz.ui.pages import sparse_compute
 from tests.test_pages import address, healthy
 
 PAGE = str(Path(__file__).resolve().parents[1] / "pages" / "sparse_compute.py")
@@ -47,10 +47,10 @@ class PretendedMeasurement(Measurement):
 @pytest.fixture
 def pretended(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[PretendedMeasurement]]:
     fresh = type("Fresh", (PretendedMeasurement,), {})
-    monkeypatch.setattr(costs, "Measurement", fresh)
-    costs.measured.cache_clear()
+    monkeypatch.setattr(sparse_compute, "Measurement", fresh)
+    sparse_compute.measured.cache_clear()
     yield fresh
-    costs.measured.cache_clear()
+    sparse_compute.measured.cache_clear()
 
 
 def visit(**query: str) -> AppTest:

@@ -12,7 +12,7 @@ from moeviz.lessons.marking import COLUMNS, Mark, mark
 from moeviz.lessons.reading import RECORDED, read_lesson
 from moeviz.training import Training
 from moeviz.training.history import COLUMNS as RECORDED_COLUMNS
-from moeviz.ui import code
+from moeviz.ui.widgets import code
 
 EACH = pytest.mark.parametrize("lesson", [pytest.param(each, id=key) for key, each in lessons().items()])
 ORDER = [  # as the article tells it

@@ -25,9 +25,10 @@ from moeviz.content.presets import PRESETS
 from moeviz.content.router_notes import BALANCE_NOTES, ROUTER_NOTES, Note
 from moeviz.engine import Engine, EngineBusy, EngineFull, RunGone
 from moeviz.engine.browser_messages import MAX_COORDINATE, check_probe
-from moeviz.ui import code, visitor
-from moeviz.ui.address import OTHERS
-from moeviz.ui.waiting import PATIENCE
+from moeviz.ui.run import visitor
+from moeviz.ui.run.address import OTHERS
+from moeviz.ui.run.waiting import PATIENCE
+from moeviz.ui.widgets import code
 from tests.mending import nearest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -661,7 +662,9 @@ def test_a_presets_story_replaces_the_first_steps_until_its_run_is_another(engin
 
 def test_a_browser_starts_only_presets_that_there_are(engine, monkeypatch):
     named: list[str] = []
-    monkeypatch.setattr("moeviz.ui.live.stage", lambda *_, on_preset, **data: on_preset(named.pop()) if named else None)
+    monkeypatch.setattr(
+        "moeviz.ui.run.live.stage", lambda *_, on_preset, **data: on_preset(named.pop()) if named else None
+    )
     app = visit(seed="3")
     for name in ("nothing", "__class__", ""):
         named.append(name)
@@ -1063,11 +1066,11 @@ def browser_went_to(app: AppTest, **params: str) -> AppTest:
 
 
 def test_back_turns_the_knobs_back_however_quickly(engine, monkeypatch):
-    monkeypatch.setattr("moeviz.ui.address.HEARD", 0.0)
+    monkeypatch.setattr("moeviz.ui.run.address.HEARD", 0.0)
     app = visit()
     healthy(widget(app, "balance_coef").set_value(10.0).run())
     healthy(widget(app, "num_experts").set_value(12).run())
-    monkeypatch.setattr("moeviz.ui.address.HEARD", 60.0)
+    monkeypatch.setattr("moeviz.ui.run.address.HEARD", 60.0)
     app.session_state.address = (app.session_state.address[0], -60.0)  # written a while ago
     browser_went_to(app, balance_coef="10")
     assert config(app) == RunConfig(balance_coef=10.0) and widget(app, "num_experts").value == 8
@@ -1084,7 +1087,7 @@ def test_an_old_address_soon_after_a_knob_is_no_step_back(engine):
 
 
 def test_another_page_and_back_keeps_the_knobs(engine, monkeypatch):
-    monkeypatch.setattr("moeviz.ui.address.HEARD", 0.0)
+    monkeypatch.setattr("moeviz.ui.run.address.HEARD", 0.0)
     app = visit()
     healthy(widget(app, "balance_coef").set_value(10.0).run())
     app.query_params.clear()  # as the browser does when the page changes

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from moeviz.config import KNOBS, TASK_INFO, workload
 from moeviz.config.router_facts import ROUTER_NAMES
-from moeviz.ui import visitor
+from moeviz.ui.run import visitor
 from tests.test_pages import RecordedEngine, healthy, picture, visit
 
 PAGES = {"playground": "", "journey": "", "lab": "", "routers": "", "methods": "", "language": "languages",

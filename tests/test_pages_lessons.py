@@ -11,9 +11,9 @@ from streamlit.testing.v1 import AppTest
 
 from moeviz.engine import Engine
 from moeviz.lessons import lessons
-from moeviz.ui import lessons as way
-from moeviz.ui import visitor
-from moeviz.ui.lessons import Place, neighbor
+from moeviz.ui.pages import lessons as way
+from moeviz.ui.pages.lessons import Place, neighbor
+from moeviz.ui.run import visitor
 from tests.test_pages import address, healthy, picture, visit
 
 pytest.importorskip("torch")  # here, and not first in the engine's thread while pages are drawn

@@ -12,8 +12,8 @@ from streamlit.testing.v1 import AppTest
 
 from moeviz.config import RunConfig
 from moeviz.experiments.sweep import Memory, Pool, job
-from moeviz.ui import sweeping
-from moeviz.ui.notices import plain
+from moeviz.ui.pages import sweep
+from moeviz.ui.run.notices import plain
 from tests.pretend_workers import Workers
 from tests.test_pages import engine, no_search, visit  # noqa: F401  # fixtures
 
@@ -24,9 +24,9 @@ pytestmark = pytest.mark.usefixtures("engine")
 def workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Workers]:
     pretended, memory = Workers(), Memory()
     with Pool(1, max_jobs=2, start=pretended) as pool:
-        for module in (sweeping, job):
+        for module in (sweep, job):
             monkeypatch.setattr(module, "shared_pool", lambda: pool)
-        monkeypatch.setattr(sweeping, "kept", lambda: memory)
+        monkeypatch.setattr(sweep, "kept", lambda: memory)
         yield pretended
 
 

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from moeviz.ui import presence
-from moeviz.ui.presence import GRACE, Presence
+from moeviz.ui.run import presence
+from moeviz.ui.run.presence import GRACE, Presence
 
 
 class Pretended:

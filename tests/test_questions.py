@@ -13,7 +13,7 @@ from moeviz.config import KNOBS, RunConfig, expand
 from moeviz.content.questions import MEASURED, PLACES, QUESTIONS, Scene, about, find
 from moeviz.routers import bias_step, deepseek_v3, mixtral, top_k
 from moeviz.training import Snapshot, Training
-from moeviz.ui import code
+from moeviz.ui.widgets import code
 
 SEEDS = [0, 1, 2]
 SCENES = [(key, scene) for key, question in QUESTIONS.items() for scene in question.scenes]

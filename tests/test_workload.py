@@ -20,7 +20,7 @@ from moeviz.content.presets import LANGUAGE, LEARNS_PAIRS, PRESETS
 from moeviz.content.questions import QUESTIONS
 from moeviz.lessons import lessons
 from moeviz.training.reading import model
-from moeviz.ui import pairs
+from moeviz.ui.pages import image_text
 from tests.drawing import draw
 from tests.mending import nearest
 from tests.pretend import World
@@ -93,7 +93,7 @@ def offered() -> Iterator[tuple[str, Sequence[RunConfig]]]:
         yield f"preset {name}, with its ghost", [preset.config] * 2
     for name, preset in LANGUAGE.items():
         yield f"language {name}", [preset.config, *twins.dense(preset.config, ["active"])[0]]
-    yield "image and text", pairs.runs(LEARNS_PAIRS, True)
+    yield "image and text", image_text.runs(LEARNS_PAIRS, True)
     for way in vision_ways.WAYS:
         yield f"vision {way}", list(vision_ways.runs(way).values())
     for name, scene in twins.SCENES.items():
@@ -131,7 +131,7 @@ MAKERS: dict[str, Callable[[RunConfig], Sequence[RunConfig]]] = {
     ],
     "lab, routers": lambda config: twins.twins(config, "router", ROUTER_NAMES[:6]),
     "language": lambda config: [config, *twins.dense(config, ["active"])[0]],
-    "image and text": lambda config: pairs.runs(config, True),
+    "image and text": lambda config: image_text.runs(config, True),
 }  # fmt: skip
 OF_ONE_TASK = {"language": "languages", "image and text": "pairs"} | dict.fromkeys(vision_ways.WAYS, "pictures")
 for way in vision_ways.WAYS:

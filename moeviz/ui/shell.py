@@ -4,8 +4,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from moeviz.ui.presence import presence, session
-from moeviz.ui.present import style
+from moeviz.ui.run.presence import presence, session
+from moeviz.ui.run.present import style
 
 PAGES = Path(__file__).parents[2] / "pages"  # absolute, and not beside this file: see st.navigation on cold deep links
 LOOK = Path(__file__).with_name("look.css")

@@ -15,7 +15,7 @@ from typing import Any
 
 from moeviz.config import RunConfig
 from moeviz.engine import Engine
-from moeviz.ui import visitor
+from moeviz.ui.run import visitor
 
 REFUSED_SEED = 404
 MISSING = "cuda" if sys.platform == "darwin" else "mps"

@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from moeviz.config import RunConfig
 from moeviz.figures.palette import HUES, letter
 from moeviz.training import Training
-from moeviz.ui.address import HEARD
+from moeviz.ui.run.address import HEARD
 from tests.browser.driving import Stage, share, soon, stage_in
 
 pytestmark = pytest.mark.browser

@@ -8,7 +8,7 @@ import psutil
 import pytest
 from playwright.sync_api import expect
 
-from moeviz.ui.presence import GRACE
+from moeviz.ui.run.presence import GRACE
 from tests.browser.driving import PATIENCE, Server, Stage, eventually
 
 pytestmark = pytest.mark.browser

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from moeviz.config import TASK_INFO, TASK_NAMES, RunConfig
-from moeviz.ui.knobs import show
+from moeviz.ui.run.knobs import show
 
 SINGLE = tuple(name for name in TASK_NAMES if TASK_INFO[name].tokens_per_input == 1)
 

@@ -8,9 +8,9 @@ import streamlit as st
 
 from moeviz.config import KNOBS, RunConfig
 from moeviz.content.cautions import cautions
-from moeviz.ui.address import config_from_address, config_to_address
-from moeviz.ui.knobs import knobs, turned
-from moeviz.ui.visitor import Visit, live_run
+from moeviz.ui.run.address import config_from_address, config_to_address
+from moeviz.ui.run.knobs import knobs, turned
+from moeviz.ui.run.visitor import Visit, live_run
 
 
 @st.fragment

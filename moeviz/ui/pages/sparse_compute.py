@@ -25,10 +25,10 @@ from moeviz.experiments.cost.counted import (
 )
 from moeviz.experiments.cost.process import Measurement, Seconds, pays_at, sentences
 from moeviz.figures.costs import Points, cost_figure
-from moeviz.ui.notices import plain
-from moeviz.ui.presence import adopt, hold
-from moeviz.ui.sizes import boxes, sizes
-from moeviz.ui.swept import STILL, ink
+from moeviz.ui.pages.swept import STILL, ink
+from moeviz.ui.run.notices import plain
+from moeviz.ui.run.presence import adopt, hold
+from moeviz.ui.widgets.sizes import boxes, sizes
 
 POLL = 1.0
 REMEMBERED = 8  # measurements, for all visitors of the server

@@ -9,10 +9,10 @@ import streamlit as st
 from moeviz.config import KNOBS, RunConfig
 from moeviz.config.knob import shown
 from moeviz.config.router_facts import ROUTER_INFO, ROUTER_NAMES
-from moeviz.ui.address import config_from_address
-from moeviz.ui.knobs import show
-from moeviz.ui.notices import plain
-from moeviz.ui.visitor import present_config
+from moeviz.ui.run.address import config_from_address
+from moeviz.ui.run.knobs import show
+from moeviz.ui.run.notices import plain
+from moeviz.ui.run.visitor import present_config
 
 LEFT, RIGHT = "switch", "gshard"  # what the page opens with
 STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0)

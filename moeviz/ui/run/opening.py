@@ -7,8 +7,8 @@ from typing import Any
 import streamlit as st
 
 from moeviz.config import KNOBS, RunConfig
-from moeviz.ui.address import config_from_address
-from moeviz.ui.knobs import show
+from moeviz.ui.run.address import config_from_address
+from moeviz.ui.run.knobs import show
 
 
 def opens_with(page: str, **changes: Any) -> None:

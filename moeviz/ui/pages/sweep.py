@@ -12,8 +12,8 @@ from moeviz.config import KNOBS, TASK_INFO, RunConfig, Value, workload
 from moeviz.config.knob import Knob, shown
 from moeviz.experiments.sweep import MEASURES, Job, Memory, Plan, SweepBusy, plan, read_values, shared_pool
 from moeviz.experiments.sweep.plan import SEEDS, STEPS
-from moeviz.ui.notices import plain
-from moeviz.ui.presence import adopt, hold
+from moeviz.ui.run.notices import plain
+from moeviz.ui.run.presence import adopt, hold
 
 USUAL = {
     "x": "num_experts:2,4,8", "y": "balance_coef:0,1,10", "each": "top_k:1,2", "seeds": "2", "steps": "300",

@@ -24,8 +24,8 @@ from moeviz.experiments.sweep import (
 )
 from moeviz.figures import maps
 from moeviz.figures.maps import Axis, Scale
-from moeviz.ui.notices import plain
-from moeviz.ui.sweeping import Started, choose, measure, started
+from moeviz.ui.pages.sweep import Started, choose, measure, started
+from moeviz.ui.run.notices import plain
 
 PICTURES = ("Map", "Lines", "All runs", "Table")
 DIGITS = {"dead_experts": ".1f", "active_flops": ",.0f", "parameters": ",.0f", "active_parameters": ",.0f"}

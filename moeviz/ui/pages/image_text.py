@@ -7,7 +7,7 @@ from typing import Any
 from moeviz.config import RunConfig
 from moeviz.content.twins import DENSE
 from moeviz.figures import curves, side_by_side
-from moeviz.ui.beside import with_dense
+from moeviz.ui.widgets.beside import with_dense
 
 SLOWER = "It takes turns with the twins, so all train more slowly."
 STORY = """

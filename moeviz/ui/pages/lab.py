@@ -12,10 +12,10 @@ from moeviz.config import KNOBS, TASK_INFO, RunConfig
 from moeviz.config.knob import Value, shown
 from moeviz.content import twins
 from moeviz.figures import curves, load_of, overlaid
-from moeviz.ui import versus
-from moeviz.ui.beside import say_why_not
-from moeviz.ui.knobs import knobs, router_knobs, show, stops
-from moeviz.ui.notices import plain
+from moeviz.ui.pages import routers
+from moeviz.ui.run.knobs import knobs, router_knobs, show, stops
+from moeviz.ui.run.notices import plain
+from moeviz.ui.widgets.beside import say_why_not
 
 LAMBDA_ON = 10.0  # what "turn λ on" turns it to
 SHARED = ("num_experts", "top_k", "balance_coef")  # knobs that all twins share, unless they differ in one of them
@@ -147,7 +147,7 @@ def section() -> str:
 
 def show_lowered(name: str) -> None:
     """Let the widgets show the learning rates of runs that have lowered them themselves to recover."""
-    versus.show_lowered()
+    routers.show_lowered()
     if name == "learning_rate":
         _store(name, [config.learning_rate for config in st.session_state.visit.configs])
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from moeviz.config import RunConfig
 from moeviz.content.questions import MEASURED, QUESTIONS, Question, Scene, about, find
-from moeviz.ui.knobs import show
+from moeviz.ui.run.knobs import show
 
 PAGE, PLAYGROUND = "../../pages/questions.py", "../../pages/playground.py"
 FIRST = next(iter(QUESTIONS))

@@ -10,8 +10,8 @@ import streamlit as st
 from moeviz.engine.server.printed_lines import Busy
 from moeviz.experiments.claims import CLAIMS, STATES, Claim, Numbers
 from moeviz.experiments.claims.process import Check, verdict
-from moeviz.ui.asking import PLAYGROUND, show_config
-from moeviz.ui.presence import adopt, hold
+from moeviz.ui.run.presence import adopt, hold
+from moeviz.ui.widgets.questions import PLAYGROUND, show_config
 
 POLL = 1.0  # seconds between two looks at what has come
 UNTESTED = "– not tested here"

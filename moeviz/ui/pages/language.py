@@ -9,7 +9,7 @@ import streamlit as st
 from moeviz.config import KNOBS, RunConfig
 from moeviz.content.presets import LANGUAGE
 from moeviz.figures import curves, side_by_side
-from moeviz.ui.knobs import show
+from moeviz.ui.run.knobs import show
 
 BOTH = ("experts", "dense network")
 SEEN = {"token": "each character", "context": "its context so far"}  # what the gate sees

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from moeviz.config.knob import Knob
-from moeviz.ui.notices import say_changed
+from moeviz.ui.run.notices import say_changed
 
 Sizes = dict[str, int]
 

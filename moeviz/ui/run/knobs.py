@@ -12,8 +12,8 @@ from moeviz.config.knob import Knob, Value
 from moeviz.config.router_facts import ROUTER_INFO, SEATED
 from moeviz.config.rules import Complaint
 from moeviz.content.presets import PRESETS, Preset
-from moeviz.ui.notices import say_changed
-from moeviz.ui.visitor import present_config
+from moeviz.ui.run.notices import say_changed
+from moeviz.ui.run.visitor import present_config
 
 FIRST = "idle"  # the preset that the Playground opens with
 

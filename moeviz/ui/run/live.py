@@ -10,7 +10,7 @@ import streamlit as st
 
 from moeviz.engine.browser_messages import check_probe
 from moeviz.stage import LOADER_HTML, LOADER_JS
-from moeviz.ui.present import presenting
+from moeviz.ui.run.present import presenting
 
 
 def stage(

@@ -15,9 +15,9 @@ from moeviz.lessons import lessons
 from moeviz.lessons.lesson import Lesson, Scene
 from moeviz.lessons.marking import Mark, mark
 from moeviz.lessons.measuring import newest_header
-from moeviz.ui.notices import say_changed
-from moeviz.ui.present import presenting, toggle
-from moeviz.ui.visitor import Visit, engine, live_run
+from moeviz.ui.run.notices import say_changed
+from moeviz.ui.run.present import presenting, toggle
+from moeviz.ui.run.visitor import Visit, engine, live_run
 
 PAGE = "../../pages/lessons.py"
 OWN = ("lesson", "step", "seed", "passed")  # parameters of the address

@@ -8,7 +8,7 @@ import streamlit as st
 
 from moeviz.config import RunConfig
 from moeviz.content import twins
-from moeviz.ui.notices import plain
+from moeviz.ui.run.notices import plain
 
 
 def dense_wanted() -> bool:

@@ -14,9 +14,9 @@ from moeviz.content.methods import SEATS
 from moeviz.content.presets import LEARNS_PAIRS, LEARNS_TEXT
 from moeviz.content.vision_ways import BASE as VISION
 from moeviz.engine.browser_messages import MAX_COORDINATE, check_probe
-from moeviz.ui.knobs import chosen, show
-from moeviz.ui.notices import play_notices, say_changed
-from moeviz.ui.visitor import Visit
+from moeviz.ui.run.knobs import chosen, show
+from moeviz.ui.run.notices import play_notices, say_changed
+from moeviz.ui.run.visitor import Visit
 
 OTHERS = {  # parameters that are not knobs
     "play", "probe", "present", "left", "right", "draws", "strength", "vary", "values", "dense", "section",

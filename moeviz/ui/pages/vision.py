@@ -6,7 +6,7 @@ import streamlit as st
 
 from moeviz.config.knob import shown
 from moeviz.content.vision_ways import WAYS
-from moeviz.ui.notices import plain
+from moeviz.ui.run.notices import plain
 
 USUAL = "conv"  # what the page opens with
 

@@ -9,9 +9,9 @@ import streamlit as st
 from moeviz.config.knob import shown
 from moeviz.content.published_models import PUBLISHED, SHAPE_KNOBS, Published, Shapes, active, parts, total
 from moeviz.figures.costs import parts_figure
-from moeviz.ui.notices import plain
-from moeviz.ui.sizes import boxes, forget, sizes
-from moeviz.ui.swept import STILL, ink
+from moeviz.ui.pages.swept import STILL, ink
+from moeviz.ui.run.notices import plain
+from moeviz.ui.widgets.sizes import boxes, forget, sizes
 
 FIRST = "mixtral_8x7b"
 MAIN = ("num_experts", "top_k", "num_shared", "width", "hidden_width", "moe_layers", "vocabulary")

@@ -12,9 +12,9 @@ import streamlit as st
 
 from moeviz.config import RunConfig
 from moeviz.stage.addresses import EVERYWHERE, HERE, lan_address, url
-from moeviz.ui.address import probe_from_address
-from moeviz.ui.knobs import show
-from moeviz.ui.visitor import engine
+from moeviz.ui.run.address import probe_from_address
+from moeviz.ui.run.knobs import show
+from moeviz.ui.run.visitor import engine
 
 
 def link(config: RunConfig) -> str:

@@ -11,8 +11,8 @@ import streamlit as st
 from moeviz.config import KNOBS, RunConfig
 from moeviz.engine.errors import EngineBusy, EngineFull, RunGone
 from moeviz.engine.server.engine import Engine
-from moeviz.ui.notices import play_notices, say_changed
-from moeviz.ui.waiting import wait_for_place
+from moeviz.ui.run.notices import play_notices, say_changed
+from moeviz.ui.run.waiting import wait_for_place
 
 
 @cache
