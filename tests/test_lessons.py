@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from moeviz.config import RunConfig
+from moeviz.config.names import HISTORY
 from moeviz.lessons import lessons
 from moeviz.lessons.lesson import Lesson
-from moeviz.lessons.marking import COLUMNS, Mark, mark
+from moeviz.lessons.marking import Mark, mark
 from moeviz.lessons.reading import RECORDED, read_lesson
 from moeviz.training import Training
-from moeviz.training.history import COLUMNS as RECORDED_COLUMNS
 from moeviz.ui.widgets import code
 
 EACH = pytest.mark.parametrize("lesson", [pytest.param(each, id=key) for key, each in lessons().items()])
@@ -101,7 +102,7 @@ def written(tmp_path: Path, prediction: str = CHOICES, *changes: tuple[str, str]
 def history(first: float, left: float, right: float) -> str:
     """A history whose unevenness of load is `first` at step 0 in both runs, and then as said."""
     rows = [(0, 0, first), (1, 0, first), (0, 10, 9.0), (1, 10, 9.0), (0, 20, left), (1, 20, right), (0, 30, 9.0)]
-    head = f"run,step,{','.join(COLUMNS)}"
+    head = f"run,step,{','.join(HISTORY)}"
     return "\n".join([head, *(f"{run},{step},0,0,0,0,{cv},0,0" for run, step, cv in rows)]) + "\n"
 
 
@@ -135,11 +136,10 @@ def test_the_last_lesson_has_the_articles_three_points() -> None:
     assert len(last.points) == 3 and not any(lesson.points for lesson in others)
 
 
-def test_columns_are_those_of_a_history() -> None:
-    from moeviz.config import RunConfig
-
-    assert COLUMNS == RECORDED_COLUMNS
-    assert Training([RunConfig()]).record_every == RECORDED
+def test_what_is_recorded_is_what_lessons_may_read() -> None:
+    training = Training([RunConfig()])
+    assert tuple(training.history.columns) == ("run", "step", *HISTORY)
+    assert training.record_every == RECORDED
 
 
 # ---- what a file must keep -------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any
 
 from moeviz.config import KNOBS, TASK_INFO, RunConfig
 from moeviz.config.knob import Value
+from moeviz.config.names import SHORT_KNOBS
 from moeviz.config.router_facts import ROUTER_INFO
 from moeviz.content.regimes import REGIMES
 
@@ -20,7 +21,6 @@ VARIED: dict[str, tuple[Value, ...]] = {
 """The knobs that may differ, each with the values that it opens with."""
 DENSE = {"active": "Dense, equal active", "total": "Dense, equal total"}
 """Networks of one expert, by which of their parameters are as many as the base's."""
-SIGNS = {"balance_coef": "λ", "top_k": "k", "capacity_factor": "seats", "learning_rate": "rate"}
 
 
 KEPT_WITHOUT_CHOICE = (
@@ -107,8 +107,8 @@ def words(name: str, value: Value) -> str:
     """A value of one of these knobs, as a title: λ = 10, Switch, no seat limit."""
     if name == "router":
         return ROUTER_INFO[str(value)].name
-    if name in SIGNS:
-        return "no seat limit" if value is None else f"{SIGNS[name]} = {value:g}"
+    if name in SHORT_KNOBS:
+        return "no seat limit" if value is None else f"{SHORT_KNOBS[name]} = {value:g}"
     labels = dict(zip(KNOBS[name].choices, KNOBS[name].choice_labels, strict=True))
     return labels[str(value)].partition(":")[0]
 

@@ -19,10 +19,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from moeviz.config.names import HISTORY
 from moeviz.lessons.lesson import Lesson, Prediction
 
-COLUMNS = ("task_loss", "balance_loss", "train_metric", "test_metric", "cv_load", "dead_experts", "specialization")
-"""Those of `Training.history` beside run and step."""
 NUMBER = r"\d+(?:\.\d+)?"
 MEASURE = re.compile(r"(?P<name>\w+) of (?P<run>\d+)(?: at (?P<step>\d+))?")
 COMBINED = re.compile(rf"(?P<left>\w+) (?P<sign>[-*/]) (?P<right>[A-Za-z_]\w*|{NUMBER})")
@@ -84,7 +83,7 @@ def read(lesson: Lesson, history: str, header: Mapping[str, Any]) -> Readings:
         measure = MEASURE.fullmatch(text)
         assert measure is not None, text  # checked when the lesson was read
         run, step = int(measure["run"]), int(measure["step"] or lesson.run.end)
-        if measure["name"] not in COLUMNS:
+        if measure["name"] not in HISTORY:
             found[name] = float(_at_the_end(header, lesson.run.end)[measure["name"]][run])
         elif (run, step) in rows:
             found[name] = float(rows[run, step][measure["name"]])

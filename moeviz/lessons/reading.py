@@ -11,9 +11,10 @@ from typing import Any
 from moeviz.config import KNOBS, RunConfig
 from moeviz.config.groups import comparable
 from moeviz.config.knob import shown
+from moeviz.config.names import HISTORY
 from moeviz.content.questions import MEASURED
 from moeviz.lessons.lesson import Asked, Choice, Lesson, Look, Point, Prediction, Scene
-from moeviz.lessons.marking import COLUMNS, COMBINED, COMPARED, MEASURE
+from moeviz.lessons.marking import COMBINED, COMPARED, MEASURE
 
 LAYOUTS = ("twins", "playground")
 RECORDED = 10  # steps between two rows of a history
@@ -201,15 +202,15 @@ def _readings(table: Table, run: Asked) -> dict[str, str]:
         elif not measure:
             rule = f"{name} must read as `column of run`, `column of run at step` or `reading - reading`"
             raise table.error(rule, shown(text), "write it so")
-        elif measure["name"] not in (*COLUMNS, *MEASURED):
-            rule = f"{name} must name one of {', '.join(dict.fromkeys((*COLUMNS, *MEASURED)))}"
+        elif measure["name"] not in (*HISTORY, *MEASURED):
+            rule = f"{name} must name one of {', '.join(dict.fromkeys((*HISTORY, *MEASURED)))}"
             raise table.error(rule, measure["name"], "check the spelling")
         elif int(measure["run"]) >= len(run.scene.configs):
             raise table.error(f"{name} must be of a run below {len(run.scene.configs)}", measure["run"], "count from 0")
         elif measure["step"] and (int(measure["step"]) > run.end or int(measure["step"]) % RECORDED):
             rule = f"{name} must be at a multiple of {RECORDED} up to the run's end"
             raise table.error(rule, measure["step"], "choose such a step")
-        elif measure["step"] and measure["name"] not in COLUMNS:
+        elif measure["step"] and measure["name"] not in HISTORY:
             raise table.error(f"{name} must be at the end of the run", text, "leave out the step")
         found[name] = str(text)
     return found

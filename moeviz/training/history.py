@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from moeviz.config.names import HISTORY
+
 if TYPE_CHECKING:
     import pandas
 
-COLUMNS = ("task_loss", "balance_loss", "train_metric", "test_metric", "cv_load", "dead_experts", "specialization")
 CALM = 30  # records: so long must nothing have changed, against as many before, for a run to have settled
 CALM_LOSS, LEAST_LOSS, CALM_CV = 0.05, 0.005, 0.05  # of the loss; of losses near 0; of the unevenness of load
 SHOWN = 240  # at most this many points in a time chart
-CHARTED = (*COLUMNS, "balance_coef", "dropped_share", "random_drop", "unserved_share")
+CHARTED = (*HISTORY, "balance_coef", "dropped_share", "random_drop", "unserved_share")
 WINDOW = 3  # an expert is dead when no test token chose it in this many records on end
 MOST_DEATHS = 8  # of one expert that are remembered, the newest
 MOST = 1024  # records that are kept of a run, however long it trains: 3 MB, or 20 MB of six twins with 32 experts
@@ -183,7 +184,7 @@ def table(records: Sequence[Record]) -> pandas.DataFrame:
     """One row per run and record, raw losses; of several layers a column for each: `cv_load_1`, `cv_load_2`, …"""
     import pandas
 
-    names = [name for each in COLUMNS for name in by_layer(each, getattr(records[-1], each))]
+    names = [name for each in HISTORY for name in by_layer(each, getattr(records[-1], each))]
     rows = [
         {"run": run, "step": record.step, **{name: record.columns[name][run].item() for name in names}}
         for record in records

@@ -8,6 +8,7 @@ from typing import Any
 
 from moeviz.config import KNOBS, RunConfig, Value
 from moeviz.config.knob import Knob, listed
+from moeviz.config.names import SHORT_KNOBS
 from moeviz.training import treating
 from moeviz.training.treating import Labels, Treated
 
@@ -16,13 +17,6 @@ RECORD_EVERY = Knob(
 )  # fmt: skip
 DEFAULT_RATE = RunConfig().learning_rate
 MOST = 64  # turns that are kept of a run: every frame tells them
-SHORT_NAMES = {
-    "num_experts": "N",
-    "top_k": "k",
-    "balance_coef": "λ",
-    "learning_rate": "rate",
-    "capacity_factor": "seats",
-}
 
 
 @dataclass(frozen=True)
@@ -114,7 +108,7 @@ def labels(before: Sequence[RunConfig], after: Sequence[RunConfig]) -> Labels:
         for run, configs in enumerate(zip(before, after, strict=True)):
             old, new = (getattr(config, name) for config in configs)
             if old != new:
-                text = f"{SHORT_NAMES.get(name, KNOBS[name].label)} {_short(old)}→{_short(new)}"
+                text = f"{SHORT_KNOBS.get(name, KNOBS[name].label)} {_short(old)}→{_short(new)}"
                 found.setdefault(name, {}).setdefault(text, []).append(run)
     return found
 

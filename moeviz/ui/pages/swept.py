@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from moeviz.config import KNOBS, RunConfig, Value
+from moeviz.config.names import LETTERS
 from moeviz.experiments.sweep import (
     DIVERGED,
     MEASURES,
@@ -33,7 +34,6 @@ USUAL_DIGITS = ".2f"
 MOST_COLUMNS = 3  # maps beside each other
 INK = {"dark": "#F3F4F6", "light": "#111827"}  # of the theme
 ON_AXES = ("test_metric", "cv_load", "dead_experts", "specialization")
-SHORT = {"num_experts": "N", "top_k": "k", "balance_coef": "λ"}
 POLL = 1.0
 
 
@@ -255,7 +255,7 @@ def _axis(sweep: Started, name: str) -> Axis:
 
 
 def _short(name: str) -> str:
-    return SHORT.get(name, KNOBS[name].label)
+    return LETTERS.get(name, KNOBS[name].label)
 
 
 def _written(name: str, value: Value) -> str:

@@ -1,0 +1,8 @@
+"""Short names that several rooms write: of knobs, and of what a history records."""
+
+LETTERS = {"num_experts": "N", "top_k": "k", "balance_coef": "λ"}
+"""The knobs that are known by a letter."""
+SHORT_KNOBS = {**LETTERS, "learning_rate": "rate", "capacity_factor": "seats"}
+"""What stands beside a curve or on a twin where a label would be too long."""
+HISTORY = ("task_loss", "balance_loss", "train_metric", "test_metric", "cv_load", "dead_experts", "specialization")
+"""What is recorded of each run; of several layers the last three are told of each."""
