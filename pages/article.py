@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from moeviz.ui.pages import article
+from moeviz.ui.page_parts import article
 from moeviz.ui.widgets.code import show_code
 
 st.markdown(

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from moeviz.content.presets import LEARNS_PAIRS
-from moeviz.ui.pages import image_text
+from moeviz.ui.page_parts import image_text
 from moeviz.ui.run.address import config_to_address
 from moeviz.ui.run.knobs import knobs, show_present, turned
 from moeviz.ui.run.live import stage

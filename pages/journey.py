@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from moeviz.config import TASK_INFO
-from moeviz.ui.pages.journey import every_expert_first, keep_best_or_all
+from moeviz.ui.page_parts.journey import every_expert_first, keep_best_or_all
 from moeviz.ui.run.address import config_from_address, config_to_address, probe_from_address, probe_to_address
 from moeviz.ui.run.knobs import knobs, router_knobs, show_present, turned
 from moeviz.ui.run.live import stage

@@ -4,7 +4,7 @@ import streamlit as st
 
 from moeviz.config import KNOBS
 from moeviz.content import twins
-from moeviz.ui.pages import lab
+from moeviz.ui.page_parts import lab
 from moeviz.ui.run.address import config_from_address, config_to_address
 from moeviz.ui.run.knobs import turned
 from moeviz.ui.run.live import stage

@@ -5,7 +5,7 @@ import streamlit as st
 from moeviz.config import TASK_INFO
 from moeviz.config.task_facts import CHARACTER_CLASSES
 from moeviz.content.presets import LEARNS_TEXT
-from moeviz.ui.pages import language
+from moeviz.ui.page_parts import language
 from moeviz.ui.run.address import config_to_address
 from moeviz.ui.run.knobs import knobs, router_knobs, show_present, turned
 from moeviz.ui.run.live import stage

@@ -4,7 +4,7 @@ import streamlit as st
 
 from moeviz.figures import curves
 from moeviz.lessons import lessons
-from moeviz.ui.pages import lessons as way
+from moeviz.ui.page_parts import lessons as way
 from moeviz.ui.run import present
 from moeviz.ui.run.live import stage
 from moeviz.ui.widgets.code import show_code

@@ -4,7 +4,7 @@ import streamlit as st
 
 from moeviz.config import TASK_INFO
 from moeviz.content.methods import METHODS, all_methods
-from moeviz.ui.pages import routers
+from moeviz.ui.page_parts import routers
 from moeviz.ui.run.address import config_to_address
 from moeviz.ui.run.knobs import knobs, turned
 from moeviz.ui.run.live import stage

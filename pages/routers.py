@@ -7,7 +7,7 @@ import streamlit as st
 from moeviz.config.router_facts import BALANCED_VALUES, ROUTER_INFO, ROUTER_NAMES
 from moeviz.content.methods import OPENING_SEATS, SEATS, compared
 from moeviz.figures import curves, side_by_side
-from moeviz.ui.pages import routers
+from moeviz.ui.page_parts import routers
 from moeviz.ui.run.address import config_to_address
 from moeviz.ui.run.knobs import knobs, turned
 from moeviz.ui.run.live import stage

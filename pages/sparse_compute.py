@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from moeviz.ui.pages import sparse_compute
-from moeviz.ui.pages.calculator import calculator
-from moeviz.ui.pages.growth import growth
+from moeviz.ui.page_parts import sparse_compute
+from moeviz.ui.page_parts.calculator import calculator
+from moeviz.ui.page_parts.growth import growth
 from moeviz.ui.widgets.code import show_code
 from moeviz.ui.widgets.questions import questions_about
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from moeviz.config import TASK_INFO
-from moeviz.ui.pages import sweep, swept
+from moeviz.ui.page_parts import sweep, swept
 from moeviz.ui.run.address import config_from_address, config_to_address
 from moeviz.ui.run.knobs import knobs, router_knobs, turned
 from moeviz.ui.widgets.code import show_code

@@ -5,7 +5,7 @@ import streamlit as st
 from moeviz.config import TASK_INFO
 from moeviz.content.vision_ways import BASE, WAYS, runs, why_not_dense
 from moeviz.figures import curves, side_by_side
-from moeviz.ui.pages import vision
+from moeviz.ui.page_parts import vision
 from moeviz.ui.run.address import config_to_address
 from moeviz.ui.run.knobs import turned
 from moeviz.ui.run.live import stage

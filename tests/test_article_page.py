@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from moeviz.engine.server.printed_lines import Busy
 from moeviz.experiments.claims import CLAIMS, STATES
-from moeviz.ui.pages import article
+from moeviz.ui.page_parts import article
 
 PAGE = str(Path(__file__).resolve().parents[1] / "pages" / "article.py")
 

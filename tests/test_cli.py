@@ -174,7 +174,7 @@ def test_a_diverged_run_says_which_knob_to_lower_and_still_prints_its_result(
         (["train", "--json", "x" * 5000], ["--json must be", "'xxx", "use -"]),
         (["train", "--json", "a\0b"], ["--json must be", r"'a\x00b'", "use -"]),
         (["train", "--steps", "0", "--json", "/dev/full"], ["--json must be", "/dev/full", "choose another"]),
-        (["x" * 5000], ["the command must be one of train, sweep, bench", "'xxx", "see --help"]),
+        (["x" * 5000], ["the command must be one of train, sweep, trials, bench", "'xxx", "see --help"]),
         (["train", "x" * 5000], ["flags it knows", "'xxx", "see --help"]),
         (["bench", "--only", "a\n" * 500], ["a benchmark must be one of step_r1", r"'a\na\n", "check the spelling"]),
         (["address", "--host", "x" * 6000], ["--host must be a host name or an address", "'xxx", "use 0.0.0.0"]),
@@ -198,7 +198,7 @@ def test_a_diverged_run_says_which_knob_to_lower_and_still_prints_its_result(
         ),
         (["sweep", "--vary", "top_k=1", "--csv", "/no/such/x"], ["--csv must be", "/no/such/x", "make its folder"]),
         (["sweep", "--vary", "top_k=1", "--csv", "-", "--json=-"], ["stdout must have one form", "got", "write one"]),
-        (["trian"], ["the command must be one of train, sweep, bench", "trian", "did you mean train?"]),
+        (["trian"], ["the command must be one of train, sweep, trials, bench", "trian", "did you mean train?"]),
         (["address", "--port", "0"], ["port must be a whole number from 1 to 65535", "port=0", "choose"]),
     ],
 )

@@ -55,14 +55,12 @@ def test_two_outputs_with_one_place_are_refused_before_anything_starts(
     assert sorted(path.name for path in here.iterdir()) == before and (here / "old").read_text() == "old"
 
 
-def test_a_file_that_the_shell_writes_too_is_refused(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_the_shell_writes_too_is_refused(here: Path) -> None:
     for name in ("stdout", "stderr"):
-        with (here / "log").open("w") as log:
-            monkeypatch.setattr(f"sys.{name}", log)
+        with (here / "log").open("w") as log, pytest.MonkeyPatch.context() as patched:
+            patched.setattr(f"sys.{name}", log)
             with pytest.raises(UsageError, match=f"--json must be a file of its own: got './log', where {name} goes; "):
                 outputs.check_outputs({"--json": "./log", "--csv": "-"})
-            monkeypatch.undo()
-            os.chdir(here)
 
 
 def test_finished_runs_are_not_overwritten(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from moeviz.engine.server.printed_lines import Busy
 from moeviz.experiments.cost.counted import Case, Layer, cases, kept
 from moeviz.experiments.cost.process import Measurement, Spread
-from moeviz.ui.pages import sparse_compute
+from moeviz.ui.page_parts import sparse_compute
 from tests.test_pages import address, healthy
 
 PAGE = str(Path(__file__).resolve().parents[1] / "pages" / "sparse_compute.py")

@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from moeviz.engine import Engine
 from moeviz.lessons import lessons
-from moeviz.ui.pages import lessons as way
-from moeviz.ui.pages.lessons import Place, neighbor
+from moeviz.ui.page_parts import lessons as way
+from moeviz.ui.page_parts.lessons import Place, neighbor
 from moeviz.ui.run import visitor
 from tests.test_pages import address, healthy, picture, visit
 

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from moeviz.config import RunConfig
 from moeviz.experiments.sweep import Memory, Pool, job
-from moeviz.ui.pages import sweep
+from moeviz.ui.page_parts import sweep
 from moeviz.ui.run.notices import plain
 from tests.pretend_workers import Workers
 from tests.test_pages import engine, no_search, visit  # noqa: F401  # fixtures

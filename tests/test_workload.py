@@ -20,7 +20,7 @@ from moeviz.content.presets import LANGUAGE, LEARNS_PAIRS, PRESETS
 from moeviz.content.questions import QUESTIONS
 from moeviz.lessons import lessons
 from moeviz.training.reading import model
-from moeviz.ui.pages import image_text
+from moeviz.ui.page_parts import image_text
 from tests.drawing import draw
 from tests.mending import nearest
 from tests.pretend import World

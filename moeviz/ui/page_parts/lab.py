@@ -12,7 +12,7 @@ from moeviz.config import KNOBS, TASK_INFO, RunConfig
 from moeviz.config.knob import Value, shown
 from moeviz.content import twins
 from moeviz.figures import curves, load_of, overlaid
-from moeviz.ui.pages import routers
+from moeviz.ui.page_parts import routers
 from moeviz.ui.run.knobs import knobs, router_knobs, show, stops
 from moeviz.ui.run.notices import plain
 from moeviz.ui.widgets.beside import say_why_not

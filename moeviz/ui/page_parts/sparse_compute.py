@@ -25,7 +25,7 @@ from moeviz.experiments.cost.counted import (
 )
 from moeviz.experiments.cost.process import Measurement, Seconds, pays_at, sentences
 from moeviz.figures.costs import Points, cost_figure
-from moeviz.ui.pages.swept import STILL, ink
+from moeviz.ui.page_parts.swept import STILL, ink
 from moeviz.ui.run.notices import plain
 from moeviz.ui.run.presence import adopt, hold
 from moeviz.ui.widgets.sizes import boxes, sizes

@@ -25,7 +25,7 @@ from moeviz.experiments.sweep import (
 )
 from moeviz.figures import maps
 from moeviz.figures.maps import Axis, Scale
-from moeviz.ui.pages.sweep import Started, choose, measure, started
+from moeviz.ui.page_parts.sweep import Started, choose, measure, started
 from moeviz.ui.run.notices import plain
 
 PICTURES = ("Map", "Lines", "All runs", "Table")

@@ -7,8 +7,8 @@ import streamlit as st
 from moeviz.experiments.cost.growth import ROWS, STEPS, Mark, all_configs, in_words, marks
 from moeviz.experiments.sweep import Job, SweepBusy, shared_pool
 from moeviz.figures.costs import Points, quality_figure
-from moeviz.ui.pages.sweep import kept
-from moeviz.ui.pages.swept import STILL, ink
+from moeviz.ui.page_parts.sweep import kept
+from moeviz.ui.page_parts.swept import STILL, ink
 from moeviz.ui.run.notices import plain
 from moeviz.ui.run.presence import adopt, hold
 

@@ -9,7 +9,7 @@ import streamlit as st
 from moeviz.config.knob import shown
 from moeviz.content.published_models import PUBLISHED, SHAPE_KNOBS, Published, Shapes, active, parts, total
 from moeviz.figures.costs import parts_figure
-from moeviz.ui.pages.swept import STILL, ink
+from moeviz.ui.page_parts.swept import STILL, ink
 from moeviz.ui.run.notices import plain
 from moeviz.ui.widgets.sizes import boxes, forget, sizes
 

@@ -1,1 +1,0 @@
-"""What a page has of its own, one file each; the pages themselves are in `pages/`."""
