@@ -1138,7 +1138,7 @@ def test_no_page_makes_the_server_import_torch():
     script = f"""
 import sys
 from streamlit.testing.v1 import AppTest
-from moeviz.ui import visitor
+from moeviz.ui.run import visitor
 from tests.test_pages import RecordedEngine, visit, PAGES
 visitor.engine = lambda engine=RecordedEngine(): engine
 for page in PAGES:
