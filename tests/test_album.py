@@ -98,9 +98,9 @@ def states(configs: Sequence[RunConfig]) -> Iterator[tuple[str, HostedRun]]:
 
 def frame(run: HostedRun, want: Sequence[str], probe: Any, given: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """What its viewer is sent; what raises in it raises here."""
-    seat = run.seats["run"]
-    seat.want, seat.probe, seat.given = tuple(want), probe, given
-    return unpack(run.frame(seat, 100.0))
+    watcher = run.watchers["run"]
+    watcher.want, watcher.probe, watcher.given = tuple(want), probe, given
+    return unpack(run.frame(watcher, 100.0))
 
 
 def all_known(name: str, values: np.ndarray) -> bool:
@@ -113,7 +113,8 @@ def check(run: HostedRun, want: Sequence[str], probe: Any, given: Any) -> None:
     header, arrays = frame(run, want, probe, given)
     assert set(header["left_out"]) == {name for name in want if header["view"] not in PICTURES[name].views}
     trains = [at is None for at in header["diverged_at"]]
-    healthy = [bool(each) for part in run.training.parts for each in part.progress.healthy_R.tolist()]
+    parts: Any = run.training.parts
+    healthy = [bool(each) for part in parts for each in part.progress.healthy_R.tolist()]
     if not all(trains) or not all(healthy):
         return
     for name, values in arrays.items():

@@ -193,7 +193,7 @@ class Walk:
         return run, message
 
     def state(self, run: str) -> Any:
-        training = self.host._runs[run].training
+        training: Any = self.host._runs[run].training
         return training.configs, training.current_step, [part.treated for part in training.parts]
 
     def look(self, message: dict[str, Any], payload: bytes) -> None:
@@ -209,7 +209,7 @@ class Walk:
             self.check(message["run"], *unpack(payload))
 
     def check(self, run: str, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        training = self.host._runs[run].training
+        training: Any = self.host._runs[run].training
         parts = training.parts
         placed = getattr(training, "runs", [range(len(training.configs))])
         healthy = {

@@ -57,11 +57,13 @@ def stay(run: HostedRun, until: int, turn: bool) -> None:
 def costs(run: HostedRun) -> dict[str, int]:
     """Calls of one step, and calls and bytes of each kind of frame."""
     found = {"calls of a step": calls(lambda: run.training.step(1))}
-    (seat,) = run.seats.values()
+    (watcher,) = run.watchers.values()
     for want in WANTS:
-        seat.credit, seat.want = 4, want
-        found[f"bytes of {want}"] = len(run.frame(seat, 0.0))  # the first after a step looks at what has come with it
-        found[f"calls of {want}"] = calls(lambda: run.frame(seat, 0.0))
+        watcher.credit, watcher.want = 4, want
+        found[f"bytes of {want}"] = len(
+            run.frame(watcher, 0.0)
+        )  # the first after a step looks at what has come with it
+        found[f"calls of {want}"] = calls(lambda: run.frame(watcher, 0.0))
     return found
 
 
@@ -74,9 +76,9 @@ def test_a_frame_costs_as_much_after_many_records_as_after_250(turn: bool) -> No
     old = costs(run)
     grown = {name: (young[name], old[name]) for name in young if old[name] > 1.1 * young[name]}
     assert not grown
-    (seat,) = run.seats.values()
-    seat.want = ("history",)
-    header, arrays = unpack(run.frame(seat, 0.0))
+    (watcher,) = run.watchers.values()
+    watcher.want = ("history",)
+    header, arrays = unpack(run.frame(watcher, 0.0))
     assert len(arrays["history_step"]) == 240 and len(header["marks"]) <= knobs.MOST
 
 

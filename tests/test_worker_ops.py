@@ -377,7 +377,7 @@ def test_a_run_that_has_settled_pauses_until_a_knob_is_turned_or_it_starts_again
     world = World()
     world.open("run", speed="watch")
     world.run(1)
-    training = world.host._runs["run"].training
+    training: Any = world.host._runs["run"].training
     training.settled = lambda since: training.current_step - since >= 100
     world.run(10)
     world.view("run")
@@ -399,7 +399,7 @@ def test_a_run_that_has_settled_pauses_until_a_knob_is_turned_or_it_starts_again
 def test_another_speed_leaves_a_settled_run_as_it_is():
     world = World()
     world.open("run", speed="watch")
-    training = world.host._runs["run"].training
+    training: Any = world.host._runs["run"].training
     training.settled = lambda since: training.current_step - since >= 100
     world.run(10)
     step = world.step("run")
@@ -418,6 +418,7 @@ def test_another_speed_leaves_a_settled_run_as_it_is():
 def test_a_paused_run_is_not_said_to_have_settled():
     world = World()
     world.open("run", play=False)
-    world.host._runs["run"].training.settled = lambda since: True
+    training: Any = world.host._runs["run"].training
+    training.settled = lambda since: True
     world.run(2)
     assert not world.frames("run")[-1][1]["settled"]

@@ -82,7 +82,7 @@ class Ghosts:
 
     parts: tuple[Ghost, ...]
     run_R: np.ndarray  # the place that each run has, in the order of the parts
-    trains = False
+    trains, training = False, None
 
     def fits(self, other: Any) -> bool:
         """Whether it can be drawn beside them: buckets of as many runs, of the same task."""

@@ -142,10 +142,10 @@ def step_seconds(run: HostedRun) -> float:
 
 def frame_seconds(run: HostedRun, want: tuple[str, ...]) -> float:
     run.training.step()
-    (seat,) = run.seats.values()
-    seat.credit, seat.want = 4, want
+    (watcher,) = run.watchers.values()
+    watcher.credit, watcher.want = 4, want
     began = time.process_time()
-    run.frame(seat, 0.0)
+    run.frame(watcher, 0.0)
     return time.process_time() - began
 
 

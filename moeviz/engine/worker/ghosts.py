@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from moeviz.engine.worker.run import HostedRun
+
+if TYPE_CHECKING:
+    from moeviz.engine.worker.hosted import HostedGhost
 
 HELD = 2.0  # seconds between two turns of one knob that are one change
 
 
-def without(run: HostedRun, knobs: Iterable[str], now: float, crowded: bool = False) -> Any:
+def without(run: HostedRun, knobs: Iterable[str], now: float, crowded: bool = False) -> HostedGhost | None:
     """The ghost to show once these knobs are turned: the run without that, or still without the turns before.
 
     In a crowded worker there is none, since it would train at the cost of the others. A key that is held down makes
@@ -29,11 +32,11 @@ def without(run: HostedRun, knobs: Iterable[str], now: float, crowded: bool = Fa
     return run.ghost if goes_on or (same and run.ghost) else run.training.ghost("twin")
 
 
-def recorded(run: HostedRun) -> Any:
+def recorded(run: HostedRun) -> HostedGhost | None:
     """The ghost to show once a run that was wound back goes on differently."""
     return None if run.ghost_kind == "none" else run.training.ghost("recorded")
 
 
-def before(run: HostedRun) -> Any:
+def before(run: HostedRun) -> HostedGhost | None:
     """The ghost to show once the run starts again."""
     return run.training.ghost("previous") if run.ghost_kind == "previous" and run.step else None

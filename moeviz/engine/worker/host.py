@@ -6,14 +6,17 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moeviz.config import RunConfig, workload
 from moeviz.engine.protocol import Message
 from moeviz.engine.worker import ghosts
 from moeviz.engine.worker.op_budget import AT_ONCE, MOST_WAITING
 from moeviz.engine.worker.run import MAX_PENDING, HostedRun
-from moeviz.engine.worker.schedule import StepTogether, Turns
+from moeviz.engine.worker.schedule import Schedule, StepTogether
+
+if TYPE_CHECKING:
+    from moeviz.engine.worker.hosted import Hosted
 
 MOST_WITH_GHOSTS = 8  # viewers of one worker whose runs train: a ghost doubles the work of a run
 logger = logging.getLogger(__name__)
@@ -27,7 +30,7 @@ class Host:
     def __init__(
         self,
         emit: Emit,
-        training: Callable[[list[RunConfig]], Any],
+        training: Callable[[list[RunConfig]], Hosted],
         step_together: StepTogether | None = None,
         *,
         idle_pause: float = 10.0,
@@ -42,7 +45,7 @@ class Host:
         self._clock = clock
         self._on_empty = on_empty  # called when the last run has gone
         self._runs: dict[str, HostedRun] = {}
-        self._turns = Turns(self._runs, step_together, self._emit_frame, self._fault, self._excuse, clock)
+        self._schedule = Schedule(self._runs, step_together, self._emit_frame, self._fault, self._excuse, clock)
         self._ops: dict[str, Callable[[HostedRun, Message], list[str] | None]] = {
             "watch": self._watch, "unwatch": self._unwatch, "view": self._view, "hidden": self._hidden,
             "set": self._set, "reset": self._reset, "recover": self._recover,
@@ -114,11 +117,11 @@ class Host:
             return self._refuse(token, f"an error in its worker ({type(error).__name__}: {error}); use other knobs")
         now = self._clock()
         run = HostedRun(token, training, message, now, self._idle_pause)
-        self._turns.admit(run, now - began)
+        self._schedule.admit(run, now - began)
         self._runs[token] = run
         return None
 
-    def _made(self, configs: Iterable[dict[str, Any]]) -> Any:
+    def _made(self, configs: Iterable[dict[str, Any]]) -> Hosted:
         """A training of these runs; ValueError, before anything is made, where they would take too much."""
         runs = [RunConfig(**each) for each in configs]
         workload.check(runs)
@@ -138,10 +141,10 @@ class Host:
         run.look(message["viewer"], message, self._clock())
 
     def _give(self, run: HostedRun, message: Message) -> None:
-        seat = run.seats.get(message["viewer"])
-        if seat is not None:
-            seat.give(message["value"])
-            seat.heard_at = self._clock()
+        watcher = run.watchers.get(message["viewer"])
+        if watcher is not None:
+            watcher.give(message["value"])
+            watcher.heard_at = self._clock()
 
     def _hidden(self, run: HostedRun, message: Message) -> None:
         run.hide(message["viewer"], message["value"], self._clock())
@@ -157,7 +160,9 @@ class Host:
     def _turn(self, run: HostedRun, names: Iterable[str], act: Callable[[], list[str] | None]) -> list[str] | None:
         """Change what is set by hand, beside a ghost that goes on without the change."""
         configs = run.training.configs
-        crowded = self._turns.num_attentive(self._clock()) > MOST_WITH_GHOSTS or not workload.fits([*configs, *configs])
+        crowded = self._schedule.num_attentive(self._clock()) > MOST_WITH_GHOSTS or not workload.fits(
+            [*configs, *configs]
+        )
         stood_still, ghost = run.training.diverged, ghosts.without(run, names, self._clock(), crowded)
         notices = act()
         revived = stood_still and not run.training.diverged
@@ -167,7 +172,7 @@ class Host:
         if revived:
             run.revive()
         run.changed(self._clock(), knobs=True)
-        self._turns.answer(run)
+        self._schedule.answer(run)
         return notices
 
     def _reset(self, run: HostedRun, message: Message) -> None:
@@ -195,7 +200,7 @@ class Host:
         run.playing, run.ghost = False, None
         run.revive()
         run.changed(self._clock(), knobs=True)
-        self._turns.answer(run)
+        self._schedule.answer(run)
 
     def _branch(self, run: HostedRun, message: Message) -> None:
         if not run.training.rewound:
@@ -231,13 +236,13 @@ class Host:
 
     def advance(self) -> None:
         """Ops that waited, a slice of training for the run that has had the least, then what is due to be sent."""
-        self._turns.begin()
+        self._schedule.begin()
         now = self._clock()
         for run in list(self._runs.values()):
-            if run.budget.due_at(now, self._turns.share) <= now:
+            if run.budget.due_at(now, self._schedule.share) <= now:
                 self._carry_out(run, run.budget.next())
-        self._turns.train()
-        self._turns.send_frames()
+        self._schedule.train()
+        self._schedule.send_frames()
         for run in list(self._runs.values()):
             self._report(run)
             if self._free_at(run) <= self._clock():
@@ -247,7 +252,7 @@ class Host:
         """Seconds until something is due; 0 = now, None = nothing before the next message."""
         now, earliest = self._clock(), math.inf
         for run in self._runs.values():
-            due_at = min(self._turns.due_at(run, now), run.budget.due_at(now, self._turns.share))
+            due_at = min(self._schedule.due_at(run, now), run.budget.due_at(now, self._schedule.share))
             if due_at <= now:
                 return 0.0
             earliest = min([earliest, due_at, run.status_at(now), self._free_at(run), *run.turns_at(now)])
@@ -276,7 +281,7 @@ class Host:
         self._emit({"op": "frame", "run": run.token, "viewer": viewer}, frame)
 
     def _free_at(self, run: HostedRun) -> float:
-        return math.inf if run.seats else run.empty_since + self._idle_free
+        return math.inf if run.watchers else run.empty_since + self._idle_free
 
     def _free(self, run: HostedRun) -> None:
         self._forget(run)

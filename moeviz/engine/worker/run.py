@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moeviz.engine.protocol import DEFAULT_GHOST, MAX_CREDIT, MAX_STEPS, PERIODS, Message
 from moeviz.engine.worker.op_budget import Budget
 from moeviz.engine.worker.rate import Rate
-from moeviz.engine.worker.watcher import Seat
+from moeviz.engine.worker.watcher import Watcher
 from moeviz.frames import pack
+
+if TYPE_CHECKING:
+    from moeviz.engine.worker.hosted import Hosted, HostedGhost, Part
 
 FRAME_PERIOD = 1 / 30
 STATUS_PERIOD = 0.25
@@ -29,7 +32,7 @@ MAX_DEBT = 2  # answers to knobs that may be on their way beyond what a viewer a
 class HostedRun:
     """A Training with a play state and viewers; every method takes the time, so that a test can pretend it."""
 
-    def __init__(self, token: str, training: Any, message: Message, now: float, patience: float) -> None:
+    def __init__(self, token: str, training: Hosted, message: Message, now: float, patience: float) -> None:
         self.token = token
         self.training = training
         self.playing: bool = message["play"]
@@ -40,7 +43,7 @@ class HostedRun:
         self.notice: str | None = message.get("notice")
         self.notice_until = now + NOTICE_SECONDS
         self.ghost_kind: str = message.get("ghost", DEFAULT_GHOST)
-        self.ghost: Any = None  # see moeviz.training.ghost
+        self.ghost: HostedGhost | None = None  # see moeviz.training.ghost
         self.settled = False  # it paused by itself, since nothing changed any more
         self.calm_since = 0  # step of the last op
         self.reason: str | None = None  # why it stopped for good; a Reset or Recover clears it
@@ -51,7 +54,7 @@ class HostedRun:
         self.budget = Budget(now)  # of its ops
         self.step_seconds = 0.0  # of late, for one step
         self.due_at = self.checked_at = self.left_at = self.empty_since = now
-        self.seats: dict[str, Seat] = {}
+        self.watchers: dict[str, Watcher] = {}
         self._patience = patience
         self._data = [config.data() for config in training.configs]
         self._rate = Rate(self.step, now)
@@ -67,41 +70,41 @@ class HostedRun:
     # --- who watches ---------------------------------------------------------------------------------------------
 
     def join(self, viewer: str, message: Message, now: float) -> None:
-        seat = Seat(now, self.probe)
-        self.seats[viewer] = seat
+        watcher = Watcher(now, self.probe)
+        self.watchers[viewer] = watcher
         self.look(viewer, message, now)
-        seat.hidden = message.get("hidden", False)
+        watcher.hidden = message.get("hidden", False)
 
     def leave(self, viewer: str, now: float) -> None:
         self.left_at = self.watched_at(now)
-        self.seats.pop(viewer, None)
-        if not self.seats:
+        self.watchers.pop(viewer, None)
+        if not self.watchers:
             self.empty_since = now
 
     def hide(self, viewer: str, hidden: bool, now: float) -> None:
-        seat = self.seats.get(viewer)
-        if seat is not None:
+        watcher = self.watchers.get(viewer)
+        if watcher is not None:
             self.left_at = self.watched_at(now)
-            seat.hidden, seat.heard_at = hidden, now
+            watcher.hidden, watcher.heard_at = hidden, now
 
     def look(self, viewer: str, message: Message, now: float) -> None:
         """A viewer's credit, want list and probe; what it leaves out stays as it was."""
-        seat = self.seats.get(viewer)
-        if seat is None:
+        watcher = self.watchers.get(viewer)
+        if watcher is None:
             return  # it left a moment ago
-        seat.heard_at = now
-        seat.credit = min(seat.credit + message["credit"], MAX_CREDIT)
+        watcher.heard_at = now
+        watcher.credit = min(watcher.credit + message["credit"], MAX_CREDIT)
         if message["want"] is not None:
-            seat.ask(tuple(message["want"]))
+            watcher.ask(tuple(message["want"]))
         if message["probe"] is not None:
-            seat.probe = self.probe = _probe(message["probe"])
+            watcher.probe = self.probe = _probe(message["probe"])
 
     def watched_at(self, now: float) -> float:
         """When somebody was last known to watch; a viewer that has taken no frame for a while does not count."""
         latest = self.left_at
-        for seat in self.seats.values():
-            if not seat.hidden:
-                latest = max(latest, now if seat.credit > 0 else seat.heard_at)
+        for watcher in self.watchers.values():
+            if not watcher.hidden:
+                latest = max(latest, now if watcher.credit > 0 else watcher.heard_at)
         return latest
 
     def awake(self, now: float) -> bool:
@@ -136,9 +139,9 @@ class HostedRun:
                 break
 
     @property
-    def trainings(self) -> list[Any]:
+    def trainings(self) -> list[Part]:
         """What takes a step at each of its turns: each shape of the run, and its ghost while that still trains."""
-        ghosts = [self.ghost.training] if self.ghost and self.ghost.trains else []
+        ghosts = [self.ghost.training] if self.ghost and self.ghost.trains and self.ghost.training else []
         return [*self.training.parts, *ghosts]
 
     @property
@@ -167,7 +170,7 @@ class HostedRun:
         """
         self.checked_at = now
         if self.reason is None and self.training.stuck:
-            self.stop(self.training.reason)
+            self.stop(self.training.reason or "every run has diverged")
         elif self.playing and self.training.settled(self.calm_since):
             self.playing, self.settled = False, True
             self.version += 1
@@ -191,50 +194,50 @@ class HostedRun:
         self.version += 1
         self.revision += knobs
         self.due_at = now
-        for seat in self.seats.values():
-            seat.blind = False
+        for watcher in self.watchers.values():
+            watcher.blind = False
         data = [config.data() for config in self.training.configs]
         self.scene += data != self._data
         self._data = data
 
     # --- what it shows -------------------------------------------------------------------------------------------
 
-    def frame_at(self, seat: Seat, now: float, crowd_period: float = FRAME_PERIOD) -> float:
+    def frame_at(self, watcher: Watcher, now: float, crowd_period: float = FRAME_PERIOD) -> float:
         """When the viewer's next frame is due; infinity while it cannot take one or has seen everything.
 
         In a crowd frames of nothing but later steps keep a longer distance; answers within the run's budget do not.
         """
-        if seat.hidden or seat.credit <= 0 or seat.blind or seat.saw == self._sight(seat, now):
+        if watcher.hidden or watcher.credit <= 0 or watcher.blind or watcher.saw == self._sight(watcher, now):
             return math.inf
-        at_once = self.budget.has_left and self.awaited(seat, now)
-        return seat.sent_at + (FRAME_PERIOD if at_once else crowd_period)
+        at_once = self.budget.has_left and self.awaited(watcher, now)
+        return watcher.sent_at + (FRAME_PERIOD if at_once else crowd_period)
 
-    def may_answer(self, seat: Seat) -> bool:
+    def may_answer(self, watcher: Watcher) -> bool:
         """Whether a knob's frame may go out at once and on credit, so as not to wait for the pictures before it."""
-        return not seat.blind and not seat.hidden and seat.saw is not None and seat.credit > -MAX_DEBT
+        return not watcher.blind and not watcher.hidden and watcher.saw is not None and watcher.credit > -MAX_DEBT
 
-    def awaited(self, seat: Seat, now: float) -> bool:
+    def awaited(self, watcher: Watcher, now: float) -> bool:
         """Whether the viewer waits for an answer (a knob, the probe, another picture), not just for later steps."""
-        if seat.saw is None:
+        if watcher.saw is None:
             return True
-        _, *saw, saw_want, saw_probe = seat.saw
-        _, *sight, want, probe = self._sight(seat, now)
+        _, *saw, saw_want, saw_probe = watcher.saw
+        _, *sight, want, probe = self._sight(watcher, now)
         return saw != sight or saw_probe != probe or bool(set(want) - set(saw_want) - UNHURRIED)
 
-    def frame(self, seat: Seat, now: float, crowd_period: float = FRAME_PERIOD) -> bytes:
+    def frame(self, watcher: Watcher, now: float, crowd_period: float = FRAME_PERIOD) -> bytes:
         """The newest picture for one viewer, which pays a credit for it."""
         self.check(now)
         fresh = self._measures(now, max(MEASURE_PERIOD, MEASURED_FRAMES * crowd_period))
-        snapshot = self.training.snapshot(want=seat.want, probe=seat.probe, given=seat.given, fresh=fresh)
+        snapshot = self.training.snapshot(want=watcher.want, probe=watcher.probe, given=watcher.given, fresh=fresh)
         own = {
             "revision": self.revision, "scene": self.scene, "state": self.state(now), "speed": self.speed,
             "reason": self._reason(now), "steps_per_second": self._rate.measured(self.step, now),
             "settled": self.settled, "ghost": self.ghost.words(self.training) if self.ghost else None,
         }  # fmt: skip
-        ghost = self.ghost.arrays(self.training, "history" in seat.want) if self.ghost else {}
+        ghost = self.ghost.arrays(self.training, "history" in watcher.want) if self.ghost else {}
         frame = pack({**snapshot.header, **own}, {**snapshot.arrays, **ghost})
-        seat.credit -= 1
-        seat.saw, seat.sent_at, seat.heard_at = self._sight(seat, now), now, now
+        watcher.credit -= 1
+        watcher.saw, watcher.sent_at, watcher.heard_at = self._sight(watcher, now), now, now
         return frame
 
     def _measures(self, now: float, period: float) -> bool:
@@ -246,8 +249,8 @@ class HostedRun:
             self._measured_step, self._measured_at = self.step, now
         return fresh
 
-    def _sight(self, seat: Seat, now: float) -> tuple[Any, ...]:
-        return self.step, self.version, self.state(now), self._reason(now), seat.given, seat.want, seat.probe
+    def _sight(self, watcher: Watcher, now: float) -> tuple[Any, ...]:
+        return self.step, self.version, self.state(now), self._reason(now), watcher.given, watcher.want, watcher.probe
 
     def _reason(self, now: float) -> str | None:
         return self.reason or (self.notice if now < self.notice_until else None)

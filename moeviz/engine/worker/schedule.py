@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from moeviz.engine.worker.run import FRAME_PERIOD, HostedRun
-from moeviz.engine.worker.watcher import Seat
+from moeviz.engine.worker.watcher import Watcher
 
 SLICE = 0.008
 ROUND = 0.1  # in a crowd slices get shorter, so that each run moves, and has a new frame to show, this often
@@ -19,10 +19,10 @@ DEAR = 3.0  # a viewer whose frames take up to so many times what the usual ones
 ATTENTIVE = 1.0  # seconds without a request after which a viewer no longer counts
 
 logger = logging.getLogger(__name__)
-StepTogether = Callable[[list[Any]], None]
+StepTogether = Callable[[list[Any]], None]  # of parts of one kind
 
 
-class Turns:
+class Schedule:
     """Decides which runs train next and which viewers get a frame; the clock can be replaced.
 
     Every run may train for the same time: the one that has used least has the next turn, and those that are due and can
@@ -58,7 +58,7 @@ class Turns:
         """A new round: how many share the worker's time, and what each has earned since the last one."""
         now = self._clock()
         watched = [run for run in self._runs.values() if _attended(run, now)]
-        lengths = [max(seat.frame_seconds for seat in run.seats.values()) for run in watched]
+        lengths = [max(watcher.frame_seconds for watcher in run.watchers.values()) for run in watched]
         self._usual = statistics.median_low(lengths) if lengths else 0.0
         self._parts = sum(seconds / self._price_of_frame(seconds) if seconds else 1.0 for seconds in lengths)
         self.share = 1 / max(1, sum(run.awake(now) for run in self._runs.values()))
@@ -67,7 +67,7 @@ class Turns:
 
     def due_at(self, run: HostedRun, now: float) -> float:
         """When the run's next step or frame is due."""
-        frames = (run.frame_at(seat, now, self._period(run, seat)) for seat in run.seats.values())
+        frames = (run.frame_at(watcher, now, self._period(run, watcher)) for watcher in run.watchers.values())
         return min(run.step_at(now), *frames, float("inf"))
 
     # --- training ------------------------------------------------------------------------------------------------
@@ -164,15 +164,15 @@ class Turns:
         self._answers_first = not self._answers_first
         due = []
         for run in self._runs.values():
-            for viewer, seat in run.seats.items():
-                at = run.frame_at(seat, began, self._period(run, seat))
+            for viewer, watcher in run.watchers.items():
+                at = run.frame_at(watcher, began, self._period(run, watcher))
                 if at <= began:
-                    due.append((self._answers_first and not run.awaited(seat, began), at, viewer, run, seat))
+                    due.append((self._answers_first and not run.awaited(watcher, began), at, viewer, run, watcher))
         due.sort(key=lambda each: each[:2])
         while due and self._clock() < until:
-            _, _, viewer, run, seat = due.pop(0)
-            awaited, now = run.awaited(seat, self._clock()), self._clock()
-            self._send_frame(run, viewer, seat)
+            _, _, viewer, run, watcher = due.pop(0)
+            awaited, now = run.awaited(watcher, self._clock()), self._clock()
+            self._send_frame(run, viewer, watcher)
             if awaited:
                 run.budget.spend(self._clock() - now)
         self._frames_took = self._clock() - began
@@ -180,41 +180,41 @@ class Turns:
 
     def answer(self, run: HostedRun) -> None:
         """Show at once what a knob has changed."""
-        for viewer, seat in list(run.seats.items()):
-            if run.may_answer(seat):
-                self._send_frame(run, viewer, seat)
+        for viewer, watcher in list(run.watchers.items()):
+            if run.may_answer(watcher):
+                self._send_frame(run, viewer, watcher)
 
     def num_attentive(self, now: float) -> int:
         """Viewers that take frames of runs which train."""
         return sum(_attended(run, now) for run in self._runs.values())
 
-    def _period(self, run: HostedRun, seat: Seat) -> float:
+    def _period(self, run: HostedRun, watcher: Watcher) -> float:
         """Between two frames of one viewer: long pictures take up to DEAR times as long as others, and no more.
 
         Many viewers of a run share what is for one.
         """
-        price = self._price_of_frame(seat.frame_seconds)
-        return max(FRAME_PERIOD, self._parts * len(run.seats) * price / FRAME_SHARE)
+        price = self._price_of_frame(watcher.frame_seconds)
+        return max(FRAME_PERIOD, self._parts * len(run.watchers) * price / FRAME_SHARE)
 
     def _price_of_frame(self, seconds: float) -> float:
         """What a viewer is charged for a frame that took so long."""
         return max(min(seconds, self._usual), seconds / DEAR)
 
-    def _send_frame(self, run: HostedRun, viewer: str, seat: Seat) -> None:
+    def _send_frame(self, run: HostedRun, viewer: str, watcher: Watcher) -> None:
         now = self._clock()
         try:
-            frame = run.frame(seat, now, self._period(run, seat))
+            frame = run.frame(watcher, now, self._period(run, watcher))
         except Exception as error:  # the boundary of one picture: the run trains on, for other viewers too
             logger.exception("a picture could not be drawn")
-            seat.blind, seat.sent_at = True, now  # or the same fault would come back at every turn
+            watcher.blind, watcher.sent_at = True, now  # or the same fault would come back at every turn
             self._excuse(run, viewer, error)
             return
         self._send(run, viewer, frame)
-        seat.took.append(self._clock() - now)
+        watcher.took.append(self._clock() - now)
 
 
 def _attended(run: HostedRun, now: float) -> int:
     """How many viewers take frames of a run while it trains."""
     if run.state(now) != "running":
         return 0
-    return sum(not seat.hidden and now - seat.heard_at < ATTENTIVE for seat in run.seats.values())
+    return sum(not watcher.hidden and now - watcher.heard_at < ATTENTIVE for watcher in run.watchers.values())

@@ -12,7 +12,7 @@ NEWEST = 5  # frames by whose time the next ones are planned
 
 
 @dataclass
-class Seat:
+class Watcher:
     """One viewer of a run: how many frames it can take, what it wants to see, and what it saw last."""
 
     heard_at: float

@@ -128,12 +128,12 @@ def test_the_time_charts_do_not_make_a_viewer_jump_the_queue():
     world.open("run", play=False)
     world.run(1, greedy=True)
     run = world.host._runs["run"]
-    (seat,) = run.seats.values()
-    assert not run.awaited(seat, world.clock.now)
+    (watcher,) = run.watchers.values()
+    assert not run.awaited(watcher, world.clock.now)
     for want, awaited in ((["history"], False), (["gate"], True)):
-        seat.want = tuple(want)
-        assert run.awaited(seat, world.clock.now) is awaited
-        assert run.frame_at(seat, world.clock.now, 60.0) == seat.sent_at + (1 / 30 if awaited else 60)
+        watcher.want = tuple(want)
+        assert run.awaited(watcher, world.clock.now) is awaited
+        assert run.frame_at(watcher, world.clock.now, 60.0) == watcher.sent_at + (1 / 30 if awaited else 60)
 
 
 # --- one heavy run ---------------------------------------------------------------------------------------------------
