@@ -37,6 +37,7 @@ check: .venv/installed-dev node_modules/installed
 	.venv/bin/python -m ruff format --check .
 	.venv/bin/python -m mypy moeviz tests $(wildcard app.py pages)
 	$(NODE) node_modules/@biomejs/biome/bin/biome ci --error-on-warnings
+	$(NODE) node_modules/typescript/bin/tsc
 
 bench: .venv/installed-app
 	.venv/bin/python -m moeviz bench

@@ -23,6 +23,7 @@ import { plain, settled, small, total } from './sums.js';
 
 const MOST = 8; // terms that are all written out
 
+/** @type {(token: Token) => Lines} */
 export function balanceLines(token) {
   return BALANCES[token.header.balance_loss[0]](token);
 }

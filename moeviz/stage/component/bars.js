@@ -7,11 +7,13 @@ const PER_ROW = 16; // more experts take another row, so that every bar stays wi
 const ROOMY = 8; // up to so many experts, numbers are written in full,
 const CROWDED = 12; // and beyond so many in a row, only those of the chosen and of the one pointed at
 
+/** @type {(count: number) => boolean} */
 export const roomy = (count) => count <= ROOMY;
 
 export class Bars {
   constructor(host, label, perRow = PER_ROW) {
-    Object.assign(this, { host, perRow });
+    this.host = host;
+    this.perRow = perRow;
     host.setAttribute('role', 'list');
     host.setAttribute('aria-label', label);
     this.key = '';

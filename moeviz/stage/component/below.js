@@ -1,5 +1,7 @@
 // What stands beside and below the map of one run: one chart beside it, all other charts and the panels in tabs.
 
+/** @import { Charts } from './charts.js' */
+/** @import { Panels } from './panels.js' */
 import { PANELS } from './panels.js';
 import { CHART_TITLES, chartHost, placeAll } from './place.js';
 import { chooseAmong, tabPanel } from './tabs.js';
@@ -7,6 +9,7 @@ import { chooseAmong, tabPanel } from './tabs.js';
 const SIDE_CHART = 'loss'; // drawn beside the map; all other charts share the tabs below
 
 // Puts each chart in its place, and the panels after them: one chart beside the map, the rest in tabs below.
+/** @type {(find: Find, templates: Templates, charts: Charts, panels: Panels) => void} */
 export function placeBelow(find, templates, charts, panels) {
   if (find('charts')) placeAll(find('charts'), templates, charts);
   if (!find('side-chart')) return;

@@ -3,6 +3,7 @@
 import { LAYOUTS } from './layouts.js';
 
 // Fills `root` and returns `find(part)`.
+/** @type {(root: HTMLElement, data: PageData) => Find} */
 export function build(root, data) {
   const paired = data.layout === 'twins';
   const titles = data.titles ?? [];

@@ -34,7 +34,8 @@ function loadPlotly() {
 export class Charts {
   // `onSeen` hears that a chart came into view or left it; `titles` returns the names of the runs.
   constructor(onSeen, titles = () => []) {
-    Object.assign(this, { onSeen, titles });
+    this.onSeen = onSeen;
+    this.titles = titles;
     this.hosts = new Map(); // name -> { host, template, visible }
     this.observer = new IntersectionObserver((entries) => this.seen(entries)); // asking the layout at every frame would be slow
     this.askedAt = -Infinity;
@@ -160,7 +161,7 @@ const nextRefresh = () =>
 
 function fill(template, header, arrays, theme, host, titles) {
   const layout = structuredClone(template.layout);
-  const data = template.data.map((trace) => filledTrace(trace, arrays, theme, header));
+  const data = template.data.map((trace) => filledTrace(trace, arrays, theme));
   layout.font = { ...layout.font, color: theme.text, family: theme.font };
   const heat = data.find((trace) => trace.type === 'heatmap');
   if (heat) nameStrips(layout, heat);
@@ -236,6 +237,7 @@ function fitStrip({ yaxis2: axis, font }, height, values) {
 }
 
 // `perUnit`: pixels for each unit of the axis; `size`: of a label.
+/** @type {(highest: number, perUnit: number, size: number) => number[]} */
 export function stripTicks(highest, perUnit, size) {
   const unit = 10 ** Math.floor(Math.log10(highest));
   const most = ROUND.findLast((each) => each * unit <= highest * (1 + 1e-9)) * unit;

@@ -8,6 +8,7 @@ const FEW = 4; // experts that are compared one by one
 const FAR = 12; // e to such a number is too long to read
 const FINEST = 7; // digits behind the point; the frames carry no more
 
+/** @type {(token: Token) => Lines} */
 export function choiceLines(token) {
   return [...chosenSet(token), ...CHOICES[token.choosing](token)];
 }

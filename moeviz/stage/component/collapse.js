@@ -20,7 +20,9 @@ export class Collapse {
         ([how, label, about]) => `<button type="button" data-how="${how}" title="${about}">${label}</button>`,
       ).join('') +
       '<button type="button" data-how="lambda" title="λ from 0 to 10 while the twins train">Turn λ on now</button>';
-    [this.twin, this.expert] = this.host.querySelectorAll('select');
+    const [twin, expert] = this.host.querySelectorAll('select');
+    this.twin = twin;
+    this.expert = expert;
     this.twin.onchange = () => this.lab.redraw();
     for (const button of this.host.querySelectorAll('button')) button.onclick = () => this.press(button.dataset.how);
   }
@@ -54,18 +56,20 @@ export class Collapse {
 }
 
 // Gives a list these choices; what was chosen stays chosen.
+/** @type {(select: HTMLSelectElement, options: [value: number, label: string][]) => void} */
 export function offer(select, options) {
   const key = options.join();
   if (select.dataset.key === key) return;
   const before = select.value;
   select.dataset.key = key;
-  select.replaceChildren(...options.map(([value, text]) => new Option(text, value)));
+  select.replaceChildren(...options.map(([value, text]) => new Option(text, String(value))));
   if (options.some(([value]) => String(value) === before)) select.value = before;
 }
 
 const SIGNS = { killed: '✕ killed', frozen: '❄ frozen' };
 
 // Who is idle and since when, and who is killed or frozen; empty where all is well.
+/** @type {(header: Header, run: number, brief?: boolean) => string} */
 export function alarm(header, run, brief = false) {
   const said = header.ids[run].flatMap((id, expert) => {
     const [treated, since] = [header.treated?.[run][expert], header.died_at[run][expert]];

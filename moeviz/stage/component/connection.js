@@ -6,6 +6,7 @@ const PAUSES = [300, 700, 1500, 3000, 6000]; // ms between attempts to reconnect
 const CLOSE_GONE = 4404;
 
 // Where the run's socket is, derived from the page's own address so that https and a base path carry over.
+/** @type {(token: string) => string} */
 export function socketAddress(token) {
   const address = new URL(`./live/${encodeURIComponent(token)}`, document.baseURI);
   address.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:';

@@ -80,7 +80,8 @@ export class Controls {
       for (const button of this.find('speeds').children)
         button.setAttribute('aria-pressed', String(button.dataset.speed === speed));
     }
-    Object.assign(this, { state, speed });
+    this.state = state;
+    this.speed = speed;
   }
 }
 

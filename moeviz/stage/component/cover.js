@@ -4,7 +4,9 @@ const TELLING = ['main', 'more']; // parts that could tell; the styles hide the 
 
 export class Cover {
   constructor(root, find) {
-    Object.assign(this, { root, find, cover: find('cover') });
+    this.root = root;
+    this.find = find;
+    this.cover = find('cover');
     for (const button of [find('hide'), find('show')]) button.onclick = () => this.toggle();
   }
 

@@ -14,6 +14,7 @@ const TEST_RADIUS = 3.5;
 const TEST_ALPHA = 0.7;
 const FONT = '"Source Sans", "Source Sans Pro", Arial, sans-serif';
 
+/** @implements {RunView} */
 export class CurveView {
   constructor(canvas, onResize) {
     this.surface = new Surface(canvas, onResize);
@@ -111,6 +112,7 @@ export class CurveView {
     this.line(context, values, this.panel, { color: fillStyle(context, id), width: 7, where: own });
   }
 
+  /** @type {(context: CanvasRenderingContext2D, values: Values, panel: { top: number, height: number }, look: { color: string | CanvasPattern, width: number, dash?: number[], where?: (index: number) => boolean }) => void} */
   line(context, values, panel, { color, width, dash = [], where = () => true }) {
     context.save();
     context.beginPath();
@@ -167,6 +169,7 @@ export class CurveView {
   }
 
   // The probe's ring rides on the prediction.
+  /** @type {RunView['anchor']} */
   anchor([x]) {
     if (!this.curve) return [this.surface.width / 2, this.surface.height / 2];
     const share = (x + this.extent) / (2 * this.extent);

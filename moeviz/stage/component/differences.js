@@ -2,10 +2,13 @@
 
 import { fixed, setText } from './numbers.js';
 
+/** @typedef {string | ((header: Header) => string)} Words */
+
 const scaled = (value, by) => (Number.isFinite(value) ? by * value : null);
 const part = (value) => scaled(value, 100);
 
 // label, value of a run (null: not there), digits
+/** @type {[label: Words, value: (header: Header, run: number) => number | null, digits: number | ((header: Header) => number)][]} */
 const COLUMNS = [
   [
     ({ metric_name: name }) => (name === 'accuracy' ? 'Accuracy, %' : name),
@@ -56,9 +59,10 @@ export class Differences {
 }
 
 // How far a number is from the first, as both are printed: with its sign, and 0 without one.
+/** @type {(own: number | null, first: number | null, digits: number) => string} */
 export function away(own, first, digits) {
   if (![own, first].every(Number.isFinite)) return '';
-  const by = fixed(own, digits) - fixed(first, digits);
+  const by = Number(fixed(own, digits)) - Number(fixed(first, digits));
   const text = fixed(Math.abs(by), digits);
   if (Number(text) === 0) return '±0';
   return `${by < 0 ? '−' : '+'}${text}`;

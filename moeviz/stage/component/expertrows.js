@@ -4,6 +4,7 @@ import { percent, roundedShares, setText } from './numbers.js';
 import { background, letter } from './palette.js';
 
 // Gives a table a row for each expert and these columns, unless it has them; returns the rows, each with its cells behind its name.
+/** @type {(table: HTMLTableElement, ids: number[], columns: string[], corner?: string) => HTMLTableCellElement[][]} */
 export function expertRows(table, ids, columns, corner = '') {
   const key = [ids, columns, corner].join('|');
   if (table.dataset.key !== key) {
@@ -20,6 +21,7 @@ export function expertRows(table, ids, columns, corner = '') {
 
 // Writes shares, which stand row by row, into the first cells of each row, so that a column adds up as it is shown;
 // `none` is what stands for those that come to 0.
+/** @type {(rows: HTMLTableCellElement[][], shares: Values, none?: string) => void} */
 export function fillShares(rows, shares, none = '0') {
   const count = shares.length / rows.length;
   for (let column = 0; column < count; column += 1) {

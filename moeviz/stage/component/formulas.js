@@ -11,6 +11,7 @@ const FEW = 4; // experts that are written out
 const MANY = 16; // inputs that are
 
 // Returns lines; a line is a list of pieces of MathML.
+/** @type {(stop: string, token: Token) => Lines} */
 export function formulas(stop, token) {
   return (FORMULAS[stop] ?? lossFormulas[stop])(token);
 }

@@ -16,6 +16,7 @@ class FrameArray {
   }
 }
 
+/** @type {(buffer: ArrayBuffer) => Frame} */
 export function decodeFrame(buffer) {
   const bytes = new Uint8Array(buffer);
   const text = new TextDecoder();

@@ -6,6 +6,7 @@ const SPACE = 12; // pixels to what stands beside it
 
 // Adds the name beside the chart's heading or legend; where it has no room there, in lines of its own above. Returns the
 // pixels that these take, which labels of knob changes then stand above.
+/** @type {(layout: ChartLayout, data: Trace[], words: string | null, host: HTMLElement, theme: Theme) => number} */
 export function nameGhost(layout, data, words, host, theme) {
   const gray = data.find(({ meta, x, visible }) => meta.x === 'ghost_step' && visible !== false && x.length);
   if (!gray || !words) return 0;
@@ -43,6 +44,7 @@ export function nameGhost(layout, data, words, host, theme) {
 }
 
 // Words in as few lines as fit.
+/** @type {(text: string, wide: (text: string) => number, width: number) => string[]} */
 export function wrapped(text, wide, width) {
   const lines = [];
   for (const word of text.split(' ')) {

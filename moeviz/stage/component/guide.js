@@ -37,7 +37,9 @@ export class Guide {
   constructor(host) {
     this.host = host;
     this.host.innerHTML = '<b aria-hidden="true"></b> <span role="status"></span>';
-    [this.ticks, this.text] = host.children;
+    const [ticks, text] = host.children;
+    this.ticks = ticks;
+    this.text = text;
     this.seen = new Set();
   }
 

@@ -8,7 +8,12 @@ const OWN_WORD = 300; // ms after a move during which an older frame's position 
 export class ProbeHandle {
   // `field` is the box around the canvas, `on` has move([x, y]) and release([x, y]), or is null.
   constructor(field, ring, on) {
-    Object.assign(this, { field, ring, on, position: null, movedAt: 0, dragging: false });
+    this.field = field;
+    this.ring = ring;
+    this.on = on;
+    this.position = null;
+    this.movedAt = 0;
+    this.dragging = false;
     if (!on) return; // it stays where it is
     field.onpointerdown = (event) => this.start(event);
     field.onpointermove = (event) => this.dragging && this.follow(event);

@@ -13,6 +13,7 @@ export class TokenHandle extends ProbeHandle {
   }
 
   // Places of the test tokens on the picture; on a line only their input counts.
+  /** @returns {Point[]} */
   places() {
     const { points } = this;
     if (!points) return [];
@@ -56,12 +57,14 @@ export class TokenHandle extends ProbeHandle {
 // As the address has it, so that the address leads to the same numbers.
 const rounded = (place) => place.map((each) => Number(each.toFixed(3)));
 
+/** @type {(places: Point[], place: Point) => Point | undefined} */
 export function nearest(places, [x, y]) {
   const far = (place) => Math.hypot(place[0] - x, place[1] - y);
   return places.reduce((best, place) => (best && far(best) <= far(place) ? best : place), null);
 }
 
 // The nearest place in a direction, within 45 degrees of it.
+/** @type {(places: Point[], place: Point, direction: Point) => Point | undefined} */
 export function ahead(places, [x, y], [right, up]) {
   const inFront = places.filter(([px, py]) => {
     const along = (px - x) * right + (py - y) * up;

@@ -18,10 +18,15 @@ const SPOKEN = 1500; // ms between announcements
 const FAR = 0.005; // of the picture's half-width: a token nearer than this is the one under the ring
 const IN_TRAINING_ONLY = 'At inference no loss is computed: only x → y.';
 
+/** @implements {Layout} */
 export class Journey {
+  /** @param {Stage} stage */
   constructor(stage) {
     const { find } = stage;
-    Object.assign(this, { stage, at: 0, always: true, spoken: new Calm(SPOKEN) });
+    this.stage = stage;
+    this.at = 0;
+    this.always = true;
+    this.spoken = new Calm(SPOKEN);
     this.run = new RunPicture(find('canvas'), find('waiting'), () => stage.redraw());
     this.path = new Path(find('path'), (index) => this.goTo(index));
     this.whatIf = new WhatIf(find);
@@ -96,7 +101,7 @@ export class Journey {
     const stop = STOPS[at];
     this.path.draw(token, at);
     setText(find('stop-name'), `${at + 1} of ${STOPS.length}: ${stopTitle(stop, token)}`);
-    setText(find('stop-says'), stop.says.call ? stop.says(token) : stop.says);
+    setText(find('stop-says'), typeof stop.says === 'string' ? stop.says : stop.says(token));
     const lines = formulas(stop.name, token)
       .map((pieces) => `<p>${pieces.join(' ')}</p>`)
       .join('');

@@ -6,12 +6,14 @@ const PRESSED = 'button, a, summary, [role=tab], [type=checkbox], [type=radio]';
 const ARROWS = 'input, .mv-field, [role=tab], [role=listitem], [role=slider]'; // these mean something by the arrow keys themselves
 
 export class Keys {
+  /** @param {Stage} stage */
   constructor(stage) {
     this.stage = stage;
     const clicked = ({ detail }) => {
       this.clicked = detail ? document.activeElement : null;
     };
     const before = { capture: true }; // Streamlit, where R runs the page again
+    /** @type {[type: string, hear: (event: any) => void, options: AddEventListenerOptions | boolean][]} */
     this.listeners = [
       ['keydown', (event) => this.press(event), before],
       ['click', clicked, false],

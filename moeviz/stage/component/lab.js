@@ -13,7 +13,9 @@ import { chooseAmong } from './tabs.js';
 const PICTURE = 'first_choice';
 const TEXTS = 250; // ms between updates of the open section, where it is drawn from more than every frame has
 
+/** @implements {Layout} */
 export class Lab {
+  /** @param {Stage} stage */
   constructor(stage) {
     const { find } = stage;
     this.stage = stage;

@@ -38,9 +38,11 @@ function settingOf({ choice, top_k: k, ids }, run = 0) {
 
 export const wordsOf = (header, run = 0) => WORDS[header.choice[run]];
 
+/** @type {(header: Header) => string} */
 export const probeTitle = (header) => `${wordsOf(header).title} at the probe`;
 
 // What a solid bar is.
+/** @type {(header: Header) => string} */
 export function solidKey(header) {
   const { choice, count, all } = settingOf(header);
   if (count === 1) return 'one expert: no choice';
@@ -50,12 +52,14 @@ export function solidKey(header) {
 }
 
 // The line between the last chosen and the first left out, where it is probabilities that are cut.
+/** @type {(header: Header, count: number, run?: number) => string} */
 export function cutName(header, count, run = 0) {
   const { choice, count: experts } = settingOf(header, run);
   return choice === 'scores' && count > 0 && count < experts ? `top-${count} cut` : '';
 }
 
 // Load bars count every choice, a map shows one: said wherever both are seen. '' where they count the same.
+/** @type {(header: Header) => string} */
 export function loadNote(header) {
   if (header.view !== 'map') return '';
   const several = new Set(header.top_k).size > 1;
@@ -74,6 +78,7 @@ function ofRun({ choice, k, count, all }, several) {
 }
 
 // The map's first picture: whose color a place has.
+/** @type {(header: Header) => string} */
 export function firstHeading(header) {
   const { choice } = settingOf(header);
   if (choice === 'nobody') return 'Whose answer has the largest share, at every place';
@@ -82,6 +87,7 @@ export function firstHeading(header) {
 }
 
 // The tabs of these two pictures.
+/** @type {(header: Header) => Record<string, string>} */
 export function tabNames(header) {
   const names = { experts: ['Preference', 'Taken'], nobody: ['Largest share', 'All'], table: ['First', 'Chosen'] }[
     header.choice[0]
@@ -90,12 +96,14 @@ export function tabNames(header) {
 }
 
 // Whether the picture of all choices shows one expert at a time: two can be shown at once, where each place has just two.
+/** @type {(header: Header, run?: number) => boolean} */
 export function asksForOne(header, run = 0) {
   const { choice, k } = settingOf(header, run);
   return choice === 'experts' || k > 2;
 }
 
 // The same for its other picture, of all choices; `name`: of the expert that is pointed at.
+/** @type {(header: Header, name: string) => string} */
 export function chosenHeading(header, name) {
   const { choice, k, count, all } = settingOf(header);
   const ask = 'Point at a bar, or type a letter';
@@ -108,6 +116,7 @@ export function chosenHeading(header, name) {
   return `Where is ${name} among the ${k} chosen? ${ask}`;
 }
 
+/** @type {(header: Header, run: number) => string} */
 export function chosenWords(header, run) {
   const { choice, k } = settingOf(header, run);
   if (choice === 'nobody') return 'With a part in the answer, by area';
@@ -115,24 +124,29 @@ export function chosenWords(header, run) {
 }
 
 // Where it is not the gate that decides, its certainty says something else.
+/** @type {(header: Header) => string} */
 export function sureHeading(header) {
   if (header.choice[0] === 'table') return 'A table is not sure or unsure: its shares are the same everywhere';
   if (header.choice[0] === 'nobody') return 'How large the largest share is, dark = large';
   return 'How sure the gate is: its largest probability, dark = sure';
 }
 
+/** @type {(header: Header) => string} */
 export const gatesHeading = (header) =>
   `${wordsOf(header).title === SCORES.title ? 'Gate probability of each expert' : wordsOf(header).title}: light 0, dark 1`;
 
+/** @type {(header: Header) => string} */
 export function answersHeading(header) {
   return header.choice[0] === 'nobody' || header.top_k[0] >= header.ids[0].length
     ? 'What each expert answers by itself'
     : 'What each expert answers by itself; hatched = not trained here';
 }
 
+/** @type {(header: Header, run?: number) => string} */
 export const firstWords = (header, run = 0) => capital(wordsOf(header, run).first);
 
 // Of an expert, where a place or a part of a line has its color.
+/** @type {(header: Header) => string} */
 export function bestAt(header) {
   const { choice } = settingOf(header);
   if (choice === 'nobody' || choice === 'table')
@@ -141,11 +155,13 @@ export function bestAt(header) {
 }
 
 // In a picture that is no map: what the color of an input names.
+/** @type {(header: Header) => string} */
 export function colorName(header) {
   return header.batch_dependent ? 'expert that got it' : wordsOf(header).first;
 }
 
 // Why a token's own numbers do not say who serves it, where company counts.
+/** @type {(header: Header) => string} */
 export function companyNote(header) {
   if (header.skips[0] && !header.limited) return 'In training the second expert is sometimes skipped';
   return (
@@ -157,6 +173,7 @@ export function companyNote(header) {
 }
 
 // Where tables and colors show one expert for each token, though several may work on it; '' where only one does.
+/** @type {(header: Header) => string} */
 export function oneOfSeveral(header) {
   const { choice, k, count } = settingOf(header);
   if (count === 1 || (k === 1 && choosing({ choice }))) return '';
@@ -167,6 +184,7 @@ export function oneOfSeveral(header) {
 }
 
 // Who is to be followed in a table of tokens (rows) and experts (columns).
+/** @type {(choice: Choice) => string} */
 export const whoChooses = (choice) =>
   ({
     experts: 'Experts choose: read down a column.',
@@ -179,4 +197,5 @@ const STOPS = {
   softmax: ({ weighing }) => ({ sigmoid: 'Sigmoid', table: 'Shares' })[weighing],
   top_k: ({ choosing: who }) => ({ experts: 'Taken by', table: 'Table', nobody: 'No choice' })[who],
 };
+/** @type {(stop: { name: string, title: string }, token: Token) => string} */
 export const stopTitle = ({ name, title }, token) => STOPS[name]?.(token) ?? title;

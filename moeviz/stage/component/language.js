@@ -17,9 +17,14 @@ const PER_ROW = 11; // bars in the narrow column beside the text: so many have r
 const WIDTH = 64; // characters that the model reads at a time
 const BITS = Math.LN2; // nats per bit
 
+/** @implements {Layout} */
 export class Language {
+  /** @param {Stage} stage */
   constructor(stage) {
-    Object.assign(this, { stage, always: true, drawn: false, layer: 0 });
+    this.stage = stage;
+    this.always = true;
+    this.drawn = false;
+    this.layer = 0;
     const { find } = stage;
     this.find = find;
     this.throttles = Object.fromEntries(Object.entries(PAUSES).map(([name, pause]) => [name, new Throttle(pause)]));
@@ -28,6 +33,7 @@ export class Language {
     this.own = new TextView(find('own-text'), (place) => this.point('own', place));
     this.probs = new Bars(find('prob-bars'), 'Gate probability of each expert for the character pointed at', PER_ROW);
     this.loads = new Bars(find('load-bars'), 'Load of each expert in this layer', PER_ROW);
+    /** @type {[which: string, place: number]} */
     this.pointed = ['text', 0];
     find('layers').onclick = ({ target }) => target.dataset.layer && this.choose(Number(target.dataset.layer));
     find('own').oninput = () => {
@@ -87,6 +93,7 @@ export class Language {
 
   draw(frame) {
     const { header, arrays } = frame;
+    /** @type {Record<string, [need: string, draw: (seen: Frame) => void]>} */
     const drawings = {
       text: ['text_char', this.drawText],
       text_tables: ['text_match', this.drawTables],

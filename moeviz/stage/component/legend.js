@@ -25,6 +25,7 @@ const SEATS = {
   rows: 'Seats are limited: hatched = all its choices dropped',
 };
 
+/** @type {(header: Header, picture: string, pointed?: number | null) => string} */
 export function heading(header, picture, pointed) {
   const said = header.view === 'map' ? PICTURES[picture].heading(header, pointed) : HEADINGS[header.view](header);
   if (!header.batch_dependent) return said;
@@ -32,6 +33,7 @@ export function heading(header, picture, pointed) {
 }
 
 // Rebuilt only when the task or the way of drawing changes.
+/** @type {(host: HTMLElement, header: Header, fixed?: boolean) => void} */
 export function drawLegend(host, header, fixed) {
   const key = [
     header.task,
@@ -64,6 +66,7 @@ function tokens(header) {
 }
 
 // For twins: one line, since the maps need the room.
+/** @type {(host: HTMLElement, header: Header) => void} */
 export function drawShortLegend(host, header) {
   const key = [header.task, header.num_outputs].join();
   if (host.dataset.key === key) return;
@@ -97,6 +100,7 @@ function note(text) {
 const WORDS = { curve: winners, projection: winners, rows: rowWords }; // a map: what its picture says
 
 // The picture in words: its heading, the step, what is to be seen in it, and where the probe is.
+/** @type {(header: Header, arrays: Arrays, run: number, said: { heading: string, picture: string, title?: string, fixed?: boolean }) => string} */
 export function describe(header, arrays, run, { heading: said, picture, title, fixed }) {
   const seen = WORDS[header.view]?.(header, arrays, run) ?? PICTURES[picture].words(header, arrays, run);
   const moves = fixed ? '' : '; arrow keys move it';

@@ -50,6 +50,7 @@ const written = (share, dead, full) => (dead ? `${full ? share : ''}†` : share
 
 // One scale for all runs on screen, so that twins can be compared; it grows at once and shrinks late. `before`: the last one.
 // A network of one expert, whose load is always 1, does not count beside others.
+/** @type {(header: Header, arrays: Arrays, before?: LoadScale) => LoadScale} */
 export function loadScale(header, arrays, before) {
   let highest = 0;
   for (let run = 0; run < header.num_runs; run += 1) {
@@ -66,11 +67,13 @@ export function loadScale(header, arrays, before) {
 
 // How uneven the load is, in the words that the room has: beside one map in full, above each of two in short, where the legend
 // says what 0 means.
+/** @type {(header: Header, run: number, short?: boolean) => string} */
 export function unevenness(header, run, short) {
   const shown = fixed(header.cv_load[run], 2);
   return short ? `unevenness ${shown}` : `Unevenness of load (CV) ${shown} · 0 = even`;
 }
 
+/** @type {(header: Header, run: number) => string} */
 export const dropped = (header, run) => {
   if (header.choice[run] === 'experts') return `no expert for ${percent(header.unserved_share[run])} %`;
   const value = header.limited ? (header.dropped_share?.[run] ?? null) : null;
@@ -78,14 +81,17 @@ export const dropped = (header, run) => {
 };
 
 // When what is drawn of the load was measured, and what it counts; of gray bars, too.
+/** @type {(header: Header) => string} */
 export const measuredAt = (header) => `step ${count(header.measured_step)}`;
 
+/** @type {(header: Header, arrays: Arrays) => string} */
 export function grayWords(header, arrays) {
   const at = arrays.ghost_load_step?.of(0)[0];
   if (at === undefined) return '';
   return `Gray${at === header.measured_step ? '' : `, step ${count(at)}`}: ${header.ghost}.`;
 }
 
+/** @type {(find: Find, header: Header, run: number, arrays: Arrays) => void} */
 export function writeFacts(find, header, run, arrays) {
   setText(find('cv'), unevenness(header, run, false));
   setText(find('idle'), String(header.dead[run].filter(Boolean).length));
@@ -93,6 +99,7 @@ export function writeFacts(find, header, run, arrays) {
   setText(find('load-note'), [`${note}.`, grayWords(header, arrays)].filter(Boolean).join(' '));
 }
 
+/** @type {(find: Find, header: Header, run: number) => void} */
 export function writeShortFacts(find, header, run) {
   setText(find(`cv-${run}`), [unevenness(header, run, true), dropped(header, run)].filter(Boolean).join(' · '));
   setText(find('load-note'), loadNote(header) && `Load: ${loadNote(header)}.`);
@@ -104,6 +111,7 @@ function describe(name, load, of, meanProb, diedAt) {
 }
 
 // Since when an expert has had no work; nothing of one that has some.
+/** @type {(diedAt: number | null) => string} */
 export function idleWords(diedAt) {
   return { 0: ', never chosen since step 0' }[diedAt] ?? (Number.isFinite(diedAt) ? `, idle since step ${diedAt}` : '');
 }

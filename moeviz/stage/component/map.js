@@ -11,6 +11,7 @@ import { Surface } from './surface.js';
 
 const BOX = 34; // pixels: side of a letter's box in a projection
 
+/** @implements {RunView} */
 export class MapView {
   constructor(canvas, onResize) {
     this.surface = new Surface(canvas, () => {

@@ -8,6 +8,7 @@ const AXIS_ROOM = 64; // pixels beside a chart that has not been drawn yet
 const pen = new OffscreenCanvas(1, 1).getContext('2d');
 
 // The marks of a chart that draws these runs: one that only some of them have says whose it is.
+/** @type {(marks: Mark[], runs: number[], titles: string[]) => [step: number, text: string][]} */
 export function marksOf(marks, runs, titles) {
   return marks.flatMap(([step, text, own]) => {
     const here = runs.filter((run) => own.includes(run));
@@ -17,6 +18,7 @@ export function marksOf(marks, runs, titles) {
 }
 
 // Adds lines and labels to a layout whose `meta` says how they look, and returns the pixels that the labels need above the plot.
+/** @type {(layout: ChartLayout, marks: [step: number, text: string][], host: HTMLElement, theme: Theme, border: number) => number} */
 export function addMarks(layout, marks, host, theme, border) {
   const { mark, mark_label: style, mark_rows: rows, mark_row_height: rowHeight, mark_offset: offset } = layout.meta;
   const span = layout.xaxis.range[1];
@@ -43,6 +45,7 @@ export function plotSize(host) {
 }
 
 // A function that measures texts in pixels.
+/** @type {(size: number, theme: Pick<Theme, 'font'>) => (text: string) => number} */
 export function textWidth(size, { font }) {
   pen.font = `${size}px ${font}`;
   return (text) => pen.measureText(text).width;

@@ -1,6 +1,7 @@
 // What the skeletons of several pages have in common: the toolbar, the picture of a run, the keys to its bars, rows of choices.
 
 // `also`: what stands between the speeds and the step.
+/** @type {(also?: string) => string} */
 export const toolbar = (also = '') => `
   <div class="mv-toolbar" role="toolbar" aria-label="Training" data-part="toolbar">
     <button type="button" class="mv-main-button" data-part="play"></button>
@@ -28,8 +29,10 @@ export const IDLE = 'no test input chose it in the last three measurements, whic
 export const KEYS = `<span class="mv-key" title="${IDLE}">† idle</span> ${LOAD_KEY}`;
 
 // Whether a run has stopped, and why.
+/** @type {(run: number) => string} */
 export const stopped = (run) => `<span class="mv-stopped" data-part="stopped-${run}" hidden></span>`;
 
+/** @type {(name: string, label: string, options: [value: string, text: string][]) => string} */
 export const choice = (name, label, options) =>
   `<div class="mv-choice" role="group" aria-label="${label}"><span>${label}</span><span class="mv-speeds">${options
     .map(([value, text]) => `<button type="button" data-choice="${name}" data-value="${value}">${text}</button>`)

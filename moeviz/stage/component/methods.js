@@ -8,9 +8,14 @@ const WIDE = 200;
 const HIGH = 56; // units of a curve's picture
 const ROOM = 1.05; // times the largest value
 
+/** @implements {Layout} */
 export class Methods {
+  /** @param {Stage} stage */
   constructor(stage) {
-    Object.assign(this, { stage, always: true, drawn: false, texts: new Throttle(TEXTS) });
+    this.stage = stage;
+    this.always = true;
+    this.drawn = false;
+    this.texts = new Throttle(TEXTS);
     this.rows = stage.component.data.titles.map((_, run) =>
       row(stage.find(`curves-${run}`), stage.component.data.measures),
     );
@@ -73,14 +78,18 @@ function row(host, measures) {
 
 class Cell {
   constructor(label, digits) {
-    Object.assign(this, { label, digits });
+    this.label = label;
+    this.digits = digits;
     this.host = Object.assign(document.createElement('div'), { className: 'mv-curve' });
     this.host.setAttribute('role', 'img');
     this.host.innerHTML =
       `<span class="mv-curve-name">${label}</span><svg viewBox="0 0 ${WIDE} ${HIGH}" preserveAspectRatio="none" aria-hidden="true">` +
       '<path class="mv-without"/><path class="mv-with"/></svg><b></b>';
     const [, picture, number] = this.host.children;
-    Object.assign(this, { number, without: picture.firstChild, own: picture.lastChild });
+    const [without, own] = picture.children;
+    this.number = number;
+    this.without = without;
+    this.own = own;
   }
 
   // What all cells of the column show, with the scale that they share.
@@ -103,6 +112,7 @@ const largest = (all) =>
   Math.max(1e-9, ...all.map((values) => values.reduce((most, each) => (each > most ? each : most), 0)));
 
 // A curve as SVG path data; it stops where its run has stopped.
+/** @type {(steps: Values, values: number[] | Numbers, scale: { low: number, high: number, last: number }) => string} */
 export function line(steps, values, { low, high, last }) {
   let path = '';
   values.forEach((value, index) => {

@@ -5,11 +5,14 @@ export const UNKNOWN = '–'; // what was not measured (null, or NaN in an array
 const known = (value, write) => (Number.isFinite(value) ? write() : UNKNOWN);
 
 // So many digits behind the point, and so many that say something.
+/** @type {(value: number | null | undefined, digits: number) => string} */
 export const fixed = (value, digits) => known(value, () => value.toFixed(digits));
+/** @type {(value: number | null | undefined, digits: number) => string} */
 export const precise = (value, digits) => known(value, () => value.toPrecision(digits));
 
 // Loads rounded so that the shown digits add up to the rounded total (largest remainders get the leftover units). What is
 // said of one token is never rounded so: its probability would not be the one in its formula.
+/** @type {(values: Values, digits?: number) => number[]} */
 export function roundedShares(values, digits = 2) {
   const unit = 10 ** digits;
   const exact = Array.from(values, (value) => value * unit);
@@ -25,18 +28,22 @@ export function roundedShares(values, digits = 2) {
 }
 
 // A probability or a weight, in two digits; without the leading zero where room is short.
+/** @type {(value: number | null | undefined, short?: boolean) => string} */
 export function share(value, short = false) {
   const text = fixed(value, 2);
   return short ? text.replace(/^0/, '') : text;
 }
 
+/** @type {(value: number | null | undefined, digits?: number) => string} */
 export const percent = (value, digits = 0) => known(value, () => (100 * value).toFixed(digits));
 
 // Loads in percent, as every picture writes them: they add up to 100, and little is told from nothing.
+/** @type {(shares: Values) => string[]} */
 export function percents(shares) {
   return roundedShares(shares).map((shown, at) => (shares[at] > 0 && shown === 0 ? '<1' : percent(shown)));
 }
 
+/** @type {(value: number | null | undefined) => string} */
 export const count = (value) => known(value, () => value.toLocaleString('en-US').replaceAll(',', '\u202f'));
 
 // True at most once per `pause` ms: for text, which cannot be read at thirty changes a second.
@@ -58,6 +65,7 @@ export class Throttle {
 }
 
 // Whether what was drawn from the frame `seen` is out of date and may be asked for: at once while the run stands still.
+/** @type {(seen: { header: Header } | null | undefined, header: Header | null | undefined, throttle: { due: boolean }) => boolean} */
 export function outdated(seen, header, throttle) {
   if (!seen || !header) return true;
   const changed = ['step', 'revision', 'scene'].some((name) => seen.header[name] !== header[name]);
@@ -81,6 +89,7 @@ export class Calm {
   }
 }
 
+/** @type {(element: Node, text: string) => void} */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }

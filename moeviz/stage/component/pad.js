@@ -11,14 +11,12 @@ const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowD
 
 export class Pad {
   constructor(canvas, onChange) {
-    Object.assign(this, {
-      canvas,
-      onChange,
-      cells: new Float32Array(SIDE * SIDE),
-      touched: false,
-      pen: [SIDE / 2, SIDE / 2],
-      keyed: false,
-    });
+    this.canvas = canvas;
+    this.onChange = onChange;
+    this.cells = new Float32Array(SIDE * SIDE);
+    this.touched = false;
+    this.pen = [SIDE / 2, SIDE / 2];
+    this.keyed = false;
     canvas.width = canvas.height = SIDE * SCALE;
     canvas.onpointerdown = (event) => {
       canvas.setPointerCapture(event.pointerId);

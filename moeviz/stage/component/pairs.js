@@ -18,13 +18,21 @@ const OWNED = { 'Own experts of pictures': 1, 'Of words': 2, 'Serve both': 3, 'N
 const PARTS = ['pictures', ...LANGUAGES];
 const TITLES = { metric: 'Found among the nearest five', loss: 'Losses' };
 
+/** @implements {Layout} */
 export class Pairs {
+  /** @param {Stage} stage */
   constructor(stage) {
     const {
       find,
       component: { data },
     } = stage;
-    Object.assign(this, { stage, find, always: true, texts: new Throttle(TEXTS), language: 0, item: null, own: '' });
+    this.stage = stage;
+    this.find = find;
+    this.always = true;
+    this.texts = new Throttle(TEXTS);
+    this.language = 0;
+    this.item = null;
+    this.own = '';
     this.count = data.titles.length;
     for (const button of find('languages').children) button.onclick = () => this.speak(Number(button.dataset.language));
     find('own').oninput = () => this.give(find('own').value.trim());
@@ -41,7 +49,11 @@ export class Pairs {
   }
 
   forget() {
-    Object.assign(this, { seen: null, scene: null, items: null, told: '', drawn: false });
+    this.seen = null;
+    this.scene = null;
+    this.items = null;
+    this.told = '';
+    this.drawn = false;
   }
 
   speak(language) {

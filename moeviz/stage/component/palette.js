@@ -39,6 +39,7 @@ export const DASHES = ['', '9 9', '3 3', '9 3 3 3', '15 15', '15 6 3 6'];
 export const SHADES = [1, 1, 1, 0.62, 0.62, 0.62];
 
 // A to Z, then AA, AB, …: an expert's name for as long as it lives.
+/** @type {(id: number) => string} */
 export function letter(id) {
   let name = '';
   for (let rest = id; rest >= 0; rest = Math.floor(rest / 26) - 1) {
@@ -47,29 +48,36 @@ export function letter(id) {
   return name;
 }
 
+/** @type {(id: number) => string} */
 export const hue = (id) => HUES[id % HUES.length];
 const group = (id) => Math.floor(id / HUES.length) % PATTERNS.length;
 
 // What a region of this expert is filled with: its hue and, if it has any, its stripes and their color.
+/** @type {(id: number) => { color: string, stripe: string, pattern: Pattern | null }} */
 export const paintOf = (id) => ({
   color: hue(id),
   stripe: group(id) ? STRIPES[id % STRIPES.length] : '',
   pattern: PATTERNS[group(id)],
 });
 
+/** @type {(id: number) => string} */
 export const square = (id) => SQUARES[group(id)];
+/** @type {(id: number) => number[]} */
 export const dashes = (id) => LINES[group(id)];
 
 // How far a place is along the way across the stripes.
+/** @type {(pattern: Pick<Pattern, 'turn'>, x: number, y: number) => number} */
 export const across = ({ turn }, x, y) => ({ 0: y, 45: x - y, 90: x, 135: x + y })[turn];
 
 // Whether a pixel is of a stripe, in a picture whose stripes come again every `period` pixels.
+/** @type {(pattern: Pattern, x: number, y: number, period?: number) => boolean} */
 export function onStripe(pattern, x, y, period = PERIOD) {
   const along = across(pattern, x, y);
   return (((along % period) + period) % period) * PERIOD < pattern.wide * period;
 }
 
 // A CSS background image in the expert's color; stripes as a hard-edged gradient.
+/** @type {(id: number) => string} */
 export function background(id) {
   const { color, stripe, pattern } = paintOf(id);
   if (!pattern) return `linear-gradient(${color}, ${color})`;
@@ -78,6 +86,7 @@ export function background(id) {
 }
 
 // The same as a canvas fill.
+/** @type {(context: CanvasRenderingContext2D, id: number) => string | CanvasPattern} */
 export function fillStyle(context, id) {
   const { color, stripe, pattern } = paintOf(id);
   if (!pattern) return color;
@@ -89,7 +98,7 @@ export function fillStyle(context, id) {
   pen.lineWidth = pattern.wide * (pattern.turn % 90 ? 0.8 : 1); // slanting lines stand nearer to each other
   for (const shift of [-PERIOD, 0, PERIOD]) {
     pen.beginPath();
-    for (const end of ends(pattern.turn, shift)) pen.lineTo(...end);
+    for (const [x, y] of ends(pattern.turn, shift)) pen.lineTo(x, y);
     pen.stroke();
   }
   return context.createPattern(tile, 'repeat');
@@ -119,6 +128,7 @@ function ends(turn, shift) {
 }
 
 // A color as a little-endian RGBA word, for writing pixels.
+/** @type {(color: string) => number} */
 export function pixel(color) {
   const [red, green, blue] = [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16));
   return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
@@ -148,5 +158,7 @@ const OUTLINES = {
   hexagon: polygon(6),
   x: X,
 };
+/** @type {(classIndex: number) => string} */
 export const outline = (classIndex) => OUTLINES[CLASS_SYMBOLS[classIndex % CLASS_SYMBOLS.length]];
+/** @type {(classIndex: number) => string} */
 export const classFill = (classIndex) => (classIndex % 2 === 0 ? '#FFFFFF' : INK);

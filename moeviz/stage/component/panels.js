@@ -16,6 +16,7 @@ export const PANELS = {
   changes: { label: 'Log of changes', want: [], needs: [], draw: changes },
 };
 
+/** @type {Record<string, [name: string, digits: number]>} */
 const OF_EXPERT = {
   // a column of the table: the array that it reads, and its digits
   'Gate probability at the probe': ['probe_prob', 4],
@@ -127,11 +128,15 @@ function groups(host, header, arrays) {
 }
 
 // The same of any run, for any page; returns how well experts and groups match.
+/** @type {(host: HTMLElement, header: Header, arrays: Arrays, run: number) => string} */
 export function groupTable(host, header, arrays, run) {
   const ids = header.ids[run];
   const groupCount = arrays.group_share.shape.at(-1);
   const [said, table] = saidAndTable(host, 'Experts and true groups');
-  const rows = expertRows(table, ids, [...Array.from({ length: groupCount }, (_, group) => group + 1), 'load, %']);
+  const rows = expertRows(table, ids, [
+    ...Array.from({ length: groupCount }, (_, group) => String(group + 1)),
+    'load, %',
+  ]);
   fillShares(
     rows.map((cells) => cells.slice(0, groupCount)),
     arrays.group_share.of(run).subarray(0, ids.length * groupCount),

@@ -20,7 +20,7 @@ export class Path {
     section.dataset.stop = name;
     section.innerHTML =
       '<button type="button" class="mv-stop-name"><span></span></button><div class="mv-cells"></div><p class="mv-foot"></p>';
-    const button = section.firstChild;
+    const button = section.querySelector('button');
     button.firstChild.textContent = `${index + 1} ${title}`; // until a token is there
     button.onclick = () => this.onStop(index);
     return { section, button, cells: section.children[1], foot: section.lastChild, parts: [] };

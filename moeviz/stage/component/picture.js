@@ -8,7 +8,9 @@ const VIEWS = { curve: CurveView, rows: RowsView }; // all others are maps
 
 export class RunPicture {
   constructor(canvas, waiting, onResize) {
-    Object.assign(this, { canvas, waiting, onResize });
+    this.canvas = canvas;
+    this.waiting = waiting;
+    this.onResize = onResize;
     this.forget();
   }
 

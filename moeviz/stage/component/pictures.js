@@ -17,6 +17,7 @@ import { drawContour, drawHatch, drawShades, GRAYS, tiles, VIOLET } from './shad
 import { part, shares } from './words.js';
 
 const CLASS_GRAYS = ['#D6D6D6', '#5E5E5E']; // even classes are light, odd ones dark, as their markers
+/** @type {[level: number, label: string, dash: number[]][]} */
 const SURE = [
   [0.5, '.5', [2, 8]],
   [0.9, '.9', []],
@@ -164,7 +165,7 @@ const tile = (values, count, expert) =>
   values.subarray((expert * values.length) / count, ((expert + 1) * values.length) / count);
 
 const isChosen = (chosen, count, cell, expert) =>
-  (chosen[cell * Math.ceil(count / 8) + (expert >> 3)] >> (expert & 7)) & 1;
+  ((chosen[cell * Math.ceil(count / 8) + (expert >> 3)] >> (expert & 7)) & 1) === 1;
 
 function confidence({ context, surface, arrays, run, theme }) {
   const values = arrays.confidence.of(run);

@@ -1,5 +1,7 @@
 // Where charts stand: each in a box with its title, in the order of the page's templates.
 
+/** @import { Charts } from './charts.js' */
+
 export const CHART_TITLES = {
   loss: 'Losses',
   metric: 'Accuracy',
@@ -10,6 +12,7 @@ export const CHART_TITLES = {
 };
 
 // Every chart with its title, side by side; `titles` are those of charts that only one layout has.
+/** @type {(host: HTMLElement, templates: Templates | undefined, charts: Charts, titles?: Record<string, string>) => void} */
 export function placeAll(host, templates, charts, titles = {}) {
   host.replaceChildren();
   for (const [name, template] of Object.entries(templates ?? {})) {
@@ -28,8 +31,9 @@ export function placeAll(host, templates, charts, titles = {}) {
   }
 }
 
+/** @type {(panel: HTMLElement, title: string) => Element} */
 export function chartHost(panel, title) {
   panel.replaceChildren(document.createElement('div'));
   panel.setAttribute('aria-label', `${title} over training steps`);
-  return panel.firstChild;
+  return panel.firstElementChild;
 }

@@ -15,7 +15,9 @@ import { ProbePanel } from './probe.js';
 import { reducedMotion } from './theme.js';
 import { flies, Travel } from './travel.js';
 
+/** @implements {Layout} */
 export class Playground {
+  /** @param {Stage} stage */
   constructor(stage) {
     const { find } = stage;
     this.stage = stage;

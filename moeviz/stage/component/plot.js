@@ -9,7 +9,10 @@ const TICKS = 4; // at most, beside the first
 export class Plot {
   // `x`, `y`: { title, low, high }
   constructor(x, y, { width = 300, height = 300 } = {}) {
-    Object.assign(this, { x, y, width, height });
+    this.x = x;
+    this.y = y;
+    this.width = width;
+    this.height = height;
     const span = (axis, from, to) => (value) => from + ((value - axis.low) / (axis.high - axis.low)) * (to - from);
     this.left = span(x, ROOM.left, width - ROOM.right);
     this.top = span(y, height - ROOM.bottom, ROOM.top);
@@ -44,6 +47,7 @@ export class Plot {
 }
 
 // A line through points of which some may be missing; every so many where there are many, the last one always.
+/** @type {(xs: Values, ys: Values, place: (x: number, y: number) => Point) => string} */
 export function path(xs, ys, place) {
   const stride = Math.max(1, Math.ceil(xs.length / MOST));
   let text = '';
@@ -58,14 +62,17 @@ export function path(xs, ys, place) {
 const dashed = (id) => (dashes(id).length ? ` stroke-dasharray="${dashes(id).join(' ')}"` : '');
 
 // How a twin's curves are drawn, beside its name.
+/** @type {(run: number) => string} */
 export const lineSample = (run) =>
   `<svg class="mv-line-sample" width="44" height="12" aria-hidden="true"><path d="M0 6H44" stroke-dasharray="${DASHES[run]}" opacity="${SHADES[run]}"/></svg>`;
 
 // An expert's trail in its color, on a dark ground so that it is seen on any page.
+/** @type {(d: string, id: number) => string} */
 export const coloredTrail = (d, id) =>
   `<path class="mv-under" d="${d}"/><path class="mv-over" d="${d}" style="stroke: ${hue(id)}"${dashed(id)}/>`;
 
 // Where an expert has come to: its letter on its color.
+/** @type {(id: number, place: Point, values: Point) => string} */
 export function expertPoint(id, [left, top], [x, y]) {
   return (
     `<g class="mv-dot" data-expert="${letter(id)}" data-x="${x}" data-y="${y}"><circle cx="${left}" cy="${top}" r="12" fill="${hue(id)}"${dashed(id)}/>` +

@@ -14,6 +14,7 @@ function markerPath(classIndex) {
 }
 
 // Light is low, dark is high; the outline always stands out from the fill.
+/** @type {(value: number, low: number, high: number) => { fill: string, line: string }} */
 export function shade(value, low, high) {
   const share = Math.min(Math.max((value - low) / (high - low || 1), 0), 1);
   return { fill: `hsl(0 0% ${Math.round(97 - 90 * share)}%)`, line: share > 0.5 ? '#FFFFFF' : INK };
@@ -74,9 +75,9 @@ function tokenStyle(points, index, header) {
 // A dropped token: nobody had a seat for it.
 function cross(context, radius) {
   context.lineCap = 'round';
-  for (const [color, width] of [
-    ['#FFFFFF', 4],
-    [INK, 2],
+  for (const { color, width } of [
+    { color: '#FFFFFF', width: 4 },
+    { color: INK, width: 2 },
   ]) {
     context.strokeStyle = color;
     context.lineWidth = width / radius;

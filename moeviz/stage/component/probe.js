@@ -94,12 +94,14 @@ export function probeTerms({ header, arrays }) {
   return { terms, rest: asked.length - terms.length };
 }
 
+/** @type {(header: Header, said: { terms: { id: number, weight: string }[], rest: number }) => string} */
 export function probeWords({ step }, { terms, rest }) {
   const words =
     terms.map(({ id, weight }) => `${weight} times expert ${letter(id)}`).join(' plus ') || 'no expert’s answer';
   return `Step ${count(step)}: output = ${words}${rest ? ` plus ${rest} more` : ''}`;
 }
 
+/** @type {(probs: number[] | Numbers) => number} */
 export function firstChoice(probs) {
   let best = 0;
   probs.forEach((prob, expert) => {
@@ -137,6 +139,7 @@ function cutLine(header, probs, chosen) {
 }
 
 // Where the cut's label covers no bar that crosses the line: at one end or in the middle, else nowhere.
+/** @type {(probs: number[] | Numbers, height: number) => 'left' | 'middle' | 'right' | ''} */
 export function labelPlace(probs, height) {
   const free = (from, to) =>
     probs.slice(Math.floor(from * probs.length), Math.ceil(to * probs.length)).every((prob) => prob < height);
@@ -148,6 +151,7 @@ export function labelPlace(probs, height) {
 const AMONG = { scores: '∈Top‑k', bias: '∈Top‑k', experts: '∈chosen', table: '∈chosen' };
 
 // The layer's sum as this router chooses and weighs: G is the gate probability, s the sigmoid of a score.
+/** @type {(header: Header) => string} */
 export function formula({ renormalized, weights, choice, top_k: topK }) {
   if (choice[0] === 'nobody') return `y = Σ<sub>i</sub> G(x)<sub>i</sub> E<sub>i</sub>(${MIXTURE}<sub>i</sub>)`;
   const sigmoid = weights[0] === 'sigmoid';
@@ -170,6 +174,7 @@ function term({ id, weight }, mixed) {
 }
 
 // What the model makes of y: a class (drawn as its marker) or the number itself.
+/** @type {(header: Header, output: number[] | Numbers) => string} */
 export function prediction(header, output) {
   if (header.view === 'rows') return ''; // the layer's output is a part of the way, not yet an answer
   if (header.kind === 'regression') return output.length === 1 ? plain(output[0]) : '';

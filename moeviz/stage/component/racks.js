@@ -10,7 +10,7 @@ export class Racks {
 
   draw(batch) {
     this.build(batch);
-    const { ids, names, load, importance, soft, places, tokens } = batch;
+    const { ids, names, load, importance, soft, places } = batch;
     const limited = !Number.isNaN(batch.drop);
     const shares = percents(load);
     this.rows.forEach((row, expert) => {
@@ -35,7 +35,7 @@ export class Racks {
         `Expert ${names[expert]}: ${soft ? 'a mixture of all tokens' : who ? `tokens ${who}` : 'no token'}`,
       );
     });
-    this.host.style.setProperty('--mv-fair', soft ? '-1' : String(fair(batch, tokens)));
+    this.host.style.setProperty('--mv-fair', soft ? '-1' : String(fair(batch)));
   }
 
   build({ ids, names }) {
@@ -54,6 +54,7 @@ export class Racks {
 const fair = ({ states, ids }) => states.filter((state) => state !== 'none').length / ids.length;
 
 // Tokens that queue for an expert, in that order.
+/** @type {(batch: { position: Values, ids: number[], tokens: number }, expert: number) => number[]} */
 export function queueOf({ position, ids, tokens }, expert) {
   const places = Array.from({ length: tokens }, (_, token) => position[token * ids.length + expert]);
   return [...places.keys()].filter((token) => places[token] >= 0).sort((a, b) => places[a] - places[b]);

@@ -13,7 +13,9 @@ const DIAGONAL = 1.414; // cells
 export class Regions {
   // `size` cells a side, each drawn as `scale` by `scale` fine pixels.
   constructor(size, scale) {
-    Object.assign(this, { size, scale, width: size * scale });
+    this.size = size;
+    this.scale = scale;
+    this.width = size * scale;
     this.winner = null; // what is drawn now
     this.fine = new Uint8Array(this.width ** 2); // winner per fine pixel
     this.stale = new Uint8Array(size ** 2); // cells whose fine pixels must be elected again (2), or only painted again (1)
@@ -177,6 +179,7 @@ function voteWeights(scale, deviation) {
 
 // For each expert with a region: the cell farthest from any border, and how far that is (in cells). A letter stays where it
 // was as long as that place is nearly as good, so that letters do not dance while the borders move.
+/** @type {(winner: Values, size: number, previous?: Map<number, LetterPlace>) => Map<number, LetterPlace>} */
 export function letterPlaces(winner, size, previous) {
   const depth = depths(winner, size);
   const best = new Map();
@@ -221,6 +224,7 @@ const ROUNDS = 24; // of pushing: enough for sixteen boxes
 const RING = 24; // pixels from the probe to its ring's edge
 
 // Moves boxes of one size apart until none covers another or the probe's ring, each as little as it can be.
+/** @type {(boxes: { at: number[] }[], side: number, probe: number[] | null, picture: { width: number, height: number }) => void} */
 export function apart(boxes, side, probe, { width, height }) {
   const bound = (value, end) => Math.min(Math.max(value, side / 2 + 2), end - side / 2 - 2);
   const push = (at, from, room, share) => {

@@ -13,11 +13,15 @@ const REWOUND = `<div class="mv-rewound" data-part="rewound" hidden><span data-p
   <button type="button" data-part="newest">To the end</button></div>`;
 export const TOOLBAR_WITH_REWIND = `${toolbar(SCRUBBER)}${REWOUND}`;
 
+/** @type {(header: Pick<Header, 'tape' | 'step'>) => boolean} */
 export const rewound = ({ tape, step }) => Boolean(tape) && step < tape.end;
 
 export class Rewind {
   constructor(find, send) {
-    Object.assign(this, { find, send, steps: [], heldUntil: -Infinity });
+    this.find = find;
+    this.send = send;
+    this.steps = [];
+    this.heldUntil = -Infinity;
     this.input = find('scrub');
     this.input.oninput = () => this.scrub();
     find('branch').onclick = () => send({ op: 'branch' });
@@ -42,7 +46,8 @@ export class Rewind {
     const { tape, step } = header;
     this.find('scrubber').hidden = !tape || tape.steps.length < 2;
     if (!tape) return;
-    Object.assign(this, { steps: tape.steps, end: tape.end });
+    this.steps = tape.steps;
+    this.end = tape.end;
     this.input.max = tape.steps.length - 1;
     if (performance.now() > this.heldUntil) {
       this.input.value = rewound(header) ? tape.steps.findLastIndex((each) => each <= step) : tape.steps.length - 1;

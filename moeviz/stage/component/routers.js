@@ -10,13 +10,19 @@ import { stopped } from './stopped.js';
 const TEXTS = 150; // ms between changes while training runs
 const DIGITS = 3;
 
+/** @implements {Layout} */
 export class Routers {
+  /** @param {Stage} stage */
   constructor(stage) {
     const {
       find,
       component: { data },
     } = stage;
-    Object.assign(this, { stage, always: true, drawn: false, texts: new Throttle(TEXTS), shows: 'place' });
+    this.stage = stage;
+    this.always = true;
+    this.drawn = false;
+    this.texts = new Throttle(TEXTS);
+    this.shows = 'place';
     this.sides = data.titles.map((title, run) => ({
       title,
       seats: new Seats(find(`seats-${run}`)),

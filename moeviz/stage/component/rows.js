@@ -16,6 +16,7 @@ const MOST = 3; // experts that are named for a row
 const PAPER = '#FFFFFF';
 const FONT = '"Source Sans", "Source Sans Pro", Arial, sans-serif';
 
+/** @implements {RunView} */
 export class RowsView {
   constructor(canvas, onResize) {
     this.surface = new Surface(canvas, onResize);
@@ -29,20 +30,17 @@ export class RowsView {
   draw({ header, arrays, run, theme }) {
     this.probe = header.probe ?? this.probe;
     const of = (name) => arrays[`row_${name}`].of(run);
-    this.digits = {
-      ...Object.fromEntries(['pixels', 'target', 'answer', 'expert', 'kept', 'weight'].map((name) => [name, of(name)])),
-      ids: header.ids[run],
-    };
+    const [pixels, target, answer] = ['pixels', 'target', 'answer'].map(of);
+    const [expert, kept, weight] = ['expert', 'kept', 'weight'].map(of);
+    this.digits = { pixels, target, answer, expert, kept, weight, ids: header.ids[run] };
     if (this.surface.width === 0) return;
     this.layout();
     const context = this.surface.begin();
-    Object.assign(this, {
-      context,
-      theme,
-      paints: header.ids[run].map((id) => fillStyle(context, id)),
-      ink: inked(this.digits.pixels),
-      hatch: hatched(context),
-    });
+    this.context = context;
+    this.theme = theme;
+    this.paints = header.ids[run].map((id) => fillStyle(context, id));
+    this.ink = inked(this.digits.pixels);
+    this.hatch = hatched(context);
     this.large();
     for (let digit = 0; digit < this.count; digit += 1) this.small(digit);
   }
@@ -251,6 +249,7 @@ function hatched(context) {
 }
 
 // The picture in words: who serves how many rows, how many digits are read right, and the probe's digit row by row.
+/** @type {(header: Header, arrays: Arrays, run: number) => string} */
 export function rowWords({ ids, probe }, arrays, run) {
   const of = (name) => arrays[`row_${name}`].of(run);
   const [target, answer, expert, kept, weight] = ['target', 'answer', 'expert', 'kept', 'weight'].map(of);

@@ -6,6 +6,9 @@ const LARGE = 0x8000; // bytes turned into text at once
 
 // What the saved page has instead of a connection: one frame, and never another.
 export class Saved {
+  /** @type {undefined} */
+  socket; // none
+
   constructor(frame, on) {
     this.show = () => on.frame(frame);
     setTimeout(() => {
@@ -28,6 +31,7 @@ export class Saved {
 }
 
 // Lets the browser download the page; `data` is the component's, `buffer` a frame with every picture.
+/** @type {(root: HTMLElement, data: PageData, buffer: ArrayBuffer, header: Header) => Promise<void>} */
 export async function save(root, data, buffer, { step, task }) {
   const page = await pageOf(root, data, buffer, `moeviz: ${task}, step ${step}`);
   const link = document.createElement('a');

@@ -9,7 +9,9 @@ const SIZE = 44; // pixels of a picture
 
 export class Serves {
   constructor(host, { classes, groups }) {
-    Object.assign(this, { host, groups: groups.length, names: [...groups, ...classes] });
+    this.host = host;
+    this.groups = groups.length;
+    this.names = [...groups, ...classes];
   }
 
   draw(header, arrays) {

@@ -23,6 +23,7 @@ export const VIOLET = scale(hex);
 export const GRAYS = scale(gray);
 
 // Draws bytes, row by row, into a box, each in its color of 256.
+/** @type {(context: CanvasRenderingContext2D, values: Numbers, colors: Uint32Array, box: Box) => void} */
 export function drawShades(context, values, colors, { x, y, side }) {
   const size = Math.sqrt(values.length);
   const bitmap = new OffscreenCanvas(size, size);
@@ -36,6 +37,7 @@ export function drawShades(context, values, colors, { x, y, side }) {
 }
 
 // Lines between cell centers at which the values pass `level`, as pairs of points in cells (marching squares).
+/** @type {(values: Values, level: number) => [Point, Point][]} */
 export function contour(values, level) {
   const size = Math.sqrt(values.length);
   const segments = [];
@@ -60,6 +62,7 @@ export function contour(values, level) {
 }
 
 // The contour of a level with its value written once, where it is nearest to the middle.
+/** @type {(context: CanvasRenderingContext2D, surface: { width: number, height: number }, values: Values, level: number, look: { label: string, dash: number[], size: number }) => void} */
 export function drawContour(context, surface, values, level, { label, dash, size }) {
   const segments = contour(values, level);
   if (segments.length === 0) return;
@@ -70,9 +73,9 @@ export function drawContour(context, surface, values, level, { label, dash, size
     context.lineTo(toX * cell, toY * cell);
   }
   context.lineCap = 'round';
-  for (const [color, width] of [
-    [HALO, 6],
-    [INK, 3],
+  for (const { color, width } of [
+    { color: HALO, width: 6 },
+    { color: INK, width: 3 },
   ]) {
     context.setLineDash(color === INK ? dash : []);
     context.strokeStyle = color;
@@ -80,6 +83,7 @@ export function drawContour(context, surface, values, level, { label, dash, size
     context.stroke();
   }
   context.setLineDash([]);
+  /** @type {(segment: [Point, Point]) => number} */
   const far = ([[x, y]]) => (x * cell - surface.width / 2) ** 2 + (y * cell - surface.height / 2) ** 2;
   const [[x, y]] = segments.reduce((best, each) => (far(each) < far(best) ? each : best));
   const [left, top] = [x, y].map((at) => Math.min(Math.max(at * cell, LABEL), surface.width - LABEL));
@@ -93,6 +97,7 @@ export function drawContour(context, surface, values, level, { label, dash, size
 }
 
 // Boxes for `count` small maps in a square picture, row by row.
+/** @type {(count: number, width: number) => Box[]} */
 export function tiles(count, width) {
   const columns = Math.ceil(Math.sqrt(count));
   const gap = 6;
@@ -105,6 +110,7 @@ export function tiles(count, width) {
 }
 
 // Diagonal lines over the cells of a box for which `hatched` holds.
+/** @type {(context: CanvasRenderingContext2D, size: number, hatched: (cell: number) => boolean, box: Box) => void} */
 export function drawHatch(context, size, hatched, { x, y, side }) {
   const cell = side / size;
   context.save();

@@ -10,6 +10,7 @@ const scored = (token, expert) => ({ symbol: named('s', token, expert), value: t
 const probable = (token, expert) => ({ symbol: named('p', token, expert), value: token.probs[expert] });
 
 // The gate probability of the expert that is followed: what it is in general, then in numbers.
+/** @type {(token: Token) => Lines} */
 export function probabilityLines(token) {
   return (PROBABILITIES[token.weighing] ?? softmaxed)(token);
 }
@@ -51,6 +52,7 @@ function softmaxed(token) {
 }
 
 // The weight of the expert that is followed, by the formula that its router declares.
+/** @type {(token: Token) => Lines} */
 export function weightLines(token) {
   if (!token.asked.length) return [[words('No expert took this token, so there is no weight.')]];
   return [...WEIGHTS[token.weighing](token), ...otherForm(token)];

@@ -8,6 +8,7 @@ const SIDE = 250; // pixels: side of the triangle, whose length is √2 in proba
 const [LEFT, TOP] = [45, 40];
 const WIDTH = SIDE + 2 * LEFT;
 const HEIGHT = TOP + (SIDE * Math.sqrt(3)) / 2 + 34;
+/** @type {Point[]} */
 const CORNERS = [
   [LEFT, HEIGHT - 34],
   [LEFT + SIDE, HEIGHT - 34],
@@ -17,11 +18,14 @@ const CENTER = middle([1 / 3, 1 / 3, 1 / 3]);
 const LEVELS = [0.02, 0.08, 0.2, 0.4]; // of Σ (1/N − P)², which is 2/3 in a corner
 
 // Where probabilities lie in the triangle.
+/** @type {(probs: number[]) => Point} */
 export function middle(probs) {
-  return [0, 1].map((axis) => CORNERS.reduce((sum, corner, at) => sum + corner[axis] * probs[at], 0));
+  const along = (axis) => CORNERS.reduce((sum, corner, at) => sum + corner[axis] * probs[at], 0);
+  return [along(0), along(1)];
 }
 
 // Pixels from the center at which the loss has this value.
+/** @type {(level: number) => number} */
 export const radius = (level) => Math.sqrt(level) * (SIDE / Math.SQRT2);
 
 export class Simplex {

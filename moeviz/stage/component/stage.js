@@ -5,6 +5,7 @@ import { Stage } from './live.js';
 const stages = new WeakMap(); // parent element -> Stage
 const PATIENCE = 3000; // ms to wait for the stylesheet
 
+/** @type {(component: Component) => Promise<void>} */
 export default async function mount(component) {
   const known = stages.get(component.parentElement);
   if (known?.root.isConnected && !known.closed) {
@@ -18,6 +19,7 @@ export default async function mount(component) {
   stage.start();
 }
 
+/** @type {(parentElement: HTMLElement) => void} */
 export function unmount(parentElement) {
   stages.get(parentElement)?.close();
   stages.delete(parentElement);

@@ -9,18 +9,19 @@ const GONE = 'This run is no longer on the server.';
 export class Status {
   // `send` takes an op for the run; `onRecovered` hears the header with which a diverged run goes on; `titles` are the runs'.
   constructor(root, find, { send, onRecovered, titles = [] }, before) {
-    Object.assign(this, {
-      root,
-      toolbar: find('toolbar'),
-      banner: new Banner(find('banner')),
-      send,
-      onRecovered,
-      titles,
-      alarm: '',
-    });
+    this.root = root;
+    this.toolbar = find('toolbar');
+    this.banner = new Banner(find('banner'));
+    this.send = send;
+    this.onRecovered = onRecovered;
+    this.titles = titles;
+    this.alarm = '';
     this.guided = Boolean(find('guide')); // it says so itself
     const { over = false, lost = false, reason, settled } = before ?? {};
-    Object.assign(this, { over, lost, reason, settled });
+    this.over = over;
+    this.lost = lost;
+    this.reason = reason;
+    this.settled = settled;
     this.set(before?.state ?? 'connecting');
   }
 
@@ -51,6 +52,7 @@ export class Status {
     }
   }
 
+  /** @param {{ op: string, reason?: string, message?: string, refused?: boolean }} said */
   hear({ op, reason, message, refused }, drawn) {
     const text = message ?? reason;
     if (op === 'gone' || op === 'busy') {
@@ -78,7 +80,8 @@ export class Status {
       if (said || before === 'diverged') this.onRecovered(header);
     } else if (header.reason && header.reason !== this.reason) this.banner.show(header.reason);
     if (header.settled && !this.settled && !this.guided) this.banner.show(`${SETTLED} Reset shows it again.`);
-    Object.assign(this, { reason: header.reason, settled: header.settled });
+    this.reason = header.reason;
+    this.settled = header.settled;
   }
 
   close() {

@@ -3,10 +3,12 @@
 import { setText } from './numbers.js';
 
 // What is said beside a run's picture and in its words; '' while it trains, or where the whole page is about it.
+/** @type {(header: Header, run: number) => string} */
 export function stopped({ num_runs: count, diverged_why: why }, run) {
   return count > 1 && why?.[run] ? `Stands still: it ${why[run]}` : '';
 }
 
+/** @type {(find: Find, header: Header) => void} */
 export function drawStopped(find, header) {
   for (let run = 0; run < header.num_runs; run += 1) {
     const host = find(`stopped-${run}`);
@@ -17,6 +19,7 @@ export function drawStopped(find, header) {
 }
 
 // What the whole picture says of them; '' where all train.
+/** @type {(header: Header, titles: string[]) => string} */
 export function alarm(header, titles) {
   const { diverged_why: why = [], num_runs: count } = header;
   const runs = why.map((each, run) => (each ? run : -1)).filter((run) => run >= 0);

@@ -45,6 +45,7 @@ const BALANCE_SAYS = {
 };
 
 // Each: a title, a line about it, cells for each expert (or none: `body` is of the token as a whole), and a foot.
+/** @type {Stop[]} */
 export const STOPS = [
   {
     name: 'x',

@@ -1,5 +1,6 @@
 // Tabs of which one is chosen, and the panels that they show.
 
+/** @type {(host: HTMLElement, className: string, label: string) => HTMLElement} */
 export function tabPanel(host, className, label) {
   const panel = Object.assign(document.createElement('div'), { className });
   panel.setAttribute('role', 'tabpanel');
@@ -16,6 +17,7 @@ function tab(name, label) {
 }
 
 // Tabs of which one is chosen: the Tab key enters at that one, the arrow keys choose another. Returns what chooses by place.
+/** @type {(host: HTMLElement, labels: Record<string, string>, onChoose: (name: string, index: number) => void) => (index: number, focus?: boolean) => void} */
 export function chooseAmong(host, labels, onChoose) {
   const names = Object.keys(labels);
   const tabs = names.map((name) => tab(name, labels[name]));

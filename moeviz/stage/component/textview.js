@@ -6,12 +6,17 @@ import { background, letter } from './palette.js';
 export const UNKNOWN = 0xfffd; // stands for every character that the model does not know
 const SIGNS = { 10: '⏎', [UNKNOWN]: '□', 32: '\u00a0' };
 
+/** @type {(code: number) => string} */
 export const written = (code) => SIGNS[code] ?? String.fromCodePoint(code);
 
 export class TextView {
   // `onPoint` hears the number of the character that is pointed at.
   constructor(host, onPoint) {
-    Object.assign(this, { host, onPoint, key: '', cells: [], marked: -1 });
+    this.host = host;
+    this.onPoint = onPoint;
+    this.key = '';
+    this.cells = [];
+    this.marked = -1;
     host.onpointermove = host.onpointerdown = ({ target }) => {
       const at = this.cells.findIndex(({ cell }) => cell.contains(target));
       if (at >= 0) onPoint(at);
@@ -27,6 +32,7 @@ export class TextView {
   }
 
   // `codes`: of the characters, `width` in each window; `experts`, `kept`: places on the E axis, and 0 where nobody had a seat.
+  /** @param {{ codes: Values & { join(): string }, experts: Values, kept?: Values, ids: number[], width: number, titles: string[] }} text */
   draw({ codes, experts, kept, ids, width, titles }) {
     this.width = width;
     const key = [codes.join(), width, titles].join('|');

@@ -2,6 +2,7 @@
 
 const FALLBACK = { text: '#31333F', background: '#FFFFFF', font: 'sans-serif' };
 
+/** @type {(element: Element) => Theme} */
 export function readTheme(element) {
   const style = getComputedStyle(element);
   const read = (name, otherwise) => {
@@ -16,4 +17,5 @@ export function readTheme(element) {
   };
 }
 
+/** @type {() => boolean} */
 export const reducedMotion = () => matchMedia('(prefers-reduced-motion: reduce)').matches;

@@ -9,13 +9,17 @@ const SPREAD = 250; // ms from the first to the last to leave
 const RADIUS = 5;
 
 // Whether the batch is to be seen on its way: not for who wants no motion, nor where no token has a place.
+/** @type {(header: Header, view: { place?: unknown, tiled?: boolean }) => boolean} */
 export const flies = (header, view) =>
   header.speed === 'slow' && Boolean(view.place) && !view.tiled && !reducedMotion();
 
 export class Travel {
   // `main` holds everything; `canvas` lies over it; the experts are at the bars of `load`.
   constructor(main, canvas, load) {
-    Object.assign(this, { main, canvas, load, context: canvas.getContext('2d') });
+    this.main = main;
+    this.canvas = canvas;
+    this.load = load;
+    this.context = canvas.getContext('2d');
   }
 
   // A frame with another step brings another batch.

@@ -9,7 +9,9 @@ import { stopped } from './stopped.js';
 const PLACE_EVERY = 500; // ms between looks at where on the page the stage stands
 const PICTURE = 'first_choice';
 
+/** @implements {Layout} */
 export class Twins {
+  /** @param {Stage} stage */
   constructor(stage) {
     const {
       find,

@@ -26,10 +26,17 @@ const LARGE = 160; // and of the drawing
 const TOP = 3; // classes that are named for the drawing
 const DENSE = 'dense'; // the run of this name has no gate
 
+/** @implements {Layout} */
 export class Vision {
+  /** @param {Stage} stage */
   constructor(stage) {
     const { find } = stage;
-    Object.assign(this, { stage, find, always: true, drawn: false, texts: new Throttle(TABLES), given: null });
+    this.stage = stage;
+    this.find = find;
+    this.always = true;
+    this.drawn = false;
+    this.texts = new Throttle(TABLES);
+    this.given = null;
     this.sending = new Calm(SENT);
     this.pad = new Pad(find('pad'), (cells) => this.give(cells));
     this.bars = new Bars(find('drawn-bars'), 'Gate probability of the drawing, by expert');

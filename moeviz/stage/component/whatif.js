@@ -94,6 +94,7 @@ export class WhatIf {
 const formOf = (token, at) => token.forms[at] ?? { weight: token.weights, gradient: token.gradient, loss: token.loss };
 
 // What each expert's weight is in this way, and the slope along its score.
+/** @type {(token: Token, at: number) => Tile[]} */
 export function slopeTiles(token, at) {
   const { weight, gradient } = formOf(token, at);
   const most = Math.max(...gradient.map(Math.abs), NOTHING);
@@ -107,6 +108,7 @@ export function slopeTiles(token, at) {
 }
 
 // One expert's outcome.
+/** @type {(token: Token, expert: number, outcome: Tile) => HTMLElement} */
 function tile(token, expert, { shown, number, detail = '', note = '', rod, taken = token.chosen[expert], text }) {
   const box = document.createElement('div');
   box.className = `mv-tile${taken ? ' mv-taken' : ''}${note ? ' mv-best' : ''}`;
@@ -118,10 +120,12 @@ function tile(token, expert, { shown, number, detail = '', note = '', rod, taken
   value.append(shown);
   size.textContent = number;
   if (rod !== undefined) {
-    const slot = Object.assign(document.createElement('i'), { className: 'mv-signed', innerHTML: '<i></i>' });
-    slot.firstChild.hidden = rod === 0;
-    slot.firstChild.style.width = `${(50 * Math.abs(rod)).toFixed(2)}%`;
-    slot.firstChild.style.left = `${(rod < 0 ? 50 - 50 * Math.abs(rod) : 50).toFixed(2)}%`;
+    const slot = Object.assign(document.createElement('i'), { className: 'mv-signed' });
+    const bar = document.createElement('i');
+    slot.append(bar);
+    bar.hidden = rod === 0;
+    bar.style.width = `${(50 * Math.abs(rod)).toFixed(2)}%`;
+    bar.style.left = `${(rod < 0 ? 50 - 50 * Math.abs(rod) : 50).toFixed(2)}%`;
     box.append(slot);
   }
   if (detail)
@@ -154,6 +158,7 @@ function numbers({ outputs, classes, target }, output) {
 }
 
 // What "sent to one expert alone" means for this router.
+/** @type {(token: Pick<Token, 'choosing' | 'shared'>) => string} */
 export function sent({ choosing, shared }) {
   const others = shared ? ' The shared experts answer beside it, as always.' : '';
   if (choosing !== 'nobody') return `This token sent to one expert alone, with weight 1.${others}`;
@@ -161,6 +166,7 @@ export function sent({ choosing, shared }) {
 }
 
 // Two losses and their difference, all with the same digits, so that it has none that they do not have.
+/** @type {(loss: number, best: number) => string[]} */
 export function difference(loss, best) {
   const decimals = (value) => small(value).split('.')[1]?.length ?? 0;
   const most = Math.max(decimals(loss), decimals(best));
@@ -228,6 +234,7 @@ function raised(gradient, names) {
 }
 
 // One sentence about the slopes, from the slopes themselves.
+/** @type {(token: Token, at: number) => string} */
 export function verdict(token, at) {
   const form = FORMS[at % FORMS.length];
   const { gradient, weight } = token.forms[at];

@@ -4,6 +4,7 @@ import { percent, percents } from './numbers.js';
 import { letter } from './palette.js';
 
 // "A 40 %, C 31 %, …" of numbers that name something.
+/** @type {(values: number[] | Numbers, name: (value: number) => string) => string} */
 export function shares(values, name) {
   const counts = new Map();
   values.forEach((value) => counts.set(value, (counts.get(value) ?? 0) + 1));
@@ -12,6 +13,7 @@ export function shares(values, name) {
 }
 
 // Which share of the cells fulfills a condition, in percent.
+/** @type {(values: number[] | Numbers, condition: (value: number, cell: number) => boolean) => string} */
 export function part(values, condition) {
   let count = 0;
   values.forEach((value, cell) => {
@@ -27,6 +29,7 @@ const number = (value) => {
 };
 
 // What a time chart has come to by now.
+/** @type {(name: string, header: Header, arrays: Arrays) => string} */
 export function chartWords(name, header, arrays) {
   const at = `at step ${header.measured_step}`;
   const of = (key) => header[key].map(number).join(' and ');

@@ -1,0 +1,282 @@
+// What the scripts say to each other, for `tsc --checkJs`; known in every script without an import. moeviz/frames.py says what each
+// name means; axes: R runs, N experts of a run, L layers.
+
+/** The numbers of an array, flat and in C order. */
+type Numbers = Uint8Array | Int16Array | Int32Array | Float32Array;
+
+/** Numbers by place: a list, or an array of a frame. */
+type Values = ArrayLike<number> & Iterable<number>;
+
+interface FrameArray {
+  data: Numbers;
+  shape: number[];
+  /** How many numbers each run has. */
+  stride: number;
+  /** The part of a run; an array with one axis belongs to all runs alike. */
+  of(run: number): Numbers;
+}
+
+/** By name; those of a picture are there when it was asked for, those of another task or router never. */
+type Arrays = Record<string, FrameArray>;
+
+interface Frame {
+  header: Header;
+  arrays: Arrays;
+}
+
+type View = 'map' | 'curve' | 'projection' | 'rows' | 'text' | 'pictures' | 'pairs';
+type Choice = 'scores' | 'bias' | 'experts' | 'table' | 'nobody';
+type State = 'running' | 'paused' | 'diverged';
+
+/** One number for each run, null where it was not measured. */
+type PerRun = (number | null)[];
+
+/** The same, but for each run of a model with several layers a list with one for each layer. */
+// biome-ignore lint/suspicious/noExplicitAny: which of both it is, the page knows by its task
+type PerRunOrLayer = any[];
+
+/** A knob change or a treatment: its step, its words ("λ 0→10", "C killed"), and whose it is. */
+type Mark = [step: number, text: string, runs: number[]];
+
+interface Tape {
+  steps: number[];
+  end: number;
+  megabytes: number;
+  limit: number;
+  rows: number;
+}
+
+interface Header {
+  arrays: [name: string, type: 'u1' | 'i2' | 'i4' | 'f4', shape: number[], offset: number][];
+
+  // of the frame
+  step: number;
+  measured_step: number;
+  revision: number;
+  scene: number;
+  state: State;
+  speed: 'slow' | 'watch' | 'fast';
+  reason: string | null;
+  steps_per_second: number | null;
+  seconds: number;
+  settled: boolean;
+  ghost: string | null;
+  dispatch: string;
+  device: string;
+  marks: Mark[];
+  tape: Tape;
+  left_out: string[];
+  probe: Point | null;
+  limited: boolean;
+  batch_dependent: boolean;
+
+  // of the task
+  task: string;
+  kind: string;
+  view: View;
+  extent: number;
+  metric_name: string;
+  lo: number;
+  hi: number;
+  num_runs: number;
+  num_experts: number;
+  num_shared: number;
+  num_outputs: number;
+
+  // of each run
+  experts: string[];
+  router: string[];
+  balance_loss: string[];
+  top_k: number[];
+  balance_coef: number[];
+  route_by: string[];
+  renormalized: boolean[];
+  weights: string[];
+  choice: Choice[];
+  skips: boolean[];
+  task_loss: PerRun;
+  balance_loss_value: PerRun;
+  train_metric: PerRun;
+  test_loss: PerRun;
+  test_metric: PerRun;
+  cv_load: PerRunOrLayer;
+  specialization: PerRunOrLayer;
+  dropped_share: PerRunOrLayer;
+  random_drop: PerRun;
+  unserved_share: PerRunOrLayer;
+  cv_importance: PerRunOrLayer;
+  gate_gradient: PerRunOrLayer;
+  max_violation: PerRunOrLayer;
+  load_entropy: PerRunOrLayer;
+  logit_size: PerRunOrLayer;
+  num_parameters: number[];
+  active_parameters: number[];
+  flops: number[];
+  step_seconds: PerRun;
+  diverged_at: PerRun;
+  diverged_why: (string | null)[];
+
+  // of each run and expert
+  ids: number[][];
+  dead: PerRunOrLayer;
+  died_at: PerRunOrLayer;
+  treated: ('killed' | 'frozen' | null)[][];
+}
+
+type Point = [x: number, y: number];
+
+/** What a run's tokens are drawn from: places, targets, and who got them. */
+interface Points {
+  xy: Values;
+  target: Values;
+  train: Values;
+  version: number;
+  choice?: Values;
+  kept?: Values | null;
+  choiceVersion?: string;
+}
+
+interface Theme {
+  text: string;
+  background: string;
+  font: string;
+  /** Pixels of the page's text. */
+  size: number;
+}
+
+/** A part of the skeleton by its name; what kind of element it is, is written there. */
+// biome-ignore lint/suspicious/noExplicitAny: a button, a canvas, a select: the skeleton decides
+type Find = (part: string) => any;
+
+/** What the browser asks of a run; moeviz/engine checks it. */
+type Message = { op: string; value?: unknown; n?: number; step?: number };
+type Send = (message: Message) => unknown;
+
+/** Templates of the time charts by name, made by moeviz/figures: plotly figures without data. */
+type Templates = Record<string, { data: Trace[]; layout: ChartLayout }>;
+// biome-ignore lint/suspicious/noExplicitAny: plotly's own, and what moeviz/figures says in `meta`
+type Trace = any;
+// biome-ignore lint/suspicious/noExplicitAny: the same
+type ChartLayout = any;
+
+/** What the page's Python mounts the stage with: moeviz/ui/live.py. */
+interface PageData {
+  /** Of the run; null in a saved page, which has its one frame in `saved`. */
+  token: string | null;
+  saved?: ArrayBuffer;
+  layout: string;
+  titles: string[];
+  probe: Point | null;
+  view: View;
+  present: boolean;
+  keys: boolean;
+  lesson: string | null;
+  story: string;
+  presets: string[];
+  save: number;
+  ghost: string | null;
+  warm: number;
+  code: Record<string, string>;
+  numbers: [label: string, name: string, digits: number][];
+  losses: [name: string, label: string, balanced: number][];
+  measures: Record<string, unknown>[];
+  whys: string[];
+  knob: string;
+  section: string;
+  names: Record<string, string[]>;
+  charts: Templates;
+}
+
+/** The component as Streamlit hands it over. */
+interface Component {
+  parentElement: HTMLElement;
+  data: PageData;
+  setStateValue(name: string, value: unknown): void;
+  setTriggerValue(name: string, value: unknown): void;
+}
+
+/** What each page has of its own: asked for what to want, handed frames, drawn by the stage that it is made with. */
+interface Layout {
+  /** Whether something has been drawn. */
+  drawn: boolean;
+  /** The name of the map's picture; null where there is no map to ask for. */
+  picture: string | null;
+  /** Whether to ask for `wants` before the first frame. */
+  always?: boolean;
+  wants(header?: Header): string[];
+  draw(frame: Frame, theme: Theme): void;
+  /** Says the picture in words, for those who hear it. */
+  describe(): void;
+  /** Another run is to be shown. */
+  forget(): void;
+  close(): void;
+}
+
+/** One way to draw a run's picture, of which one picture has one. */
+interface RunView {
+  ready(header: Header, arrays: Arrays, points?: Points | null, picture?: string): boolean;
+  draw(scene: RunScene): void;
+  /** Where the probe's ring stands, in pixels. */
+  anchor(position: Point): Point | number[] | null;
+  close(): void;
+}
+
+interface RunScene {
+  header: Header;
+  arrays: Arrays;
+  run: number;
+  theme: Theme;
+  points?: Points | null;
+  picture?: string;
+  pointed?: number | null;
+}
+
+/** What the journey's formulas, cards and tiles say about the token at the probe: see token.js. */
+type Token = ReturnType<typeof import('./token.js').tokenOf>;
+
+/** A stop of a token's way: its column shows cells of all experts, or its body (null: a picture of many inputs). */
+interface Stop {
+  name: string;
+  title: string;
+  says: string | ((token: Token) => string);
+  foot(token: Token): string;
+  cells?(token: Token): Record<string, unknown>[];
+  body?(token: Token): [name: string, value: string | { marker: number }][] | null;
+}
+
+/** Pieces of MathML, a list for each line. */
+type Lines = string[][];
+
+/** Stripes: their direction in degrees, and how many of eight pixels they take. */
+type Pattern = { turn: number; wide: number };
+
+interface Window {
+  // biome-ignore lint/suspicious/noExplicitAny: plotly.js, which the server's own plotly package brings
+  Plotly?: any;
+}
+
+/** A square on a picture, in pixels. */
+type Box = { x: number; y: number; side: number };
+
+/** Where an expert's letter stands: a cell, and how many cells it is to a border. */
+type LetterPlace = { cell: number; depth: number };
+
+/** How far a scale of loads goes. */
+type LoadScale = { experts: number; top: number };
+
+/** What a reader makes of parts that are printed rounded. */
+type Recomputing = (round: (part: number) => number) => number;
+
+/** One expert's outcome on a card of the journey. */
+interface Tile {
+  shown: string | Node;
+  number: string;
+  text: string;
+  detail?: string;
+  note?: string;
+  /** A signed share of the card's width. */
+  rod?: number;
+  taken?: boolean;
+}
+
+type Stage = import('./live.js').Stage;
