@@ -20,7 +20,7 @@ FRAME_HISTORY: dict[str, Any] = {
     "history_train_metric": [[0.5, 0.8, 0.9], [0.5, 0.7, 0.8]],
     "history_test_metric": [[0.5, 0.75, 0.85], [0.5, 0.6, 0.7]],
 }  # fmt: skip
-PALETTE_JS = Path(palette.__file__).parents[1] / "stage" / "component" / "palette.js"
+PALETTE_JS = Path(palette.__file__).parents[1] / "stage" / "component" / "kit" / "palette.js"
 
 
 def table() -> pd.DataFrame:

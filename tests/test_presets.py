@@ -20,9 +20,9 @@ def tabs() -> tuple[set[str], set[str]]:
     pictures, panels, charts = javascript("""
         globalThis.document = { fonts: {} };
         const labels = (all) => Object.values(all).map(({ label }) => label);
-        const { PICTURES } = await import('$/pictures.js');
-        const { PANELS } = await import('$/panels.js');
-        const { CHART_TITLES } = await import('$/place.js');
+        const { PICTURES } = await import('$/maps/pictures.js');
+        const { PANELS } = await import('$/panels/panels.js');
+        const { CHART_TITLES } = await import('$/charts/place.js');
         console.log(JSON.stringify([labels(PICTURES), labels(PANELS), CHART_TITLES]));""")
     return set(pictures), {*panels, charts["load"]}
 

@@ -282,7 +282,7 @@ def test_a_browser_that_leaves_while_it_is_sent_away_is_no_fault(said):
 
 def test_a_socket_that_is_turned_away_is_tried_at_growing_intervals_and_says_why():
     told = javascript("""
-        const { Connection } = await import('$/connection.js');
+        const { Connection } = await import('$/wire/connection.js');
         const pauses = [], heard = [];
         globalThis.document = { baseURI: 'http://here/', addEventListener() {}, hidden: false };
         globalThis.setTimeout = (act, pause) => { pauses.push(pause); };
@@ -330,11 +330,12 @@ def test_any_text_is_read_or_refused_with_a_short_rule(text):
 
 def test_scripts_are_modules_that_are_kept_at_an_address_of_this_version():
     with client(FakeEngine()) as browser:
-        for path in COMPONENT_DIR.glob("*.js"):
-            answer = browser.get(f"/stage/{VERSION}/{path.name}")
+        for path in COMPONENT_DIR.rglob("*.js"):
+            name = path.relative_to(COMPONENT_DIR).as_posix()
+            answer = browser.get(f"/stage/{VERSION}/{name}")
             assert answer.headers["content-type"].startswith(("text/javascript", "application/javascript"))
             assert "immutable" in answer.headers["cache-control"]
-            assert browser.get(f"/stage/{path.name}").status_code == 404
+            assert browser.get(f"/stage/{name}").status_code == 404
         assert browser.get(f"/stage/{VERSION}/stage.css").headers["content-type"].startswith("text/css")
         assert browser.get(f"/stage/{VERSION}/../../routes.py").status_code == 404
 
@@ -348,11 +349,13 @@ def test_any_changed_file_gives_every_file_another_address(tmp_path):
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        assert all(f"./stage/{module.VERSION}/{name}" in module.LOADER_HTML for name in ("stage.js", "lab.css"))
+        assert all(
+            f"./stage/{module.VERSION}/{name}" in module.LOADER_HTML for name in ("stage.js", "pages/lab/lab.css")
+        )
         return str(module.VERSION)
 
     assert version() == VERSION
-    for name in ("bars.js", "lab.css"):
+    for name in ("kit/bars.js", "pages/lab/lab.css"):
         before = version()
         with (package / "component" / name).open("a") as file:
             file.write(" ")
@@ -389,7 +392,7 @@ def test_the_loader_is_inline_and_relative_to_the_page():
 def mark_labels(marks, span=500, width=280):
     """Labels of knob changes in a chart of this many steps and pixels: [step, text, row, from, to], oldest first."""
     found = javascript(f"""
-        const {{ dragged, together, place }} = await import('$/marks.js');
+        const {{ dragged, together, place }} = await import('$/charts/marks.js');
         const labels = together(dragged({json.dumps(marks)}, 0.05 * {span}), 0.005 * {span});
         console.log(JSON.stringify(place(labels, {{ rows: 3, width: {width}, perStep: {width / span} }})));""")
     starts = [(each, each["step"] * width / span + each["shift"]) for each in reversed(found)]
@@ -404,7 +407,7 @@ def test_a_dragged_slider_is_one_mark_where_it_began():
 def test_a_mark_of_one_twin_stands_in_its_own_charts_and_is_named_where_all_are_drawn():
     marks = [[10, "A frozen", [1]], [20, "k 2→1", [0, 1, 2]], [30, "λ 0→10", [0, 2]]]
     found = javascript(f"""
-        const {{ marksOf }} = await import('$/marks.js');
+        const {{ marksOf }} = await import('$/charts/marks.js');
         const of = (runs) => marksOf({json.dumps(marks)}, runs, ['a', 'b', 'c']);
         console.log(JSON.stringify([of([0]), of([1]), of([0, 1, 2])]));""")
     assert found == [
@@ -432,7 +435,7 @@ def test_no_label_of_a_change_vanishes_or_covers_another(count):
 
 def test_regions_that_are_painted_only_where_they_changed_are_those_painted_anew():
     different = javascript("""
-        const { Regions } = await import('$/regions.js');
+        const { Regions } = await import('$/maps/regions.js');
         const [size, scale, experts] = [16, 4, 5];
         let state = 1; // of a small generator, so that every run is the same
         const random = (below) => { state = (state * 16807) % 2147483647; return state % below; };
@@ -458,7 +461,7 @@ def test_regions_that_are_painted_only_where_they_changed_are_those_painted_anew
 
 def test_letters_of_a_projection_stand_apart_and_beside_the_probe():
     boxes = javascript("""
-        const { apart } = await import('$/regions.js');
+        const { apart } = await import('$/maps/regions.js');
         const boxes = [[100, 100], [102, 101], [108, 95], [99, 120], [300, 300]].map((at) => ({ at }));
         apart(boxes, 34, [110, 110], { width: 400, height: 400 });
         console.log(JSON.stringify(boxes.map(({ at }) => at)));""")
@@ -470,7 +473,7 @@ def test_letters_of_a_projection_stand_apart_and_beside_the_probe():
 
 def test_load_bars_fill_their_scale_and_it_seldom_jumps():
     scales = javascript("""
-        const { loadScale } = await import('$/load.js');
+        const { loadScale } = await import('$/panels/load.js');
         let before;
         const next = (experts, ...loads) => {
             const ids = loads.map((load) => Array(load === 1 ? 1 : experts).fill(0));

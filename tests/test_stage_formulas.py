@@ -65,12 +65,12 @@ def written(shots: list[Snapshot], folder: Path) -> list[dict[str, Any]]:
         javascript(f"""
         const {{ readFileSync }} = await import('node:fs');
         const frames = JSON.parse(readFileSync({json.dumps(str(folder / "frames.json"))}));
-        const {{ formulas }} = await import('$/formulas.js');
-        const {{ letter }} = await import('$/palette.js');
-        const {{ prediction, probeBars, probeTerms, probeWords }} = await import('$/probe.js');
-        const {{ STOPS }} = await import('$/stops.js');
-        const {{ FORMS, tokenOf }} = await import('$/token.js');
-        const {{ slopeTiles, verdict }} = await import('$/whatif.js');
+        const {{ formulas }} = await import('$/pages/journey/formulas.js');
+        const {{ letter }} = await import('$/kit/palette.js');
+        const {{ prediction, probeBars, probeTerms, probeWords }} = await import('$/panels/probe.js');
+        const {{ STOPS }} = await import('$/pages/journey/stops.js');
+        const {{ FORMS, tokenOf }} = await import('$/pages/journey/token.js');
+        const {{ slopeTiles, verdict }} = await import('$/pages/journey/whatif.js');
         const written = frames.map(([header, values]) => {{
             const of = ([name, value]) => [name, {{ of: () => value }}];
             const frame = {{ header, arrays: Object.fromEntries(Object.entries(values).map(of)) }};

@@ -17,7 +17,7 @@ LETTERS = "ABCDEFGH"
 def printed(cases: list[Any], script: str) -> list[Any]:
     return list(
         javascript(f"""
-        const sums = await import('$/sums.js');
+        const sums = await import('$/kit/sums.js');
         const cases = {json.dumps(cases)};
         console.log(JSON.stringify(cases.map((each) => {{ {script} }})));""")
     )
@@ -84,7 +84,7 @@ def test_the_verdict_is_about_these_slopes(place, gradient, said):
     forms[place]["gradient"] = gradient
     token = {"forms": forms, "header": {"top_k": [2]}, "count": 4, "names": list("ABCD")}
     found = javascript(f"""
-        const {{ verdict }} = await import('$/whatif.js');
+        const {{ verdict }} = await import('$/pages/journey/whatif.js');
         console.log(JSON.stringify(verdict({json.dumps(token)}, {place})));""")
     assert said in found
     assert ("raises the score" in found) is any(gradient)
@@ -118,7 +118,7 @@ def test_the_playgrounds_formula_is_that_of_the_router(header, said):
         name: [value] for name, value in ({"renormalized": False, "choice": "scores", "top_k": 2} | header).items()
     }
     found = javascript(f"""
-        const {{ formula }} = await import('$/probe.js');
+        const {{ formula }} = await import('$/panels/probe.js');
         console.log(JSON.stringify(formula({json.dumps(header)})));""")
     assert re.sub("<[^>]*>", "", found) == said
 
@@ -150,7 +150,7 @@ def test_the_playgrounds_formula_is_that_of_the_router(header, said):
 def test_the_regret_is_the_difference_of_what_is_printed(numbers, said):
     usual = {"name": "C", "asked": ["A", "C"], "chosen": False, "weight": 0.5, "choosing": "scores", "shared": False}
     found = javascript(f"""
-        const {{ regret }} = await import('$/whatif.js');
+        const {{ regret }} = await import('$/pages/journey/whatif.js');
         console.log(JSON.stringify(regret({json.dumps(usual | numbers)})));""")
     assert said in found
 
@@ -180,7 +180,7 @@ def test_other_routers_learn_in_their_own_way(token, said):
     usual = {"asked": [0], "gradient": [0, 0, 0], "names": list("ABC"), "header": {"top_k": [token.pop("k", 2)]}}
     token = usual | token
     found = javascript(f"""
-        const {{ ownVerdict }} = await import('$/whatif.js');
+        const {{ ownVerdict }} = await import('$/pages/journey/whatif.js');
         console.log(JSON.stringify(ownVerdict({json.dumps(token | {"count": len(token["gradient"])})})));""")
     assert said in found
 
@@ -189,7 +189,7 @@ def test_arrow_keys_hop_to_the_nearest_token_in_their_direction():
     # from (0, 0): right lies (1, .5); (.1, 2) is nearly above; (-1, -1) is exactly on the border of left and down
     places = [[0, 0], [1, 0.5], [3, 0], [0.1, 2], [-1, -1]]
     found = javascript(f"""
-        const {{ ahead, nearest }} = await import('$/hop.js');
+        const {{ ahead, nearest }} = await import('$/pages/journey/hop.js');
         const places = {json.dumps(places)};
         const ways = [[1, 0], [0, 1], [-1, 0], [0, -1]];
         const hops = ways.map((way) => ahead(places, [0, 0], way));

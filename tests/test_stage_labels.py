@@ -36,9 +36,9 @@ def cases() -> list[dict[str, Any]]:
 def labels(headers: list[dict[str, Any]]) -> list[dict[str, str]]:
     return list(
         javascript(f"""
-        const labels = await import('$/labels.js');
-        const {{ heading }} = await import('$/legend.js');
-        const {{ PICTURES }} = await import('$/pictures.js');
+        const labels = await import('$/kit/labels.js');
+        const {{ heading }} = await import('$/panels/legend.js');
+        const {{ PICTURES }} = await import('$/maps/pictures.js');
         const shown = {{ kind: 'classes', unserved_share: [0], dropped_share: [0] }};
         const written = (header) => ({{
             cut: labels.cutName(header, header.top_k[0]), note: labels.loadNote(header), solid: labels.solidKey(header),
@@ -81,8 +81,8 @@ def test_the_stops_of_a_tokens_way_are_called_by_what_the_router_does_there():
     """Every router's, also those whose weights follow a knob."""
     ways = {(info.choice, info.weights) for info in ROUTER_INFO.values()}
     found = javascript(f"""
-        const {{ stopTitle }} = await import('$/labels.js');
-        const {{ STOPS }} = await import('$/stops.js');
+        const {{ stopTitle }} = await import('$/kit/labels.js');
+        const {{ STOPS }} = await import('$/pages/journey/stops.js');
         const of = ([choosing, weighing]) => STOPS.map((stop) => stopTitle(stop, {{ choosing, weighing }}));
         console.log(JSON.stringify({json.dumps(sorted(ways))}.map(of)));""")
     for (choice, weights), titles in zip(sorted(ways), found, strict=True):

@@ -13,7 +13,7 @@ from tests.scripts import javascript
 def test_shares_and_parts_in_words():
     # 4 of 8 cells are 2, three are 0, one is 1: largest first; 5 of 8 are at least 1
     said = javascript("""
-        const { part, shares } = await import('$/words.js');
+        const { part, shares } = await import('$/kit/words.js');
         const cells = Uint8Array.from([2, 0, 2, 0, 2, 1, 2, 0]);
         const parts = [part(cells, (value) => value >= 1), part(cells, (value, cell) => cell < 2)];
         console.log(JSON.stringify([shares(cells, (value) => 'ABC'[value]), ...parts]));""")
@@ -22,7 +22,7 @@ def test_shares_and_parts_in_words():
 
 def test_what_is_not_known_is_written_as_a_dash_and_never_as_zero():
     said = javascript("""
-        const { count, fixed, percent, precise, share } = await import('$/numbers.js');
+        const { count, fixed, percent, precise, share } = await import('$/kit/numbers.js');
         const writings = [(value) => fixed(value, 4), percent, (value) => precise(value, 3), share, count];
         const of = (value) => writings.map((write) => write(value));
         console.log(JSON.stringify([null, undefined, NaN, Infinity, 0, 0.25].map(of)));""")
@@ -35,7 +35,7 @@ def test_what_is_not_known_is_written_as_a_dash_and_never_as_zero():
 def test_what_twins_differ_by_is_the_difference_of_what_is_printed():
     # .146 and .694 differ by .548, but .15 stands beside .69: .54; 89.64 and 89.56 are both printed as 89.6
     said = javascript("""
-        const { away } = await import('$/differences.js');
+        const { away } = await import('$/pages/lab/differences.js');
         const pairs = [[0.146, 0.694, 2], [91.7, 89.6, 1], [89.64, 89.56, 1], [0, 2, 0], [null, 2, 0], [2, NaN, 0]];
         console.log(JSON.stringify(pairs.map((pair) => away(...pair))));""")
     assert said == ["−0.54", "+2.1", "±0", "−2", "", ""]
@@ -45,7 +45,7 @@ def test_each_column_of_a_table_of_shares_adds_up_to_100():
     # rounded one by one: 88 + 13 = 101, and 5 + 17 + 77 = 99; a third column has a group without inputs: unknown
     shares = [[0.875, 0.053, None], [0.125, 0.173, None], [0.0, 0.774, None]]
     said = javascript(f"""
-        const {{ fillShares }} = await import('$/expertrows.js');
+        const {{ fillShares }} = await import('$/kit/expertrows.js');
         const cell = () => ({{ textContent: '', style: {{ setProperty() {{}} }}, classList: {{ toggle() {{}} }} }});
         const rows = [0, 1, 2].map(() => [cell(), cell(), cell()]);
         fillShares(rows, Float64Array.from({json.dumps(shares)}.flat(), (value) => value ?? NaN), '');
@@ -56,7 +56,7 @@ def test_each_column_of_a_table_of_shares_adds_up_to_100():
 
 def test_a_run_without_a_number_is_in_words_too():
     said = javascript("""
-        const { chartWords } = await import('$/words.js');
+        const { chartWords } = await import('$/kit/words.js');
         const header = { step: 7, task_loss: [null, 1.5], balance_loss_value: [0.25, null], balance_coef: [0, 10] };
         console.log(JSON.stringify(chartWords('loss', header, {})));""")
     assert "task loss unknown and 1.500, raw balance loss 0.250 and unknown" in said
@@ -65,7 +65,7 @@ def test_a_run_without_a_number_is_in_words_too():
 @pytest.mark.parametrize("count", [1, 2, 5, 8, 9, 32])
 def test_small_maps_are_equal_and_lie_apart_inside_the_large_one(count):
     boxes = javascript(f"""
-        const {{ tiles }} = await import('$/shades.js');
+        const {{ tiles }} = await import('$/maps/shades.js');
         console.log(JSON.stringify(tiles({count}, 400)));""")
     assert len(boxes) == count and len({box["side"] for box in boxes}) == 1
     side = boxes[0]["side"]
@@ -78,7 +78,7 @@ def test_small_maps_are_equal_and_lie_apart_inside_the_large_one(count):
 def test_of_several_runs_those_that_diverged_are_named():
     why = "diverged near step 30: it exploded. Lower it."
     found = javascript(f"""
-        const {{ alarm, stopped }} = await import('$/stopped.js');
+        const {{ alarm, stopped }} = await import('$/kit/stopped.js');
         const titles = ['A', 'B', 'C'];
         const said = (...why) => alarm({{ num_runs: why.length, diverged_why: why }}, titles);
         const why = {json.dumps(why)};
@@ -110,7 +110,7 @@ def header(
 def seen(*frames: Any, story: str = "") -> list[str]:
     """Which first steps are ticked after each frame."""
     found = javascript(f"""
-        const {{ Guide }} = await import('$/guide.js');
+        const {{ Guide }} = await import('$/panels/guide.js');
         const host = {{ children: [{{}}, {{}}], dataset: {{}} }};
         const guide = new Guide(host);
         const ticked = {json.dumps(frames)}.map(({{ header, first }}) => {{
@@ -150,7 +150,7 @@ def test_only_lambda_that_was_turned_up_can_have_brought_experts_back():
 def test_what_must_be_turned_before_any_expert_can_be_idle():
     asked = [header(ids=[[0]], dead=[[False]], k=1), header(k=8), header(coef=0.1), header()]
     found = javascript(f"""
-        const {{ Guide }} = await import('$/guide.js');
+        const {{ Guide }} = await import('$/panels/guide.js');
         const said = ({{ header, first }}) => {{
             const host = {{ children: [{{}}, {{}}], dataset: {{}} }};
             new Guide(host).draw(header, '', first);
@@ -175,8 +175,8 @@ def test_a_story_ticks_nothing():
 def test_slow_motion_is_explained_only_where_inputs_fly():
     found = javascript(f"""
         globalThis.matchMedia = () => ({{ matches: globalThis.still }});
-        const {{ Guide }} = await import('$/guide.js');
-        const {{ flies }} = await import('$/travel.js');
+        const {{ Guide }} = await import('$/panels/guide.js');
+        const {{ flies }} = await import('$/pages/playground/travel.js');
         const {{ header, first }} = {json.dumps(header())};
         const said = (speed, view, still) => {{
             globalThis.still = still;
@@ -192,7 +192,7 @@ def test_slow_motion_is_explained_only_where_inputs_fly():
 
 def test_a_gray_line_is_named_beside_the_heading_or_above_it():
     found = javascript("""
-        const { nameGhost } = await import('$/ghost.js');
+        const { nameGhost } = await import('$/charts/ghost.js');
         const named = (words, width, x = [0, 10]) => {
             const meta = { ghost_beside: 150, mark_row_height: 20, mark_offset: 20 };
             const layout = { font: { size: 16 }, annotations: [], meta };
@@ -214,7 +214,7 @@ def test_a_gray_line_is_named_beside_the_heading_or_above_it():
 
 def test_one_turn_of_a_knob_is_one_line_of_the_log():
     lines = javascript("""
-        const { dragged } = await import('$/marks.js');
+        const { dragged } = await import('$/charts/marks.js');
         const marks = [[50, 'λ 0→100'], [50, 'λ 100→50'], [50, 'k 2→1'], [50, 'λ 50→10'], [51, 'λ 10→5']];
         console.log(JSON.stringify(dragged(marks, 0).map(({ step, knob, from, to }) => [step, knob, from, to])));""")
     assert lines == [[50, "λ", "0", "10"], [50, "k", "2", "1"], [51, "λ", "10", "5"]]
@@ -226,7 +226,7 @@ def test_the_label_of_the_cut_covers_no_bar_that_crosses_it():
         [[0.9, 0.1, 0.1, 0.9, 0.1, 0.1, 0.1, 0.9], ""], [[0.9, 0.1], "right"],
     ]  # fmt: skip
     found = javascript(f"""
-        const {{ labelPlace }} = await import('$/probe.js');
+        const {{ labelPlace }} = await import('$/panels/probe.js');
         const cases = {json.dumps([probs for probs, _ in cases])};
         console.log(JSON.stringify(cases.map((probs) => labelPlace(probs, 0.5))));""")
     assert found == [place for _, place in cases]
@@ -238,7 +238,7 @@ def test_what_a_paused_or_settled_run_is_told():
     still = header(idle=1)
     still["header"] |= {"state": "paused", "settled": True}
     found = javascript(f"""
-        const {{ Guide }} = await import('$/guide.js');
+        const {{ Guide }} = await import('$/panels/guide.js');
         const said = (frame, story) => {{
             const host = {{ children: [{{}}, {{}}], dataset: {{}} }};
             new Guide(host).draw(frame.header, story, frame.first);
@@ -251,8 +251,8 @@ def test_what_a_paused_or_settled_run_is_told():
 
 
 EXPERTS = """
-        const { background, dashes, fillStyle, hue, onStripe, paintOf, square } = await import('$/palette.js');
-        const { Regions } = await import('$/regions.js');
+        const { background, dashes, fillStyle, hue, onStripe, paintOf, square } = await import('$/kit/palette.js');
+        const { Regions } = await import('$/maps/regions.js');
         const side = 8;
         globalThis.OffscreenCanvas = class {
             constructor() { this.strokes = []; }
@@ -289,8 +289,8 @@ def test_no_two_of_64_experts_are_drawn_alike():
 
 def test_a_load_is_written_alike_everywhere_and_adds_up():
     found = javascript("""
-        const { percents } = await import('$/numbers.js');
-        const { chartWords } = await import('$/words.js');
+        const { percents } = await import('$/kit/numbers.js');
+        const { chartWords } = await import('$/kit/words.js');
         const load = Float32Array.from([0.335, 0.333, 0.329, 0.003, 0]);
         const steps = { step: 247, measured_step: 240 };
         const metrics = { test_metric: [0.5], train_metric: [0.5], metric_name: 'accuracy' };
@@ -305,7 +305,7 @@ def test_a_load_is_written_alike_everywhere_and_adds_up():
 
 def test_numbers_in_a_low_strip_do_not_stand_on_each_other():
     found = javascript("""
-        const { stripTicks } = await import('$/charts.js');
+        const { stripTicks } = await import('$/charts/charts.js');
         const ticks = (highest, pixels) => stripTicks(highest, pixels / (1.08 * highest), 16);
         const highest = Array.from({ length: 300 }, (_, at) => 0.001 * 1.04 ** at);
         const cases = highest.flatMap((each) => [12, 22, 40].map((pixels) => [each, pixels, ticks(each, pixels)]));
@@ -319,7 +319,7 @@ def test_numbers_in_a_low_strip_do_not_stand_on_each_other():
 
 def test_a_dagger_is_in_parentheses_once_its_expert_came_back():
     found = javascript("""
-        const { daggers } = await import('$/charts.js');
+        const { daggers } = await import('$/charts/charts.js');
         const of = (values) => ({ data: Float32Array.from(values.flat()), of: () => Float32Array.from(values.flat()) });
         const load = of([[1, 0, 0.5], [0, 0.5, 0], [0, 0, 0]]);
         const deaths = { ...of([[40, NaN], [0, 50], [0, NaN]]), shape: [1, 3, 2] };
@@ -332,7 +332,7 @@ def test_a_dagger_is_in_parentheses_once_its_expert_came_back():
 def test_a_change_is_named_alike_in_charts_log_and_beside_the_gray_line():
     """Turns of one key are one change from where it began, unless what is gray begins between them."""
     found = javascript("""
-        const { dragged, named } = await import('$/marks.js');
+        const { dragged, named } = await import('$/charts/marks.js');
         const marks = [[100, 'λ 0→0.01'], [103, 'λ 0.01→1'], [106, 'λ 1→10'], [108, 'λ 10→0']];
         const names = (count, border) => dragged(marks.slice(0, count), 5, border).map(named);
         console.log(JSON.stringify([names(3), names(3, 100), names(3, 103), names(4)]));""")

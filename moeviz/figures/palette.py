@@ -1,4 +1,4 @@
-"""The one place of colors, letters and shapes in Python; `stage/component/palette.js` agrees (a test compares)."""
+"""The one place of colors, letters and shapes in Python; `stage/component/kit/palette.js` agrees (a test compares)."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from pathlib import Path
 COMPONENT_DIR = Path(__file__).parent / "component"
 _FILES = [  # rules for all pages before those of one
     COMPONENT_DIR / "stage.css",
-    *sorted(path for path in COMPONENT_DIR.glob("*.css") if path.name != "stage.css"),
-    *sorted(COMPONENT_DIR.glob("*.js")),
+    *sorted(path for path in COMPONENT_DIR.rglob("*.css") if path.name != "stage.css"),
+    *sorted(COMPONENT_DIR.rglob("*.js")),
 ]
 # Part of every address: browsers keep the files for good, and see an update as soon as the server has started anew. The
 # times are in it because a file may be edited, and put back, while a server runs.
@@ -29,8 +29,8 @@ export default function (component) {{
 
 # All files are named here, so that the browser fetches them at once instead of one import after the other.
 _LINKS = "\n".join(
-    f'<link rel="{"modulepreload" if path.suffix == ".js" else "stylesheet"}" href="{_FOLDER}/{path.name}">'
-    for path in _FILES
+    f'<link rel="{"stylesheet" if name.endswith(".css") else "modulepreload"}" href="{_FOLDER}/{name}">'
+    for name in (path.relative_to(COMPONENT_DIR).as_posix() for path in _FILES)
 )
 LOADER_HTML = f"""\
 {_LINKS}

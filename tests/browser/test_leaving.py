@@ -38,7 +38,7 @@ async ([pages, stay]) => {
 # A chart is drawn, and taken away at a moment: what is left of it then, and of what it asked the window to tell it.
 TAKEN_AWAY = """
 async ([folder, template, moment]) => {
-    const { Charts } = await import(`${folder}/charts.js`);
+    const { Charts } = await import(`${folder}/charts/charts.js`);
     let listeners = 0;
     for (const [name, by] of [['addEventListener', 1], ['removeEventListener', -1]]) {
         const usual = EventTarget.prototype[name];

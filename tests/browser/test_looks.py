@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -201,7 +202,7 @@ def test_a_bar_that_is_not_chosen_is_hollow_however_low(page):
 
 PAGE = """<!doctype html><link rel="stylesheet" href="stage.css"><div class="mv-stage" style="width: 40rem">
 <div class="mv-bars" style="--mv-track: 100px"></div></div><script type="module">
-import { Bars } from './bars.js';
+import { Bars } from './kit/bars.js';
 const heights = [0.04, 0.06, 0.1, 0.3];
 const bars = [true, false].flatMap((solid) => heights.map((height) => ({ height, solid, value: '', text: '' })));
 new Bars(document.querySelector('.mv-bars'), 'bars').draw([...bars.keys()], bars, []);
@@ -211,7 +212,7 @@ window.drawn = true;
 
 def serve(route: Any) -> None:
     """The stage's own files, and a page with eight bars."""
-    name = route.request.url.rsplit("/", 1)[1]
+    name = urlsplit(route.request.url).path.removeprefix("/")
     if name == "page.html":
         route.fulfill(body=PAGE, content_type="text/html")
     elif (COMPONENT_DIR / name).is_file():

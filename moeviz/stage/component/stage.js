@@ -1,6 +1,6 @@
 // Mounts the live picture once per element of the page, with its styles; Streamlit calls it again with every rerun.
 
-import { Stage } from './live.js';
+import { Stage } from './shell/run_stage.js';
 
 const stages = new WeakMap(); // parent element -> Stage
 const PATIENCE = 3000; // ms to wait for the stylesheet

@@ -232,7 +232,7 @@ interface RunScene {
 }
 
 /** What the journey's formulas, cards and tiles say about the token at the probe: see token.js. */
-type Token = ReturnType<typeof import('./token.js').tokenOf>;
+type Token = ReturnType<typeof import('./pages/journey/token.js').tokenOf>;
 
 /** A stop of a token's way: its column shows cells of all experts, or its body (null: a picture of many inputs). */
 interface Stop {
@@ -279,4 +279,4 @@ interface Tile {
   taken?: boolean;
 }
 
-type Stage = import('./live.js').Stage;
+type Stage = import('./shell/run_stage.js').Stage;
