@@ -176,15 +176,24 @@ interface PageData {
   save: number;
   ghost: string | null;
   warm: number;
-  code: Record<string, string>;
+  code: Record<string, { place: string; source: string }[]>;
   numbers: [label: string, name: string, digits: number][];
-  losses: [name: string, label: string, balanced: number][];
-  measures: Record<string, unknown>[];
+  losses: [label: string, balanced: number][];
+  measures: Measure[];
   whys: string[];
   knob: string;
   section: string;
   names: Record<string, string[]>;
   charts: Templates;
+}
+
+/** A column of curves: its name, the array of each run, the ends of its scale where it has them. */
+interface Measure {
+  label: string;
+  arrays: string[];
+  low?: number;
+  high?: number;
+  digits: number;
 }
 
 /** The component as Streamlit hands it over. */
@@ -210,6 +219,15 @@ interface Layout {
   /** Another run is to be shown. */
   forget(): void;
   close(): void;
+  /** A rerun of the page; without it the page is arranged anew when its titles change. */
+  follow?(before: PageData, data: PageData): void;
+  /** Where the charts go; without it they go below. */
+  placeCharts?(templates: Templates, charts: import('./charts/charts.js').Charts): void;
+  /** For the keys: what can be hidden, the expert of a letter, and a step back or on. */
+  cover?: { toggle(): void };
+  typed?(key: string): number;
+  point?(expert: number): void;
+  go?(by: number): void;
 }
 
 /** One way to draw a run's picture, of which one picture has one. */

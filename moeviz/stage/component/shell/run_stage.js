@@ -36,8 +36,34 @@ const WRITE_EVERY = 100; // ms between changes of numbers while training runs: f
 const DESCRIBE_EVERY = 2000; // ms between changes of the picture in words
 
 export class Stage {
+  // What the layout of the page's data brings: none before `arrange`.
+  /** @type {Find} */
+  find;
+  /** @type {Layout} */
+  layout;
+  /** @type {Status} */
+  status;
+  /** @type {Controls} */
+  controls;
+  /** @type {Charts} */
+  charts;
+  /** @type {Panels} */
+  panels;
+  /** @type {Measured} */
+  measured;
+  /** @type {Rewind | null} */
+  rewind;
+  /** @type {Keys | null} */
+  keys;
+  /** @type {Connection | Saved} */
+  connection;
+  /** @type {Theme} */
+  theme;
+
+  /** @param {Component} component */
   constructor(component) {
     this.component = component;
+    /** @type {HTMLElement} */
     this.root = component.parentElement.querySelector('.mv-stage');
     this.tokens = new Tokens();
     this.writing = new Throttle(WRITE_EVERY);

@@ -108,8 +108,12 @@ class Cell {
   }
 }
 
-const largest = (all) =>
-  Math.max(1e-9, ...all.map((values) => values.reduce((most, each) => (each > most ? each : most), 0)));
+/** @type {(all: Numbers[]) => number} */
+function largest(all) {
+  let most = 1e-9;
+  for (const values of all) for (const each of values) if (each > most) most = each;
+  return most;
+}
 
 // A curve as SVG path data; it stops where its run has stopped.
 /** @type {(steps: Values, values: number[] | Numbers, scale: { low: number, high: number, last: number }) => string} */

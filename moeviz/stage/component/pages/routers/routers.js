@@ -10,6 +10,8 @@ import { stopped } from '../../kit/stopped.js';
 const TEXTS = 150; // ms between changes while training runs
 const DIGITS = 3;
 
+/** @typedef {[label: string, balanced: string, of: (batch: ReturnType<typeof batchOf>) => number]} Row */
+
 /** @implements {Layout} */
 export class Routers {
   /** @param {Stage} stage */
@@ -72,7 +74,7 @@ export class Routers {
       if (run >= header.num_runs) return;
       const batch = batchOf(header, arrays, run);
       setText(side.says, whoChooses(header.choice[run]));
-      side.seats.draw(batch, batch.soft ? 'weight' : this.shows, side.title);
+      side.seats.draw(batch, batch.soft ? 'weight' : this.shows);
       side.racks.draw(batch);
       setText(side.drops, dropped(batch));
       drawLost(side.lost, batch);
@@ -86,15 +88,18 @@ export class Routers {
   drawNumbers(host, header, arrays) {
     const { losses, titles } = this.stage.component.data;
     const runs = titles.map((_, run) => run).filter((run) => run < header.num_runs);
-    const rows = [
+    /** @type {Row[]} */
+    const own = [
       ['Unevenness of load (CV)', '0', ({ load }) => unevenness(load)],
       ['Unevenness of Σ weights, after drops (CV)', '0', ({ importance }) => unevenness(importance)],
       ['Tokens without any expert', '0', ({ unserved }) => unserved],
-      ...losses.map(([label, balanced], index) => [label, String(balanced), ({ loss }) => loss[index]]),
     ];
+    /** @type {(loss: PageData['losses'][0], index: number) => Row} */
+    const ofLoss = ([label, balanced], index) => [label, String(balanced), ({ loss }) => loss[index]];
+    const rows = [...own, ...losses.map(ofLoss)];
     const batches = runs.map((run) => batchOf(header, arrays, run));
-    const key = rows.length;
-    if (host.dataset.key !== String(key)) {
+    const key = String(rows.length);
+    if (host.dataset.key !== key) {
       host.dataset.key = key;
       host.innerHTML = `<thead><tr><th scope="col">On these tokens</th>${runs.map((run) => `<th scope="col" data-run="${run}"></th>`).join('')}<th scope="col">balanced</th></tr></thead><tbody>${rows
         .map(

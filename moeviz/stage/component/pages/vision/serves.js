@@ -8,6 +8,7 @@ const PIXELS = SIDE * SIDE;
 const SIZE = 44; // pixels of a picture
 
 export class Serves {
+  /** @param {HTMLTableElement} host @param {PageData['names']} names */
   constructor(host, { classes, groups }) {
     this.host = host;
     this.groups = groups.length;
