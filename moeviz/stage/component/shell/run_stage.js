@@ -7,30 +7,19 @@ import { Connection } from '../wire/connection.js';
 import { Controls } from '../panels/controls.js';
 import { decodeFrame } from '../wire/frame.js';
 import { Keys } from '../panels/keys.js';
+import { greet, warm } from './greeting.js';
 import { LAYOUTS } from './layouts.js';
 import { Calm, Throttle } from '../kit/numbers.js';
 import { Measured } from '../panels/measured.js';
 import { Panels } from '../panels/panels.js';
-import { PICTURES } from '../maps/pictures.js';
 import { Rewind } from '../panels/rewind.js';
 import { save, Saved } from '../wire/save.js';
 import { Status } from '../panels/status.js';
 import { drawStopped } from '../kit/stopped.js';
-import { readTheme, reducedMotion } from '../kit/theme.js';
+import { readTheme } from '../kit/theme.js';
 import { Tokens } from '../wire/tokens.js';
+import { EVERYTHING, mapWants, whole } from './wants.js';
 
-const greeted = new Set(); // tokens of runs that this page has met
-const warmed = new Set(); // ... and of those that were asked for their first steps
-const DRAWN_FROM = { curve: ['curve'], projection: ['choices'], rows: ['rows'] }; // a map: what its picture wants
-const EVERYTHING = [
-  'rows',
-  'points',
-  'choices',
-  'groups',
-  'history',
-  ...Object.values(PICTURES).flatMap(({ want }) => want),
-];
-const AT_ONCE = 50; // steps that a run can be asked for in one message
 const LEAVING = 1000; // ms until a run that is gone is said to be
 const WRITE_EVERY = 100; // ms between changes of numbers while training runs: faster ones could not be read
 const DESCRIBE_EVERY = 2000; // ms between changes of the picture in words
@@ -164,7 +153,7 @@ export class Stage {
   connected(socket) {
     this.status.connected(socket, Boolean(this.frame));
     if (socket === 'open') {
-      this.greet();
+      greet(this.connection, this.component.data);
       this.tokens.forget(); // a restarted worker may count its scenes anew
       if (this.component.data.ghost) this.connection.send({ op: 'ghost', value: this.component.data.ghost });
       this.ask();
@@ -227,27 +216,9 @@ export class Stage {
     this.controls.draw(header, this.due);
     this.rewind?.draw(header);
     this.status.show(header);
-    this.warm(header);
+    warm(this.connection, this.component.data, header);
     this.frames += 1;
     Object.assign(this.root.dataset, { step: header.step, revision: header.revision, frames: this.frames });
-  }
-
-  // Who wants little motion gets a run that waits at step 0. The server cannot know that before this browser says it, and
-  // a fresh run plays at once, so its first steps are taken back.
-  greet() {
-    const { token } = this.component.data;
-    if (greeted.has(token)) return;
-    greeted.add(token);
-    if (reducedMotion()) for (const op of ['pause', 'reset']) this.connection.send({ op });
-  }
-
-  // A page may want its run to wait at a later step than 0.
-  warm({ step }) {
-    const { token, warm } = this.component.data;
-    if (warmed.has(token)) return;
-    warmed.add(token);
-    for (let left = step === 0 ? (warm ?? 0) : 0; left > 0; left -= AT_ONCE)
-      this.connection.send({ op: 'step', n: Math.min(left, AT_ONCE) });
   }
 
   sendProbe(position) {
@@ -275,20 +246,11 @@ export class Stage {
     if (this.closed) return;
     const header = this.frame?.header;
     const view = header?.view ?? this.component.data.view;
-    const want = this.layout.picture ? this.map(view, header) : [];
+    const want = this.layout.picture ? mapWants(view, header, this.layout.picture, this.tokens.scene) : [];
     if (header || this.layout.always) want.push(...this.layout.wants(header));
     if (this.saving) want.push(...EVERYTHING);
     if (this.layout.drawn) want.push(...this.later(header)); // the charts' script is long, so the picture comes first
     if (this.connection.ask([...new Set(want)], this.probe)) this.probe = null;
-  }
-
-  // What the map is drawn from; tokens are asked for once per scene.
-  map(view, header) {
-    const want = [...(DRAWN_FROM[view] ?? PICTURES[this.layout.picture].want)];
-    if (view === 'rows') return want;
-    if (view !== 'projection' && header?.batch_dependent) want.push('choices');
-    if (!header || this.tokens.scene !== header.scene) want.push('points');
-    return want;
   }
 
   // What charts and panels want; they are updated a few times a second, also when a paused run sends no frame by itself.
@@ -333,14 +295,6 @@ export class Stage {
     this.connection?.close();
     if (this.find) this.dismantle();
   }
-}
-
-// Whether a frame has all that a saved page can show.
-function whole({ header, arrays }) {
-  const pictures = header.view === 'map' ? Object.values(PICTURES).flatMap(({ needs }) => needs) : [];
-  return [header.view === 'rows' ? 'row_pixels' : 'point_xy', 'group_share', 'history_step', ...pictures].every(
-    (name) => arrays[name],
-  );
 }
 
 // Without another step in the browser's history.
