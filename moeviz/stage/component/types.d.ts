@@ -123,6 +123,9 @@ interface Header {
   treated: ('killed' | 'frozen' | null)[][];
 }
 
+/** What draws on a canvas, whether it is on the page or not. */
+type Pen = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
+
 type Point = [x: number, y: number];
 
 /** What a run's tokens are drawn from: places, targets, and who got them. */
@@ -268,6 +271,45 @@ type Lines = string[][];
 /** Stripes: their direction in degrees, and how many of eight pixels they take. */
 type Pattern = { turn: number; wide: number };
 
+/** The seats of a batch: see routers.js. */
+type Batch = ReturnType<typeof import('./pages/routers/routers.js').batchOf>;
+
+/** What a token came to, and what it would have with the best expert alone. */
+interface Outcome {
+  loss: number;
+  best: number;
+  /** Of the best expert. */
+  name: string;
+  asked: string[];
+  chosen: boolean;
+  weight: number;
+  choosing: Choice;
+  shared: boolean;
+}
+
+/** An axis of a small plot. */
+type Axis = { title: string; low: number; high: number };
+
+/** One knob's change in the charts, of as many marks as one slider left. */
+interface Change {
+  step: number;
+  last: number;
+  text: string;
+  knob?: string;
+  from?: string;
+  to?: string;
+  back: boolean;
+}
+
+type MarkLabel = { step: number; changes: Change[] };
+
+/** Who hears a run's socket. */
+interface Hearing {
+  frame(buffer: ArrayBuffer): void;
+  message(message: { op: string }): void;
+  state(state: 'open' | 'closed' | 'gone' | 'shown'): void;
+}
+
 interface Window {
   // biome-ignore lint/suspicious/noExplicitAny: plotly.js, which the server's own plotly package brings
   Plotly?: any;
@@ -297,4 +339,5 @@ interface Tile {
   taken?: boolean;
 }
 
+type Lab = import('./pages/lab/lab.js').Lab;
 type Stage = import('./shell/run_stage.js').Stage;

@@ -33,6 +33,7 @@ function loadPlotly() {
 
 export class Charts {
   // `onSeen` hears that a chart came into view or left it; `titles` returns the names of the runs.
+  /** @param {() => void} onSeen @param {() => string[]} titles */
   constructor(onSeen, titles = () => []) {
     this.onSeen = onSeen;
     this.titles = titles;
@@ -252,6 +253,7 @@ function nameStrips(layout, heat) {
 }
 
 // A dagger at every death, in parentheses where the expert came back: it died again later, or a load was recorded.
+/** @type {(trace: Trace, arrays: Arrays, run: number) => Trace} */
 export function daggers({ meta }, { deaths, history_step: { data: steps }, history_load: loads }, run) {
   const [, , most] = deaths.shape;
   const marks = Array.from(deaths.of(run), (step, at) => ({ x: step, y: Math.floor(at / most), ...meta.death })).filter(

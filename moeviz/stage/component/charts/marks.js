@@ -39,6 +39,7 @@ export function addMarks(layout, marks, host, theme, border) {
 }
 
 // Pixels of a chart's plot, without its axes.
+/** @type {(host: HTMLElement & { _fullLayout?: any }) => { width: number, height: number }} */
 export function plotSize(host) {
   const { w, h } = host._fullLayout?._size ?? { w: host.clientWidth - AXIS_ROOM, h: host.clientHeight - AXIS_ROOM };
   return { width: w, height: h };
@@ -53,6 +54,7 @@ export function textWidth(size, { font }) {
 
 // A slider that was dragged leaves many marks, "λ 0→0.1", "λ 0.1→1", …: shown as one, "λ 0→1", where the change began.
 // `border`: a step that parts them, where what is gray begins: that is without the changes from there on.
+/** @type {(marks: [step: number, text: string][], gap: number, border?: number) => Change[]} */
 export function dragged(marks, gap, border = 0) {
   const changes = [];
   const parted = (earlier, later) => earlier < border && later >= border;
@@ -67,6 +69,7 @@ export function dragged(marks, gap, border = 0) {
 }
 
 // One label for the changes of one step: "N 12→4, k 5→4".
+/** @type {(changes: Change[], gap: number) => MarkLabel[]} */
 export function together(changes, gap) {
   const labels = [];
   for (const change of changes) {
@@ -79,6 +82,7 @@ export function together(changes, gap) {
 
 // Gives every label a row, and a shift in pixels from its line. The newest come first, so that older lines, which rise to
 // higher rows, cross no label. Where there is no room, a label's text joins that of the one before.
+/** @type {(labels: MarkLabel[], room: { rows: number, width: number, perStep: number }) => { step: number, text: string, row: number, shift: number }[]} */
 export function place(labels, room) {
   const placed = [];
   const taken = Array.from({ length: room.rows }, () => []);
@@ -127,4 +131,5 @@ function wording(changes) {
 }
 
 // The name of a change, wherever it is written.
+/** @type {(change: Change) => string} */
 export const named = ({ knob, from, to, back, text }) => (knob ? `${knob} ${from}→${back ? '…→' : ''}${to}` : text);

@@ -11,6 +11,7 @@ const CROWDED = 12; // and beyond so many in a row, only those of the chosen and
 export const roomy = (count) => count <= ROOMY;
 
 export class Bars {
+  /** @param {HTMLElement} host @param {string} label @param {number} [perRow] */
   constructor(host, label, perRow = PER_ROW) {
     this.host = host;
     this.perRow = perRow;
@@ -65,7 +66,7 @@ export class Bars {
       this.rows.push(lines);
       this.host.append(row);
     }
-    this.host.style.setProperty('--mv-rows', rowCount);
+    this.host.style.setProperty('--mv-rows', String(rowCount));
     this.host.classList.toggle('mv-two-rows', rowCount > 1);
     this.parts.forEach(({ bar }, index) => {
       bar.tabIndex = index ? -1 : 0;

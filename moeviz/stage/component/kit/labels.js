@@ -36,6 +36,7 @@ function settingOf({ choice, top_k: k, ids }, run = 0) {
   return { choice: choice[run], k: k[run], count, all: k[run] >= count };
 }
 
+/** @type {(header: Header, run?: number) => typeof SCORES} */
 export const wordsOf = (header, run = 0) => WORDS[header.choice[run]];
 
 /** @type {(header: Header) => string} */

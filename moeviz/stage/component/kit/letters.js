@@ -6,7 +6,7 @@ const LETTER_FONT = 'bold 24px "Source Sans", "Source Sans Pro", Arial, sans-ser
 const SPRITE = 40; // pixels: room for a letter and its white edge
 const sprites = new Map(); // an outlined letter takes long to draw, a copy of it does not
 
-/** @type {(context: CanvasRenderingContext2D, text: string, x: number, y: number) => void} */
+/** @type {(context: Pen, text: string, x: number, y: number) => void} */
 export function drawLetter(context, text, x, y) {
   const { a: ratio } = context.getTransform();
   const key = [text, ratio, document.fonts.check(LETTER_FONT)].join(); // the font may load later than the first picture

@@ -48,6 +48,7 @@ export const count = (value) => known(value, () => value.toLocaleString('en-US')
 
 // True at most once per `pause` ms: for text, which cannot be read at thirty changes a second.
 export class Throttle {
+  /** @param {number} pause */
   constructor(pause) {
     this.pause = pause;
     this.last = -Infinity;
@@ -74,6 +75,7 @@ export function outdated(seen, header, throttle) {
 
 // Does something at most once per `pause` ms, and always does the last of it.
 export class Calm {
+  /** @param {number} pause */
   constructor(pause) {
     this.throttle = new Throttle(pause);
   }

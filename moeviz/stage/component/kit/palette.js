@@ -86,7 +86,7 @@ export function background(id) {
 }
 
 // The same as a canvas fill.
-/** @type {(context: CanvasRenderingContext2D, id: number) => string | CanvasPattern} */
+/** @type {(context: Pen, id: number) => string | CanvasPattern} */
 export function fillStyle(context, id) {
   const { color, stripe, pattern } = paintOf(id);
   if (!pattern) return color;

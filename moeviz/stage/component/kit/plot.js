@@ -8,6 +8,7 @@ const TICKS = 4; // at most, beside the first
 
 export class Plot {
   // `x`, `y`: { title, low, high }
+  /** @param {Axis} x @param {Axis} y @param {{ width?: number, height?: number }} [size] */
   constructor(x, y, { width = 300, height = 300 } = {}) {
     this.x = x;
     this.y = y;

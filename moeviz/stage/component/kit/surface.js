@@ -1,6 +1,7 @@
 // A canvas that keeps the size of its box in real pixels; drawing code works in CSS pixels.
 
 export class Surface {
+  /** @param {HTMLCanvasElement} canvas @param {() => void} onResize */
   constructor(canvas, onResize) {
     this.canvas = canvas;
     this.context = canvas.getContext('2d');
@@ -25,8 +26,9 @@ export class Surface {
   }
 
   // The context, cleared and scaled; `layer` is another canvas of the same size.
+  /** @param {HTMLCanvasElement | OffscreenCanvas} layer @returns {Pen} */
   begin(layer = this.canvas) {
-    const context = layer === this.canvas ? this.context : layer.getContext('2d');
+    const context = layer === this.canvas ? this.context : /** @type {Pen} */ (layer.getContext('2d'));
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     context.clearRect(0, 0, this.width, this.height);
     return context;

@@ -16,6 +16,7 @@ const FONT = '"Source Sans", "Source Sans Pro", Arial, sans-serif';
 
 /** @implements {RunView} */
 export class CurveView {
+  /** @param {HTMLCanvasElement} canvas @param {() => void} onResize */
   constructor(canvas, onResize) {
     this.surface = new Surface(canvas, onResize);
   }
@@ -112,7 +113,7 @@ export class CurveView {
     this.line(context, values, this.panel, { color: fillStyle(context, id), width: 7, where: own });
   }
 
-  /** @type {(context: CanvasRenderingContext2D, values: Values, panel: { top: number, height: number }, look: { color: string | CanvasPattern, width: number, dash?: number[], where?: (index: number) => boolean }) => void} */
+  /** @type {(context: Pen, values: Values, panel: { top: number, height: number }, look: { color: string | CanvasPattern, width: number, dash?: number[], where?: (index: number) => boolean }) => void} */
   line(context, values, panel, { color, width, dash = [], where = () => true }) {
     context.save();
     context.beginPath();

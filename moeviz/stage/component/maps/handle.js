@@ -7,6 +7,11 @@ const OWN_WORD = 300; // ms after a move during which an older frame's position 
 
 export class ProbeHandle {
   // `field` is the box around the canvas, `on` has move([x, y]) and release([x, y]), or is null.
+  /**
+   * @param {HTMLElement} field
+   * @param {HTMLElement} ring
+   * @param {{ move(at: Point): void, release(at: Point): void } | null} on
+   */
   constructor(field, ring, on) {
     this.field = field;
     this.ring = ring;

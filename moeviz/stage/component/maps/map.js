@@ -13,6 +13,7 @@ const BOX = 34; // pixels: side of a letter's box in a projection
 
 /** @implements {RunView} */
 export class MapView {
+  /** @param {HTMLCanvasElement} canvas @param {() => void} onResize */
   constructor(canvas, onResize) {
     this.surface = new Surface(canvas, () => {
       this.pointsKey = null;
@@ -20,6 +21,7 @@ export class MapView {
     });
   }
 
+  /** @type {(x: number, y: number) => Point} */
   toPixel = (x, y) => {
     const { width, height } = this.surface;
     return [((x + this.extent) / (2 * this.extent)) * width, ((this.extent - y) / (2 * this.extent)) * height];
@@ -79,7 +81,7 @@ export class MapView {
       const middle = (axis) => own.map((index) => points.xy[2 * index + axis]).sort((a, b) => a - b)[own.length >> 1];
       return [{ id, at: this.toPixel(middle(0), middle(1)) }];
     });
-    const probe = run === 0 && header.probe ? this.toPixel(...header.probe) : null;
+    const probe = run === 0 && header.probe ? this.toPixel(header.probe[0], header.probe[1]) : null;
     apart(boxes, BOX, probe, this.surface);
     boxes.forEach(({ id, at: [x, y] }) => {
       context.fillStyle = fillStyle(context, id);

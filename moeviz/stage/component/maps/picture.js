@@ -7,6 +7,7 @@ import { RowsView } from './rows.js';
 const VIEWS = { curve: CurveView, rows: RowsView }; // all others are maps
 
 export class RunPicture {
+  /** @param {HTMLCanvasElement} canvas @param {HTMLElement} waiting @param {() => void} onResize */
   constructor(canvas, waiting, onResize) {
     this.canvas = canvas;
     this.waiting = waiting;

@@ -22,6 +22,7 @@ export function shade(value, low, high) {
 
 // `points` holds the flat arrays of one run: xy, target, train, and (where wanted) choice and kept. `mark` says how a marker
 // names the expert that got its token: 'fill' where no map lies behind, 'outline' over a map that shows only preference.
+/** @type {(context: Pen, points: Points, header: Header, run: number, toPixel: (x: number, y: number) => Point, width: number, mark?: 'fill' | 'outline') => void} */
 export function drawPoints(context, points, header, run, toPixel, width, mark) {
   const paints = header.ids[run].map((id) => fillStyle(context, id));
   const base = context.getTransform();

@@ -12,6 +12,7 @@ const DIAGONAL = 1.414; // cells
 
 export class Regions {
   // `size` cells a side, each drawn as `scale` by `scale` fine pixels.
+  /** @param {number} size @param {number} scale */
   constructor(size, scale) {
     this.size = size;
     this.scale = scale;

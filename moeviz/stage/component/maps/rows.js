@@ -18,6 +18,7 @@ const FONT = '"Source Sans", "Source Sans Pro", Arial, sans-serif';
 
 /** @implements {RunView} */
 export class RowsView {
+  /** @param {HTMLCanvasElement} canvas @param {() => void} onResize */
   constructor(canvas, onResize) {
     this.surface = new Surface(canvas, onResize);
     this.probe = [0, 0];

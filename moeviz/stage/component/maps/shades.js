@@ -23,7 +23,7 @@ export const VIOLET = scale(hex);
 export const GRAYS = scale(gray);
 
 // Draws bytes, row by row, into a box, each in its color of 256.
-/** @type {(context: CanvasRenderingContext2D, values: Numbers, colors: Uint32Array, box: Box) => void} */
+/** @type {(context: Pen, values: Numbers, colors: Uint32Array, box: Box) => void} */
 export function drawShades(context, values, colors, { x, y, side }) {
   const size = Math.sqrt(values.length);
   const bitmap = new OffscreenCanvas(size, size);
@@ -62,7 +62,7 @@ export function contour(values, level) {
 }
 
 // The contour of a level with its value written once, where it is nearest to the middle.
-/** @type {(context: CanvasRenderingContext2D, surface: { width: number, height: number }, values: Values, level: number, look: { label: string, dash: number[], size: number }) => void} */
+/** @type {(context: Pen, surface: { width: number, height: number }, values: Values, level: number, look: { label: string, dash: number[], size: number }) => void} */
 export function drawContour(context, surface, values, level, { label, dash, size }) {
   const segments = contour(values, level);
   if (segments.length === 0) return;
@@ -110,7 +110,7 @@ export function tiles(count, width) {
 }
 
 // Diagonal lines over the cells of a box for which `hatched` holds.
-/** @type {(context: CanvasRenderingContext2D, size: number, hatched: (cell: number) => boolean, box: Box) => void} */
+/** @type {(context: Pen, size: number, hatched: (cell: number) => boolean, box: Box) => void} */
 export function drawHatch(context, size, hatched, { x, y, side }) {
   const cell = side / size;
   context.save();

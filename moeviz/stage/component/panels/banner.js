@@ -8,6 +8,7 @@ export const RELOAD = { label: 'Reload', act: () => location.reload() };
 export const USUAL = { label: 'Start with the usual knobs', act: () => location.assign(location.pathname) };
 
 export class Banner {
+  /** @param {HTMLElement} host */
   constructor(host) {
     this.host = host;
     this.text = document.createElement('span');

@@ -12,6 +12,7 @@ const PLAY = '<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M3 1.5v13l11-
 const PAUSE = '<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M3 1.5h3.6v13H3zM9.4 1.5H13v13H9.4z"/></svg>';
 
 export class Controls {
+  /** @param {Find} find @param {Send} send */
   constructor(find, send) {
     this.find = find;
     this.send = send;

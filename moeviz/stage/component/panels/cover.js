@@ -3,6 +3,7 @@
 const TELLING = ['main', 'more']; // parts that could tell; the styles hide the rest
 
 export class Cover {
+  /** @param {HTMLElement} root @param {Find} find */
   constructor(root, find) {
     this.root = root;
     this.find = find;

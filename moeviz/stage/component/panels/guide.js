@@ -34,12 +34,12 @@ function beforeAll({ ids: [ids], top_k: [k], balance_coef: [coef] }) {
 }
 
 export class Guide {
+  /** @param {HTMLElement} host */
   constructor(host) {
     this.host = host;
     this.host.innerHTML = '<b aria-hidden="true"></b> <span role="status"></span>';
-    const [ticks, text] = host.children;
-    this.ticks = ticks;
-    this.text = text;
+    this.ticks = host.querySelector('b');
+    this.text = host.querySelector('span');
     this.seen = new Set();
   }
 

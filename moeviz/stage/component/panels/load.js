@@ -11,6 +11,11 @@ const IN_USE = 0.7; // this much of it, so that it seldom jumps
 
 export class LoadPanel {
   // `facts(header, run, arrays)` writes what is said about the load beside the bars.
+  /**
+   * @param {HTMLElement} host
+   * @param {string} label
+   * @param {(header: Header, run: number, arrays: Arrays) => void} [facts]
+   */
   constructor(host, label, facts) {
     this.bars = new Bars(host, label);
     this.facts = facts;

@@ -3,6 +3,7 @@
 import { count, fixed, setText } from '../kit/numbers.js';
 
 export class Measured {
+  /** @param {Find} find */
   constructor(find) {
     this.find = find;
   }

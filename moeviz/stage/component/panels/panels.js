@@ -39,6 +39,7 @@ const RUN_DIGITS = 4;
 
 export class Panels {
   // `onSeen` hears that a panel came into view or left it.
+  /** @param {() => void} onSeen */
   constructor(onSeen) {
     this.onSeen = onSeen;
     this.hosts = new Map(); // name -> { host, visible, throttle }

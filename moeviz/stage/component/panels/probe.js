@@ -12,6 +12,7 @@ const MIXTURE = 'x\u0303'; // x with a tilde
 const ONE_LINE = 2; // so many terms of the sum fit on one line; for more, two lines are kept free
 
 export class ProbePanel {
+  /** @param {Find} find */
   constructor(find) {
     this.find = find;
     this.bars = new Bars(find('probe-bars'), 'Gate probabilities of the input at the probe');
@@ -60,6 +61,7 @@ export class ProbePanel {
 }
 
 // The bars: each gate probability, and below it the weight of the chosen.
+/** @param {Frame} frame */
 export function probeBars({ header, arrays }) {
   const ids = header.ids[0];
   const [probs, weights, chosen] = ['prob', 'weight', 'chosen'].map((name) => arrays[`probe_${name}`].of(0));
@@ -86,6 +88,7 @@ export function probeBars({ header, arrays }) {
 }
 
 // The terms of the sum, largest weight first: of many the first three, and how many more there are.
+/** @type {(frame: Frame) => { terms: { id: number, weight: string }[], rest: number }} */
 export function probeTerms({ header, arrays }) {
   const ids = header.ids[0];
   const [weights, chosen] = [arrays.probe_weight.of(0), arrays.probe_chosen.of(0)];
@@ -193,6 +196,7 @@ function result(header, output) {
 }
 
 // A class's marker as a small picture, for lines and legends; `fill` solid or none where color does not name the class.
+/** @type {(classIndex: number, fill?: 'solid' | 'none') => HTMLElement} */
 export function marker(classIndex, fill) {
   const paint = { solid: 'currentColor', none: 'none' }[fill] ?? classFill(classIndex);
   const holder = document.createElement('span');

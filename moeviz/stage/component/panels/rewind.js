@@ -15,6 +15,7 @@ const REWOUND = `<div class="mv-rewound" data-part="rewound" hidden><span data-p
 export const TOOLBAR_WITH_REWIND = `${toolbar(SCRUBBER)}${REWOUND}`;
 
 export class Rewind {
+  /** @param {Find} find @param {Send} send */
   constructor(find, send) {
     this.find = find;
     this.send = send;

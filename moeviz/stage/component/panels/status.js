@@ -8,6 +8,12 @@ const GONE = 'This run is no longer on the server.';
 
 export class Status {
   // `send` takes an op for the run; `onRecovered` hears the header with which a diverged run goes on; `titles` are the runs'.
+  /**
+   * @param {HTMLElement} root
+   * @param {Find} find
+   * @param {{ send: Send, onRecovered(header: Header): void, titles?: string[] }} page
+   * @param {Status} [before]
+   */
   constructor(root, find, { send, onRecovered, titles = [] }, before) {
     this.root = root;
     this.toolbar = find('toolbar');

@@ -15,6 +15,7 @@ export function socketAddress(token) {
 
 export class Connection {
   // `on` has frame(buffer), message(object), state('open' | 'closed' | 'gone').
+  /** @param {string} token @param {Hearing} on */
   constructor(token, on) {
     this.token = token;
     this.on = on;

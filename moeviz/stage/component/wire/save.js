@@ -9,6 +9,7 @@ export class Saved {
   /** @type {undefined} */
   socket; // none
 
+  /** @param {ArrayBuffer} frame @param {Hearing} on */
   constructor(frame, on) {
     this.show = () => on.frame(frame);
     setTimeout(() => {

@@ -13,6 +13,7 @@ export function choiceLines(token) {
   return [...chosenSet(token), ...CHOICES[token.choosing](token)];
 }
 
+/** @type {Record<Choice, (token: Token) => Lines>} */
 const CHOICES = {
   scores: (token) => cut(token, token.probs, (expert) => named('p', token, expert)),
   bias: (token) => {

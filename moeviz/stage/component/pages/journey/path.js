@@ -7,6 +7,7 @@ import { marker } from '../../panels/probe.js';
 import { STOPS } from './stops.js';
 
 export class Path {
+  /** @param {HTMLElement} host @param {(index: number) => void} onStop */
   constructor(host, onStop) {
     this.host = host;
     this.onStop = onStop;

@@ -8,6 +8,7 @@ export const FORMS = ['plain', 'renormalized', 'after']; // as moeviz/training/j
 const parts = (flat, size) =>
   Array.from({ length: flat.length / size }, (_, index) => flat.slice(index * size, (index + 1) * size));
 
+/** @param {Frame} frame */
 export function tokenOf({ header, arrays }) {
   const of = (name) => Array.from(arrays[`journey_${name}`]?.of(0) ?? []); // nothing: other routers' numbers
   const ids = header.ids[0];

@@ -14,6 +14,7 @@ const OWN = -1; // the router's own way, where it is none of the article's
 const UNTOUCHED = { softmax: null, weights: null, k: null };
 
 export class WhatIf {
+  /** @param {Find} find */
   constructor(find) {
     this.find = find;
     this.form = UNTOUCHED;
@@ -175,6 +176,7 @@ export function difference(loss, best) {
   return [shown, least, plain(read(shown) - read(least), digits)];
 }
 
+/** @type {(outcome: Outcome) => string} */
 export function regret({ loss, best, name, asked, chosen, weight, choosing, shared }) {
   const [shown, least, gap] = difference(loss, best);
   const who = `${happened(choosing, asked, shared)}: loss ${shown}.`;
@@ -210,6 +212,7 @@ function happened(choosing, asked, shared) {
 }
 
 // A router that weighs in none of the article's ways: what its own slopes are, and why.
+/** @type {(token: Pick<Token, 'choosing' | 'asked' | 'gradient' | 'count' | 'header' | 'names'>) => string} */
 export function ownVerdict({ choosing, asked, gradient, count, header, names }) {
   if (choosing === 'table')
     return 'A table decides, not the scores: none of them has a slope, and the task cannot teach this router.';

@@ -11,6 +11,7 @@ const TREATMENTS = [
 
 export class Collapse {
   // `lab` has find, send(message), tell(name, value) and titles.
+  /** @param {Lab} lab */
   constructor(lab) {
     this.lab = lab;
     this.host = lab.find('treat');

@@ -28,6 +28,7 @@ const COLUMNS = [
 ];
 
 export class Differences {
+  /** @param {HTMLTableElement} host */
   constructor(host) {
     this.host = host;
   }

@@ -11,6 +11,7 @@ const SHOWS = [
 const ROOM = 1.08; // times the largest value
 
 export class Evenness {
+  /** @param {Lab} lab */
   constructor(lab) {
     this.lab = lab;
     this.shows = SHOWS[0];

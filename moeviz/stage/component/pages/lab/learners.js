@@ -16,6 +16,7 @@ const BOXES = [
 const [WIDE, HIGH] = [132, 62];
 
 export class Learners {
+  /** @param {Lab} lab */
   constructor(lab) {
     this.lab = lab;
     const rows = lab.titles.map(

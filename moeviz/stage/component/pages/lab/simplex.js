@@ -29,6 +29,7 @@ export function middle(probs) {
 export const radius = (level) => Math.sqrt(level) * (SIDE / Math.SQRT2);
 
 export class Simplex {
+  /** @param {Lab} lab */
   constructor(lab) {
     this.lab = lab;
     lab.find('three').onclick = () => lab.tell('asked', 'three');

@@ -5,6 +5,7 @@ import { setText } from '../../kit/numbers.js';
 import { groupTable } from '../../panels/panels.js';
 
 export class Specialists {
+  /** @param {Lab} lab */
   constructor(lab) {
     this.lab = lab;
     lab.find('specialists').innerHTML = lab.titles

@@ -8,6 +8,7 @@ const NEAR = 18; // pixels between two names
 const BENDS = 16; // of a trail: each is the mean of several measurements, which waver
 
 export class Tradeoff {
+  /** @param {Lab} lab */
   constructor(lab) {
     this.lab = lab;
   }

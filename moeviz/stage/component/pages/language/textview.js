@@ -11,6 +11,7 @@ export const written = (code) => SIGNS[code] ?? String.fromCodePoint(code);
 
 export class TextView {
   // `onPoint` hears the number of the character that is pointed at.
+  /** @param {HTMLElement} host @param {(place: number) => void} onPoint */
   constructor(host, onPoint) {
     this.host = host;
     this.onPoint = onPoint;

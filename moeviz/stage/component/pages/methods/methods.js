@@ -77,6 +77,7 @@ function row(host, measures) {
 }
 
 class Cell {
+  /** @param {string} label @param {number} digits */
   constructor(label, digits) {
     this.label = label;
     this.digits = digits;

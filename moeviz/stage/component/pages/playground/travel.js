@@ -15,6 +15,7 @@ export const flies = (header, view) =>
 
 export class Travel {
   // `main` holds everything; `canvas` lies over it; the experts are at the bars of `load`.
+  /** @param {HTMLElement} main @param {HTMLCanvasElement} canvas @param {HTMLElement} load */
   constructor(main, canvas, load) {
     this.main = main;
     this.canvas = canvas;

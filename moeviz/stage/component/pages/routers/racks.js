@@ -4,6 +4,7 @@ import { background, hue } from '../../kit/palette.js';
 import { fixed, percents, setText } from '../../kit/numbers.js';
 
 export class Racks {
+  /** @param {HTMLElement} host */
   constructor(host) {
     this.host = host;
   }

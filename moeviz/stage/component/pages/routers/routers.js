@@ -131,6 +131,7 @@ export class Routers {
 }
 
 // One run's part of the arrays, under short names, with a state for each token and expert.
+/** @param {Header} header @param {Arrays} arrays @param {number} run */
 export function batchOf(header, arrays, run) {
   const of = (name) => arrays[`seating_${name}`].of(run);
   const ids = header.ids[run];
@@ -161,6 +162,7 @@ export function batchOf(header, arrays, run) {
 }
 
 // What found no seat, beside what a gate without any sense would lose.
+/** @type {(batch: Pick<Batch, 'drop' | 'byChance' | 'places' | 'unserved' | 'states' | 'choice'>) => string} */
 export function dropped({ drop, byChance, places, unserved, states, choice }) {
   if (!Number.isNaN(drop)) {
     const chosen = states.filter((state) => state !== 'none').length;

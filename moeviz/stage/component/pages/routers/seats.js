@@ -7,6 +7,7 @@ const SIGNS = { dropped: '✕', skipped: '–', none: '' };
 const SAID = { kept: 'served', dropped: 'dropped', skipped: 'skipped at random', none: 'not chosen' };
 
 export class Seats {
+  /** @param {HTMLElement} host */
   constructor(host) {
     this.host = host;
     host.tabIndex = 0;
@@ -41,7 +42,9 @@ export class Seats {
       (_, token) => `<tr><th scope="row">${token + 1}</th>${cells}</tr>`,
     ).join('');
     this.host.innerHTML = `<table class="mv-seats"><thead><tr><td></td>${head}</tr></thead><tbody>${rows}</tbody></table>`;
-    this.cells = [...this.host.querySelectorAll('tbody td')];
+    /** @type {NodeListOf<HTMLTableCellElement>} */
+    const tokenCells = this.host.querySelectorAll('tbody td');
+    this.cells = [...tokenCells];
   }
 
   describe(text) {

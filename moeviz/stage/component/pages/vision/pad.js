@@ -10,6 +10,7 @@ const SCALE = 20; // pixels of a cell
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export class Pad {
+  /** @param {HTMLCanvasElement} canvas @param {(cells: number[]) => void} onChange */
   constructor(canvas, onChange) {
     this.canvas = canvas;
     this.onChange = onChange;
@@ -123,9 +124,9 @@ export class Pad {
     context.globalAlpha = 1;
     if (!this.keyed) return;
     const [x, y] = this.pen.map((each) => each * SCALE);
-    for (const [color, width] of [
-      ['#FFFFFF', 8],
-      [INK, 4],
+    for (const { color, width } of [
+      { color: '#FFFFFF', width: 8 },
+      { color: INK, width: 4 },
     ]) {
       context.strokeStyle = color;
       context.lineWidth = width;
