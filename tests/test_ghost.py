@@ -116,7 +116,7 @@ def test_the_load_of_a_long_ghost_is_found_without_a_search_through_all_of_it():
     ghost = run.ghost("previous")
     ghost.training.records = Counted(replace(any_record(), step=10 * index) for index in range(1000))
     for step, shown in ((0, True), (4999, True), (9990, True), (9999, True), (10_000, False)):
-        run._measured = replace(run.measure(fresh=False), step=step)
+        run.measured = replace(run.measure(fresh=False), step=step)
         ghost.training.records.looks = 0
         assert ("ghost_load" in ghost.arrays(run, curves=False)) == shown, step
         assert ghost.training.records.looks < 20  # 2^10 > 1000

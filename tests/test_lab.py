@@ -21,7 +21,7 @@ def test_equal_twins_stay_bit_equal_at_the_default_shapes() -> None:
     for name, value in shot.arrays.items():
         if not name.endswith("_step"):
             assert np.array_equal(value[0], value[1], equal_nan=True), name
-    assert torch.equal(*training.rows_REP) and torch.equal(*training._adam.square_REP)
+    assert torch.equal(*training.rows_REP) and torch.equal(*training.adam.square_REP)
 
 
 def test_twins_of_one_knob_are_equal_until_it_is_turned() -> None:

@@ -228,7 +228,7 @@ def test_copies_are_near_and_survivors_untouched() -> None:
 
 def moments(training: Training) -> list[Tensor]:
     state = training.state()
-    return [state["_adam"].mean_REP, state["_adam"].square_REP]
+    return [state["adam"].mean_REP, state["adam"].square_REP]
 
 
 def test_fewer_experts_keep_everything_of_the_survivors() -> None:

@@ -13,6 +13,7 @@ from moeviz.config import RunConfig
 from moeviz.content.twins import dense_twin
 from moeviz.frames import PICTURES
 from moeviz.training import Buckets, Snapshot, Training, history, opened
+from moeviz.training.checkpoints import moment
 from moeviz.training.tape import LIMIT, MOST, Tape
 
 SMALL = RunConfig(batch_size=64, hidden_width=4, num_experts=6)
@@ -174,14 +175,14 @@ def test_a_full_tape_drops_every_second_state_and_stays_even() -> None:
 
 
 def test_the_bound_on_memory_holds() -> None:
-    size = Training(several({})).frame().nbytes
+    size = moment(Training(several({}))).nbytes
     # parameters, two means and a gradient: 6 rows of 2 gate numbers, 2·4 + 4 and 4·2 + 2 of the network, 24 → 32
     # of each expert a bias in float64 and two counts; whether the run is healthy, its loss's limit and its scale
     assert size == 4 * 4 * 6 * 32 + 6 * (8 + 4 + 4) + 1 + 4 + 4
     training = Training(several({}), tape_limit=5 * size, record_every=1)
     for _ in range(100):
         training.step()
-        own = sum(frame.nbytes for frame in training.tape.frames)
+        own = sum(frame.nbytes for frame in training.tape.moments)
         assert training.tape.nbytes == own <= 5 * size
     assert 2 <= len(training.tape.steps) <= 5 and training.tape.steps[0] == 0
     assert training.snapshot().tape["limit"] == pytest.approx(5 * size / 2**20, abs=0.01)

@@ -79,7 +79,7 @@ def test_what_is_kept_does_not_keep_the_neighbors_alive():
         step_together(together)
     state = together[0].state()
     assert state["rows_REP"].untyped_storage().nbytes() == state["rows_REP"].nbytes
-    assert state["_adam"].mean_REP.untyped_storage().nbytes() == state["rows_REP"].nbytes
+    assert state["adam"].mean_REP.untyped_storage().nbytes() == state["rows_REP"].nbytes
     training = together[0]
     step_together(together)
     after = training.rows_REP

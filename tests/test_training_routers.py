@@ -302,7 +302,7 @@ def test_train_and_test_tokens_never_share_a_pass(router: str, monkeypatch: pyte
     other.restore(training.state())
     x_RTD = other.data.measured_train.x_RTD
     monkeypatch.setattr(x_RTD, "data", x_RTD + 5.0)  # other train tokens, the same test tokens
-    monkeypatch.setattr(other, "_measured", None)
+    monkeypatch.setattr(other, "measured", None)
     assert other.measure().test_loss == pytest.approx(record.test_loss, rel=1e-12)
     assert other.measure().task_loss != pytest.approx(record.task_loss, rel=1e-3)
 

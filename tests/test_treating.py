@@ -157,10 +157,10 @@ def own(training: Training, place: int, rows_REP: torch.Tensor | None = None) ->
 def test_a_frozen_experts_weights_stay_and_its_gate_learns(dispatch: str, task: str) -> None:
     training = trained(SMALL.with_(dispatch=dispatch, task=task))
     training.treat(1, "freeze")
-    before, adam, width = training.rows_REP, training._adam, training.model.layer.gate_width
+    before, adam, width = training.rows_REP, training.adam, training.model.layer.gate_width
     training.step(20)
     assert torch.equal(own(training, 1), own(training, 1, before))
-    assert torch.equal(own(training, 1, training._adam.mean_REP), own(training, 1, adam.mean_REP))
+    assert torch.equal(own(training, 1, training.adam.mean_REP), own(training, 1, adam.mean_REP))
     assert not own(training, 1, training.gradient_REP).any()
     moved_RA = (training.rows_REP[..., :width] != before[..., :width]).any(-1)
     assert moved_RA[0, :6].all()  # every gate column, the frozen expert's among them
@@ -190,7 +190,7 @@ def test_a_treated_run_in_a_crowd_is_the_run_alone_and_disturbs_nobody(router: s
         step_together(plain)
     for seed in (0, 3):
         assert torch.equal(treated[seed].rows_REP, plain[seed].rows_REP)
-        assert torch.equal(treated[seed]._adam.square_REP, plain[seed]._adam.square_REP)
+        assert torch.equal(treated[seed].adam.square_REP, plain[seed].adam.square_REP)
     for seed in (1, 2):
         alone[seed].step(20)
         torch.testing.assert_close(treated[seed].rows_REP, alone[seed].rows_REP, rtol=0, atol=1e-9)

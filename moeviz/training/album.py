@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moeviz.config.task_facts import TASK_INFO
 from moeviz.training import gallery, journey, language, learning, pairing, pictures, rows, seating
 from moeviz.training.arrays import Arrays
+from moeviz.training.history import Record
 from moeviz.training.pictures import PLANE
-
-if TYPE_CHECKING:
-    from moeviz.training.core import Training
+from moeviz.training.state import State
 
 Place = tuple[float, float]
 Given = str | tuple[float, ...]  # a visitor's own text, or picture
@@ -23,19 +22,21 @@ PROBED = (*PLANE, *ROWS)  # the views in which a probe points at a token
 
 @dataclass(frozen=True)
 class Picture:
-    """How it is drawn, from a Training and what it is `of`; names and units of its arrays stand in moeviz.frames."""
+    """How it is drawn, from a State and what it is `of`; names and units of its arrays stand in moeviz.frames."""
 
     draw: Callable[..., Arrays]
     views: tuple[str, ...] = VIEWS  # of the tasks that have it
-    of: str = "run"  # | probe | text | drawing: the visitor's own
+    of: str = "run"  # | history | probe | text | drawing: the visitor's own
 
-    def drawn(self, training: Training, probe: Place | None, given: Given | None) -> Arrays:
+    def drawn(self, state: State, newest: Record, probe: Place | None, given: Given | None) -> Arrays:
         """Its arrays; none while the visitor has given nothing that it could be of."""
         if self.of == "probe":
-            return self.draw(training, probe)
+            return self.draw(state, probe)
+        if self.of == "history":
+            return self.draw(state, newest)
         if self.of == "run":
-            return self.draw(training)
-        return self.draw(training, given) if given and isinstance(given, GIVEN[self.of]) else {}
+            return self.draw(state)
+        return self.draw(state, given) if given and isinstance(given, GIVEN[self.of]) else {}
 
 
 GIVEN: dict[str, type[Any]] = {"text": str, "drawing": tuple}
@@ -50,11 +51,11 @@ PICTURES: dict[str, Picture] = {
     "batch": Picture(pictures.batch, PLANE),
     "groups": Picture(pictures.groups),
     "curve": Picture(pictures.curve, CURVE),
-    "history": Picture(pictures.time_charts),
+    "history": Picture(pictures.time_charts, of="history"),
     "journey": Picture(journey.journey, PLANE, of="probe"),
     "rows": Picture(rows.rows, ROWS, of="probe"),
     "seating": Picture(seating.seating, (*PLANE, *ROWS, *DRAWINGS)),  # of others an input has more tokens than it shows
-    "trails": Picture(learning.trails),
+    "trails": Picture(learning.trails, of="history"),
     "skill": Picture(learning.skill, PLANE),
     "text": Picture(language.text, TEXT),
     "text_tables": Picture(language.text_tables, TEXT),

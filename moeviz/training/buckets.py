@@ -11,10 +11,11 @@ from moeviz.config import KNOBS, RunConfig, Value
 from moeviz.config.groups import comparable
 from moeviz.training import diverging, knobs, treating
 from moeviz.training.album import Given, Place
-from moeviz.training.core import Training
+from moeviz.training.checkpoints import moment
 from moeviz.training.ghost import Ghosts
 from moeviz.training.snapshot import Snapshot, take_together
 from moeviz.training.tape import LIMIT, told
+from moeviz.training.training import Training
 
 if TYPE_CHECKING:
     import pandas
@@ -40,7 +41,7 @@ class Buckets:
             places.setdefault(config.bucket(), []).append(run)
         self.runs = tuple(tuple(runs) for runs in places.values())  # for each bucket: which runs are in it
         parts = [Training([configs[run] for run in runs]) for runs in self.runs]
-        sizes = [part.frame().nbytes for part in parts]
+        sizes = [moment(part).nbytes for part in parts]
         for part, size in zip(parts, sizes, strict=True):  # so that all thin out at the same steps
             part.limit_tape(LIMIT * size // sum(sizes))
         self.parts = tuple(parts)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -16,9 +14,7 @@ from moeviz.tensors.axes import over
 from moeviz.training import history, reading
 from moeviz.training.data import Tokens
 from moeviz.training.history import Record
-
-if TYPE_CHECKING:
-    from moeviz.training.core import Training
+from moeviz.training.state import State
 
 BY_EXPERT = ("importance", "gradient_norm", "update_share")
 DETAILS = ("cv_importance", "gate_gradient", "max_violation", "load_entropy", "logit_size", *BY_EXPERT)
@@ -26,51 +22,51 @@ DETAILS = ("cv_importance", "gate_gradient", "max_violation", "load_entropy", "l
 
 
 @torch.inference_mode()
-def measure(training: Training) -> tuple[Record, dict[str, np.ndarray]]:
+def measure(state: State) -> tuple[Record, dict[str, np.ndarray]]:
     """Losses and train metric on train tokens, everything else on test tokens.
 
     Beside the record, what snapshots show beyond it. What is measured of the routing is measured layer by layer: of a
     model with several layers it has an axis L behind R.
     """
-    data = training.data
-    if reading.crowded(training.configs):  # a test token must not queue behind the train tokens, nor be compared
+    data = state.data
+    if reading.crowded(state.configs):  # a test token must not queue behind the train tokens, nor be compared
         (y_train, trained), (y_test, tested) = (
-            _forward(training, data.measured_train),
-            _forward(training, data.measured_test),
+            _forward(state, data.measured_train),
+            _forward(state, data.measured_test),
         )
     else:  # in one pass, which costs half
-        y_RTO, routing = _forward(training, data.measured)
+        y_RTO, routing = _forward(state, data.measured)
         y_train, y_test = y_RTO.split([data.measured_train.count, data.measured_test.count], dim=1)
-        num_trained = y_train.shape[1] * reading.units_per_input(training.configs)
+        num_trained = y_train.shape[1] * reading.units_per_input(state.configs)
         trained, tested = routing.tokens(slice(num_trained)), routing.tokens(slice(num_trained, None))
     on_train, on_test = (y_train, data.measured_train.target), (y_test, data.measured_test.target)
-    task_loss, metric, k = training.task_loss, training.metric, training.routing_knobs.k
+    task_loss, metric, k = state.task_loss, state.metric, state.routing_knobs.k
     numbers = {
         "task_loss": task_loss(*on_train),
-        "balance_loss": mean_over_parts(training.balance_loss, trained, k),
+        "balance_loss": mean_over_parts(state.balance_loss, trained, k),
         "train_metric": metric(*on_train),
         "test_loss": task_loss(*on_test),
         "test_metric": metric(*on_test),
-        "trains": training.progress.healthy_R.to(training.rows_REP.dtype),
+        "trains": state.progress.healthy_R.to(state.rows_REP.dtype),
     }
     tested = tested.layered
-    by_layer, by_expert = _numpy(_by_layer(training, tested)), _numpy(_by_expert(training, tested))
+    by_layer, by_expert = _numpy(_by_layer(state, tested)), _numpy(_by_expert(state, tested))
     details = {name: values.pop(name) for values in (by_layer, by_expert) for name in DETAILS if name in values}
-    return _record(training, _numpy(numbers) | by_layer | by_expert), details
+    return _record(state, _numpy(numbers) | by_layer | by_expert), details
 
 
-def segments(training: Training, order_M: Tensor | None = None) -> Tensor:
+def segments(state: State, order_M: Tensor | None = None) -> Tensor:
     """The true segment of each unit that is routed of the test set `[R, T]`: that of the input which it is part of.
 
     Args:   order_M: deals the inputs' segments anew.
     """
-    segment_RM = training.data.measured_test.segment_RT
-    if parts := TASK_INFO[training.configs[0].task].parts:  # of a picture and its names each part is one
+    segment_RM = state.data.measured_test.segment_RT
+    if parts := TASK_INFO[state.configs[0].task].parts:  # of a picture and its names each part is one
         segment_W = torch.arange(len(parts)).repeat_interleave(torch.tensor(parts)).to(segment_RM.device)
         return segment_W.repeat(segment_RM.shape[1]).expand(len(segment_RM), -1)
     if order_M is not None:
         segment_RM = segment_RM[:, order_M]
-    return segment_RM.repeat_interleave(reading.units_per_input(training.configs), dim=-1)
+    return segment_RM.repeat_interleave(reading.units_per_input(state.configs), dim=-1)
 
 
 def match(layered: Routing, segment_RT: Tensor, num_segments: int) -> Tensor:
@@ -88,10 +84,10 @@ def told(value_RL: Tensor) -> Tensor:
     return value_RL.squeeze(1)
 
 
-def _by_layer(training: Training, tested: Routing) -> dict[str, Tensor]:
-    k, load_RLE = training.routing_knobs.k, metrics.load(tested, k=training.routing_knobs.k)
-    segment_RT, num_segments = segments(training), training.data.tasks[0].num_segments
-    gate_RLEG = _gradient(training)[..., training.model.layer.is_gate_P]
+def _by_layer(state: State, tested: Routing) -> dict[str, Tensor]:
+    k, load_RLE = state.routing_knobs.k, metrics.load(tested, k=state.routing_knobs.k)
+    segment_RT, num_segments = segments(state), state.data.tasks[0].num_segments
+    gate_RLEG = _gradient(state)[..., state.model.layer.is_gate_P]
     found = {
         "cv_load": metrics.cv(load_RLE), "specialization": match(tested, segment_RT, num_segments),
         "dropped_share": metrics.dropped_share(tested, k=k), "unserved_share": metrics.unserved_share(tested),
@@ -103,47 +99,47 @@ def _by_layer(training: Training, tested: Routing) -> dict[str, Tensor]:
     return {name: told(value_RL) for name, value_RL in found.items()}
 
 
-def _by_expert(training: Training, tested: Routing) -> dict[str, Tensor]:
+def _by_expert(state: State, tested: Routing) -> dict[str, Tensor]:
     importance_RLE = metrics.importance(tested)
     found = {
-        "load_RE": metrics.load(tested, k=training.routing_knobs.k),
+        "load_RE": metrics.load(tested, k=state.routing_knobs.k),
         "mean_prob_RE": metrics.mean_probability(tested),
         "importance_RE": importance_RLE / importance_RLE.sum(-1, keepdim=True),
         "importance": importance_RLE,
-        "gradient_norm": metrics.gradient_norm(_gradient(training)),
-        "update_share": metrics.update_share(training.updated_REL.mT, training.present_RE.unsqueeze(1)),
+        "gradient_norm": metrics.gradient_norm(_gradient(state)),
+        "update_share": metrics.update_share(state.updated_REL.mT, state.present_RE.unsqueeze(1)),
     }
     return {name: told(value_RLE) for name, value_RLE in found.items()}
 
 
-def _gradient(training: Training) -> Tensor:
+def _gradient(state: State) -> Tensor:
     """Each expert's gradient in each layer in the last step `[R, L, E, P]`; NaN where there is none.
 
     (Before the first, or of a run that stopped.)
     """
-    stopped_R, layers = ~training.progress.healthy_R, training.model.num_layers
-    gradient_REP = training.model.routed(training.gradient_REP).masked_fill(over(stopped_R, 2), torch.nan)
+    stopped_R, layers = ~state.progress.healthy_R, state.model.num_layers
+    gradient_REP = state.model.routed(state.gradient_REP).masked_fill(over(stopped_R, 2), torch.nan)
     return gradient_REP.unflatten(-1, (layers, -1)).transpose(1, 2)
 
 
-def _forward(training: Training, tokens: Tokens) -> tuple[Tensor, Routing]:
-    return training.model(training.rows_REP, tokens.x_RTD, training.routing_knobs_for(tokens.count))
+def _forward(state: State, tokens: Tokens) -> tuple[Tensor, Routing]:
+    return state.model(state.rows_REP, tokens.x_RTD, state.routing_knobs_for(tokens.count))
 
 
-def _record(training: Training, measured: dict[str, np.ndarray]) -> Record:
+def _record(state: State, measured: dict[str, np.ndarray]) -> Record:
     """What was measured, and since when each expert has been idle."""
-    idle_since_RE, dead_RE = history.idle(training.records, training.current_step, measured["load_RE"], training.ids_RE)
-    num_tokens = training.data.measured_test.count * reading.units_per_input(training.configs)
-    by_chance = [reading.random_drop(c, reading.measuring_factor(c), num_tokens) for c in training.configs]
+    idle_since_RE, dead_RE = history.idle(state.records, state.current_step, measured["load_RE"], state.ids_RE)
+    num_tokens = state.data.measured_test.count * reading.units_per_input(state.configs)
+    by_chance = [reading.random_drop(c, reading.measuring_factor(c), num_tokens) for c in state.configs]
     return Record(
-        step=training.current_step,
+        step=state.current_step,
         random_drop=np.array(by_chance),
-        ids_RE=training.ids_RE,
-        dispatch=training.dispatch,
-        balance_coef=np.array([config.balance_coef for config in training.configs]),
+        ids_RE=state.ids_RE,
+        dispatch=state.dispatch,
+        balance_coef=np.array([config.balance_coef for config in state.configs]),
         idle_since_RE=idle_since_RE,
         dead_RE=dead_RE,
-        deaths=history.deaths(training.records, idle_since_RE, dead_RE, training.ids_RE),
+        deaths=history.deaths(state.records, idle_since_RE, dead_RE, state.ids_RE),
         **measured,
     )
 

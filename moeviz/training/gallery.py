@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -13,24 +11,22 @@ from moeviz import metrics
 from moeviz.tasks.pictures import SIDE, centered, fitted, ink, patches, unpatched
 from moeviz.training import reading
 from moeviz.training.arrays import Arrays, floats, integers, shades
-
-if TYPE_CHECKING:
-    from moeviz.training.core import Training
+from moeviz.training.state import State
 
 OF_EACH_CLASS = 2  # test pictures that are drawn
 LIKED = 5  # pictures that each expert likes most
 
 
-def gallery(training: Training) -> Arrays:
+def gallery(state: State) -> Arrays:
     """Some test pictures of every class: what the model answers, and who serves each patch."""
-    test = training.data.measured_test
+    test = state.data.measured_test
     shown_RP = torch.stack([some_of_each(target_T) for target_T in test.target])
     x_RPD = _picked(test.x_RTD, shown_RP)
-    y_RPO, routing = training.model(training.rows_REP, x_RPD, training.routing_knobs_for(x_RPD.shape[1]))
+    y_RPO, routing = state.model(state.rows_REP, x_RPD, state.routing_knobs_for(x_RPD.shape[1]))
     return {
         "gallery_pixels": _ink(x_RPD), "gallery_target": integers(test.target.gather(1, shown_RP)),
         "gallery_answer": integers(y_RPO.argmax(-1)),
-        "gallery_expert": integers(reading.by_token(training.configs, metrics.server(routing))),
+        "gallery_expert": integers(reading.by_token(state.configs, metrics.server(routing))),
     }  # fmt: skip
 
 
@@ -40,20 +36,20 @@ def some_of_each(target_T: Int[Tensor, " T"]) -> Int[Tensor, " P"]:
     return torch.cat([torch.cat([each, each[-1:].expand(OF_EACH_CLASS - len(each))]) for each in places if len(each)])
 
 
-def liked(training: Training) -> Arrays:
+def liked(state: State) -> Arrays:
     """Which expert serves which class, which pictures its gate probability is largest for, and how each domain fares.
 
     Of a picture whose patches go separate ways, the mean over its patches counts.
     """
-    test, classes = training.data.measured_test, training.data.tasks[0].num_outputs
-    y_RMO, routing = training.model(training.rows_REP, test.x_RTD, training.routing_knobs_for(test.count))
-    units = reading.units_per_input(training.configs)
+    test, classes = state.data.measured_test, state.data.tasks[0].num_outputs
+    y_RMO, routing = state.model(state.rows_REP, test.x_RTD, state.routing_knobs_for(test.count))
+    units = reading.units_per_input(state.configs)
     share_REO = metrics.share_of_each(routing, test.target.repeat_interleave(units, dim=-1), classes)
     prob_RME = routing.probs_TE.unflatten(1, (-1, units)).mean(2)
     best = prob_RME.mT.topk(min(LIKED, test.count))
     x_RELD = torch.stack([x_MD[place_EL] for x_MD, place_EL in zip(test.x_RTD, best.indices, strict=True)])
     right_RM = (y_RMO.argmax(-1) == test.target).float()
-    domain_RMS = torch.nn.functional.one_hot(test.segment_RT, training.data.tasks[0].num_segments).float()
+    domain_RMS = torch.nn.functional.one_hot(test.segment_RT, state.data.tasks[0].num_segments).float()
     return {
         "class_share": floats(share_REO),
         "liked_pixels": _ink(x_RELD), "liked_prob": floats(best.values),
@@ -61,19 +57,19 @@ def liked(training: Training) -> Arrays:
     }  # fmt: skip
 
 
-def drawn(training: Training, given: tuple[float, ...]) -> Arrays:
+def drawn(state: State, given: tuple[float, ...]) -> Arrays:
     """What the model makes of a visitor's own picture, which is fitted first; nothing of one of another size."""
     if len(given) != SIDE * SIDE:
         return {}
     image_YX = fitted(torch.tensor(given, dtype=torch.float64).unflatten(0, (SIDE, SIDE)))
-    x_R1D = patches(centered(image_YX)).to(training.rows_REP).expand(len(training.configs), 1, -1)
-    others_RMD = training.data.measured_test.x_RTD
-    knobs = training.model.alone(training.rows_REP, others_RMD, training.routing_knobs_for(1))  # it need not queue
-    y_R1O, routing = training.model(training.rows_REP, x_R1D, knobs)
+    x_R1D = patches(centered(image_YX)).to(state.rows_REP).expand(len(state.configs), 1, -1)
+    others_RMD = state.data.measured_test.x_RTD
+    knobs = state.model.alone(state.rows_REP, others_RMD, state.routing_knobs_for(1))  # it need not queue
+    y_R1O, routing = state.model(state.rows_REP, x_R1D, knobs)
     return {
         "drawn_pixels": _ink(x_R1D)[:, 0], "drawn_class": floats(y_R1O[:, 0].softmax(-1)),
         "drawn_prob": floats(routing.probs_TE.mean(1)), "drawn_weight": floats(routing.gates_TE.mean(1)),
-        "drawn_expert": integers(reading.by_token(training.configs, metrics.server(routing))[:, 0]),
+        "drawn_expert": integers(reading.by_token(state.configs, metrics.server(routing))[:, 0]),
     }  # fmt: skip
 
 

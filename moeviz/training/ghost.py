@@ -5,26 +5,26 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from moeviz.training import history, knobs
 from moeviz.training.history import Record, by_layer
 from moeviz.training.side_by_side import arrays_together
-
-if TYPE_CHECKING:
-    from moeviz.training.core import Training
+from moeviz.training.state import State
 
 CURVES = ("task_loss", "balance_loss", "test_metric", "cv_load", "dead_experts", "specialization")
 LASTS = 500  # steps that a twin trains on: long enough to see what the change did
 
+Runs = TypeVar("Runs", bound=State)
+
 
 @dataclass(frozen=True)
-class Ghost:
+class Ghost(Generic[Runs]):
     """Another training of the same task, and the part of it that is drawn."""
 
-    training: Training
+    training: Runs
     kind: str  # a key of GHOSTS
     since: int  # step from which it is drawn
     until: int  # step to which it trains
@@ -34,16 +34,16 @@ class Ghost:
         """Whether it still takes a step whenever the run does."""
         return self.training.current_step < self.until and not self.training.stuck
 
-    def fits(self, other: Training) -> bool:
+    def fits(self, other: State) -> bool:
         """Whether it can be drawn beside it: as many runs, of the same task."""
         tasks, others = ([config.task for config in each.configs] for each in (self.training, other))
         return tasks == others
 
-    def differs_in(self, other: Training) -> set[str]:
+    def differs_in(self, other: State) -> set[str]:
         """The knobs, or treated experts, in which the run is not as its ghost."""
         return set(knobs.changes(self.training.setting, other.setting))
 
-    def words(self, other: Training) -> str:
+    def words(self, other: State) -> str:
         """What it is, for a reader of the run's charts: "without λ 0→10"."""
         changes = ", ".join(itertools.chain(*knobs.changes(self.training.setting, other.setting).values()))
         if self.kind == "recorded":
@@ -52,10 +52,10 @@ class Ghost:
             return f"without {changes}" if changes else "as before the last change"
         return f"the run before ({changes})" if changes else "the run before"
 
-    def arrays(self, other: Training, curves: bool) -> dict[str, np.ndarray]:
+    def arrays(self, other: State, curves: bool) -> dict[str, np.ndarray]:
         """Its load when the run's was measured, in the places of its experts; with `curves` its history, too."""
         found: dict[str, np.ndarray] = {}
-        record = self._record_at(other.measure(fresh=False).step)
+        record = self._record_at(other.measured_step if other.measured else other.current_step)
         if record is not None:
             found["ghost_load"] = _in_places(record, other.ids_RE)
             found["ghost_load_step"] = np.full((len(other.configs), 1), record.step, dtype="f4")
@@ -80,7 +80,7 @@ class Ghost:
 class Ghosts:
     """What is drawn gray beside runs of several shapes: a ghost of each bucket that no longer trains."""
 
-    parts: tuple[Ghost, ...]
+    parts: tuple[Ghost[Any], ...]
     run_R: np.ndarray  # the place that each run has, in the order of the parts
     trains, training = False, None
 
@@ -104,23 +104,12 @@ class Ghosts:
         return arrays_together([own.arrays(part, curves) for own, part in pairs], np.argsort(self.run_R), "ghost_step")
 
 
-def twin(training: Training) -> Ghost:
-    """The run itself, to go on from here without what will be changed in it."""
-    step = training.current_step
-    return Ghost(training.fork(), "twin", step, step + LASTS)
-
-
-def previous(training: Training) -> Ghost:
-    """The run as it is, before it starts again."""
-    return Ghost(training.fork(), "previous", 0, 0)
-
-
-def recorded(training: Training) -> Ghost:
-    """The run as it was recorded, before it goes on differently from where it was wound back to."""
-    return Ghost(training.as_recorded(), "recorded", training.current_step, 0)
-
-
-GHOSTS: dict[str, Callable[[Training], Ghost]] = {"twin": twin, "previous": previous, "recorded": recorded}
+GHOSTS: dict[str, Callable[[int], tuple[int, int]]] = {
+    "twin": lambda step: (step, step + LASTS),  # the run itself, to go on without what will be changed in it
+    "previous": lambda step: (0, 0),  # the run as it is, before it starts again
+    "recorded": lambda step: (step, 0),  # as it was recorded, before it goes on differently from where it was wound to
+}
+"""Each kind of ghost of a run at a step: since which step it is drawn, and until which it trains."""
 
 
 def _in_places(record: Record, ids_RE: np.ndarray) -> np.ndarray:

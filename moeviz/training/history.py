@@ -209,6 +209,11 @@ def bounded(records: list[Record], every: int) -> list[Record]:
     return [each for each in old if each.step % every == 0 or each.step in stopped] + newest
 
 
+def charted(records: Sequence[Record], newest: Record) -> list[Record]:
+    """The records that time charts show, the newest measurement included."""
+    return thin(records if records[-1] is newest else [*records, newest])
+
+
 def thin(records: Sequence[Record], most: int = SHOWN) -> list[Record]:
     """At most `most` records, as a time chart shows them: evenly spread in steps, the first and the last included."""
     if len(records) <= most:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -18,24 +16,22 @@ from moeviz.tensors.rng import stream
 from moeviz.training import reading
 from moeviz.training.arrays import Arrays, floats, integers, shades
 from moeviz.training.evaluation import in_each, segments
-
-if TYPE_CHECKING:
-    from moeviz.training.core import Training
+from moeviz.training.state import State
 
 CODES = torch.tensor([ord(character) for character in ALPHABET])
 PROMPT, WRITTEN = 16, 32  # characters that a sample starts with, and that the model adds
 TEMPERATURE = 0.7  # below 1: likely characters are drawn more often than the model's probabilities say
 
 
-def text(training: Training) -> Arrays:
+def text(state: State) -> Arrays:
     """One test window of each kind, character by character: who reads it in each layer, and the gate probabilities.
 
     Where characters act on each other, these windows are among all that are measured.
     """
-    tokens, index_S = training.data.measured_test, shown(training)
-    among_all = reading.crowded(training.configs)
+    tokens, index_S = state.data.measured_test, shown(state)
+    among_all = reading.crowded(state.configs)
     windows_RMW = tokens.x_RTD if among_all else tokens.x_RTD[:, index_S]
-    routing = training.model.route(training.rows_REP, windows_RMW, training.routing_knobs_for(windows_RMW.shape[1]))
+    routing = state.model.route(state.rows_REP, windows_RMW, state.routing_knobs_for(windows_RMW.shape[1]))
     expert, kept, prob = (
         _by_place(table, windows_RMW)[:, :, index_S if among_all else slice(None)]
         for table in (metrics.server(routing), routing.kept_TE.any(-1), routing.probs_TE)
@@ -46,22 +42,22 @@ def text(training: Training) -> Arrays:
     }  # fmt: skip
 
 
-def shown(training: Training) -> Int[Tensor, " S"]:
+def shown(state: State) -> Int[Tensor, " S"]:
     """Which of the measured windows are drawn: one of each kind, from everywhere in the queue of all."""
-    kinds, count = training.data.tasks[0].num_segments, training.data.measured_test.count
-    kind_S = torch.arange(kinds, device=training.device)
+    kinds, count = state.data.tasks[0].num_segments, state.data.measured_test.count
+    kind_S = torch.arange(kinds, device=state.device)
     return kind_S + kind_S * (count // kinds) // kinds * kinds  # the kinds take turns
 
 
-def text_tables(training: Training) -> Arrays:
+def text_tables(state: State) -> Arrays:
     """Which experts take which kinds of text and of characters, layer by layer, on the measured test text.
 
     The first choice counts. Repeats: the share of neighbors in a window with one expert; by chance, Σ load².
     """
-    tokens, num_kinds = training.data.measured_test, training.data.tasks[0].num_segments
-    routing = training.model.route(training.rows_REP, tokens.x_RTD, training.routing_knobs_for(tokens.count))
-    kind_RLT = in_each(routing, segments(training))
-    class_V = torch.tensor(CLASS_OF, device=training.device)
+    tokens, num_kinds = state.data.measured_test, state.data.tasks[0].num_segments
+    routing = state.model.route(state.rows_REP, tokens.x_RTD, state.routing_knobs_for(tokens.count))
+    kind_RLT = in_each(routing, segments(state))
+    class_V = torch.tensor(CLASS_OF, device=state.device)
     class_RLT = in_each(routing, class_V[tokens.x_RTD.long()].flatten(1))
     by_kind, by_class = ((kind_RLT, num_kinds), (class_RLT, len(CHARACTER_CLASSES)))
     matches = [metrics.specialization(routing, *each) for each in (by_kind, by_class)]
@@ -69,8 +65,8 @@ def text_tables(training: Training) -> Arrays:
         "text_kind_share": floats(metrics.share_of_each(routing, *by_kind)),
         "text_class_share": floats(metrics.share_of_each(routing, *by_class)),
         "text_match": floats(torch.stack(matches, dim=-1)), "text_repeat": floats(repeats(routing, tokens.x_RTD)),
-        "text_load": floats(metrics.load(routing, k=training.routing_knobs.k)),
-        "text_baseline": floats(training.data.baselines),
+        "text_load": floats(metrics.load(routing, k=state.routing_knobs.k)),
+        "text_baseline": floats(state.data.baselines),
     }  # fmt: skip
 
 
@@ -82,49 +78,49 @@ def repeats(layered: Routing, x_RMW: Float[Tensor, "R M W"]) -> Float[Tensor, "R
     return torch.stack([same_RL, load_RLE.square().sum(-1)], dim=-1)
 
 
-def samples(training: Training) -> Arrays:
+def samples(state: State) -> Arrays:
     """What the model writes after the first characters of each shown window, drawn anew at every step."""
-    prompt_RMW = training.data.measured_test.x_RTD[:, shown(training), :PROMPT]
-    return {"sample_char": _codes(written(training, prompt_RMW, WRITTEN)), "sample_prompt": _one(training, PROMPT)}
+    prompt_RMW = state.data.measured_test.x_RTD[:, shown(state), :PROMPT]
+    return {"sample_char": _codes(written(state, prompt_RMW, WRITTEN)), "sample_prompt": _one(state, PROMPT)}
 
 
-def written(training: Training, prompt_RMW: Float[Tensor, "R M W"], count: int) -> Float[Tensor, "R M W2"]:
+def written(state: State, prompt_RMW: Float[Tensor, "R M W"], count: int) -> Float[Tensor, "R M W2"]:
     """The prompts, continued by so many characters, each drawn from the model's own probabilities."""
-    knobs = alone(training, prompt_RMW)
+    knobs = alone(state, prompt_RMW)
     drawn = [
-        torch.rand(*prompt_RMW.shape[1:2], count, generator=stream(config.seed, "samples", training.current_step))
-        for config in training.configs
+        torch.rand(*prompt_RMW.shape[1:2], count, generator=stream(config.seed, "samples", state.current_step))
+        for config in state.configs
     ]
     uniform_RMN = torch.stack(drawn).to(prompt_RMW)
     for number in range(count):
-        scores_RMO = training.model(training.rows_REP, prompt_RMW, knobs)[0][:, :, -1]
+        scores_RMO = state.model(state.rows_REP, prompt_RMW, knobs)[0][:, :, -1]
         below_RMO = (scores_RMO / TEMPERATURE).softmax(-1).cumsum(-1) < uniform_RMN[:, :, [number]]
         next_RM1 = below_RMO.sum(-1, keepdim=True).clamp(max=scores_RMO.shape[-1] - 1)
         prompt_RMW = torch.cat([prompt_RMW, next_RM1.to(prompt_RMW)], dim=-1)
     return prompt_RMW
 
 
-def own_text(training: Training, given: str) -> Arrays:
+def own_text(state: State, given: str) -> Arrays:
     """A visitor's own text, read window by window: who reads each character, and the gate probabilities.
 
     Characters that are not in the alphabet are all the same to the model.
     """
-    width, letters = reading.tokens_per_input(training.configs), ids(given)
+    width, letters = reading.tokens_per_input(state.configs), ids(given)
     windows_MW = torch.nn.functional.pad(letters, (0, -len(letters) % width)).unflatten(0, (-1, width))
-    windows_RMW = windows_MW.expand(len(training.configs), -1, -1).to(training.rows_REP)
-    routing = training.model.route(training.rows_REP, windows_RMW, alone(training, windows_RMW))
+    windows_RMW = windows_MW.expand(len(state.configs), -1, -1).to(state.rows_REP)
+    routing = state.model.route(state.rows_REP, windows_RMW, alone(state, windows_RMW))
     expert, prob = (
         _by_place(table, windows_RMW).flatten(2, 3)[:, :, : len(given)]
         for table in (metrics.first_choice(routing), routing.probs_TE)
     )
-    code = np.array([[ord(character) for character in given]] * len(training.configs), dtype="i4")
-    known = integers((letters > 0).expand(len(training.configs), -1))
+    code = np.array([[ord(character) for character in given]] * len(state.configs), dtype="i4")
+    known = integers((letters > 0).expand(len(state.configs), -1))
     return {"own_char": code, "own_known": known, "own_expert": integers(expert), "own_prob": shades(prob)}
 
 
-def alone(training: Training, x_RMW: Float[Tensor, "R M W"]) -> RoutingKnobs:
+def alone(state: State, x_RMW: Float[Tensor, "R M W"]) -> RoutingKnobs:
     """Each character is routed by itself: no queue, nothing drawn."""
-    return training.model.alone(training.rows_REP, x_RMW, training.routing_knobs_for(x_RMW.shape[1]))
+    return state.model.alone(state.rows_REP, x_RMW, state.routing_knobs_for(x_RMW.shape[1]))
 
 
 # ---- tables and bytes ----------------------------------------------------------------------------------------------
@@ -139,5 +135,5 @@ def _codes(x_RMW: Tensor) -> np.ndarray:
     return CODES[x_RMW.long().cpu()].numpy().astype("i4")
 
 
-def _one(training: Training, number: int) -> np.ndarray:
-    return np.full((len(training.configs), 1), number, dtype="i4")
+def _one(state: State, number: int) -> np.ndarray:
+    return np.full((len(state.configs), 1), number, dtype="i4")

@@ -2,43 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from moeviz.training import history, pictures
+from moeviz.training import history
 from moeviz.training.arrays import floats
+from moeviz.training.history import Record
+from moeviz.training.state import State
 
-if TYPE_CHECKING:
-    from moeviz.training.core import Training
 
-
-def trails(training: Training) -> dict[str, np.ndarray]:
+def trails(state: State, newest: Record) -> dict[str, np.ndarray]:
     """Each expert's mean gate probability and share of all weights over time, with the steps of the time charts."""
-    records = pictures.charted(training)
+    records = history.charted(state.records, newest)
     names = {"history_mean_prob": "mean_prob_RE", "history_importance": "importance_RE"}
     found = {name: history.by_id(records, field).astype("f4") for name, field in names.items()}
     return {"history_step": history.steps(records)} | found
 
 
-def skill(training: Training) -> dict[str, np.ndarray]:
+def skill(state: State) -> dict[str, np.ndarray]:
     """The task loss that each expert's own answer has where the gate wants it."""
-    return {"skill_loss": floats(wanted_loss(training))}
+    return {"skill_loss": floats(wanted_loss(state))}
 
 
-def wanted_loss(training: Training) -> Float[Tensor, "R E"]:
+def wanted_loss(state: State) -> Float[Tensor, "R E"]:
     """Each expert's own task loss on test tokens, each weighted by its gate probability for that token.
 
     Every expert has one, also one that is never chosen.
     """
-    tokens, layer = training.data.measured_test, training.model.layer
-    routing = training.model.route(training.rows_REP, tokens.x_RTD, training.routing_knobs_for(tokens.count))
-    y_RETO = layer.expert_outputs(training.rows_REP, tokens.x_RTD)
+    tokens, layer = state.data.measured_test, state.model.layer
+    routing = state.model.route(state.rows_REP, tokens.x_RTD, state.routing_knobs_for(tokens.count))
+    y_RETO = layer.expert_outputs(state.rows_REP, tokens.x_RTD)
     if layer.num_shared:
-        y_RETO = y_RETO + layer.shared_output(training.rows_REP, tokens.x_RTD).unsqueeze(1)
+        y_RETO = y_RETO + layer.shared_output(state.rows_REP, tokens.x_RTD).unsqueeze(1)
     num_experts = y_RETO.shape[1]
     target = tokens.target.repeat_interleave(num_experts, dim=0).flatten(0, 1).unsqueeze(1)
-    loss_RET = training.task_loss(y_RETO.flatten(0, 2).unsqueeze(1), target).view(y_RETO.shape[:3])  # token by token
+    loss_RET = state.task_loss(y_RETO.flatten(0, 2).unsqueeze(1), target).view(y_RETO.shape[:3])  # token by token
     return (routing.probs_TE.mT * loss_RET).sum(-1) / routing.probs_TE.sum(-2)

@@ -7,8 +7,8 @@ from typing import Any
 
 from moeviz.config import RunConfig
 from moeviz.training import knobs
-from moeviz.training.core import Training
 from moeviz.training.snapshot import Snapshot
+from moeviz.training.training import Training
 
 
 def train(configs: RunConfig | Iterable[RunConfig], steps: int, every: int = 10, **options: Any) -> Iterator[Snapshot]:

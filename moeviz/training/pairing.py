@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import weakref
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,30 +17,28 @@ from moeviz.tasks.pairs import PIXELS, catalog, tokens, word_numbers
 from moeviz.training.arrays import Arrays, floats, integers
 from moeviz.training.evaluation import segments
 from moeviz.training.objective import NEAREST
-
-if TYPE_CHECKING:
-    from moeviz.training.core import Training
+from moeviz.training.state import State
 
 LEAST, MOST = 0.2, 0.75  # of a fair share of all tokens; of an expert's own tokens
 
 
-def items(training: Training) -> Arrays:
+def items(state: State) -> Arrays:
     """The test items themselves: pictures, and names with the four tokens of each; changes only with the data."""
     found = catalog()
-    number_M = training.data.measured_test.target[0].tolist()
+    number_M = state.data.measured_test.target[0].tolist()
     told = [[[name, *tokens(name)] for name in found.names[number]] for number in number_M]
     return {"item_picture": found.pictures_MSSC[number_M], "item_words": _text(told)}
 
 
-def pairs(training: Training, probe: tuple[float, float] | None) -> Arrays:
+def pairs(state: State, probe: tuple[float, float] | None) -> Arrays:
     """Who serves every token of the test items, and what the model finds for the chosen one, both ways."""
-    tested = training.data.measured_test
-    y_RMO, routing = answers(training)
+    tested = state.data.measured_test
+    y_RMO, routing = answers(state)
     item = round(min(max(probe[0] if probe else 0, 0), tested.count - 1))
     cosine_RPMP = cosines(y_RMO[:, [item]], y_RMO)[:, :, 0]  # of the chosen item's parts with all parts of all items
     by_name_RLM, by_picture_RML = cosine_RPMP[:, 1:, :, 0], cosine_RPMP[:, 0, :, 1:]
     picture, name = by_name_RLM.topk(NEAREST), by_picture_RML.mT.topk(NEAREST)
-    share_REP = shares(training, routing)
+    share_REP = shares(state, routing)
     return {
         "pair_share": floats(share_REP), "pair_owner": integers(owners(share_REP)),
         "pair_expert": integers(metrics.server(routing).unflatten(1, (tested.count, -1))),
@@ -51,14 +48,14 @@ def pairs(training: Training, probe: tuple[float, float] | None) -> Arrays:
     }  # fmt: skip
 
 
-def found(training: Training, given: str) -> Arrays:
+def found(state: State, given: str) -> Arrays:
     """The nearest test pictures to a visitor's own word, which need not queue, and who serves its tokens."""
-    others_RMD = training.data.measured_test.x_RTD
+    others_RMD = state.data.measured_test.x_RTD
     x_R1D = others_RMD[:, :1].clone()
     x_R1D[..., PIXELS:] = torch.tensor(word_numbers(given)).flatten().repeat(_names()).to(x_R1D)
-    knobs = training.model.alone(training.rows_REP, others_RMD, training.routing_knobs_for(1))
-    y_R1O, routing = training.model(training.rows_REP, x_R1D, knobs)
-    nearest = cosines(y_R1O, answers(training)[0])[:, 1, 0, :, 0].topk(NEAREST)
+    knobs = state.model.alone(state.rows_REP, others_RMD, state.routing_knobs_for(1))
+    y_R1O, routing = state.model(state.rows_REP, x_R1D, knobs)
+    nearest = cosines(y_R1O, answers(state)[0])[:, 1, 0, :, 0].topk(NEAREST)
     first, count = TASK_INFO["pairs"].parts[:2]
     return {
         "found_picture": _numbers(nearest.indices), "found_score": floats(nearest.values),
@@ -67,17 +64,17 @@ def found(training: Training, given: str) -> Arrays:
     }  # fmt: skip
 
 
-_answered: weakref.WeakKeyDictionary[Training, tuple[Tensor, object, tuple[Tensor, Routing]]]
+_answered: weakref.WeakKeyDictionary[State, tuple[Tensor, object, tuple[Tensor, Routing]]]
 _answered = weakref.WeakKeyDictionary()
 
 
-def answers(training: Training) -> tuple[Float[Tensor, "R M O"], Routing]:
+def answers(state: State) -> tuple[Float[Tensor, "R M O"], Routing]:
     """What the present weights make of the test items, computed once for all pictures of a moment."""
-    rows_REP, setting, known = _answered.get(training, (None, None, None))
-    if known is None or rows_REP is not training.rows_REP or setting != training.setting:
-        tested = training.data.measured_test
-        known = training.model(training.rows_REP, tested.x_RTD, training.routing_knobs_for(tested.count))
-        _answered[training] = training.rows_REP, training.setting, known
+    rows_REP, setting, known = _answered.get(state, (None, None, None))
+    if known is None or rows_REP is not state.rows_REP or setting != state.setting:
+        tested = state.data.measured_test
+        known = state.model(state.rows_REP, tested.x_RTD, state.routing_knobs_for(tested.count))
+        _answered[state] = state.rows_REP, state.setting, known
     return known
 
 
@@ -89,9 +86,9 @@ def cosines(a_RMO: Float[Tensor, "R A O"], b_RMO: Float[Tensor, "R B O"]) -> Flo
     return torch.einsum("raps,rbqs->rpabq", a_RMPS, b_RMPS)
 
 
-def shares(training: Training, routing: Routing) -> Float[Tensor, "R E P"]:
+def shares(state: State, routing: Routing) -> Float[Tensor, "R E P"]:
     """Of the tokens of pictures, and of names in each language: the share that each expert is the first choice of."""
-    return metrics.share_of_each(routing, segments(training), training.data.tasks[0].num_segments)
+    return metrics.share_of_each(routing, segments(state), state.data.tasks[0].num_segments)
 
 
 def owners(share_EP: Float[Tensor, "*R E P"]) -> Int[Tensor, "*R E"]:

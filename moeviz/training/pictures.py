@@ -1,10 +1,9 @@
-"""The pictures of a snapshot, each a function `Training -> arrays`; names, shapes and units stand in moeviz.frames."""
+"""The pictures of a snapshot, each a function `State -> arrays`; names, shapes and units stand in moeviz.frames."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,9 +20,8 @@ from moeviz.training import history, rows
 from moeviz.training.arrays import Arrays, floats, integers, shades
 from moeviz.training.data import Tokens
 from moeviz.training.evaluation import in_each, match, segments, told
-
-if TYPE_CHECKING:
-    from moeviz.training.core import Training
+from moeviz.training.history import Record
+from moeviz.training.state import State
 
 MAP, SMALL_MAP, LINE = 64, 32, 200  # cells per side; points along a 1-D picture
 SHOWN = 250  # at most this many train and as many test tokens are drawn
@@ -31,14 +29,14 @@ TRAVELING = 128  # at most this many tokens of a batch are shown on their way
 SHUFFLES = 10  # the true groups are dealt anew so often, to see what match chance alone gives
 
 
-def extent(training: Training) -> float:
+def extent(state: State) -> float:
     """Pictures show −extent to extent; the widest of the runs, so that all share one scale."""
-    return max(task.extent for task in training.data.tasks)
+    return max(task.extent for task in state.data.tasks)
 
 
-def grid(training: Training, side: int) -> Tensor:
+def grid(state: State, side: int) -> Tensor:
     """Cell centers `[R, G, D]` of a square map, row by row from the upper left."""
-    return _square(extent(training), side, training.device, training.dtype).expand(len(training.configs), -1, -1)
+    return _square(extent(state), side, state.device, state.dtype).expand(len(state.configs), -1, -1)
 
 
 @lru_cache(maxsize=32)
@@ -48,28 +46,28 @@ def _square(half: float, side: int, device: torch.device, dtype: torch.dtype) ->
     return torch.stack([x_GG, y_GG], dim=-1).flatten(0, 1).to(device, dtype)
 
 
-def line(training: Training) -> Tensor:
+def line(state: State) -> Tensor:
     """Points `[R, G, 1]` along the input of a 1-D task."""
-    half = extent(training)
-    return _for_all_runs(training, torch.linspace(-half, half, LINE, dtype=torch.float64).unsqueeze(-1))
+    half = extent(state)
+    return _for_all_runs(state, torch.linspace(-half, half, LINE, dtype=torch.float64).unsqueeze(-1))
 
 
-def _for_all_runs(training: Training, x_GD: Tensor) -> Tensor:
-    return x_GD.to(training.device, training.dtype).expand(len(training.configs), -1, -1)
+def _for_all_runs(state: State, x_GD: Tensor) -> Tensor:
+    return x_GD.to(state.device, state.dtype).expand(len(state.configs), -1, -1)
 
 
-def alone(training: Training) -> RoutingKnobs:
+def alone(state: State) -> RoutingKnobs:
     """The router's preference for a token by itself: a map is no batch, so nobody queues, and nothing is drawn.
 
     Where tokens are compared with each other (expert choice) or mixed (Soft MoE), the test tokens stand for a batch.
     """
-    others_RTD = training.data.measured_test.x_RTD
-    return training.model.alone(training.rows_REP, others_RTD, training.routing_knobs_for(others_RTD.shape[1]))
+    others_RTD = state.data.measured_test.x_RTD
+    return state.model.alone(state.rows_REP, others_RTD, state.routing_knobs_for(others_RTD.shape[1]))
 
 
-def first_choice(training: Training) -> Arrays:
+def first_choice(state: State) -> Arrays:
     """Each cell's first choice, and a bit mask of all chosen experts."""
-    routing = training.model.route(training.rows_REP, grid(training, MAP), alone(training))
+    routing = state.model.route(state.rows_REP, grid(state, MAP), alone(state))
     whole_bytes_TE = torch.nn.functional.pad(routing.chosen_TE, (0, -routing.chosen_TE.shape[-1] % 8))
     chosen = np.packbits(whole_bytes_TE.cpu().numpy(), bitorder="little")
     winner = integers(metrics.first_choice(routing))
@@ -77,52 +75,52 @@ def first_choice(training: Training) -> Arrays:
     return {"winner": winner.reshape(shape), "chosen": chosen.reshape(*shape, -1)}
 
 
-def confidence(training: Training) -> Arrays:
+def confidence(state: State) -> Arrays:
     """Each cell's largest gate probability."""
-    routing = training.model.route(training.rows_REP, grid(training, MAP), alone(training))
+    routing = state.model.route(state.rows_REP, grid(state, MAP), alone(state))
     return {"confidence": shades(routing.probs_TE.amax(-1)).reshape(-1, MAP, MAP)}
 
 
-def prediction(training: Training) -> Arrays:
+def prediction(state: State) -> Arrays:
     """Each cell's answer: the class, or the value between `lo` and `hi`."""
-    y_RGO, _ = training.model(training.rows_REP, grid(training, MAP), alone(training))
-    return {"prediction": _answer(training, y_RGO).reshape(-1, MAP, MAP)}
+    y_RGO, _ = state.model(state.rows_REP, grid(state, MAP), alone(state))
+    return {"prediction": _answer(state, y_RGO).reshape(-1, MAP, MAP)}
 
 
-def gate(training: Training) -> Arrays:
+def gate(state: State) -> Arrays:
     """Each expert's gate probability, small."""
-    routing = training.model.route(training.rows_REP, grid(training, SMALL_MAP), alone(training))
-    return {"gate": shades(routing.probs_TE.mT).reshape(len(training.configs), -1, SMALL_MAP, SMALL_MAP)}
+    routing = state.model.route(state.rows_REP, grid(state, SMALL_MAP), alone(state))
+    return {"gate": shades(routing.probs_TE.mT).reshape(len(state.configs), -1, SMALL_MAP, SMALL_MAP)}
 
 
-def expert_output(training: Training) -> Arrays:
+def expert_output(state: State) -> Arrays:
     """Each expert's own answer, chosen or not, small."""
-    y_REGO = training.model.layer.expert_outputs(training.rows_REP, grid(training, SMALL_MAP))
-    return {"expert_output": _answer(training, y_REGO).reshape(len(training.configs), -1, SMALL_MAP, SMALL_MAP)}
+    y_REGO = state.model.layer.expert_outputs(state.rows_REP, grid(state, SMALL_MAP))
+    return {"expert_output": _answer(state, y_REGO).reshape(len(state.configs), -1, SMALL_MAP, SMALL_MAP)}
 
 
-def points(training: Training) -> Arrays:
+def points(state: State) -> Arrays:
     """Where the shown tokens lie and what they are; changes only with the data."""
-    tokens = shown(training)
+    tokens = shown(state)
     x_RTD, target = tokens.x_RTD, tokens.target
     is_train = np.zeros(x_RTD.shape[:2], dtype="u1")
-    is_train[:, : min(SHOWN, training.data.train.x_RTD.shape[1])] = 1
+    is_train[:, : min(SHOWN, state.data.train.x_RTD.shape[1])] = 1
     value = target[..., 0].float() if target.is_floating_point() else target.to(torch.uint8)
     return {
-        "point_xy": view(training, x_RTD, target), "point_target": value.cpu().numpy(), "point_train": is_train,
+        "point_xy": view(state, x_RTD, target), "point_target": value.cpu().numpy(), "point_train": is_train,
         "point_segment": integers(tokens.segment_RT),
     }  # fmt: skip
 
 
-def shown(training: Training) -> Tokens:
+def shown(state: State) -> Tokens:
     """The tokens that are drawn: some of the train set, then some of the test set."""
-    return training.data.train.first(SHOWN).then(training.data.test.first(SHOWN))
+    return state.data.train.first(SHOWN).then(state.data.test.first(SHOWN))
 
 
-def view(training: Training, x_RTD: Tensor, target: Tensor) -> np.ndarray:
+def view(state: State, x_RTD: Tensor, target: Tensor) -> np.ndarray:
     """View coordinates `[R, T, 2]`: the input, its two principal components, or (1-D) input and target."""
-    if TASK_INFO[training.configs[0].task].view == "projection":
-        x_RTD = torch.stack([_project(task, x_TD) for task, x_TD in zip(training.data.tasks, x_RTD, strict=True)])
+    if TASK_INFO[state.configs[0].task].view == "projection":
+        x_RTD = torch.stack([_project(task, x_TD) for task, x_TD in zip(state.data.tasks, x_RTD, strict=True)])
     elif x_RTD.shape[-1] == 1:
         x_RTD = torch.cat([x_RTD, target[..., :1]], dim=-1)
     return floats(x_RTD)
@@ -134,57 +132,57 @@ def _project(task: TaskData, x_TD: Tensor) -> Tensor:
     return (x_TD - task.mean_D.to(x_TD)) @ task.project_DV.to(x_TD)
 
 
-def choices(training: Training) -> Arrays:
+def choices(state: State) -> Arrays:
     """Who really serves the shown tokens as one batch: of the kept choices, the one with the largest weight.
 
     (A batch of train tokens and one of test tokens, where these would be compared with each other.)
     """
-    x_RTD = shown(training).x_RTD
-    apart = ROUTER_INFO[training.configs[0].router].batchwise
-    parts = x_RTD.tensor_split([min(SHOWN, training.data.train.count)], dim=1) if apart else [x_RTD]
-    servers, served = zip(*(_servers(training, part_RTD) for part_RTD in parts), strict=True)
+    x_RTD = shown(state).x_RTD
+    apart = ROUTER_INFO[state.configs[0].router].batchwise
+    parts = x_RTD.tensor_split([min(SHOWN, state.data.train.count)], dim=1) if apart else [x_RTD]
+    servers, served = zip(*(_servers(state, part_RTD) for part_RTD in parts), strict=True)
     return {
         "point_choice": integers(torch.cat(servers, dim=1)),
         "point_kept": integers(torch.cat(served, dim=1)),
     }
 
 
-def _servers(training: Training, x_RTD: Tensor) -> tuple[Tensor, Tensor]:
+def _servers(state: State, x_RTD: Tensor) -> tuple[Tensor, Tensor]:
     """For each token of a batch: who serves it (else: its first choice), and whether anybody does."""
-    routing = training.model.route(training.rows_REP, x_RTD, training.routing_knobs_for(x_RTD.shape[1]))
+    routing = state.model.route(state.rows_REP, x_RTD, state.routing_knobs_for(x_RTD.shape[1]))
     return metrics.server(routing), routing.kept_TE.any(-1)
 
 
-def batch(training: Training) -> Arrays:
+def batch(state: State) -> Arrays:
     """The tokens of the next training step, and who is to get them, in the whole batch's queue."""
-    drawn = training.batch()
-    knobs = drawn.knobs(training.routing_knobs, training.bias_REL)
-    routing = training.model.route(training.rows_REP, drawn.x_RTD, knobs).tokens(slice(TRAVELING))
+    drawn = state.batch()
+    knobs = drawn.knobs(state.routing_knobs, state.bias_REL)
+    routing = state.model.route(state.rows_REP, drawn.x_RTD, knobs).tokens(slice(TRAVELING))
     return {
-        "batch_xy": view(training, drawn.x_RTD[:, :TRAVELING], drawn.target[:, :TRAVELING]),
+        "batch_xy": view(state, drawn.x_RTD[:, :TRAVELING], drawn.target[:, :TRAVELING]),
         "batch_chosen": integers(routing.chosen_TE),
         "batch_kept": integers(routing.kept_TE),
     }
 
 
-def groups(training: Training) -> Arrays:
+def groups(state: State) -> Arrays:
     """Share of each true group's test tokens by first choice, and the match that shuffled groups would give."""
-    tokens, count = training.data.measured_test, training.data.tasks[0].num_segments
-    routing = training.model.route(training.rows_REP, tokens.x_RTD, training.routing_knobs_for(tokens.count))
-    generators = (stream(training.configs[0].seed, "shuffle", each) for each in range(SHUFFLES))
-    orders = [torch.randperm(tokens.count, generator=each).to(training.device) for each in generators]
+    tokens, count = state.data.measured_test, state.data.tasks[0].num_segments
+    routing = state.model.route(state.rows_REP, tokens.x_RTD, state.routing_knobs_for(tokens.count))
+    generators = (stream(state.configs[0].seed, "shuffle", each) for each in range(SHUFFLES))
+    orders = [torch.randperm(tokens.count, generator=each).to(state.device) for each in generators]
     layered = routing.layered
-    by_chance = [match(layered, segments(training, order_T), count) for order_T in orders]
-    share_RLES = metrics.share_of_each(layered, in_each(layered, segments(training)), count)
+    by_chance = [match(layered, segments(state, order_T), count) for order_T in orders]
+    share_RLES = metrics.share_of_each(layered, in_each(layered, segments(state)), count)
     return {"group_share": floats(told(share_RLES)), "group_baseline": floats(told(torch.stack(by_chance).mean(0)))}
 
 
-def curve(training: Training) -> Arrays:
+def curve(state: State) -> Arrays:
     """A 1-D task: what to learn, the answer, and each expert's own answer and gate probability along the line."""
-    x_RGD = line(training)
-    y_RGO, routing = training.model(training.rows_REP, x_RGD, alone(training))
-    experts_REG = training.model.layer.expert_outputs(training.rows_REP, x_RGD)[..., 0]
-    clean = TASKS[training.configs[0].task](training.configs[0].with_(noise=0.0)).train
+    x_RGD = line(state)
+    y_RGO, routing = state.model(state.rows_REP, x_RGD, alone(state))
+    experts_REG = state.model.layer.expert_outputs(state.rows_REP, x_RGD)[..., 0]
+    clean = TASKS[state.configs[0].task](state.configs[0].with_(noise=0.0)).train
     order_T = clean.x_TD[:, 0].argsort()
     x_G = x_RGD[0, :, 0].double().cpu().numpy()
     target_G = np.interp(x_G, clean.x_TD[order_T, 0].numpy(), clean.target[order_T, 0].numpy())
@@ -195,9 +193,9 @@ def curve(training: Training) -> Arrays:
     }  # fmt: skip
 
 
-def time_charts(training: Training) -> Arrays:
+def time_charts(state: State, newest: Record) -> Arrays:
     """The history so far, thinned, the newest measurement included, and every death, not thinned."""
-    records = charted(training)
+    records = history.charted(state.records, newest)
     arrays = {f"history_{name}": value_RS for name, value_RS in history.charts(records).items()}
     arrays["history_step"] = history.steps(records)
     arrays["history_load"] = history.by_id(records)
@@ -205,16 +203,10 @@ def time_charts(training: Training) -> Arrays:
     return {name: value.astype("f4") for name, value in arrays.items()}
 
 
-def charted(training: Training) -> list[history.Record]:
-    """The records that time charts show."""
-    newest = training.measure(fresh=False)
-    return history.thin(training.records if training.records[-1] is newest else [*training.records, newest])
-
-
-def probe(training: Training, place: tuple[float, float] | None) -> tuple[list[float], Arrays]:
+def probe(state: State, place: tuple[float, float] | None) -> tuple[list[float], Arrays]:
     """Where the probe is (in view coordinates) and what the layer does with the token there."""
-    xy, x_RTD, routing = routed_probe(training, training.rows_REP, place)
-    layer, rows_REP = training.model.layer, training.model.layer_rows(training.rows_REP)
+    xy, x_RTD, routing = routed_probe(state, state.rows_REP, place)
+    layer, rows_REP = state.model.layer, state.model.layer_rows(state.rows_REP)
     experts_RETO = layer.weighted_outputs(rows_REP, x_RTD, routing)
     y_RTO = (routing.gates_TE.mT.unsqueeze(-1) * experts_RETO).sum(1)
     if layer.num_shared:
@@ -229,51 +221,51 @@ def probe(training: Training, place: tuple[float, float] | None) -> tuple[list[f
 
 
 def routed_probe(
-    training: Training, rows_REP: Tensor, place: tuple[float, float] | None
+    state: State, rows_REP: Tensor, place: tuple[float, float] | None
 ) -> tuple[list[float], Tensor, Routing]:
     """Where the probe is, the token there, and what a router with these weights decides about it."""
-    xy, x_R1D, id_R1 = _token_at(training, place)
-    model, knobs = training.model, replace(alone(training), id_RU=id_R1)
+    xy, x_R1D, id_R1 = _token_at(state, place)
+    model, knobs = state.model, replace(alone(state), id_RU=id_R1)
     return xy, x_R1D, model.layer.route(model.layer_rows(rows_REP), x_R1D, knobs)
 
 
-def _token_at(training: Training, place: tuple[float, float] | None) -> tuple[list[float], Tensor, Tensor]:
+def _token_at(state: State, place: tuple[float, float] | None) -> tuple[list[float], Tensor, Tensor]:
     """The token at a place of the picture, and its id: any point of a map or a line, else the nearest shown test token.
 
     Where inputs are shown row by row it is one row, as router and experts get it: after attention, normed; or all rows
     of the input, where it is routed as a whole.
     """
-    shape = TASK_INFO[training.configs[0].task].view
+    shape = TASK_INFO[state.configs[0].task].view
     if shape == "rows":
-        digit, row = rows.row_at(training, place)
-        return [float(digit), float(row)], *rows.unit_at(training, digit, row)
+        digit, row = rows.row_at(state, place)
+        return [float(digit), float(row)], *rows.unit_at(state, digit, row)
     if place is None:
-        first = training.data.test.first(1)
-        place = tuple(view(training, first.x_RTD, first.target)[0, 0].tolist())
+        first = state.data.test.first(1)
+        place = tuple(view(state, first.x_RTD, first.target)[0, 0].tolist())
     if shape == "projection":
-        test = training.data.test.first(SHOWN)
-        xy_RT2 = view(training, test.x_RTD, test.target)
+        test = state.data.test.first(SHOWN)
+        xy_RT2 = view(state, test.x_RTD, test.target)
         nearest_R = ((xy_RT2 - np.array(place)) ** 2).sum(-1).argmin(-1)
         x_R1D = torch.stack([x_TD[[token]] for x_TD, token in zip(test.x_RTD, nearest_R.tolist(), strict=True)])
-        return xy_RT2[0, nearest_R[0]].tolist(), x_R1D, training.model.ids(x_R1D)
-    half = extent(training)
+        return xy_RT2[0, nearest_R[0]].tolist(), x_R1D, state.model.ids(x_R1D)
+    half = extent(state)
     bounded = [min(max(float(each), -half), half) for each in place]
     coordinates = bounded[:1] if shape == "curve" else bounded
-    x_R1D = _for_all_runs(training, torch.tensor([coordinates], dtype=torch.float64))
-    return bounded, x_R1D, training.model.ids(x_R1D)
+    x_R1D = _for_all_runs(state, torch.tensor([coordinates], dtype=torch.float64))
+    return bounded, x_R1D, state.model.ids(x_R1D)
 
 
-def value_range(training: Training) -> tuple[float, float]:
+def value_range(state: State) -> tuple[float, float]:
     """The values that regression pictures are shaded between: those of the train targets."""
-    target = training.data.train.target
+    target = state.data.train.target
     return (float(target.min()), float(target.max())) if target.is_floating_point() else (0.0, 1.0)
 
 
-def _answer(training: Training, y: Tensor) -> np.ndarray:
+def _answer(state: State, y: Tensor) -> np.ndarray:
     """The class, or the first output between `lo` and `hi` as 0 to 255."""
-    if not training.data.train.target.is_floating_point():
+    if not state.data.train.target.is_floating_point():
         return integers(y.argmax(-1))
-    low, high = value_range(training)
+    low, high = value_range(state)
     return shades((y[..., 0] - low) / (high - low))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,53 +9,51 @@ from torch import Tensor
 from moeviz import metrics
 from moeviz.training import reading
 from moeviz.training.arrays import floats, integers, shades
-
-if TYPE_CHECKING:
-    from moeviz.training.core import Training
+from moeviz.training.state import State
 
 DIGITS = 24  # so many test inputs are drawn
 
 
-def digits(training: Training) -> Tensor:
+def digits(state: State) -> Tensor:
     """Which test inputs are shown row by row: some from everywhere in the queue of all that are measured."""
-    last = training.data.measured_test.count - 1
-    return torch.linspace(0, last, DIGITS, device=training.device).round().long()
+    last = state.data.measured_test.count - 1
+    return torch.linspace(0, last, DIGITS, device=state.device).round().long()
 
 
-def row_at(training: Training, place: tuple[float, float] | None) -> tuple[int, int]:
+def row_at(state: State, place: tuple[float, float] | None) -> tuple[int, int]:
     """The shown digit and its row that a place means (number of the digit, number of the row), or the nearest."""
-    rows = reading.tokens_per_input(training.configs)
+    rows = reading.tokens_per_input(state.configs)
     digit, row = place or (0, rows // 2)
     return round(min(max(digit, 0), DIGITS - 1)), round(min(max(row, 0), rows - 1))
 
 
-def unit_at(training: Training, digit: int, row: int) -> tuple[Tensor, Tensor]:
+def unit_at(state: State, digit: int, row: int) -> tuple[Tensor, Tensor]:
     """A row of a shown digit `[R, 1, D]` as router and experts are given it, after attention, normed; and its id.
 
     All its rows, where the router decides about whole digits.
     """
-    x_R1D = training.data.measured_test.x_RTD[:, digits(training)[[digit]]]
-    tokens_RWD, id_RU = training.model.tokens(training.rows_REP, x_R1D), training.model.ids(x_R1D)
-    if reading.units_per_input(training.configs) == 1:
+    x_R1D = state.data.measured_test.x_RTD[:, digits(state)[[digit]]]
+    tokens_RWD, id_RU = state.model.tokens(state.rows_REP, x_R1D), state.model.ids(x_R1D)
+    if reading.units_per_input(state.configs) == 1:
         return tokens_RWD, id_RU
     return tokens_RWD[:, [row]], id_RU[:, [row]]
 
 
-def rows(training: Training, place: tuple[float, float] | None) -> dict[str, np.ndarray]:
+def rows(state: State, place: tuple[float, float] | None) -> dict[str, np.ndarray]:
     """Some test digits, and of the digit at the probe every row's weights; names and shapes stand in moeviz.frames.
 
     Where rows act on each other, these digits are among all that are measured: as many are dropped as is said there.
     """
-    index_M = digits(training)
-    test, alone = training.data.measured_test, not reading.crowded(training.configs)
+    index_M = digits(state)
+    test, alone = state.data.measured_test, not reading.crowded(state.configs)
     x_RMD = test.x_RTD[:, index_M] if alone else test.x_RTD
-    y_RMO, routing = training.model(training.rows_REP, x_RMD, training.routing_knobs_for(x_RMD.shape[1]))
+    y_RMO, routing = state.model(state.rows_REP, x_RMD, state.routing_knobs_for(x_RMD.shape[1]))
     expert_RMW, kept_RMW, weight_RMWE = (
-        reading.by_token(training.configs, value)
+        reading.by_token(state.configs, value)
         for value in (metrics.server(routing), routing.kept_TE.any(-1), routing.gates_TE)
     )
     shown_M = torch.arange(len(index_M)) if alone else index_M
-    digit, _ = row_at(training, place)
+    digit, _ = row_at(state, place)
     return {
         "row_pixels": shades(test.x_RTD[:, index_M]),
         "row_target": integers(test.target[:, index_M]),

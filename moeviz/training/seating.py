@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,17 +13,15 @@ from moeviz.losses import LOSSES
 from moeviz.routers import Routing
 from moeviz.training import batch, reading
 from moeviz.training.arrays import floats, integers
-
-if TYPE_CHECKING:
-    from moeviz.training.core import Training
+from moeviz.training.state import State
 
 FEW = 16  # tokens: a table that can be read from the last row of a class
 
 
-def seating(training: Training) -> dict[str, np.ndarray]:
-    """How the router, as in training, seats the first few train tokens; names and shapes stand in moeviz.frames."""
-    configs, k = training.configs, training.routing_knobs.k
-    routing, places_R = seated(training)
+def seating(state: State) -> dict[str, np.ndarray]:
+    """How the router, as in state, seats the first few train tokens; names and shapes stand in moeviz.frames."""
+    configs, k = state.configs, state.routing_knobs.k
+    routing, places_R = seated(state)
     by_chance_R = np.array([reading.random_drop(config, config.capacity_factor, FEW) for config in configs])
     dropped_R = np.where(np.isnan(by_chance_R), np.nan, metrics.dropped_share(routing, k=k).cpu().numpy())
     numbers = {
@@ -44,13 +41,13 @@ def seating(training: Training) -> dict[str, np.ndarray]:
     return {f"seating_{name}": value for name, value in found.items()}
 
 
-def seated(training: Training) -> tuple[Routing, list[int | None]]:
+def seated(state: State) -> tuple[Routing, list[int | None]]:
     """The routing of the few tokens, with what the router draws for a first step, and each run's places per expert."""
-    configs, rows_REP = training.configs, training.rows_REP
-    x_RMD = training.data.train.first(FEW // reading.units_per_input(configs)).x_RTD
+    configs, rows_REP = state.configs, state.rows_REP
+    x_RMD = state.data.train.first(FEW // reading.units_per_input(configs)).x_RTD
     knobs = reading.training_knobs(configs, rows_REP, num_tokens=FEW)
-    size = (FEW, training.model.layer.input_width)
-    drawn = batch.Batch(x_RMD, x_RMD, batch.draws(configs, 0, size, x_RMD)).knobs(knobs, training.bias_REL)
-    killed_RE = training.routing_knobs.killed_RE
-    routing = training.model.route(rows_REP, x_RMD, replace(drawn, token_groups=1, killed_RE=killed_RE))
+    size = (FEW, state.model.layer.input_width)
+    drawn = batch.Batch(x_RMD, x_RMD, batch.draws(configs, 0, size, x_RMD)).knobs(knobs, state.bias_REL)
+    killed_RE = state.routing_knobs.killed_RE
+    routing = state.model.route(rows_REP, x_RMD, replace(drawn, token_groups=1, killed_RE=killed_RE))
     return routing, [reading.places(config, config.capacity_factor, FEW) for config in configs]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,10 +17,7 @@ from moeviz.training.album import PROBED, Given, Place, sorted_out
 from moeviz.training.evaluation import BY_EXPERT
 from moeviz.training.history import Record
 from moeviz.training.side_by_side import arrays_together
-
-if TYPE_CHECKING:
-    from moeviz.training.core import Training
-
+from moeviz.training.state import State
 
 BESIDE_NUMBERS = {"groups", "skill", "liked", "pairs", "text_tables"}  # pictures of what is also measured: of one step
 OF_ALL = {"marks", "probe", "left_out"}  # lists of a header that do not have one entry for each run
@@ -49,7 +46,7 @@ class Snapshot:
 
 @torch.inference_mode()
 def take(
-    training: Training,
+    state: State,
     want: Sequence[str],
     probe: Place | None,
     given: Given | None,
@@ -60,32 +57,32 @@ def take(
 
     Those that the task does not have are named in the header as `left_out`: a 1-D task has no maps to draw.
     """
-    view = TASK_INFO[training.configs[0].task].view
+    view = TASK_INFO[state.configs[0].task].view
     wanted, left_out = sorted_out(want, view)
-    probe_xy, probe_arrays = pictures.probe(training, probe) if view in PROBED else ([0.0, 0.0], {})
+    probe_xy, probe_arrays = pictures.probe(state, probe) if view in PROBED else ([0.0, 0.0], {})
     by_expert = {name: details[name] for name in BY_EXPERT}
     by_expert |= {"load": record.load_RE, "mean_prob": record.mean_prob_RE}
     arrays = {name: value.astype("f4") for name, value in by_expert.items()} | probe_arrays
     for picture in wanted:
-        arrays |= picture.drawn(training, probe, given)
-    if len(training.configs) > 1:
-        diverging.end_curves(arrays, training.diverged_at)
+        arrays |= picture.drawn(state, record, probe, given)
+    if len(state.configs) > 1:
+        diverging.end_curves(arrays, state.diverged_at)
     per_run = {name: _plain(value) for name, value in details.items() if name not in BY_EXPERT}
-    return Snapshot(_header(training, record) | per_run | {"probe": probe_xy, "left_out": left_out}, arrays)
+    return Snapshot(_header(state, record) | per_run | {"probe": probe_xy, "left_out": left_out}, arrays)
 
 
-def _header(training: Training, record: Record) -> dict[str, Any]:
-    configs, task = training.configs, training.data.tasks[0]
+def _header(state: State, record: Record) -> dict[str, Any]:
+    configs, task = state.configs, state.data.tasks[0]
     info = TASK_INFO[configs[0].task]
-    low, high = pictures.value_range(training)
+    low, high = pictures.value_range(state)
     measured = {name: _plain(getattr(record, name)) for name in PER_RUN}
     return measured | {
-        "balance_loss_value": _plain(record.balance_loss), "step": training.current_step, "measured_step": record.step,
+        "balance_loss_value": _plain(record.balance_loss), "step": state.current_step, "measured_step": record.step,
         "task": configs[0].task, "router": [config.router for config in configs],
-        "kind": info.kind, "view": info.view, "extent": pictures.extent(training),
+        "kind": info.kind, "view": info.view, "extent": pictures.extent(state),
         "num_runs": len(configs), "num_experts": configs[0].num_experts, "num_outputs": task.num_outputs,
         "experts": [config.num_experts for config in configs],
-        "ids": training.ids_RE.tolist(), "top_k": [config.top_k for config in configs],
+        "ids": state.ids_RE.tolist(), "top_k": [config.top_k for config in configs],
         "balance_coef": [config.balance_coef for config in configs],
         "route_by": [config.route_by for config in configs],
         "renormalized": [config.renormalized for config in configs],
@@ -93,22 +90,22 @@ def _header(training: Training, record: Record) -> dict[str, Any]:
         "choice": [ROUTER_INFO[config.router].choice for config in configs],
         "skips": [reading.skips(config) for config in configs],
         "balance_loss": [config.balance_loss for config in configs],
-        "treated": treating.by_place(training.treated, training.ids_RE),
-        "dead": record.dead_RE.tolist(), **_cost(training),
+        "treated": treating.by_place(state.treated, state.ids_RE),
+        "dead": record.dead_RE.tolist(), **_cost(state),
         "died_at": np.where(record.dead_RE, record.idle_since_RE, NOTHING).tolist(),
-        "metric_name": training.metric_name, "dispatch": training.dispatch, "device": str(training.device),
-        "seconds": round(training.seconds, 4), "step_seconds": [training.step_seconds or None] * len(configs),
-        "tape": training.tape.told(training.current_step),
-        "lo": low, "hi": high, "marks": [list(mark) for mark in training.marks],
-        "num_shared": configs[0].num_shared_experts, "reason": training.reason, "diverged_at": training.diverged_at,
-        "diverged_why": diverging.why(configs, training.diverged_at),
+        "metric_name": state.metric_name, "dispatch": state.dispatch, "device": str(state.device),
+        "seconds": round(state.seconds, 4), "step_seconds": [state.step_seconds or None] * len(configs),
+        "tape": state.tape.told(state.current_step),
+        "lo": low, "hi": high, "marks": [list(mark) for mark in state.marks],
+        "num_shared": configs[0].num_shared_experts, "reason": state.reason, "diverged_at": state.diverged_at,
+        "diverged_why": diverging.why(configs, state.diverged_at),
         "batch_dependent": reading.batch_decides(configs), "limited": reading.has_seats(configs),
     }  # fmt: skip
 
 
-def _cost(training: Training) -> dict[str, list[int]]:
+def _cost(state: State) -> dict[str, list[int]]:
     """What each run's layer has to store, what one token uses of it, and the work for that token."""
-    model, counts = training.model, [(config.num_experts, config.top_k) for config in training.configs]
+    model, counts = state.model, [(config.num_experts, config.top_k) for config in state.configs]
     return {
         "num_parameters": [model.num_parameters(experts) for experts, _ in counts],
         "active_parameters": [model.num_active_parameters(experts, k) for experts, k in counts],

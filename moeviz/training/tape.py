@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -12,19 +13,16 @@ from moeviz.training import history
 from moeviz.training.history import Record
 from moeviz.training.knobs import Setting, Turn
 
-if TYPE_CHECKING:
-    from moeviz.training.core import Training
-
 LIMIT = 16 * 2**20  # bytes of all states that a training records; buckets that are watched together share them
 MOST = 128  # states: as many as a slider can tell apart
 
 
 @dataclass(frozen=True)
-class Frame:
+class Moment:
     """One recorded moment. Tensors are never written in place, so this holds them; it copies none."""
 
     step: int
-    state: dict[str, Any]  # what `Training.checkpoint` returned
+    state: dict[str, Any]  # what `checkpoints.checkpoint` returned
     newest: tuple[Record, ...]  # of the history, so far: as many as say who is dead
     turns: tuple[Turn, ...]
     measured: tuple[Record | None, dict[str, Any]]
@@ -33,7 +31,7 @@ class Frame:
     @property
     def nbytes(self) -> int:
         """What its tensors take."""
-        values = [*self.state.values(), *vars(self.state["_adam"]).values()]
+        values = [*self.state.values(), *vars(self.state["adam"]).values()]
         return sum(value.nbytes for value in values if isinstance(value, torch.Tensor))
 
 
@@ -53,13 +51,14 @@ class Tape:
     follows the settings again, and so comes to the same states; one that is turned elsewhere cuts the tape there.
 
     Args:   limit: bytes; a tape that cannot hold two states holds none.
+            record_every: steps between two rows of the history.
     """
 
-    def __init__(self, limit: int = LIMIT) -> None:
-        self.limit = limit
-        self.frames: list[Frame] = []
+    def __init__(self, limit: int = LIMIT, record_every: int = 10) -> None:
+        self.limit, self.record_every = limit, record_every
+        self.moments: list[Moment] = []
         self.settings: list[Chosen] = []
-        self.end: Frame | None = None  # where the training was before it was wound back; None = it is there
+        self.end: Moment | None = None  # where the training was before it was wound back; None = it is there
         self.records: list[Record] = []  # the history up to there
         self._every = 1  # of the steps that the history has a record of
         self._nbytes = 0
@@ -67,7 +66,7 @@ class Tape:
     @property
     def steps(self) -> list[int]:
         """Steps that can be gone back to, ascending."""
-        steps = [each.step for each in self.frames]
+        steps = [each.step for each in self.moments]
         return steps if self.end is None or self.end.step in steps else [*steps, self.end.step]
 
     @property
@@ -84,43 +83,47 @@ class Tape:
 
     # ---- recording ------------------------------------------------------------------------------------------------
 
-    def record(self, training: Training) -> None:
-        """Record the present state, if its step is due."""
-        step = training.current_step
-        if step % (self._every * training.record_every) or (self.frames and self.frames[-1].step >= step):
+    def record(self, step: int, size: int, take: Callable[[], Moment]) -> None:
+        """Record the present moment, if its step is due.
+
+        Args:   size: bytes of the parameters.  take: makes the moment.
+        """
+        if step % (self._every * self.record_every) or (self.moments and self.moments[-1].step >= step):
             return
-        if 2 * 4 * training.rows_REP.nbytes > self.limit:  # parameters, two means of Adam's, and a gradient
+        if 2 * 4 * size > self.limit:  # parameters, two means of Adam's, and a gradient
             return
-        self._append(training.frame())
-        while self._nbytes > self.limit or len(self.frames) > MOST:
+        self._append(take())
+        while self._nbytes > self.limit or len(self.moments) > MOST:
             self._every *= 2
-            self._keep([each for each in self.frames if each.step % (self._every * training.record_every) == 0])
+            self._keep([each for each in self.moments if each.step % (self._every * self.record_every) == 0])
 
-    def note(self, training: Training) -> None:
-        """Remember the setting that was just chosen; what was recorded at this step is as it is now."""
-        step, now = training.current_step, training.setting
-        if self.settings and self.settings[-1].step == step and alike(self.settings[-1].setting, now):
+    def note(self, step: int, setting: Setting, turns: Sequence[Turn], take: Callable[[], Moment]) -> None:
+        """Remember the setting that was just chosen; what was recorded at this step is as it is now.
+
+        Args:   turns: all so far.  take: makes the present moment.
+        """
+        if self.settings and self.settings[-1].step == step and alike(self.settings[-1].setting, setting):
             self.settings.pop()  # a slider on its way
-        self.settings.append(Chosen(step, now, [turn for turn in training.turns[-1:] if turn.step == step]))
-        if self.frames and self.frames[-1].step == step:
-            self._keep(self.frames[:-1])
-            self._append(training.frame())
+        self.settings.append(Chosen(step, setting, [turn for turn in turns[-1:] if turn.step == step]))
+        if self.moments and self.moments[-1].step == step:
+            self._keep(self.moments[:-1])
+            self._append(take())
 
-    def _append(self, new: Frame) -> None:
-        self.frames.append(new)
+    def _append(self, new: Moment) -> None:
+        self.moments.append(new)
         self._nbytes += new.nbytes
 
-    def _keep(self, frames: list[Frame]) -> None:
-        self.frames, self._nbytes = frames, sum(each.nbytes for each in frames)
+    def _keep(self, moments: list[Moment]) -> None:
+        self.moments, self._nbytes = moments, sum(each.nbytes for each in moments)
 
     # ---- going back -----------------------------------------------------------------------------------------------
 
-    def wind(self, now: Frame, records: list[Record], step: int) -> tuple[Frame, list[Record]]:
+    def wind(self, now: Moment, records: list[Record], step: int) -> tuple[Moment, list[Record]]:
         """The newest moment up to this step (or else the first), and the history; the tape stays as it is.
 
         Args:   now: where the training is, with its history so far.
         """
-        if not self.frames:
+        if not self.moments:
             size = now.nbytes / 2**20
             raise ValueError(
                 f"a run can go back only where its states are recorded: got states of {size:.1f} MB, more than half of "
@@ -128,15 +131,15 @@ class Tape:
             )
         if self.end is None:
             self.end, self.records = now, records
-        frames = [*self.frames, self.end]
-        found = frames[max(bisect_right([each.step for each in frames], step) - 1, 0)]
+        moments = [*self.moments, self.end]
+        found = moments[max(bisect_right([each.step for each in moments], step) - 1, 0)]
         if found is self.end:
             self.end = None
         return found, self.records
 
     def good_before(self, step: int) -> dict[str, Any] | None:
         """The newest state up to this step that a run which diverges later can go back to."""
-        return next((each.state for each in reversed(self.frames) if each.step <= step and each.is_good), None)
+        return next((each.state for each in reversed(self.moments) if each.step <= step and each.is_good), None)
 
     def due(self, step: int) -> list[Chosen]:
         """The settings that were chosen at this step, for a training that was wound back and has come to it again."""
@@ -148,7 +151,7 @@ class Tape:
 
     def cut(self, step: int) -> None:
         """Drop all that comes after this step."""
-        self._keep([each for each in self.frames if each.step <= step])
+        self._keep([each for each in self.moments if each.step <= step])
         self.settings = [each for each in self.settings if each.step <= step]
         self.end = None
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from moeviz.training.batch import Batch
 from moeviz.training.step import Numbers, Progress, stepped
-
-if TYPE_CHECKING:
-    from moeviz.training.core import Training
+from moeviz.training.training import Training
 
 
 def step_together(trainings: Sequence[Training]) -> None:

@@ -2,44 +2,40 @@
 
 from __future__ import annotations
 
+import copy
 import time
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 
-from moeviz.config import TASK_INFO, RunConfig, Value, as_runs
-from moeviz.models.experts import Parameters
-from moeviz.models.moe_layer import RoutingKnobs
+from moeviz.config import KNOBS, TASK_INFO, RunConfig, Value, as_runs
 from moeviz.tensors import device as devices
 from moeviz.tensors import precision
-from moeviz.training import batch, history, knobs, population, reading, scaling, treating
+from moeviz.training import checkpoints, history, knobs, population, reading, scaling, treating
 from moeviz.training.adam import Adam
 from moeviz.training.album import Given, Place
-from moeviz.training.batch import Batch
 from moeviz.training.data import Data
 from moeviz.training.evaluation import measure
-from moeviz.training.going_back import GoingBack
+from moeviz.training.ghost import GHOSTS, Ghost
 from moeviz.training.history import Record
 from moeviz.training.knobs import Setting
 from moeviz.training.objective import OBJECTIVES
 from moeviz.training.snapshot import BESIDE_NUMBERS, Snapshot, take
-from moeviz.training.step import Lesson, Numbers, Progress, stepped
-from moeviz.training.tape import LIMIT, Tape
+from moeviz.training.state import State
+from moeviz.training.step import Progress, stepped
+from moeviz.training.tape import LIMIT, Moment, Tape
 from moeviz.training.treating import Treated
 
-if TYPE_CHECKING:
-    import pandas
-
 DIVERGED = 100.0  # a run is stopped when its task loss exceeds this many times (1 + its loss at step 0)
-RECENT = 100  # records
 STEP_MEMORY = 0.2  # weight of the newest step in the mean of what steps take
-RISEN = 2.0  # a record is good to go back to while no run's loss is above this many times its recent best
+LOWEST_RATE = KNOBS["learning_rate"].low or 0.0
 
 
-class Training(GoingBack):
+class Training(State):
     """R runs of one shape that train in lockstep and never see each other.
 
     Args:   configs: one, or several that are equal in every knob that is not `per_run`.
@@ -70,25 +66,24 @@ class Training(GoingBack):
         self.rows_REP = self.model.fresh_rows([config.seed for config in self.configs], first.num_experts).to(
             self.device, self.dtype
         )
-        self._adam = Adam.zeros_like(self.rows_REP)
+        self.adam = Adam.zeros_like(self.rows_REP)
         self.gradient_REP = torch.full_like(self.rows_REP, torch.nan)
         self.present_RE = torch.zeros(self.ids_RE.shape, device=self.device)
         self.updated_REL = torch.zeros(*self.ids_RE.shape, self.model.num_layers, device=self.device)
         self.bias_REL = torch.zeros_like(self.updated_REL, dtype=devices.widest(self.device))
         self.scale_R = scaling.fresh(len(self.configs), self.half, self.rows_REP)
-        self._healthy_R = torch.ones(len(self.configs), dtype=torch.bool, device=self.device)
-        self._largest_loss_R = torch.full((len(self.configs),), torch.inf, device=self.device)
+        self.healthy_R = torch.ones(len(self.configs), dtype=torch.bool, device=self.device)
+        self.largest_loss_R = torch.full((len(self.configs),), torch.inf, device=self.device)
         self.current_step, self.seconds, self.step_seconds, self.diverged = 0, 0.0, 0.0, False
         self.records: list[Record] = []
-        self._measured: Record | None = None
-        self._details: dict[str, np.ndarray] = {}  # what was measured beside it
+        self.measured: Record | None = None
+        self.details: dict[str, np.ndarray] = {}  # what was measured beside it
         self.turns: list[knobs.Turn] = []
         self._looked: tuple[Record | None, int, bool] = (None, 0, False)  # the newest record, since when, and settled?
         self._record()
-        self._largest_loss_R = DIVERGED * (1 + torch.from_numpy(self.records[0].task_loss).to(self._largest_loss_R))
-        self._good = self._checkpoint()
-        self.tape = Tape(self.tape_limit)
-        self.tape.record(self)
+        self.largest_loss_R = DIVERGED * (1 + torch.from_numpy(self.records[0].task_loss).to(self.largest_loss_R))
+        self.good = checkpoints.checkpoint(self)
+        self.limit_tape(self.tape_limit)
 
     # ---- training -------------------------------------------------------------------------------------------------
 
@@ -106,36 +101,6 @@ class Training(GoingBack):
         """Itself: runs of one shape are a single part (see moeviz.training.buckets)."""
         return (self,)
 
-    @property
-    def stuck(self) -> bool:
-        """Whether every run has diverged, so that there is nothing left to train."""
-        return self.diverged and not bool(self.records[-1].trains.any())
-
-    @property
-    def lesson(self) -> Lesson:
-        """What a step does, for whatever runs."""
-        return Lesson(self.model, self.task_loss, self.balance_loss)
-
-    @property
-    def numbers(self) -> Numbers:
-        """The present knobs of a step."""
-        return replace(self._numbers, largest_loss_R=self._largest_loss_R)
-
-    @property
-    def lockstep(self) -> Hashable:
-        """What trainings must share to step together (see moeviz.training.together)."""
-        first, limited = self.configs[0], self._numbers.routing.capacity is not None
-        drawn = batch.wanted(self.configs)
-        sizes = (first.num_experts, first.batch_size, first.token_groups)
-        return self.lesson, sizes, limited, drawn, self.device, self.dtype
-
-    def batch(self) -> Batch:
-        """What the next step trains on."""
-        x_RTD, target = self.data.batch(self.current_step)
-        units = x_RTD.shape[1] * reading.units_per_input(self.configs) * self.model.num_layers
-        drawn = batch.draws(self.configs, self.current_step, (units, self.model.layer.input_width), x_RTD)
-        return Batch(x_RTD, target, drawn)
-
     def advance(self, after: Progress) -> None:
         """Take over what a step has made of `progress`."""
         self._take_over(after)
@@ -149,7 +114,7 @@ class Training(GoingBack):
         if self.current_step % self.record_every:  # else it was more than a step
             usual = self.step_seconds or seconds / len(self.configs)
             self.step_seconds = usual + STEP_MEMORY * (seconds / len(self.configs) - usual)
-        self.tape.record(self)
+        self._tape_it()
         for chosen in self.tape.due(self.current_step):
             self._become(chosen.setting)
             self.turns = [*(turn for turn in self.turns if turn.step < chosen.step), *chosen.turns]
@@ -168,10 +133,6 @@ class Training(GoingBack):
         self._turn(Setting(configs, self.treated))
         return notices
 
-    def would_set(self, **changes: Value | Sequence[Value]) -> tuple[RunConfig, ...]:
-        """What `configs` would be after `set`; ValueError where that would be refused."""
-        return knobs.changed(self.configs, changes)[0]
-
     def treat(self, expert_id: int, how: str, run: int | None = None) -> None:
         """Kill an expert (nobody can choose it), freeze it (its own weights stay, the gate learns) or set it free.
 
@@ -179,26 +140,17 @@ class Training(GoingBack):
         """
         self._turn(Setting(self.configs, self.would_treat(expert_id, how, run)))
 
-    def would_treat(self, expert_id: int, how: str, run: int | None = None) -> Treated:
-        """What `treated` would be after `treat`; ValueError where that would be refused."""
-        return treating.treated(self.treated, self.configs, self.ids_RE, expert_id, how, run)
-
-    @property
-    def setting(self) -> Setting:
-        """All that is set by hand at present."""
-        return Setting(self.configs, self.treated)
-
     def _turn(self, after: Setting) -> None:
         """Go on with another setting, by hand: a recording that went on from here with the one before ends here."""
         before = self.setting
         self._become(after)
         if self.setting != before:
             self.branch()
-        self.tape.note(self)
+        self.tape.note(self.current_step, self.setting, self.turns, partial(checkpoints.moment, self))
 
     def _become(self, after: Setting) -> None:
         """Go on with another setting; ValueError, and nothing changes, if too few experts could be chosen then."""
-        before, record, is_good = self.setting, self.measure(), self._is_good(self.measure())
+        before, record, is_good = self.setting, self.measure(), checkpoints.is_good(self, self.measure())
         killed_RE = treating.where(self.treated, self.ids_RE, "killed")
         load_RE = np.where(killed_RE, -1, record.mean_load_RE)  # they leave first
         change = population.resize(self.ids_RE, load_RE, after.configs[0].num_experts)
@@ -213,32 +165,25 @@ class Training(GoingBack):
             self._move(change)
         self._read_knobs()
         if is_good:
-            self._good = self._checkpoint()
+            self.good = checkpoints.checkpoint(self)
         elif not resized:
-            self._good = self._good | vars(after)  # going back must not undo a knob
+            self.good = self.good | vars(after)  # going back must not undo a knob
 
     def _read_knobs(self) -> None:
         """Turn the configs into what a step needs: the layer, and numbers for all runs or one for each."""
-        self._measured = None
+        self.measured = None
         self.model = reading.model(self.configs, self.data.tasks[0], self.device, self.half)
         self.dispatch = self.model.dispatch
         self.balance_loss = reading.balance_loss(self.configs[0].balance_loss, self.configs[0].task)
         like = torch.zeros((), device=self.device, dtype=self.dtype)
-        self._numbers = reading.numbers(self.configs, like)
+        self.knob_numbers = reading.numbers(self.configs, like)
         if any(self.treated):
             masks = treating.masks(self.treated, self.ids_RE, self.model, self.rows_REP)
-            routing = replace(self._numbers.routing, killed_RE=masks.killed_RE)
-            self._numbers = replace(self._numbers, routing=routing, frozen_REP=masks.frozen_REP)
+            routing = replace(self.knob_numbers.routing, killed_RE=masks.killed_RE)
+            self.knob_numbers = replace(self.knob_numbers, routing=routing, frozen_REP=masks.frozen_REP)
 
-    @property
-    def routing_knobs(self) -> RoutingKnobs:
-        """The router's numbers in a training step, without what is drawn for it (see `batch`)."""
-        return replace(self._numbers.routing, bias_REL=self.bias_REL)
-
-    def routing_knobs_for(self, num_inputs: int) -> RoutingKnobs:
-        """The router's numbers for so many inputs that are measured (capacity depends on their number)."""
-        found = reading.measuring_knobs(self.configs, num_inputs, self.rows_REP)
-        return replace(found, bias_REL=self.bias_REL, killed_RE=self._numbers.routing.killed_RE)
+    def _take_over(self, after: Progress) -> None:
+        vars(self).update(vars(after))
 
     def _move(self, change: population.Change) -> None:
         """Experts arrive as noisy copies of the busiest, with their Adam moments, or the least loaded leave."""
@@ -255,27 +200,6 @@ class Training(GoingBack):
 
     # ---- looking --------------------------------------------------------------------------------------------------
 
-    @property
-    def parameters(self) -> Parameters:
-        """The present weights by name, `[R, E, …]`."""
-        return self.model.parameters(self.rows_REP)
-
-    @property
-    def history(self) -> pandas.DataFrame:
-        """One row per run and recorded step; `attrs` tells the device and the dispatch (or both, in order) that ran.
-
-        Of a long run at most 1,024 steps are kept: the newest 128, and of all before every second, then fourth, and on.
-        """
-        frame = history.table(self.records)
-        ran = dict.fromkeys(record.dispatch for record in self.records)
-        frame.attrs = {"dispatch": ", ".join(ran), "device": str(self.device)}
-        return frame
-
-    @property
-    def marks(self) -> list[tuple[int, str, list[int]]]:
-        """What was turned, at which step and in which runs, for the time charts."""
-        return [(turn.step, *said) for turn in self.turns for each in turn.labels.values() for said in each.items()]
-
     def snapshot(
         self, want: Sequence[str] = (), probe: Place | None = None, given: Given | None = None, *, fresh: bool = True
     ) -> Snapshot:
@@ -285,30 +209,102 @@ class Training(GoingBack):
         of this step, and so is what stands beside those that are made of the same tokens.
         """
         record = self.measure(fresh or not BESIDE_NUMBERS.isdisjoint(want))
-        return take(self, want, probe, given, record, self._details)
+        return take(self, want, probe, given, record, self.details)
 
     def measure(self, fresh: bool = True) -> Record:
         """Losses, metrics and loads of the present weights, measured once for each step and setting of the knobs.
 
         Without `fresh`, the last measurement will do, if no knob has been turned since.
         """
-        if self._measured is None or (fresh and self._measured.step != self.current_step):
-            self._measured, self._details = measure(self)
-        return self._measured
-
-    @property
-    def measured_step(self) -> int:
-        """The step of the last measurement; -1 if a knob has been turned since."""
-        return self._measured.step if self._measured is not None else -1
+        if self.measured is None or (fresh and self.measured.step != self.current_step):
+            self.measured, self.details = measure(self)
+        return self.measured
 
     def _record(self) -> None:
         """Add the present state to the history; remember it as good unless its loss is far above the best."""
         self.records = history.bounded([*self.records, self.measure()], self.record_every)
         self.diverged = not bool(self.records[-1].trains.all())
-        if self._is_good(self.records[-1]):
-            self._good = self._checkpoint()
+        if checkpoints.is_good(self, self.records[-1]):
+            self.good = checkpoints.checkpoint(self)
 
-    def _is_good(self, record: Record) -> bool:
-        """Whether every run is healthy, and its loss not far above its recent best."""
-        best_R = np.min([each.task_loss for each in self.records[-RECENT:]], axis=0)
-        return bool(record.trains.all() and (record.task_loss <= RISEN * best_R).all())
+    # ---- going back -----------------------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """Everything that decides how the run goes on, for `restore`."""
+        return checkpoints.with_history(self)
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to a `state()`: from there the run goes on exactly as it did, and the tape ends there."""
+        self._load(state)
+        self.tape.cut(self.current_step)
+
+    def _load(self, state: dict[str, Any]) -> None:
+        before = [config.data() for config in self.configs]
+        for name, value in state.items():
+            setattr(self, name, value)
+        self.records = [record for record in state.get("records", self.records) if record.step <= self.current_step]
+        self.turns = [turn for turn in state.get("turns", self.turns) if turn.step <= self.current_step]
+        if [config.data() for config in self.configs] != before:
+            self.data = Data(self.configs, self.device, self.dtype)
+        self._read_knobs()
+        self.good = state.get("good", state)
+
+    def recover(self) -> list[str]:
+        """Leave a diverged state: back to the last good record, with a tenth of the learning rate, at most .03."""
+        rates = [max(min(config.learning_rate / 10, knobs.DEFAULT_RATE), LOWEST_RATE) for config in self.configs]
+        self.restore(self.good)
+        self.set(learning_rate=rates)
+        return [f"went back to step {self.current_step} and lowered the learning rate to {rates[0]:g}"]
+
+    def _calm(self, changes: dict[str, Any]) -> list[str]:
+        """Back to the last good record, to go on from there with other knobs."""
+        self.restore(self.good)
+        configs, notices = knobs.changed(self.configs, changes)
+        self._turn(Setting(configs, self.treated))
+        return [f"went back to step {self.current_step}, before the run diverged", *notices]
+
+    def limit_tape(self, limit: int) -> None:
+        """Record anew from here, within so many bytes."""
+        self.tape_limit, self.tape = limit, Tape(limit, self.record_every)
+        self._tape_it()
+
+    def _tape_it(self) -> None:
+        self.tape.record(self.current_step, self.rows_REP.nbytes, partial(checkpoints.moment, self))
+
+    def rewind(self, step: int) -> None:
+        """Show the newest recorded state up to this step again; forward works too, since the tape stays as it is.
+
+        Training on from there comes to the same states, by the same turns of knobs, until something else is turned.
+        """
+        self._show(*self.tape.wind(checkpoints.moment(self), self.records, step))
+
+    def _show(self, moment: Moment, records: list[Record]) -> None:
+        """Be as a moment of the tape, whose history is the first part of these records, some of which may be gone."""
+        records = [*records[: history.up_to(records, moment.newest[0].step - 1)], *moment.newest]
+        good = self.tape.good_before(moment.step) or moment.state
+        self._load(moment.state | {"records": records, "turns": moment.turns, "good": good})
+        self.measured, self.details = moment.measured
+
+    def branch(self) -> None:
+        """Go on from here anew: what was recorded after this step is dropped."""
+        if self.rewound:
+            self.tape.cut(self.current_step)
+
+    def fork(self) -> Training:
+        """A twin that is where this training is, and goes on by itself, unrecorded."""
+        twin = copy.copy(self)
+        own = {"records": list(self.records), "turns": list(self.turns), "tape": Tape(0, self.record_every)}
+        vars(twin).update(checkpoints.checkpoint(self), **own)
+        return twin
+
+    def as_recorded(self) -> Training:
+        """A twin that was never wound back: where the tape ends, or where this training is."""
+        twin = self.fork()
+        if self.tape.end is not None:
+            twin._show(self.tape.end, self.tape.records)
+        return twin
+
+    def ghost(self, kind: str) -> Ghost[Training]:
+        """What will be drawn gray: a twin without the next change, the run before it starts again, or as recorded."""
+        since, until = GHOSTS[kind](self.current_step)
+        return Ghost(self.as_recorded() if kind == "recorded" else self.fork(), kind, since, until)
