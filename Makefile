@@ -13,6 +13,9 @@ UNCHECKED = -o addopts="--strict-markers --strict-config -ra"
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 NODE = .venv/bin/node
 
+# what was compiled is kept: each process of the tests would compile every file again
+export PYTHONDONTWRITEBYTECODE =
+
 .PHONY: app test test-slow check bench measure
 
 # Streamlit's welcome is hidden, since ours is better; all that makes a start safe stands in .streamlit/config.toml.

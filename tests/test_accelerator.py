@@ -20,8 +20,7 @@ from tests.test_pages import WITH_RUN
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT = 900  # seconds after which a process hangs
 PARTS = {  # test files that run there as a whole; `python -m pytest -p tests.accelerator` runs any other, some for long
-    "core": ["tests/test_on_device.py"],
-    "pictures": ["tests/test_seating.py", "tests/test_gallery.py", "tests/test_pairs.py"],
+    "core": ["tests/test_on_device.py", "tests/test_seating.py", "tests/test_gallery.py", "tests/test_pairs.py"],
     "by hand": ["tests/test_transformer.py", "tests/test_bench.py"],
 }
 QUICKLY = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts=--strict-markers", "-m", "not slow"]

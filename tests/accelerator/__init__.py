@@ -13,12 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
+
+if TYPE_CHECKING:
+    import pytest
 
 NAME = "accel"
 aten = torch.ops.aten
@@ -166,3 +169,11 @@ def install() -> None:
 def pytest_configure() -> None:
     """As a plugin: `-p tests.accelerator`."""
     install()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A test that runs once for each device runs here on this one; on the others it runs without the plugin."""
+    parameters = [(item, item.callspec.params if hasattr(item, "callspec") else {}) for item in items]
+    elsewhere = [item for item, given in parameters if given.get("devices", NAME) != NAME]
+    config.hook.pytest_deselected(items=elsewhere)
+    items[:] = [item for item in items if item not in elsewhere]
