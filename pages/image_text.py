@@ -38,7 +38,7 @@ with right:  # first, so that the picture comes before the rest of the page is w
     st.markdown(image_text.STORY)
     show_code(
         "moeviz.models.two_modalities:TwoModalities", "moeviz.training.objective:contrastive", "moeviz.losses:entropy",
-        "moeviz.training.objective:found", "moeviz.training.pairing:owners", "moeviz.tasks.pairs:pairs",
+        "moeviz.training.objective:found", "moeviz.training.views.pairs:owners", "moeviz.tasks.pairs:pairs",
         "moeviz.tasks.pairs:letter_groups",
     )  # fmt: skip
 with left:

@@ -38,7 +38,7 @@ if token:
     loss = "cross_entropy" if task.kind == "classification" else "squared_error"
     own_way = config.weights in ("sigmoid", "table")  # gate probabilities that are no softmax
     code = {
-        "x": ["moeviz.training.pictures:routed_probe"],
+        "x": ["moeviz.training.views.probe:routed_probe"],
         "logits": ["moeviz.models.moe_layer:_route"],
         "softmax": [f"moeviz.routers:{config.router if own_way else 'softmax'}"],
         "top_k": [f"moeviz.routers:{config.router}", "moeviz.routers:rank"],
@@ -49,7 +49,7 @@ if token:
         "balance_loss": [
             f"moeviz.losses:{name}" for name in (config.balance_loss, *PARTS.get(config.balance_loss, ()))
         ],
-        "slopes": ["moeviz.training.journey:learned", "moeviz.training.journey:alone"],
+        "slopes": ["moeviz.training.views.journey:learned", "moeviz.training.views.journey:alone"],
     }
     place = stage(
         token, "journey", probe=probe_from_address(), view=task.view, keys=setting("keys"), code=sources(code),

@@ -53,7 +53,7 @@ with right:
     losses = ("squared", "switch") if base.balance_loss == "squared" else ("squared", base.balance_loss)
     show_code(
         *(f"moeviz.losses:{each}" for each in losses), "moeviz.metrics:load", "moeviz.metrics:cv",
-        "moeviz.metrics:gradient_norm", "moeviz.metrics:update_share", "moeviz.training.learning:wanted_loss",
+        "moeviz.metrics:gradient_norm", "moeviz.metrics:update_share", "moeviz.training.views.skill:wanted_loss",
         "moeviz.metrics:specialization", "moeviz.content.twins:dense_twin", "moeviz.training.step:stepped",
     )  # fmt: skip
 with left:

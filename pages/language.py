@@ -44,7 +44,7 @@ with right:  # before the rest of the page
     show_code(
         "moeviz.models.language_model:Decoder", "moeviz.models.language_model:causal_attention",
         "moeviz.models.language_model:nearness", "moeviz.models.moe_layer:MoE", "moeviz.training.ngrams:ngram_losses",
-        "moeviz.training.language:repeats", "moeviz.metrics:specialization", "moeviz.tasks.text:languages",
+        "moeviz.training.views.text:repeats", "moeviz.metrics:specialization", "moeviz.tasks.text:languages",
     )  # fmt: skip
 with left:
     live_knobs("language", "balance_coef", "num_experts", "top_k", runs=runs)

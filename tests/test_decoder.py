@@ -15,7 +15,7 @@ from moeviz.models.moe_layer import MoE
 from moeviz.routers import ROUTERS
 from moeviz.routers.decide import RoutingKnobs
 from moeviz.training import Training
-from moeviz.training.language import repeats
+from moeviz.training.views.text import repeats
 
 WIDTH, HIDDEN, WINDOW, LETTERS, EXPERTS = 8, 6, 5, 7, 3
 KNOBS = RoutingKnobs(k=1, renormalize=False)

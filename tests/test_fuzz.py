@@ -25,7 +25,7 @@ from moeviz.engine.protocol import GHOSTS, PERIODS
 from moeviz.engine.worker.host import Host
 from moeviz.frames import PICTURES, unpack
 from moeviz.training import opened, step_together
-from tests.test_album import MAY_LACK, all_known
+from tests.test_views import MAY_LACK, all_known
 
 pytestmark = pytest.mark.slow
 FIRST, LAST = map(int, os.environ.get("MOEVIZ_SEEDS", "0-15").split("-"))

@@ -17,7 +17,7 @@ from moeviz.tasks.pictures import ink, unpatched
 from moeviz.training import Training
 from moeviz.training.buckets import opened
 from moeviz.training.data import Tokens
-from moeviz.training.gallery import LIKED, some_of_each
+from moeviz.training.views.gallery import LIKED, some_of_each
 
 SMALL = {"num_experts": 4, "hidden_width": 8, "batch_size": 16}
 

@@ -9,7 +9,7 @@ import pytest
 
 from moeviz.config import RunConfig
 from moeviz.training import Training
-from moeviz.training.snapshot import Snapshot
+from moeviz.training.views.snapshot import Snapshot
 
 # every router whose weights multiply the experts' own answers (Soft MoE's multiply answers to mixtures)
 ROUTERS: list[dict[str, Any]] = [

@@ -282,7 +282,7 @@ def test_the_dispatch_is_decided_by_all_the_work_that_there_is(monkeypatch: pyte
         asked.append(values)
         return "dense"
 
-    monkeypatch.setattr("moeviz.training.reading.dispatch.resolve", resolve)
+    monkeypatch.setattr("moeviz.training.from_configs.dispatch.resolve", resolve)
     training = Training([LAYERS, LAYERS.with_(seed=1)])
     assert asked == [("auto", training.device, 2 * 16 * 8, 4, 1, 2944)]
 

@@ -17,9 +17,9 @@ from moeviz.content.twins import dense_twin
 from moeviz.losses import LOSSES
 from moeviz.tasks import TASKS
 from moeviz.tasks.pairs import GRAMS, LANGUAGES, PIXELS, catalog, letter_groups, tokens, word_numbers
-from moeviz.training import reading
+from moeviz.training import from_configs
 from moeviz.training.objective import contrastive, found, scores
-from moeviz.training.pairing import owners
+from moeviz.training.views.pairs import owners
 
 SMALL = LEARNS_PAIRS.with_(num_experts=4, hidden_width=4, batch_size=8)
 
@@ -140,7 +140,7 @@ def test_the_entropy_loss_hears_of_the_modalities(small: Training) -> None:
     _, routing = small.model(small.rows_REP, batch.x_RTD, small.routing_knobs_for(3))
     of_names = torch.tensor(([0] * 16 + [1] * 20) * 3, device=small.device)
     assert torch.allclose(small.balance_loss(routing, k=1), LOSSES["entropy"](routing, k=1, modality_T=of_names))
-    assert reading.balance_loss("entropy", "clusters") is LOSSES["entropy"]
+    assert from_configs.balance_loss("entropy", "clusters") is LOSSES["entropy"]
     assert small.lockstep == Training([SMALL.with_(balance_coef=0.0, seed=1), SMALL.with_(seed=1)]).lockstep
 
 

@@ -13,8 +13,8 @@ from moeviz.config import TASK_INFO, RunConfig
 from moeviz.routers import sequence_ids
 from moeviz.tasks.pairs import PIXELS
 from moeviz.training import Training
-from moeviz.training.rows import digits
-from moeviz.training.snapshot import Snapshot
+from moeviz.training.views.rows import digits
+from moeviz.training.views.snapshot import Snapshot
 
 KINDS = [
     (task, level, expert)

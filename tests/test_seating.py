@@ -14,7 +14,7 @@ from moeviz.config.router_facts import BALANCED_VALUES, ROUTER_NAMES
 from moeviz.content.methods import as_in_its_paper
 from moeviz.routers import ROUTERS, capacity
 from moeviz.training import Training
-from moeviz.training.seating import FEW
+from moeviz.training.views.seating import FEW
 
 
 def shown(steps: int = 0, **knobs: Any) -> tuple[Training, dict[str, np.ndarray]]:

@@ -14,7 +14,7 @@ from moeviz.frames import DTYPES, pack
 from moeviz.frames import PICTURES as PICTURE_NAMES
 from moeviz.training import Training
 from moeviz.training.buckets import Buckets
-from moeviz.training.diverging import noticed_at
+from moeviz.training.divergence import noticed_at
 from moeviz.training.history import (
     MOST,
     MOST_DEATHS,
@@ -27,7 +27,7 @@ from moeviz.training.history import (
     table,
     thin,
 )
-from moeviz.training.pictures import PLANE
+from moeviz.training.views.maps import PLANE
 
 HEADER = set(
     "step reason task router kind view extent num_runs num_experts num_outputs ids top_k balance_coef renormalized"

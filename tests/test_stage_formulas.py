@@ -15,7 +15,7 @@ import pytest
 from moeviz.config import RunConfig
 from moeviz.config.letters import letter
 from moeviz.training import Training
-from moeviz.training.snapshot import Snapshot
+from moeviz.training.views.snapshot import Snapshot
 from tests.equations import checked, named
 from tests.scripts import javascript
 from tests.test_journey import TASKS, at, trained

@@ -13,8 +13,8 @@ from moeviz.config import RunConfig
 from moeviz.engine.worker.host import Host
 from moeviz.engine.worker.run import HostedRun
 from moeviz.frames import unpack
-from moeviz.training import Training, knobs
-from moeviz.training.knobs import Setting, Turn
+from moeviz.training import Training, settings
+from moeviz.training.settings import Setting, Turn
 
 SMALL = RunConfig(batch_size=16, hidden_width=2, num_experts=4)
 WANTS = (("first_choice",), ("first_choice", "history"), ("trails",))
@@ -79,7 +79,7 @@ def test_a_frame_costs_as_much_after_many_records_as_after_250(turn: bool) -> No
     (watcher,) = run.watchers.values()
     watcher.want = ("history",)
     header, arrays = unpack(run.frame(watcher, 0.0))
-    assert len(arrays["history_step"]) == 240 and len(header["marks"]) <= knobs.MOST
+    assert len(arrays["history_step"]) == 240 and len(header["marks"]) <= settings.MOST
 
 
 def test_whether_a_run_has_settled_is_looked_at_once_for_each_record() -> None:
@@ -93,18 +93,18 @@ def test_whether_a_run_has_settled_is_looked_at_once_for_each_record() -> None:
 
 def test_many_turns_are_joined_into_fewer_that_are_still_true() -> None:
     """λ goes 0, 1, 2, …, 65, one turn more than are kept: the older half becomes 0→2, 2→4, …, 30→32."""
-    settings = [Setting((SMALL.with_(balance_coef=float(each)),), ({},)) for each in range(66)]
+    chosen = [Setting((SMALL.with_(balance_coef=float(each)),), ({},)) for each in range(66)]
     turns: list[Turn] = []
-    for step, (before, after) in enumerate(itertools.pairwise(settings)):
-        turns = knobs.turned(turns, step, before, after)
+    for step, (before, after) in enumerate(itertools.pairwise(chosen)):
+        turns = settings.turned(turns, step, before, after)
     said = [(turn.step, *turn.labels["balance_coef"]) for turn in turns]
     assert said[:2] == [(0, "λ 0→2"), (2, "λ 2→4")] and said[15:17] == [(30, "λ 30→32"), (32, "λ 32→33")]
     assert said[-1] == (64, "λ 64→65") and len(said) == 16 + 33
 
 
 def test_what_was_turned_and_turned_back_long_ago_leaves_no_mark() -> None:
-    settings = [Setting((SMALL.with_(balance_coef=float(each % 2)),), ({},)) for each in range(66)]
+    chosen = [Setting((SMALL.with_(balance_coef=float(each % 2)),), ({},)) for each in range(66)]
     turns: list[Turn] = []
-    for step, (before, after) in enumerate(itertools.pairwise(settings)):
-        turns = knobs.turned(turns, step, before, after)
+    for step, (before, after) in enumerate(itertools.pairwise(chosen)):
+        turns = settings.turned(turns, step, before, after)
     assert [turn.step for turn in turns] == list(range(32, 65))

@@ -17,7 +17,7 @@ from moeviz.models.transformer import Transformer, attention, rms_norm
 from moeviz.routers import capacity
 from moeviz.tensors.rng import stream
 from moeviz.training import Training, step_together
-from moeviz.training.evaluation import segments
+from moeviz.training.measure import segments
 from moeviz.training.objective import cross_entropy
 
 DOUBLE = torch.float64

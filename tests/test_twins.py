@@ -17,7 +17,7 @@ from moeviz.content import twins
 from moeviz.content.regimes import REGIMES
 from moeviz.content.twins import dense_twin
 from moeviz.training import Training
-from moeviz.training.learning import wanted_loss
+from moeviz.training.views.skill import wanted_loss
 from tests.test_pages import RecordedEngine, address, engine, healthy, no_search, picture, visit
 
 __all__ = ["engine", "no_search"]  # fixtures

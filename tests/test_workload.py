@@ -19,7 +19,7 @@ from moeviz.content.methods import all_methods, compared
 from moeviz.content.presets import LANGUAGE, LEARNS_PAIRS, PRESETS
 from moeviz.content.questions import QUESTIONS
 from moeviz.lessons import lessons
-from moeviz.training.reading import model
+from moeviz.training.from_configs import model
 from moeviz.ui.page_parts import image_text
 from tests.drawing import draw
 from tests.mending import nearest

@@ -4,9 +4,9 @@
 """
 
 from moeviz.training.buckets import Buckets, opened
+from moeviz.training.lockstep import step_together
 from moeviz.training.loop import train
-from moeviz.training.snapshot import Snapshot
-from moeviz.training.together import step_together
 from moeviz.training.training import Training
+from moeviz.training.views.snapshot import Snapshot
 
 __all__ = ["Buckets", "Snapshot", "Training", "opened", "step_together", "train"]

@@ -9,13 +9,13 @@ import numpy as np
 
 from moeviz.config import KNOBS, RunConfig, Value
 from moeviz.config.groups import comparable
-from moeviz.training import diverging, knobs, treating
-from moeviz.training.album import Given, Place
+from moeviz.training import divergence, settings, treatment
 from moeviz.training.checkpoints import moment
 from moeviz.training.ghost import Ghosts
-from moeviz.training.snapshot import Snapshot, take_together
 from moeviz.training.tape import LIMIT, told
 from moeviz.training.training import Training
+from moeviz.training.views.registry import Given, Place
+from moeviz.training.views.snapshot import Snapshot, take_together
 
 if TYPE_CHECKING:
     import pandas
@@ -70,7 +70,7 @@ class Buckets:
         if self.configs != tuple(self._in_order(after)):
             self.branch()
         again = self.diverged and any(
-            knobs.calmer(part.configs, configs) for part, configs in zip(self.parts, after, strict=True)
+            settings.calmer(part.configs, configs) for part, configs in zip(self.parts, after, strict=True)
         )
         said = [notice for part, each in zip(self.parts, own, strict=True) for notice in part.set(**each)]
         if again:
@@ -93,7 +93,7 @@ class Buckets:
             raise ValueError(f"run must be from 0 to {len(self.configs) - 1}, or none for all: got {run}; choose one")
         asked: list[tuple[Training, int | None]]
         if run is None:
-            asked = [(part, None) for part in self.parts if treating.having(part.ids_RE, expert_id)]
+            asked = [(part, None) for part in self.parts if treatment.having(part.ids_RE, expert_id)]
         else:
             asked = [(part, runs.index(run)) for part, runs in zip(self.parts, self.runs, strict=True) if run in runs]
         after = [part.would_treat(expert_id, how, place) for part, place in asked or [(self.parts[0], None)]]
@@ -197,7 +197,7 @@ class Buckets:
     @property
     def reason(self) -> str | None:
         """Why runs stand still, and which knob to lower; None while all is well."""
-        return diverging.reason(diverging.why(self.configs, self.diverged_at))
+        return divergence.reason(divergence.why(self.configs, self.diverged_at))
 
     @property
     def lockstep(self) -> Hashable:

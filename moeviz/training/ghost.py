@@ -9,10 +9,10 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from moeviz.training import history, knobs
+from moeviz.training import history, settings
 from moeviz.training.history import Record, by_layer
-from moeviz.training.side_by_side import arrays_together
 from moeviz.training.state import State
+from moeviz.training.views.joined import arrays_together
 
 CURVES = ("task_loss", "balance_loss", "test_metric", "cv_load", "dead_experts", "specialization")
 LASTS = 500  # steps that a twin trains on: long enough to see what the change did
@@ -41,11 +41,11 @@ class Ghost(Generic[Runs]):
 
     def differs_in(self, other: State) -> set[str]:
         """The knobs, or treated experts, in which the run is not as its ghost."""
-        return set(knobs.changes(self.training.setting, other.setting))
+        return set(settings.changes(self.training.setting, other.setting))
 
     def words(self, other: State) -> str:
         """What it is, for a reader of the run's charts: "without λ 0→10"."""
-        changes = ", ".join(itertools.chain(*knobs.changes(self.training.setting, other.setting).values()))
+        changes = ", ".join(itertools.chain(*settings.changes(self.training.setting, other.setting).values()))
         if self.kind == "recorded":
             return "as it was recorded"
         if self.kind == "twin":

@@ -15,15 +15,15 @@ from moeviz.config import RunConfig, Value
 from moeviz.models.experts import Parameters
 from moeviz.models.language_model import Model
 from moeviz.models.moe_layer import RoutingKnobs
-from moeviz.training import batch, diverging, history, knobs, reading, treating
+from moeviz.training import batch, divergence, from_configs, history, settings, treatment
 from moeviz.training.adam import Adam
 from moeviz.training.batch import Batch
 from moeviz.training.data import Data
 from moeviz.training.history import Record
-from moeviz.training.knobs import Setting, Turn
+from moeviz.training.settings import Setting, Turn
 from moeviz.training.step import Lesson, Numbers, Progress
 from moeviz.training.tape import Tape
-from moeviz.training.treating import Treated
+from moeviz.training.treatment import Treated
 
 if TYPE_CHECKING:
     import pandas
@@ -91,7 +91,7 @@ class State:
 
     @property
     def lockstep(self) -> Hashable:
-        """What trainings must share to step together (see moeviz.training.together)."""
+        """What trainings must share to step together (see moeviz.training.lockstep)."""
         first, limited = self.configs[0], self.knob_numbers.routing.capacity is not None
         drawn = batch.wanted(self.configs)
         sizes = (first.num_experts, first.batch_size, first.token_groups)
@@ -100,7 +100,7 @@ class State:
     def batch(self) -> Batch:
         """What the next step trains on."""
         x_RTD, target = self.data.batch(self.current_step)
-        units = x_RTD.shape[1] * reading.units_per_input(self.configs) * self.model.num_layers
+        units = x_RTD.shape[1] * from_configs.units_per_input(self.configs) * self.model.num_layers
         drawn = batch.draws(self.configs, self.current_step, (units, self.model.layer.input_width), x_RTD)
         return Batch(x_RTD, target, drawn)
 
@@ -113,11 +113,11 @@ class State:
 
     def would_set(self, **changes: Value | Sequence[Value]) -> tuple[RunConfig, ...]:
         """What `configs` would be after `set`; ValueError where that would be refused."""
-        return knobs.changed(self.configs, changes)[0]
+        return settings.changed(self.configs, changes)[0]
 
     def would_treat(self, expert_id: int, how: str, run: int | None = None) -> Treated:
         """What `treated` would be after `treat`; ValueError where that would be refused."""
-        return treating.treated(self.treated, self.configs, self.ids_RE, expert_id, how, run)
+        return treatment.treated(self.treated, self.configs, self.ids_RE, expert_id, how, run)
 
     @property
     def routing_knobs(self) -> RoutingKnobs:
@@ -126,7 +126,7 @@ class State:
 
     def routing_knobs_for(self, num_inputs: int) -> RoutingKnobs:
         """The router's numbers for so many inputs that are measured (capacity depends on their number)."""
-        found = reading.measuring_knobs(self.configs, num_inputs, self.rows_REP)
+        found = from_configs.measuring_knobs(self.configs, num_inputs, self.rows_REP)
         return replace(found, bias_REL=self.bias_REL, killed_RE=self.knob_numbers.routing.killed_RE)
 
     @property
@@ -165,12 +165,12 @@ class State:
     @property
     def diverged_at(self) -> list[int | None]:
         """The step at which each run was seen to have diverged; None for those that train."""
-        return [diverging.noticed_at(self.records, run) for run in range(len(self.configs))]
+        return [divergence.noticed_at(self.records, run) for run in range(len(self.configs))]
 
     @property
     def reason(self) -> str | None:
         """Why runs stand still, and which knob to lower; None while all is well."""
-        return diverging.reason(diverging.why(self.configs, self.diverged_at))
+        return divergence.reason(divergence.why(self.configs, self.diverged_at))
 
     @property
     def rewound(self) -> bool:

@@ -11,7 +11,7 @@ import torch
 
 from moeviz.training import history
 from moeviz.training.history import Record
-from moeviz.training.knobs import Setting, Turn
+from moeviz.training.settings import Setting, Turn
 
 LIMIT = 16 * 2**20  # bytes of all states that a training records; buckets that are watched together share them
 MOST = 128  # states: as many as a slider can tell apart

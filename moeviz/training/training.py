@@ -15,20 +15,20 @@ import torch
 from moeviz.config import KNOBS, TASK_INFO, RunConfig, Value, as_runs
 from moeviz.tensors import device as devices
 from moeviz.tensors import precision
-from moeviz.training import checkpoints, history, knobs, population, reading, scaling, treating
+from moeviz.training import checkpoints, from_configs, history, resize, scaling, settings, treatment
 from moeviz.training.adam import Adam
-from moeviz.training.album import Given, Place
 from moeviz.training.data import Data
-from moeviz.training.evaluation import measure
 from moeviz.training.ghost import GHOSTS, Ghost
 from moeviz.training.history import Record
-from moeviz.training.knobs import Setting
+from moeviz.training.measure import measure
 from moeviz.training.objective import OBJECTIVES
-from moeviz.training.snapshot import BESIDE_NUMBERS, Snapshot, take
+from moeviz.training.settings import Setting
 from moeviz.training.state import State
 from moeviz.training.step import Progress, stepped
 from moeviz.training.tape import LIMIT, Moment, Tape
-from moeviz.training.treating import Treated
+from moeviz.training.treatment import Treated
+from moeviz.training.views.registry import Given, Place
+from moeviz.training.views.snapshot import BESIDE_NUMBERS, Snapshot, take
 
 DIVERGED = 100.0  # a run is stopped when its task loss exceeds this many times (1 + its loss at step 0)
 STEP_MEMORY = 0.2  # weight of the newest step in the mean of what steps take
@@ -48,9 +48,9 @@ class Training(State):
         tape_limit: int = LIMIT,
     ) -> None:  # fmt: skip
         self.configs = as_runs(configs)
-        knobs.check_one_shape(self.configs)
+        settings.check_one_shape(self.configs)
         self.device = devices.resolve(self.configs[0].device)
-        self.record_every = int(knobs.RECORD_EVERY.check(record_every) or 0)
+        self.record_every = int(settings.RECORD_EVERY.check(record_every) or 0)
         self.dtype, self.half = precision.widened(dtype), dtype if dtype in precision.HALF else None
         self.tape_limit = tape_limit
         self.reset()
@@ -78,7 +78,7 @@ class Training(State):
         self.records: list[Record] = []
         self.measured: Record | None = None
         self.details: dict[str, np.ndarray] = {}  # what was measured beside it
-        self.turns: list[knobs.Turn] = []
+        self.turns: list[settings.Turn] = []
         self._looked: tuple[Record | None, int, bool] = (None, 0, False)  # the newest record, since when, and settled?
         self._record()
         self.largest_loss_R = DIVERGED * (1 + torch.from_numpy(self.records[0].task_loss).to(self.largest_loss_R))
@@ -126,8 +126,8 @@ class Training(State):
 
         Raises ValueError (rule, value, remedy) and changes nothing when a knob is unknown, not live or out of bounds.
         """
-        configs, notices = knobs.changed(self.configs, changes)
-        if self.diverged and knobs.calmer(self.configs, configs):
+        configs, notices = settings.changed(self.configs, changes)
+        if self.diverged and settings.calmer(self.configs, configs):
             self.fork()._calm(changes)  # what is refused is refused before anything has changed
             return self._calm(changes)
         self._turn(Setting(configs, self.treated))
@@ -151,13 +151,13 @@ class Training(State):
     def _become(self, after: Setting) -> None:
         """Go on with another setting; ValueError, and nothing changes, if too few experts could be chosen then."""
         before, record, is_good = self.setting, self.measure(), checkpoints.is_good(self, self.measure())
-        killed_RE = treating.where(self.treated, self.ids_RE, "killed")
+        killed_RE = treatment.where(self.treated, self.ids_RE, "killed")
         load_RE = np.where(killed_RE, -1, record.mean_load_RE)  # they leave first
-        change = population.resize(self.ids_RE, load_RE, after.configs[0].num_experts)
-        after = Setting(after.configs, treating.staying(after.treated, change.ids_RE))
-        treating.check(after.treated, after.configs, change.ids_RE)
+        change = resize.resize(self.ids_RE, load_RE, after.configs[0].num_experts)
+        after = Setting(after.configs, treatment.staying(after.treated, change.ids_RE))
+        treatment.check(after.treated, after.configs, change.ids_RE)
         self.configs, self.treated = after.configs, after.treated
-        self.turns = knobs.turned(self.turns, self.current_step, before, after)
+        self.turns = settings.turned(self.turns, self.current_step, before, after)
         if any(old.noise != new.noise for old, new in zip(before.configs, after.configs, strict=True)):
             self.data = Data(self.configs, self.device, self.dtype)
         resized = self.configs[0].num_experts != before.configs[0].num_experts
@@ -172,23 +172,23 @@ class Training(State):
     def _read_knobs(self) -> None:
         """Turn the configs into what a step needs: the layer, and numbers for all runs or one for each."""
         self.measured = None
-        self.model = reading.model(self.configs, self.data.tasks[0], self.device, self.half)
+        self.model = from_configs.model(self.configs, self.data.tasks[0], self.device, self.half)
         self.dispatch = self.model.dispatch
-        self.balance_loss = reading.balance_loss(self.configs[0].balance_loss, self.configs[0].task)
+        self.balance_loss = from_configs.balance_loss(self.configs[0].balance_loss, self.configs[0].task)
         like = torch.zeros((), device=self.device, dtype=self.dtype)
-        self.knob_numbers = reading.numbers(self.configs, like)
+        self.knob_numbers = from_configs.numbers(self.configs, like)
         if any(self.treated):
-            masks = treating.masks(self.treated, self.ids_RE, self.model, self.rows_REP)
+            masks = treatment.masks(self.treated, self.ids_RE, self.model, self.rows_REP)
             routing = replace(self.knob_numbers.routing, killed_RE=masks.killed_RE)
             self.knob_numbers = replace(self.knob_numbers, routing=routing, frozen_REP=masks.frozen_REP)
 
     def _take_over(self, after: Progress) -> None:
         vars(self).update(vars(after))
 
-    def _move(self, change: population.Change) -> None:
+    def _move(self, change: resize.Change) -> None:
         """Experts arrive as noisy copies of the busiest, with their Adam moments, or the least loaded leave."""
         seeds = [config.seed for config in self.configs]
-        self._take_over(population.moved(self.progress, change, seeds, self.current_step))
+        self._take_over(resize.moved(self.progress, change, seeds, self.current_step))
         self.ids_RE = change.ids_RE
 
     def settled(self, since: int) -> bool:
@@ -251,7 +251,7 @@ class Training(State):
 
     def recover(self) -> list[str]:
         """Leave a diverged state: back to the last good record, with a tenth of the learning rate, at most .03."""
-        rates = [max(min(config.learning_rate / 10, knobs.DEFAULT_RATE), LOWEST_RATE) for config in self.configs]
+        rates = [max(min(config.learning_rate / 10, settings.DEFAULT_RATE), LOWEST_RATE) for config in self.configs]
         self.restore(self.good)
         self.set(learning_rate=rates)
         return [f"went back to step {self.current_step} and lowered the learning rate to {rates[0]:g}"]
@@ -259,7 +259,7 @@ class Training(State):
     def _calm(self, changes: dict[str, Any]) -> list[str]:
         """Back to the last good record, to go on from there with other knobs."""
         self.restore(self.good)
-        configs, notices = knobs.changed(self.configs, changes)
+        configs, notices = settings.changed(self.configs, changes)
         self._turn(Setting(configs, self.treated))
         return [f"went back to step {self.current_step}, before the run diverged", *notices]
 

@@ -11,7 +11,7 @@ import pytest
 from moeviz.config import RunConfig
 from moeviz.content.twins import SCENES, twins
 from moeviz.training import Training
-from moeviz.training.learning import wanted_loss
+from moeviz.training.views.skill import wanted_loss
 from tests.browser.driving import Stage, soon
 
 pytestmark = pytest.mark.browser

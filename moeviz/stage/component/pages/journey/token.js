@@ -3,7 +3,7 @@
 import { firstChoice } from '../../panels/probe.js';
 import { letter } from '../../kit/palette.js';
 
-export const FORMS = ['plain', 'renormalized', 'after']; // as moeviz/training/journey.py; then all of them again with k = 1
+export const FORMS = ['plain', 'renormalized', 'after']; // as moeviz/training/views/journey.py; then all of them again with k = 1
 
 const parts = (flat, size) =>
   Array.from({ length: flat.length / size }, (_, index) => flat.slice(index * size, (index + 1) * size));

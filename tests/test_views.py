@@ -15,7 +15,7 @@ from moeviz.engine.worker.run import HostedRun
 from moeviz.frames import PICTURES as NAMES
 from moeviz.frames import unpack
 from moeviz.training import Buckets, Training, opened
-from moeviz.training.album import PICTURES, VIEWS
+from moeviz.training.views.registry import PICTURES, VIEWS
 from tests.pretend import World
 
 KINDS = ("clusters", "bumps", "piecewise", "digits", "linear_clusters", "digit_rows", "pictures", "pairs", "languages")

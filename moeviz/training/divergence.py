@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from moeviz.config import RunConfig
-from moeviz.training import knobs
+from moeviz.training import settings
 from moeviz.training.history import Record
 
 
@@ -22,7 +22,7 @@ def noticed_at(records: Sequence[Record], run: int) -> int | None:
 def why(configs: Sequence[RunConfig], noticed_at_R: Sequence[int | None]) -> list[str | None]:
     """Of each run what happened, and the remedy, as said after its name; None while it trains."""
     return [
-        f"diverged near step {step}: its loss exploded or is not a number. Lower {knobs.too_high([config])}."
+        f"diverged near step {step}: its loss exploded or is not a number. Lower {settings.too_high([config])}."
         if step is not None
         else None
         for config, step in zip(configs, noticed_at_R, strict=True)

@@ -11,9 +11,9 @@ from moeviz import metrics
 from moeviz.config.router_facts import BALANCED_VALUES
 from moeviz.losses import LOSSES
 from moeviz.routers import Routing
-from moeviz.training import batch, reading
-from moeviz.training.arrays import floats, integers
+from moeviz.training import batch, from_configs
 from moeviz.training.state import State
+from moeviz.training.views.bytes import floats, integers
 
 FEW = 16  # tokens: a table that can be read from the last row of a class
 
@@ -22,7 +22,7 @@ def seating(state: State) -> dict[str, np.ndarray]:
     """How the router, as in state, seats the first few train tokens; names and shapes stand in moeviz.frames."""
     configs, k = state.configs, state.routing_knobs.k
     routing, places_R = seated(state)
-    by_chance_R = np.array([reading.random_drop(config, config.capacity_factor, FEW) for config in configs])
+    by_chance_R = np.array([from_configs.random_drop(config, config.capacity_factor, FEW) for config in configs])
     dropped_R = np.where(np.isnan(by_chance_R), np.nan, metrics.dropped_share(routing, k=k).cpu().numpy())
     numbers = {
         "prob": routing.probs_TE, "weight": routing.gates_TE, "load": metrics.load(routing, k=k),
@@ -44,10 +44,10 @@ def seating(state: State) -> dict[str, np.ndarray]:
 def seated(state: State) -> tuple[Routing, list[int | None]]:
     """The routing of the few tokens, with what the router draws for a first step, and each run's places per expert."""
     configs, rows_REP = state.configs, state.rows_REP
-    x_RMD = state.data.train.first(FEW // reading.units_per_input(configs)).x_RTD
-    knobs = reading.training_knobs(configs, rows_REP, num_tokens=FEW)
+    x_RMD = state.data.train.first(FEW // from_configs.units_per_input(configs)).x_RTD
+    knobs = from_configs.training_knobs(configs, rows_REP, num_tokens=FEW)
     size = (FEW, state.model.layer.input_width)
     drawn = batch.Batch(x_RMD, x_RMD, batch.draws(configs, 0, size, x_RMD)).knobs(knobs, state.bias_REL)
     killed_RE = state.routing_knobs.killed_RE
     routing = state.model.route(rows_REP, x_RMD, replace(drawn, token_groups=1, killed_RE=killed_RE))
-    return routing, [reading.places(config, config.capacity_factor, FEW) for config in configs]
+    return routing, [from_configs.places(config, config.capacity_factor, FEW) for config in configs]

@@ -15,9 +15,9 @@ from moeviz import losses, metrics
 from moeviz.models.moe_layer import slant
 from moeviz.routers import ROUTERS, Routing, balanced_table, biased, in_best_groups, last_taken, slot_inputs, soft
 from moeviz.tensors.axes import over
-from moeviz.training import pictures
-from moeviz.training.arrays import floats
 from moeviz.training.state import State
+from moeviz.training.views.bytes import floats
+from moeviz.training.views.probe import routed_probe
 
 FORMS: dict[str, Callable[..., Routing]] = {
     "plain": partial(ROUTERS["top_k"], renormalize=False),  # softmax, then top-k
@@ -40,7 +40,7 @@ def journey(state: State, place: tuple[float, float] | None) -> dict[str, np.nda
     """What happens to the token at the probe on its way to the losses; names and shapes stand in moeviz.frames."""
     with torch.inference_mode(False), torch.enable_grad():
         rows_REP = state.rows_REP.detach().clone().requires_grad_()
-        xy, x_R1D, routing = pictures.routed_probe(state, rows_REP, place)
+        xy, x_R1D, routing = routed_probe(state, rows_REP, place)
         target, distance_R = target_near(state, xy, x_R1D)
         token = Token(
             target, state.model.layer.weighted_outputs(rows_REP, x_R1D, routing).detach(), shared(state, x_R1D)

@@ -14,10 +14,10 @@ from moeviz import metrics
 from moeviz.config import TASK_INFO
 from moeviz.routers import Routing
 from moeviz.tasks.pairs import PIXELS, catalog, tokens, word_numbers
-from moeviz.training.arrays import Arrays, floats, integers
-from moeviz.training.evaluation import segments
+from moeviz.training.measure import segments
 from moeviz.training.objective import NEAREST
 from moeviz.training.state import State
+from moeviz.training.views.bytes import Arrays, floats, integers
 
 LEAST, MOST = 0.2, 0.75  # of a fair share of all tokens; of an expert's own tokens
 

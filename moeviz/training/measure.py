@@ -11,7 +11,7 @@ from moeviz.config import TASK_INFO
 from moeviz.routers import Routing
 from moeviz.routers.decide import mean_over_parts
 from moeviz.tensors.axes import over
-from moeviz.training import history, reading
+from moeviz.training import from_configs, history
 from moeviz.training.data import Tokens
 from moeviz.training.history import Record
 from moeviz.training.state import State
@@ -29,7 +29,7 @@ def measure(state: State) -> tuple[Record, dict[str, np.ndarray]]:
     model with several layers it has an axis L behind R.
     """
     data = state.data
-    if reading.crowded(state.configs):  # a test token must not queue behind the train tokens, nor be compared
+    if from_configs.crowded(state.configs):  # a test token must not queue behind the train tokens, nor be compared
         (y_train, trained), (y_test, tested) = (
             _forward(state, data.measured_train),
             _forward(state, data.measured_test),
@@ -37,7 +37,7 @@ def measure(state: State) -> tuple[Record, dict[str, np.ndarray]]:
     else:  # in one pass, which costs half
         y_RTO, routing = _forward(state, data.measured)
         y_train, y_test = y_RTO.split([data.measured_train.count, data.measured_test.count], dim=1)
-        num_trained = y_train.shape[1] * reading.units_per_input(state.configs)
+        num_trained = y_train.shape[1] * from_configs.units_per_input(state.configs)
         trained, tested = routing.tokens(slice(num_trained)), routing.tokens(slice(num_trained, None))
     on_train, on_test = (y_train, data.measured_train.target), (y_test, data.measured_test.target)
     task_loss, metric, k = state.task_loss, state.metric, state.routing_knobs.k
@@ -66,7 +66,7 @@ def segments(state: State, order_M: Tensor | None = None) -> Tensor:
         return segment_W.repeat(segment_RM.shape[1]).expand(len(segment_RM), -1)
     if order_M is not None:
         segment_RM = segment_RM[:, order_M]
-    return segment_RM.repeat_interleave(reading.units_per_input(state.configs), dim=-1)
+    return segment_RM.repeat_interleave(from_configs.units_per_input(state.configs), dim=-1)
 
 
 def match(layered: Routing, segment_RT: Tensor, num_segments: int) -> Tensor:
@@ -129,8 +129,8 @@ def _forward(state: State, tokens: Tokens) -> tuple[Tensor, Routing]:
 def _record(state: State, measured: dict[str, np.ndarray]) -> Record:
     """What was measured, and since when each expert has been idle."""
     idle_since_RE, dead_RE = history.idle(state.records, state.current_step, measured["load_RE"], state.ids_RE)
-    num_tokens = state.data.measured_test.count * reading.units_per_input(state.configs)
-    by_chance = [reading.random_drop(c, reading.measuring_factor(c), num_tokens) for c in state.configs]
+    num_tokens = state.data.measured_test.count * from_configs.units_per_input(state.configs)
+    by_chance = [from_configs.random_drop(c, from_configs.measuring_factor(c), num_tokens) for c in state.configs]
     return Record(
         step=state.current_step,
         random_drop=np.array(by_chance),

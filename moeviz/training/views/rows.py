@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from moeviz import metrics
-from moeviz.training import reading
-from moeviz.training.arrays import floats, integers, shades
+from moeviz.training import from_configs
 from moeviz.training.state import State
+from moeviz.training.views.bytes import floats, integers, shades
 
 DIGITS = 24  # so many test inputs are drawn
 
@@ -22,7 +22,7 @@ def digits(state: State) -> Tensor:
 
 def row_at(state: State, place: tuple[float, float] | None) -> tuple[int, int]:
     """The shown digit and its row that a place means (number of the digit, number of the row), or the nearest."""
-    rows = reading.tokens_per_input(state.configs)
+    rows = from_configs.tokens_per_input(state.configs)
     digit, row = place or (0, rows // 2)
     return round(min(max(digit, 0), DIGITS - 1)), round(min(max(row, 0), rows - 1))
 
@@ -34,7 +34,7 @@ def unit_at(state: State, digit: int, row: int) -> tuple[Tensor, Tensor]:
     """
     x_R1D = state.data.measured_test.x_RTD[:, digits(state)[[digit]]]
     tokens_RWD, id_RU = state.model.tokens(state.rows_REP, x_R1D), state.model.ids(x_R1D)
-    if reading.units_per_input(state.configs) == 1:
+    if from_configs.units_per_input(state.configs) == 1:
         return tokens_RWD, id_RU
     return tokens_RWD[:, [row]], id_RU[:, [row]]
 
@@ -45,11 +45,11 @@ def rows(state: State, place: tuple[float, float] | None) -> dict[str, np.ndarra
     Where rows act on each other, these digits are among all that are measured: as many are dropped as is said there.
     """
     index_M = digits(state)
-    test, alone = state.data.measured_test, not reading.crowded(state.configs)
+    test, alone = state.data.measured_test, not from_configs.crowded(state.configs)
     x_RMD = test.x_RTD[:, index_M] if alone else test.x_RTD
     y_RMO, routing = state.model(state.rows_REP, x_RMD, state.routing_knobs_for(x_RMD.shape[1]))
     expert_RMW, kept_RMW, weight_RMWE = (
-        reading.by_token(state.configs, value)
+        from_configs.by_token(state.configs, value)
         for value in (metrics.server(routing), routing.kept_TE.any(-1), routing.gates_TE)
     )
     shown_M = torch.arange(len(index_M)) if alone else index_M

@@ -13,10 +13,10 @@ from moeviz.models.moe_layer import RoutingKnobs
 from moeviz.routers import Routing
 from moeviz.tasks.text import ALPHABET, CLASS_OF, ids
 from moeviz.tensors.rng import stream
-from moeviz.training import reading
-from moeviz.training.arrays import Arrays, floats, integers, shades
-from moeviz.training.evaluation import in_each, segments
+from moeviz.training import from_configs
+from moeviz.training.measure import in_each, segments
 from moeviz.training.state import State
+from moeviz.training.views.bytes import Arrays, floats, integers, shades
 
 CODES = torch.tensor([ord(character) for character in ALPHABET])
 PROMPT, WRITTEN = 16, 32  # characters that a sample starts with, and that the model adds
@@ -29,7 +29,7 @@ def text(state: State) -> Arrays:
     Where characters act on each other, these windows are among all that are measured.
     """
     tokens, index_S = state.data.measured_test, shown(state)
-    among_all = reading.crowded(state.configs)
+    among_all = from_configs.crowded(state.configs)
     windows_RMW = tokens.x_RTD if among_all else tokens.x_RTD[:, index_S]
     routing = state.model.route(state.rows_REP, windows_RMW, state.routing_knobs_for(windows_RMW.shape[1]))
     expert, kept, prob = (
@@ -105,7 +105,7 @@ def own_text(state: State, given: str) -> Arrays:
 
     Characters that are not in the alphabet are all the same to the model.
     """
-    width, letters = reading.tokens_per_input(state.configs), ids(given)
+    width, letters = from_configs.tokens_per_input(state.configs), ids(given)
     windows_MW = torch.nn.functional.pad(letters, (0, -len(letters) % width)).unflatten(0, (-1, width))
     windows_RMW = windows_MW.expand(len(state.configs), -1, -1).to(state.rows_REP)
     routing = state.model.route(state.rows_REP, windows_RMW, alone(state, windows_RMW))

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from moeviz import metrics
 from moeviz.tasks.pictures import SIDE, centered, fitted, ink, patches, unpatched
-from moeviz.training import reading
-from moeviz.training.arrays import Arrays, floats, integers, shades
+from moeviz.training import from_configs
 from moeviz.training.state import State
+from moeviz.training.views.bytes import Arrays, floats, integers, shades
 
 OF_EACH_CLASS = 2  # test pictures that are drawn
 LIKED = 5  # pictures that each expert likes most
@@ -26,7 +26,7 @@ def gallery(state: State) -> Arrays:
     return {
         "gallery_pixels": _ink(x_RPD), "gallery_target": integers(test.target.gather(1, shown_RP)),
         "gallery_answer": integers(y_RPO.argmax(-1)),
-        "gallery_expert": integers(reading.by_token(state.configs, metrics.server(routing))),
+        "gallery_expert": integers(from_configs.by_token(state.configs, metrics.server(routing))),
     }  # fmt: skip
 
 
@@ -43,7 +43,7 @@ def liked(state: State) -> Arrays:
     """
     test, classes = state.data.measured_test, state.data.tasks[0].num_outputs
     y_RMO, routing = state.model(state.rows_REP, test.x_RTD, state.routing_knobs_for(test.count))
-    units = reading.units_per_input(state.configs)
+    units = from_configs.units_per_input(state.configs)
     share_REO = metrics.share_of_each(routing, test.target.repeat_interleave(units, dim=-1), classes)
     prob_RME = routing.probs_TE.unflatten(1, (-1, units)).mean(2)
     best = prob_RME.mT.topk(min(LIKED, test.count))
@@ -69,7 +69,7 @@ def drawn(state: State, given: tuple[float, ...]) -> Arrays:
     return {
         "drawn_pixels": _ink(x_R1D)[:, 0], "drawn_class": floats(y_R1O[:, 0].softmax(-1)),
         "drawn_prob": floats(routing.probs_TE.mean(1)), "drawn_weight": floats(routing.gates_TE.mean(1)),
-        "drawn_expert": integers(reading.by_token(state.configs, metrics.server(routing))[:, 0]),
+        "drawn_expert": integers(from_configs.by_token(state.configs, metrics.server(routing))[:, 0]),
     }  # fmt: skip
 
 

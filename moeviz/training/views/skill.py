@@ -1,4 +1,4 @@
-"""Who learns and who starves: how each expert's part has gone over time, and how well it answers where it is wanted."""
+"""How well each expert answers where it is wanted."""
 
 from __future__ import annotations
 
@@ -6,18 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from moeviz.training import history
-from moeviz.training.arrays import floats
-from moeviz.training.history import Record
 from moeviz.training.state import State
-
-
-def trails(state: State, newest: Record) -> dict[str, np.ndarray]:
-    """Each expert's mean gate probability and share of all weights over time, with the steps of the time charts."""
-    records = history.charted(state.records, newest)
-    names = {"history_mean_prob": "mean_prob_RE", "history_importance": "importance_RE"}
-    found = {name: history.by_id(records, field).astype("f4") for name, field in names.items()}
-    return {"history_step": history.steps(records)} | found
+from moeviz.training.views.bytes import floats
 
 
 def skill(state: State) -> dict[str, np.ndarray]:

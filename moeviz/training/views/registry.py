@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from moeviz.config.task_facts import TASK_INFO
-from moeviz.training import gallery, journey, language, learning, pairing, pictures, rows, seating
-from moeviz.training.arrays import Arrays
 from moeviz.training.history import Record
-from moeviz.training.pictures import PLANE
 from moeviz.training.state import State
+from moeviz.training.views import gallery, journey, maps, pairs, rows, seating, skill, text, time_charts
+from moeviz.training.views.bytes import Arrays
+from moeviz.training.views.maps import PLANE
 
 Place = tuple[float, float]
 Given = str | tuple[float, ...]  # a visitor's own text, or picture
@@ -41,29 +41,29 @@ class Picture:
 
 GIVEN: dict[str, type[Any]] = {"text": str, "drawing": tuple}
 PICTURES: dict[str, Picture] = {
-    "first_choice": Picture(pictures.first_choice, MAP),
-    "confidence": Picture(pictures.confidence, MAP),
-    "prediction": Picture(pictures.prediction, MAP),
-    "gate": Picture(pictures.gate, MAP),
-    "expert_output": Picture(pictures.expert_output, MAP),
-    "choices": Picture(pictures.choices, PLANE),
-    "points": Picture(pictures.points, PLANE),
-    "batch": Picture(pictures.batch, PLANE),
-    "groups": Picture(pictures.groups),
-    "curve": Picture(pictures.curve, CURVE),
-    "history": Picture(pictures.time_charts, of="history"),
+    "first_choice": Picture(maps.first_choice, MAP),
+    "confidence": Picture(maps.confidence, MAP),
+    "prediction": Picture(maps.prediction, MAP),
+    "gate": Picture(maps.gate, MAP),
+    "expert_output": Picture(maps.expert_output, MAP),
+    "choices": Picture(maps.choices, PLANE),
+    "points": Picture(maps.points, PLANE),
+    "batch": Picture(maps.batch, PLANE),
+    "groups": Picture(maps.groups),
+    "curve": Picture(maps.curve, CURVE),
+    "history": Picture(time_charts.time_charts, of="history"),
     "journey": Picture(journey.journey, PLANE, of="probe"),
     "rows": Picture(rows.rows, ROWS, of="probe"),
     "seating": Picture(seating.seating, (*PLANE, *ROWS, *DRAWINGS)),  # of others an input has more tokens than it shows
-    "trails": Picture(learning.trails, of="history"),
-    "skill": Picture(learning.skill, PLANE),
-    "text": Picture(language.text, TEXT),
-    "text_tables": Picture(language.text_tables, TEXT),
-    "samples": Picture(language.samples, TEXT),
-    "own_text": Picture(language.own_text, TEXT, of="text"),
-    "items": Picture(pairing.items, PAIRS),
-    "pairs": Picture(pairing.pairs, PAIRS, of="probe"),
-    "found": Picture(pairing.found, PAIRS, of="text"),
+    "trails": Picture(time_charts.trails, of="history"),
+    "skill": Picture(skill.skill, PLANE),
+    "text": Picture(text.text, TEXT),
+    "text_tables": Picture(text.text_tables, TEXT),
+    "samples": Picture(text.samples, TEXT),
+    "own_text": Picture(text.own_text, TEXT, of="text"),
+    "items": Picture(pairs.items, PAIRS),
+    "pairs": Picture(pairs.pairs, PAIRS, of="probe"),
+    "found": Picture(pairs.found, PAIRS, of="text"),
     "gallery": Picture(gallery.gallery, DRAWINGS),
     "liked": Picture(gallery.liked, DRAWINGS),
     "drawn": Picture(gallery.drawn, DRAWINGS, of="drawing"),

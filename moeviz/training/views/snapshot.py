@@ -12,12 +12,14 @@ import torch
 
 from moeviz.config import TASK_INFO
 from moeviz.config.router_facts import ROUTER_INFO
-from moeviz.training import diverging, pictures, reading, treating
-from moeviz.training.album import PROBED, Given, Place, sorted_out
-from moeviz.training.evaluation import BY_EXPERT
+from moeviz.training import divergence, from_configs, treatment
 from moeviz.training.history import Record
-from moeviz.training.side_by_side import arrays_together
+from moeviz.training.measure import BY_EXPERT
 from moeviz.training.state import State
+from moeviz.training.views import maps
+from moeviz.training.views.joined import arrays_together
+from moeviz.training.views.probe import probed
+from moeviz.training.views.registry import PROBED, Given, Place, sorted_out
 
 BESIDE_NUMBERS = {"groups", "skill", "liked", "pairs", "text_tables"}  # pictures of what is also measured: of one step
 OF_ALL = {"marks", "probe", "left_out"}  # lists of a header that do not have one entry for each run
@@ -59,14 +61,14 @@ def take(
     """
     view = TASK_INFO[state.configs[0].task].view
     wanted, left_out = sorted_out(want, view)
-    probe_xy, probe_arrays = pictures.probe(state, probe) if view in PROBED else ([0.0, 0.0], {})
+    probe_xy, probe_arrays = probed(state, probe) if view in PROBED else ([0.0, 0.0], {})
     by_expert = {name: details[name] for name in BY_EXPERT}
     by_expert |= {"load": record.load_RE, "mean_prob": record.mean_prob_RE}
     arrays = {name: value.astype("f4") for name, value in by_expert.items()} | probe_arrays
     for picture in wanted:
         arrays |= picture.drawn(state, record, probe, given)
     if len(state.configs) > 1:
-        diverging.end_curves(arrays, state.diverged_at)
+        divergence.end_curves(arrays, state.diverged_at)
     per_run = {name: _plain(value) for name, value in details.items() if name not in BY_EXPERT}
     return Snapshot(_header(state, record) | per_run | {"probe": probe_xy, "left_out": left_out}, arrays)
 
@@ -74,12 +76,12 @@ def take(
 def _header(state: State, record: Record) -> dict[str, Any]:
     configs, task = state.configs, state.data.tasks[0]
     info = TASK_INFO[configs[0].task]
-    low, high = pictures.value_range(state)
+    low, high = maps.value_range(state)
     measured = {name: _plain(getattr(record, name)) for name in PER_RUN}
     return measured | {
         "balance_loss_value": _plain(record.balance_loss), "step": state.current_step, "measured_step": record.step,
         "task": configs[0].task, "router": [config.router for config in configs],
-        "kind": info.kind, "view": info.view, "extent": pictures.extent(state),
+        "kind": info.kind, "view": info.view, "extent": maps.extent(state),
         "num_runs": len(configs), "num_experts": configs[0].num_experts, "num_outputs": task.num_outputs,
         "experts": [config.num_experts for config in configs],
         "ids": state.ids_RE.tolist(), "top_k": [config.top_k for config in configs],
@@ -88,9 +90,9 @@ def _header(state: State, record: Record) -> dict[str, Any]:
         "renormalized": [config.renormalized for config in configs],
         "weights": [config.weights for config in configs],
         "choice": [ROUTER_INFO[config.router].choice for config in configs],
-        "skips": [reading.skips(config) for config in configs],
+        "skips": [from_configs.skips(config) for config in configs],
         "balance_loss": [config.balance_loss for config in configs],
-        "treated": treating.by_place(state.treated, state.ids_RE),
+        "treated": treatment.by_place(state.treated, state.ids_RE),
         "dead": record.dead_RE.tolist(), **_cost(state),
         "died_at": np.where(record.dead_RE, record.idle_since_RE, NOTHING).tolist(),
         "metric_name": state.metric_name, "dispatch": state.dispatch, "device": str(state.device),
@@ -98,8 +100,8 @@ def _header(state: State, record: Record) -> dict[str, Any]:
         "tape": state.tape.told(state.current_step),
         "lo": low, "hi": high, "marks": [list(mark) for mark in state.marks],
         "num_shared": configs[0].num_shared_experts, "reason": state.reason, "diverged_at": state.diverged_at,
-        "diverged_why": diverging.why(configs, state.diverged_at),
-        "batch_dependent": reading.batch_decides(configs), "limited": reading.has_seats(configs),
+        "diverged_why": divergence.why(configs, state.diverged_at),
+        "batch_dependent": from_configs.batch_decides(configs), "limited": from_configs.has_seats(configs),
     }  # fmt: skip
 
 
@@ -130,7 +132,7 @@ def take_together(parts: Sequence[Snapshot], run_R: np.ndarray) -> Snapshot:
     arrays = arrays_together([part.arrays for part in parts], order_R, "history_step")
     header = _header_together([part.header for part in parts], order_R)
     header["marks"] = _marks_together([part.header for part in parts], run_R)
-    diverging.end_curves(arrays, header["diverged_at"])
+    divergence.end_curves(arrays, header["diverged_at"])
     return Snapshot(header, arrays)
 
 
@@ -146,7 +148,7 @@ def _header_together(headers: Sequence[dict[str, Any]], order_R: np.ndarray) -> 
         "step": max(header["step"] for header in headers),
         "measured_step": max(header["measured_step"] for header in headers),
         "seconds": round(sum(header["seconds"] for header in headers), 4),
-        "reason": diverging.reason(together["diverged_why"]),
+        "reason": divergence.reason(together["diverged_why"]),
         "dispatch": ", ".join(dict.fromkeys(header["dispatch"] for header in headers)),
         "limited": any(header["limited"] for header in headers),
         "batch_dependent": any(header["batch_dependent"] for header in headers),

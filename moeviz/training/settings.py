@@ -9,8 +9,8 @@ from typing import Any
 from moeviz.config import KNOBS, RunConfig, Value
 from moeviz.config.knob import Knob, listed
 from moeviz.config.names import SHORT_KNOBS
-from moeviz.training import treating
-from moeviz.training.treating import Labels, Treated
+from moeviz.training import treatment
+from moeviz.training.treatment import Labels, Treated
 
 RECORD_EVERY = Knob(
     name="record_every", kind=int, default=10, low=1, high=10**9, label="Record every", help="Steps between records.",
@@ -116,7 +116,7 @@ def labels(before: Sequence[RunConfig], after: Sequence[RunConfig]) -> Labels:
 def changes(before: Setting, after: Setting) -> Labels:
     """What changed, by knob or treated expert."""
     sizes = [[config.num_experts for config in each.configs] for each in (before, after)]
-    return labels(before.configs, after.configs) | treating.labels(before.treated, after.treated, sizes[0] == sizes[1])
+    return labels(before.configs, after.configs) | treatment.labels(before.treated, after.treated, sizes[0] == sizes[1])
 
 
 def turned(turns: Sequence[Turn], step: int, before: Setting, after: Setting) -> list[Turn]:

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from moeviz.config import KNOBS, RunConfig, Value
 from moeviz.training import Training
-from moeviz.training.knobs import labels
-from moeviz.training.population import Change, resize
+from moeviz.training.resize import Change, resize
+from moeviz.training.settings import labels
 
 SMALL = RunConfig(batch_size=64, balance_coef=1.0, dispatch="dense")
 TURNS: dict[str, Value] = {
