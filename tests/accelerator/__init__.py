@@ -3,7 +3,7 @@
 Its tensors hold their numbers in a tensor of the host, but say that they are elsewhere. Computing with a tensor of the
 host beside them fails, as on a GPU; so does reading them as numpy. `waits` lists what makes the host wait for a device.
 
-    python -m pytest -p tests.accelerator tests/test_model.py     # a test file, where `auto` is this device
+    python -m pytest -p tests.accelerator tests/core/test_moe_layer.py     # a test file, where `auto` is this device
 
 It replaces `torch.inference_mode`, with which such tensors do not work, by `torch.no_grad`; so it must be installed
 before moeviz is imported.

@@ -16,7 +16,7 @@ from moeviz.config import RunConfig
 from moeviz.training import Training
 from tests.browser.driving import Stage, soon, stage_in
 from tests.equations import checked
-from tests.test_journey import answers, parts
+from tests.training.test_journey import answers, parts
 
 pytestmark = pytest.mark.browser
 WARM = 100  # the step at which the page's run waits
