@@ -21,7 +21,7 @@ from moeviz.engine.server.viewer import MAX_RATE
 from moeviz.frames import unpack
 from moeviz.stage import VERSION
 from moeviz.stage.addresses import own_names
-from moeviz.stage.routes import MAX_SOCKETS
+from moeviz.stage.live_socket import MAX_SOCKETS
 from tests.browser.driving import Server, eventually
 from tests.browser.visitors import RawVisitor
 

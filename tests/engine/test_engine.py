@@ -213,7 +213,7 @@ def test_whoever_knows_the_token_of_a_run_that_was_refused_is_told_why(engine, m
     late.viewer.close()
     with pytest.raises(RunGone):
         engine.watch(f"{early[:-1]}_", print)  # nobody else learns of it
-    monkeypatch.setattr("moeviz.engine.server.refusals.MOST_REFUSALS", 2)
+    monkeypatch.setattr("moeviz.engine.server.refused_runs.MOST_REFUSALS", 2)
     for seed in range(2):
         token = engine.open([RunConfig(device=device, seed=seed)])
         assert Page(engine, token).text("gone")["refused"]

@@ -19,15 +19,10 @@ from moeviz.config import RunConfig
 from moeviz.engine import Engine, EngineBusy
 from moeviz.engine.server import run_record
 from moeviz.engine.server.viewer import MAX_RATE, Viewer
-from moeviz.stage import COMPONENT_DIR, LOADER_HTML, LOADER_JS, VERSION
+from moeviz.stage import COMPONENT_DIR, LOADER_HTML, LOADER_JS, VERSION, live_socket
 from moeviz.stage import routes as stage_routes
-from moeviz.stage.routes import (
-    MAX_ERRORS,
-    MAX_MESSAGE,
-    MAX_SOCKETS,
-    read_message,
-    routes,
-)
+from moeviz.stage.live_socket import MAX_ERRORS, MAX_MESSAGE, MAX_SOCKETS, read_message
+from moeviz.stage.routes import routes
 from tests.scripts import javascript
 from tests.watching import apart, missing_device, wait_until
 
@@ -188,7 +183,7 @@ def test_who_keeps_breaking_rules_is_sent_away():
 @pytest.mark.parametrize("token", ["guessed", "x" * 3000, "%00", "known%20", "KNOWN", "é", "%F0%9F%99%82"])
 def test_every_token_that_leads_nowhere_gets_the_same_answer(token):
     with client(FakeEngine()).websocket_connect(f"/live/{token}") as socket:
-        assert json.loads(socket.receive_text()) == {"op": "gone", "reason": stage_routes.GONE_REASON}
+        assert json.loads(socket.receive_text()) == {"op": "gone", "reason": live_socket.GONE_REASON}
         with pytest.raises(WebSocketDisconnect) as closed:
             socket.receive_text()
     assert closed.value.code == 4404
@@ -204,13 +199,13 @@ def test_the_socket_of_a_run_that_was_refused_says_why_and_that_of_a_guess_does_
             socket.send_json({"op": "view", "credit": 1})
             assert told["refused"] and "device must be present on this machine" in told["reason"]
         with browser.websocket_connect(f"/live/{token[::-1]}") as socket:
-            assert socket.receive_json() == {"op": "gone", "reason": stage_routes.GONE_REASON}
+            assert socket.receive_json() == {"op": "gone", "reason": live_socket.GONE_REASON}
 
 
 def test_who_guesses_tokens_is_soon_told_nothing_and_does_no_harm_to_others(monkeypatch):
     now = [100.0]
-    monkeypatch.setattr(stage_routes.time, "monotonic", lambda: now[0])
-    door = stage_routes.Door()
+    monkeypatch.setattr(live_socket.time, "monotonic", lambda: now[0])
+    door = live_socket.Door()
     assert sum(door.may_answer() for _ in range(1000)) == 200  # a school behind one address that reloads at once
     now[0] += 1
     assert sum(door.may_answer() for _ in range(1000)) == 50
@@ -276,7 +271,7 @@ def test_a_browser_that_leaves_while_it_is_sent_away_is_no_fault(said):
             raise OSError("the browser has left")
 
     scope = {"type": "websocket", "path": "/live/known", "path_params": {"token": "known"}, "headers": []}
-    apart(stage_routes._Session(engine, WebSocket(scope, receive, send), stage_routes.Door()).run())
+    apart(live_socket.LiveSocket(engine, WebSocket(scope, receive, send), live_socket.Door()).run())
     assert engine.closed.is_set() and len(tried) <= 1
 
 

@@ -21,16 +21,14 @@ from moeviz.engine import browser_messages, protocol
 from moeviz.engine.errors import EngineBusy, EngineFull, RunGone
 from moeviz.engine.protocol import Message
 from moeviz.engine.server.calls import Calls, answered
-from moeviz.engine.server.refusals import Refusals, gone
+from moeviz.engine.server.limits import most_runs
+from moeviz.engine.server.refused_runs import Refusals, gone
 from moeviz.engine.server.requests import Requests
 from moeviz.engine.server.run_record import RunRecord
 from moeviz.engine.server.viewer import Viewer
 from moeviz.engine.server.worker_process import ProcessWorker, StartWorker, ThreadWorker
 from moeviz.engine.server.worker_slot import Slot
 
-# One core gives 15 visitors what they came for, and 30 something that still moves (about half of it). The one process
-# that forwards all frames sends about a thousand a second; with more runs than MOST_RUNS pictures would stand still.
-RUNS_PER_WORKER, MOST_RUNS = 30, 200
 logger = logging.getLogger(__name__)
 
 
@@ -50,7 +48,7 @@ class Engine(Requests):
         start: StartWorker = partial(ProcessWorker, arguments)
         if in_process:
             start = partial(ThreadWorker, idle_pause, idle_free)
-        self.max_runs = max_runs or min(RUNS_PER_WORKER * count, MOST_RUNS)
+        self.max_runs = max_runs or most_runs(count)
         self._lock = threading.RLock()
         self._slots = [Slot(start, self._receive, self._lost) for _ in range(count)]
         self._runs: dict[str, RunRecord] = {}

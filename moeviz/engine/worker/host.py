@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from moeviz.config import RunConfig, workload
 from moeviz.engine.protocol import Message
-from moeviz.engine.worker import ghosts
+from moeviz.engine.worker import which_ghost
 from moeviz.engine.worker.op_budget import AT_ONCE, MOST_WAITING
 from moeviz.engine.worker.run import MAX_PENDING, HostedRun
 from moeviz.engine.worker.schedule import Schedule, StepTogether
@@ -163,7 +163,7 @@ class Host:
         crowded = self._schedule.num_attentive(self._clock()) > MOST_WITH_GHOSTS or not workload.fits(
             [*configs, *configs]
         )
-        stood_still, ghost = run.training.diverged, ghosts.without(run, names, self._clock(), crowded)
+        stood_still, ghost = run.training.diverged, which_ghost.without(run, names, self._clock(), crowded)
         notices = act()
         revived = stood_still and not run.training.diverged
         if not run.training.rewound:  # else nothing was changed
@@ -176,7 +176,7 @@ class Host:
         return notices
 
     def _reset(self, run: HostedRun, message: Message) -> None:
-        configs, ghost = message.get("configs"), ghosts.before(run)
+        configs, ghost = message.get("configs"), which_ghost.before(run)
         if configs is None:
             run.training.reset()
         else:
@@ -205,7 +205,7 @@ class Host:
     def _branch(self, run: HostedRun, message: Message) -> None:
         if not run.training.rewound:
             raise ValueError(f"branch must follow a rewind: got step={run.step}, the last one; rewind first")
-        run.ghost = ghosts.recorded(run)
+        run.ghost = which_ghost.recorded(run)
         run.training.branch()
         run.changed(self._clock())
 
