@@ -78,6 +78,15 @@ def test_check_all_asks_for_every_trial_once(pretended) -> None:
     assert set(asked) == {claim.trial for claim in CLAIMS.values() if claim.trial is not None}
 
 
+def test_a_button_that_is_pressed_when_the_trials_end_is_not_lost(pretended, monkeypatch) -> None:
+    went: list[str] = []
+    monkeypatch.setattr(article.st, "switch_page", went.append)
+    page = AppTest.from_file(PAGE).run()
+    page.session_state.check = pretended(["memory"])  # over by the next look
+    page.button(key="see_balanced").click().run()
+    assert not page.exception and went == [article.PLAYGROUND]
+
+
 def test_a_server_that_checks_enough_says_so(pretended) -> None:
     pretended.refused = True
     page = AppTest.from_file(PAGE).run()

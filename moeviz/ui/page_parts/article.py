@@ -37,13 +37,14 @@ def results() -> None:
 
 def _results() -> None:
     check = st.session_state.get("check")
+    over = check is not None and check.over
     if check is not None:
         st.session_state.checked |= {name: list(found) for name, found in check.found.items() if found}
-        if check.over:
-            st.session_state.check_error = check.error
-            st.session_state.check_stopped = check.cancelled
-            del st.session_state.check
-            st.rerun()
+    if over:
+        st.session_state.check_error = check.error
+        st.session_state.check_stopped = check.cancelled
+        del st.session_state.check
+    elif check is not None:
         st.progress(check.progress, f"{check.progress:.0%} of {len(check.trials)} trials, {check.seeds} seeds each")
     if error := st.session_state.get("check_error"):
         st.error(f"Not all trials could run: {error}. Press the button again.")
@@ -54,6 +55,8 @@ def _results() -> None:
         st.markdown(f"###### {chapter}")
         for key in keys:
             _row(key, CLAIMS[key], st.session_state.checked.get(CLAIMS[key].trial, []))
+    if over:
+        st.rerun()  # the whole page; at the end, or a button that was pressed at this moment would be lost
 
 
 def _row(key: str, claim: Claim, found: Sequence[Numbers]) -> None:

@@ -38,8 +38,9 @@ export class Guide {
   constructor(host) {
     this.host = host;
     this.host.innerHTML = '<b aria-hidden="true"></b> <span role="status"></span>';
-    this.ticks = host.querySelector('b');
-    this.text = host.querySelector('span');
+    const [ticks, text] = /** @type {HTMLElement[]} */ ([...host.children]);
+    this.ticks = ticks;
+    this.text = text;
     this.seen = new Set();
   }
 
