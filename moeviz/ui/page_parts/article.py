@@ -36,11 +36,12 @@ def results() -> None:
 
 
 def _results() -> None:
-    check = st.session_state.get("check")
-    over = check is not None and check.over
+    check: Check | None = st.session_state.get("check")
     if check is not None:
         st.session_state.checked |= {name: list(found) for name, found in check.found.items() if found}
-    if over:
+    over = False
+    if check is not None and check.over:
+        over = True
         st.session_state.check_error = check.error
         st.session_state.check_stopped = check.cancelled
         del st.session_state.check
