@@ -78,6 +78,7 @@ def _start(layer: Layer) -> None:
     except Busy as busy:
         st.session_state.measuring_busy = str(busy)
         return
+    hold(new)  # at once: a page that is loaded anew before it is drawn finds it
     known = measured()
     known.pop(layer, None)
     known[layer] = st.session_state.measurement = new
