@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import itertools
-import logging
 import os
 import secrets
 import threading
@@ -20,6 +19,7 @@ from moeviz.config.groups import comparable
 from moeviz.engine import browser_messages, protocol
 from moeviz.engine.errors import EngineBusy, EngineFull, RunGone
 from moeviz.engine.protocol import Message
+from moeviz.engine.server import dead_worker
 from moeviz.engine.server.calls import Calls, answered
 from moeviz.engine.server.limits import most_runs
 from moeviz.engine.server.refused_runs import Refusals, gone
@@ -28,8 +28,6 @@ from moeviz.engine.server.run_record import RunRecord
 from moeviz.engine.server.viewer import Viewer
 from moeviz.engine.server.worker_process import ProcessWorker, StartWorker, ThreadWorker
 from moeviz.engine.server.worker_slot import Slot
-
-logger = logging.getLogger(__name__)
 
 
 class Engine(Requests):
@@ -50,7 +48,7 @@ class Engine(Requests):
             start = partial(ThreadWorker, idle_pause, idle_free)
         self.max_runs = max_runs or most_runs(count)
         self._lock = threading.RLock()
-        self._slots = [Slot(start, self._receive, self._lost) for _ in range(count)]
+        self._slots = [Slot(start, self._receive, self._worker_died) for _ in range(count)]
         self._runs: dict[str, RunRecord] = {}
         self._calls, self._refusals = Calls(), Refusals()
         self._numbers = itertools.count(1)
@@ -84,7 +82,7 @@ class Engine(Requests):
                 refused = "a run must have a worker process: the system refused to start one"
                 raise EngineBusy(f"{refused}; free some memory, or allow more open files (ulimit -n)")
             run = RunRecord(secrets.token_urlsafe(16), slot, configs, play, speed, probe)
-            self._post(run, run.opening())
+            run.post(run.opening())
             self._runs[run.token] = run
             self._start_spare()
         return run.token
@@ -105,7 +103,7 @@ class Engine(Requests):
             run = self._runs.get(token)
             if run is None:
                 return
-            run.slot.send({"op": "close", "run": token})
+            run.send({"op": "close"})
         self._drop(run, reason)
 
     def info(self, token: str) -> Message:
@@ -137,7 +135,7 @@ class Engine(Requests):
             run = self._find(token)
             forward, leave = partial(self._from_client, run), partial(self._leave, run)
             viewer = Viewer(str(next(self._numbers)), on_message, forward, leave, run.rate)
-            self._post(run, viewer.joining())
+            run.post(viewer.joining())
             run.viewers[viewer.key] = viewer
             run.seen()
         return viewer
@@ -184,15 +182,11 @@ class Engine(Requests):
         if empty is not None and not self._closed and all(slot.ready and self._load(slot) for slot in started):
             empty.start()
 
-    def _post(self, run: RunRecord, message: Message) -> None:
-        if not run.slot.send({**message, "run": run.token}):
-            raise EngineBusy("a worker must keep up with its messages: this one is far behind; try again in a moment")
-
     def _do(self, token: str, message: Message) -> None:
         with self._lock:
             run = self._find(token)
             run.note(message)
-            self._post(run, message)
+            run.post(message)
 
     def _call(self, token: str, message: Message) -> list[str]:
         """Send a message and wait for its answer; a worker that dies meanwhile is asked again."""
@@ -201,7 +195,7 @@ class Engine(Requests):
             run = self._find(token)
             question = self._calls.numbered(message)
             run.note(message)
-            self._post(run, question)
+            run.post(question)
             future = self._calls.expect(run, question)
         try:
             return answered(future, question)
@@ -218,7 +212,7 @@ class Engine(Requests):
             viewer.note(message)
             if message["op"] == "hidden":
                 run.seen()
-            busy = not run.slot.send({**message, "run": run.token, "viewer": viewer.key})
+            busy = not run.send({**message, "viewer": viewer.key})
         if busy:
             viewer.tell({"op": "busy", "message": "the server is far behind; wait a moment"})
 
@@ -226,7 +220,7 @@ class Engine(Requests):
         with self._lock:
             if run.viewers.pop(viewer.key, None) is not None:
                 run.seen()
-                run.slot.send({"op": "unwatch", "run": run.token, "viewer": viewer.key})
+                run.send({"op": "unwatch", "viewer": viewer.key})
 
     def _receive(self, slot: Slot, message: Message, payload: bytes) -> None:
         """One message of a worker, on its thread."""
@@ -268,33 +262,16 @@ class Engine(Requests):
         for viewer in viewers:
             viewer.tell(gone(reason, refused))
 
-    def _lost(self, slot: Slot, ended: str) -> None:
-        """A worker has died: start it again with the runs it had, from step 0."""
-        notice = f"the worker process stopped ({ended}), so this run started again from step 0"
+    def _worker_died(self, slot: Slot, ended: str) -> None:
+        """On the worker's thread: its runs begin again in its successor, or end."""
         with self._lock:
+            if self._closed:
+                return slot.empty()  # it left when it was asked to
             runs = [run for run in self._runs.values() if run.slot is slot]
-            if not self._closed:
-                logger.error("a worker process stopped (%s) with %d runs: %s", ended, len(runs), _named(runs))
-            again = slot.died() and not self._closed and bool(runs) and slot.start()
-            for run in runs if again else []:
-                self._reopen(run, notice)
             viewers = [viewer for run in runs for viewer in run.viewers.values()]
-        for viewer in viewers if again else []:
+            notice = dead_worker.replaced(slot, runs, self._calls, ended)
+        for viewer in viewers if notice is not None else []:
             viewer.tell({"op": "notice", "message": notice})
-        for run in runs if not again else []:
-            self._drop(run, f"its worker process stopped again and again ({ended}); see the server's log")
-
-    def _reopen(self, run: RunRecord, notice: str) -> None:
-        run.restarted()
-        self._post(run, {**run.opening(), "notice": notice})
-        for viewer in run.viewers.values():
-            self._post(run, viewer.joining())
-        for question in self._calls.about(run):
-            self._post(run, question)
-
-
-def _named(runs: Sequence[RunRecord]) -> str:
-    """Runs for the log, by what they train: their tokens are secret."""
-    firsts = [(len(run.configs), run.configs[0]) for run in runs]
-    named = (f"{each.task} N={each.num_experts} k={each.top_k} batch={each.batch_size} x{n}" for n, each in firsts)
-    return ", ".join(named) or "none"
+        for run in runs if notice is None else []:
+            self._drop(run, dead_worker.given_up(ended))
+        return None

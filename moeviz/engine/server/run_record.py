@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from moeviz.config import RunConfig
+from moeviz.engine.errors import EngineBusy
 from moeviz.engine.protocol import DEFAULT_GHOST, Message
 from moeviz.engine.server.viewer import MessageRate, Viewer
 from moeviz.engine.server.worker_slot import Slot
@@ -43,6 +44,15 @@ class RunRecord:
         if any(not viewer.hidden for viewer in self.viewers.values()):
             return -math.inf
         return time.monotonic() - self._seen_at - (ASIDE if self.viewers else ALONE)
+
+    def send(self, message: Message) -> bool:
+        """Send its worker a message about it; False while that is too far behind to take more."""
+        return self.slot.send({**message, "run": self.token})
+
+    def post(self, message: Message) -> None:
+        """The same for a message that must arrive; EngineBusy where it cannot."""
+        if not self.send(message):
+            raise EngineBusy("a worker must keep up with its messages: this one is far behind; try again in a moment")
 
     def opening(self) -> Message:
         """The message that opens this run in a worker."""

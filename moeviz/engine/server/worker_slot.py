@@ -18,8 +18,8 @@ logger = logging.getLogger(__name__)
 class Slot:
     """A place for one worker: empty until first needed, refilled when the worker dies, but not forever."""
 
-    def __init__(self, start: StartWorker, receive: Receive, lost: Lost) -> None:
-        self._start, self._receive, self._lost = start, receive, lost
+    def __init__(self, start: StartWorker, receive: Receive, worker_died: WorkerDied) -> None:
+        self._start, self._receive, self._worker_died = start, receive, worker_died
         self._deaths: deque[float] = deque(maxlen=RESTARTS)
         self.worker: Worker | None = None
         self.ready = False
@@ -42,15 +42,19 @@ class Slot:
         now = time.monotonic()
         often = len(self._deaths) == RESTARTS and now - self._deaths[0] < RESTART_WINDOW
         self._deaths.append(now)
-        self.worker, self.ready = None, False
+        self.empty()
         return not often
+
+    def empty(self) -> None:
+        """The worker has ended."""
+        self.worker, self.ready = None, False
 
     def _on_message(self, message: Message, payload: bytes) -> None:
         self._receive(self, message, payload)
 
     def _on_exit(self, ended: str) -> None:
-        self._lost(self, ended)
+        self._worker_died(self, ended)
 
 
 Receive = Callable[[Slot, Message, bytes], None]
-Lost = Callable[[Slot, str], None]
+WorkerDied = Callable[[Slot, str], None]
