@@ -12,8 +12,9 @@ Header, per frame: `step`, `measured_step` (of all metrics, losses and loads, he
 run trains they are measured a few times a second; pictures and the probe are of `step`), knob `revision`, `scene`
 (rises when the points must be asked for again), `state` running | paused | diverged, `speed` slow | watch | fast,
 `reason` (a sentence, or null), `steps_per_second` (of late; null: not measured yet), `seconds` trained, `settled` (it
-paused by itself), `ghost` (what is drawn gray, in words, or null), `dispatch`, `device`, `marks` [[step, "λ 0→10",
-[run, …]], [step, "C killed", [run, …]], …] (many are joined: moeviz.training.settings.bounded), `tape` {`steps`: those
+paused by itself), `ghost` (what is drawn gray, in words, or null), `dispatch`, `device`, `marks` (what was
+changed by hand: a list of {`step`, `knob`: its short name, `before`, `after`, `runs`} or {`step`, `expert`: its letter,
+`now`: killed, frozen or free, `runs`}; many are joined: moeviz.training.settings.bounded), `tape` {`steps`: those
 that can be shown again, `end`: the last step reached, `megabytes` of the recorded states, `limit` of these, `rows` that
 a history has at most}, `left_out` (pictures that were asked for and that this task does not have), `probe` [x, y] (view
 rows: number of the digit, and of its row),

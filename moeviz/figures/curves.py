@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from moeviz.config.changes import Mark
 from moeviz.figures.filling import MARK_ROW_HEIGHT, MARK_ROWS, History, filled
 from moeviz.figures.palette import DASHES, SHADES, letter_ticks
 
@@ -38,7 +39,7 @@ FAIR_SHARES_SHOWN = 3.0  # load over time: this many fair shares and more are dr
 
 
 def loss_figure(
-    history: History | None = None, *, runs: int = 1, names: Sequence[str] = (), marks: Sequence[Sequence[Any]] = ()
+    history: History | None = None, *, runs: int = 1, names: Sequence[str] = (), marks: Sequence[Mark] = ()
 ) -> go.Figure:
     """The raw balance loss in its own strip, and below it what training minimizes: task loss + λ · balance loss.
 
@@ -76,7 +77,7 @@ def loss_figure(
 
 def metric_figure(
     history: History | None = None, *, metric_name: str = "accuracy", runs: int = 1, names: Sequence[str] = (),
-    marks: Sequence[Sequence[Any]] = (),
+    marks: Sequence[Mark] = (),
 ) -> go.Figure:  # fmt: skip
     """Accuracy (or R²) on the training and on the test set: the test set was never trained on.
 
@@ -100,7 +101,7 @@ def metric_figure(
 
 
 def uneven_figure(
-    history: History | None = None, *, runs: int = 1, names: Sequence[str] = (), marks: Sequence[Sequence[Any]] = ()
+    history: History | None = None, *, runs: int = 1, names: Sequence[str] = (), marks: Sequence[Mark] = ()
 ) -> go.Figure:
     """How uneven the load is over time, one line for each run.
 
@@ -113,7 +114,7 @@ def uneven_figure(
 
 
 def dropped_figure(
-    history: History | None = None, *, runs: int = 1, names: Sequence[str] = (), marks: Sequence[Sequence[Any]] = ()
+    history: History | None = None, *, runs: int = 1, names: Sequence[str] = (), marks: Sequence[Mark] = ()
 ) -> go.Figure:
     """How many choices of test inputs find no seat, over time; gray, what a gate that chooses at random would lose.
 
@@ -137,7 +138,7 @@ def dropped_figure(
 
 def load_figure(
     history: History | None = None, *, run: int = 0, died: Mapping[int, Sequence[float]] | None = None,
-    marks: Sequence[Sequence[Any]] = (),
+    marks: Sequence[Mark] = (),
 ) -> go.Figure:  # fmt: skip
     """Who got the work over time: one strip per expert, darkness = its load ÷ the fair share 1/N.
 
@@ -171,7 +172,7 @@ def load_figure(
 
 
 def dead_figure(
-    history: History | None = None, *, runs: int = 1, names: Sequence[str] = (), marks: Sequence[Sequence[Any]] = ()
+    history: History | None = None, *, runs: int = 1, names: Sequence[str] = (), marks: Sequence[Mark] = ()
 ) -> go.Figure:
     """How many experts are dead over time, one line for each run.
 
@@ -184,7 +185,7 @@ def dead_figure(
 
 
 def match_figure(
-    history: History | None = None, *, runs: int = 1, names: Sequence[str] = (), marks: Sequence[Sequence[Any]] = ()
+    history: History | None = None, *, runs: int = 1, names: Sequence[str] = (), marks: Sequence[Mark] = ()
 ) -> go.Figure:
     """How well first choices match the true groups over time, one line for each run.
 
@@ -194,9 +195,7 @@ def match_figure(
     return filled(_lines("specialization", "match with true groups (0-1)", history, runs, names), history, marks)
 
 
-def match_by_layer_figure(
-    history: History | None = None, *, layers: int = 2, marks: Sequence[Sequence[Any]] = ()
-) -> go.Figure:
+def match_by_layer_figure(history: History | None = None, *, layers: int = 2, marks: Sequence[Mark] = ()) -> go.Figure:
     """How well first choices match the true groups over time, one line for each layer of the first run.
 
     Args:   as `loss_figure`.  layers: how many the model has; the history has `specialization_1`, ….

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from moeviz.config.changes import Mark, in_words
+
 MARK_ROWS = 3  # labels of knob changes are stacked in so many rows
 MARK_ROW_HEIGHT = 20  # pixels
 FEWEST_STEPS = 10  # the time axis is at least so long, so that its ticks are whole steps
@@ -37,7 +39,7 @@ def arrays(history: History) -> dict[str, np.ndarray]:
     return found
 
 
-def filled(figure: go.Figure, history: History | None, marks: Sequence[Sequence[Any]]) -> go.Figure:
+def filled(figure: go.Figure, history: History | None, marks: Sequence[Mark]) -> go.Figure:
     """Put a history's numbers into a template's traces; without a history the template stays as it is."""
     if history is not None:
         found = arrays(history)
@@ -46,10 +48,10 @@ def filled(figure: go.Figure, history: History | None, marks: Sequence[Sequence[
         last = max(found["history_step"], default=0)
         figure.update_xaxes(range=[0, max(last, FEWEST_STEPS)])
     about, drawn = figure.layout.meta, {trace.meta["run"] for trace in figure.data}
-    by_step: dict[Any, list[str]] = {}
-    for step, text, runs in marks:
-        if drawn & set(runs):
-            by_step.setdefault(step, []).append(text)
+    by_step: dict[int, list[str]] = {}
+    for mark in marks:
+        if drawn & set(mark.runs):
+            by_step.setdefault(mark.step, []).append(in_words(mark.what))
     for index, (step, texts) in enumerate(by_step.items()):  # rows in turn, so that neighbors do not meet
         figure.add_vline(x=step, **about["mark"])
         shift = about["mark_offset"] + index % MARK_ROWS * MARK_ROW_HEIGHT

@@ -33,7 +33,7 @@ def checkpoint(state: State) -> dict[str, Any]:
 
 def with_history(state: State) -> dict[str, Any]:
     """Everything that decides how the run goes on. (Random streams follow from seed and step.)"""
-    return checkpoint(state) | {"records": tuple(state.records), "turns": tuple(state.turns), "good": state.good}
+    return checkpoint(state) | {"records": tuple(state.records), "changes": tuple(state.changes), "good": state.good}
 
 
 def moment(state: State) -> Moment:
@@ -42,4 +42,6 @@ def moment(state: State) -> Moment:
     copied = good["current_step"] == state.current_step and good["ids_RE"] is state.ids_RE
     kept = good | {"seconds": state.seconds, "step_seconds": state.step_seconds} if copied else checkpoint(state)
     newest = tuple(state.records[-history.WINDOW :])
-    return Moment(state.current_step, kept, newest, tuple(state.turns), (state.measured, state.details), is_good=copied)
+    return Moment(
+        state.current_step, kept, newest, tuple(state.changes), (state.measured, state.details), is_good=copied
+    )

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from moeviz.config.changes import in_words
 from moeviz.training import history, settings
 from moeviz.training.history import Record, by_layer
 from moeviz.training.state import State
@@ -41,11 +42,12 @@ class Ghost(Generic[Runs]):
 
     def differs_in(self, other: State) -> set[str]:
         """The knobs, or treated experts, in which the run is not as its ghost."""
-        return set(settings.changes(self.training.setting, other.setting))
+        return set(settings.differences(self.training.setting, other.setting))
 
     def words(self, other: State) -> str:
         """What it is, for a reader of the run's charts: "without λ 0→10"."""
-        changes = ", ".join(itertools.chain(*settings.changes(self.training.setting, other.setting).values()))
+        differences = itertools.chain(*settings.differences(self.training.setting, other.setting).values())
+        changes = ", ".join(dict.fromkeys(in_words(each) for each in differences))
         if self.kind == "recorded":
             return "as it was recorded"
         if self.kind == "twin":

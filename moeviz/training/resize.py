@@ -19,7 +19,7 @@ COPY_NOISE = 0.1  # a new expert's numbers differ from its parent's by about thi
 
 
 @dataclass(frozen=True)
-class Change:
+class Resized:
     """For every run and place on the new E axis: the expert's id, its place before, and whether it is new."""
 
     ids_RE: np.ndarray
@@ -60,27 +60,27 @@ class Change:
         return rows_REP
 
 
-def moved(before: Progress, change: Change, seeds: Sequence[int], step: int) -> Progress:
+def moved(before: Progress, resized: Resized, seeds: Sequence[int], step: int) -> Progress:
     """All that a step changes, for the experts that there are after a change of their number."""
     return replace(
         before,
-        rows_REP=change.move_and_disturb(before.rows_REP, seeds, step),
-        adam=Adam(change.move(before.adam.mean_REP), change.move(before.adam.square_REP), before.adam.num_steps),
-        gradient_REP=change.move_without_newcomers(before.gradient_REP, torch.nan),
-        updated_REL=change.move_without_newcomers(before.updated_REL, 0),
-        present_RE=change.move_without_newcomers(before.present_RE, 0),
-        bias_REL=change.move(before.bias_REL),
+        rows_REP=resized.move_and_disturb(before.rows_REP, seeds, step),
+        adam=Adam(resized.move(before.adam.mean_REP), resized.move(before.adam.square_REP), before.adam.num_steps),
+        gradient_REP=resized.move_without_newcomers(before.gradient_REP, torch.nan),
+        updated_REL=resized.move_without_newcomers(before.updated_REL, 0),
+        present_RE=resized.move_without_newcomers(before.present_RE, 0),
+        bias_REL=resized.move(before.bias_REL),
     )
 
 
-def resize(ids_RE: np.ndarray, load_RE: Float[np.ndarray, "R E"], num_experts: int) -> Change:
+def resize(ids_RE: np.ndarray, load_RE: Float[np.ndarray, "R E"], num_experts: int) -> Resized:
     """Grow or shrink every run to `num_experts`: copies of the busiest arrive, the least loaded leave.
 
     Survivors keep their id and new experts take the lowest free ids; the E axis stays sorted by id.
     """
     rows = [_resize_run(ids_E, load_E, num_experts) for ids_E, load_E in zip(ids_RE, load_RE, strict=True)]
     ids, source, new = (np.array(column) for column in zip(*rows, strict=True))
-    return Change(ids, source, new, ids_RE.shape[1])
+    return Resized(ids, source, new, ids_RE.shape[1])
 
 
 def _resize_run(ids_E: np.ndarray, load_E: np.ndarray, num_experts: int) -> tuple[list[int], list[int], list[bool]]:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from moeviz.config import KNOBS, RunConfig, Value
+from moeviz.config.changes import KnobChange, Mark
 from moeviz.config.knob import Knob, listed
 from moeviz.config.names import SHORT_KNOBS
 from moeviz.training import treatment
-from moeviz.training.treatment import Labels, Treated
+from moeviz.training.treatment import Changed, Treated
 
 RECORD_EVERY = Knob(
     name="record_every", kind=int, default=10, low=1, high=10**9, label="Record every", help="Steps between records.",
 )  # fmt: skip
 DEFAULT_RATE = RunConfig().learning_rate
-MOST = 64  # turns that are kept of a run: every frame tells them
+MOST = 64  # changes that are kept of a run: every frame tells them
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,18 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Turn:
-    """All that was turned at one step: from which setting, and what has changed since."""
+class Change:
+    """All that was changed by hand at one step: from which setting, and in what it came to differ from it."""
 
     step: int
     before: Setting
-    labels: Labels
+    what: Changed
+
+    @cached_property  # every frame tells them
+    def marks(self) -> list[Mark]:
+        """As lines in the time charts."""
+        changed = (item for of_one in self.what.values() for item in of_one.items())
+        return [Mark(self.step, what, tuple(runs)) for what, runs in changed]
 
 
 def check_one_shape(configs: Sequence[RunConfig]) -> None:
@@ -101,48 +109,45 @@ def too_high(configs: Sequence[RunConfig]) -> str:
     return f"the learning rate ({rate:g})"
 
 
-def labels(before: Sequence[RunConfig], after: Sequence[RunConfig]) -> Labels:
-    """What changed, by knob, as marks for the time charts: "λ 0→10" of the runs in which it did."""
-    found: Labels = {}
+def knob_changes(before: Sequence[RunConfig], after: Sequence[RunConfig]) -> Changed:
+    """What changed, by knob, and the runs in which it did."""
+    changed: Changed = {}
     for name in KNOBS:
         for run, configs in enumerate(zip(before, after, strict=True)):
             old, new = (getattr(config, name) for config in configs)
             if old != new:
-                text = f"{SHORT_KNOBS.get(name, KNOBS[name].label)} {_short(old)}→{_short(new)}"
-                found.setdefault(name, {}).setdefault(text, []).append(run)
-    return found
+                what = KnobChange(SHORT_KNOBS.get(name, KNOBS[name].label), old, new)
+                changed.setdefault(name, {}).setdefault(what, []).append(run)
+    return changed
 
 
-def changes(before: Setting, after: Setting) -> Labels:
+def differences(before: Setting, after: Setting) -> Changed:
     """What changed, by knob or treated expert."""
-    sizes = [[config.num_experts for config in each.configs] for each in (before, after)]
-    return labels(before.configs, after.configs) | treatment.labels(before.treated, after.treated, sizes[0] == sizes[1])
+    same_number = [config.num_experts for config in before.configs] == [config.num_experts for config in after.configs]
+    treated = treatment.treatments(before.treated, after.treated, same_number)
+    return knob_changes(before.configs, after.configs) | treated
 
 
-def turned(turns: Sequence[Turn], step: int, before: Setting, after: Setting) -> list[Turn]:
-    """The turns with one more; those of one step become one, so that a slider dragged on a paused run is one change."""
-    earlier, order = list(turns), []
+def with_change(changes: Sequence[Change], step: int, before: Setting, after: Setting) -> list[Change]:
+    """The changes with one more; at one step there is one, so that a slider dragged on a paused run is one change."""
+    earlier, order = list(changes), []
     if earlier and earlier[-1].step == step:
         last = earlier.pop()
-        before, order = last.before, list(last.labels)
-    found = changes(before, after)
-    in_order = {name: found[name] for name in (*order, *found) if name in found}
-    return bounded([*earlier, Turn(step, before, in_order)]) if found else earlier
+        before, order = last.before, list(last.what)
+    what = differences(before, after)
+    in_order = {name: what[name] for name in (*order, *what) if name in what}
+    return bounded([*earlier, Change(step, before, in_order)]) if what else earlier
 
 
-def bounded(turns: list[Turn]) -> list[Turn]:
-    """The turns; once they are more than `MOST`, every two that follow each other, but the newest, become one.
+def bounded(changes: list[Change]) -> list[Change]:
+    """The changes; once they are more than `MOST`, every two that follow each other, but the newest, become one.
 
     It stands where the first of both was and says what came of both: λ 0→10 and λ 10→2 are λ 0→2. What was turned and
     turned back leaves none.
     """
-    if len(turns) <= MOST:
-        return turns
-    old, newest = turns[: MOST // 2], turns[MOST // 2 :]
-    pairs = zip(old[::2], [*(turn.before for turn in old[2::2]), newest[0].before], strict=True)
-    joined = [Turn(first.step, first.before, changes(first.before, after)) for first, after in pairs]
-    return [turn for turn in joined if turn.labels] + newest
-
-
-def _short(value: Value) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if len(changes) <= MOST:
+        return changes
+    old, newest = changes[: MOST // 2], changes[MOST // 2 :]
+    pairs = zip(old[::2], [*(change.before for change in old[2::2]), newest[0].before], strict=True)
+    joined = [Change(first.step, first.before, differences(first.before, after)) for first, after in pairs]
+    return [change for change in joined if change.what] + newest

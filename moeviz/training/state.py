@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from moeviz.config import RunConfig, Value
+from moeviz.config.changes import Mark
 from moeviz.models.experts import Parameters
 from moeviz.models.language_model import Model
 from moeviz.models.moe_layer import RoutingKnobs
@@ -20,7 +21,7 @@ from moeviz.training.adam import Adam
 from moeviz.training.batch import Batch
 from moeviz.training.data import Data
 from moeviz.training.history import Record
-from moeviz.training.settings import Setting, Turn
+from moeviz.training.settings import Change, Setting
 from moeviz.training.step import Lesson, Numbers, Progress
 from moeviz.training.tape import Tape
 from moeviz.training.treatment import Treated
@@ -37,7 +38,7 @@ class State:
 
     configs: tuple[RunConfig, ...]
     treated: Treated
-    turns: list[Turn]
+    changes: list[Change]
     device: torch.device
     dtype: torch.dtype
     record_every: int  # steps
@@ -130,9 +131,9 @@ class State:
         return replace(found, bias_REL=self.bias_REL, killed_RE=self.knob_numbers.routing.killed_RE)
 
     @property
-    def marks(self) -> list[tuple[int, str, list[int]]]:
-        """What was turned, at which step and in which runs, for the time charts."""
-        return [(turn.step, *said) for turn in self.turns for each in turn.labels.values() for said in each.items()]
+    def marks(self) -> list[Mark]:
+        """What was changed by hand, at which step and in which runs, for the time charts."""
+        return [mark for change in self.changes for mark in change.marks]
 
     # ---- looking --------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import torch
 
 from moeviz.training import history
 from moeviz.training.history import Record
-from moeviz.training.settings import Setting, Turn
+from moeviz.training.settings import Change, Setting
 
 LIMIT = 16 * 2**20  # bytes of all states that a training records; buckets that are watched together share them
 MOST = 128  # states: as many as a slider can tell apart
@@ -24,7 +24,7 @@ class Moment:
     step: int
     state: dict[str, Any]  # what `checkpoints.checkpoint` returned
     newest: tuple[Record, ...]  # of the history, so far: as many as say who is dead
-    turns: tuple[Turn, ...]
+    changes: tuple[Change, ...]
     measured: tuple[Record | None, dict[str, Any]]
     is_good: bool
 
@@ -41,7 +41,7 @@ class Chosen:
 
     step: int
     setting: Setting
-    turns: list[Turn]
+    changes: list[Change]
 
 
 class Tape:
@@ -97,14 +97,14 @@ class Tape:
             self._every *= 2
             self._keep([each for each in self.moments if each.step % (self._every * self.record_every) == 0])
 
-    def note(self, step: int, setting: Setting, turns: Sequence[Turn], take: Callable[[], Moment]) -> None:
+    def note(self, step: int, setting: Setting, changes: Sequence[Change], take: Callable[[], Moment]) -> None:
         """Remember the setting that was just chosen; what was recorded at this step is as it is now.
 
-        Args:   turns: all so far.  take: makes the present moment.
+        Args:   changes: all so far.  take: makes the present moment.
         """
         if self.settings and self.settings[-1].step == step and alike(self.settings[-1].setting, setting):
             self.settings.pop()  # a slider on its way
-        self.settings.append(Chosen(step, setting, [turn for turn in turns[-1:] if turn.step == step]))
+        self.settings.append(Chosen(step, setting, [change for change in changes[-1:] if change.step == step]))
         if self.moments and self.moments[-1].step == step:
             self._keep(self.moments[:-1])
             self._append(take())

@@ -78,7 +78,7 @@ class Training(State):
         self.records: list[Record] = []
         self.measured: Record | None = None
         self.details: dict[str, np.ndarray] = {}  # what was measured beside it
-        self.turns: list[settings.Turn] = []
+        self.changes: list[settings.Change] = []
         self._looked: tuple[Record | None, int, bool] = (None, 0, False)  # the newest record, since when, and settled?
         self._record()
         self.largest_loss_R = DIVERGED * (1 + torch.from_numpy(self.records[0].task_loss).to(self.largest_loss_R))
@@ -117,7 +117,7 @@ class Training(State):
         self._tape_it()
         for chosen in self.tape.due(self.current_step):
             self._become(chosen.setting)
-            self.turns = [*(turn for turn in self.turns if turn.step < chosen.step), *chosen.turns]
+            self.changes = [*(each for each in self.changes if each.step < chosen.step), *chosen.changes]
 
     # ---- knobs ----------------------------------------------------------------------------------------------------
 
@@ -146,27 +146,27 @@ class Training(State):
         self._become(after)
         if self.setting != before:
             self.branch()
-        self.tape.note(self.current_step, self.setting, self.turns, partial(checkpoints.moment, self))
+        self.tape.note(self.current_step, self.setting, self.changes, partial(checkpoints.moment, self))
 
     def _become(self, after: Setting) -> None:
         """Go on with another setting; ValueError, and nothing changes, if too few experts could be chosen then."""
         before, record, is_good = self.setting, self.measure(), checkpoints.is_good(self, self.measure())
         killed_RE = treatment.where(self.treated, self.ids_RE, "killed")
         load_RE = np.where(killed_RE, -1, record.mean_load_RE)  # they leave first
-        change = resize.resize(self.ids_RE, load_RE, after.configs[0].num_experts)
-        after = Setting(after.configs, treatment.staying(after.treated, change.ids_RE))
-        treatment.check(after.treated, after.configs, change.ids_RE)
+        resized = resize.resize(self.ids_RE, load_RE, after.configs[0].num_experts)
+        after = Setting(after.configs, treatment.staying(after.treated, resized.ids_RE))
+        treatment.check(after.treated, after.configs, resized.ids_RE)
         self.configs, self.treated = after.configs, after.treated
-        self.turns = settings.turned(self.turns, self.current_step, before, after)
+        self.changes = settings.with_change(self.changes, self.current_step, before, after)
         if any(old.noise != new.noise for old, new in zip(before.configs, after.configs, strict=True)):
             self.data = Data(self.configs, self.device, self.dtype)
-        resized = self.configs[0].num_experts != before.configs[0].num_experts
-        if resized:
-            self._move(change)
+        other_number = self.configs[0].num_experts != before.configs[0].num_experts
+        if other_number:
+            self._move(resized)
         self._read_knobs()
         if is_good:
             self.good = checkpoints.checkpoint(self)
-        elif not resized:
+        elif not other_number:
             self.good = self.good | vars(after)  # going back must not undo a knob
 
     def _read_knobs(self) -> None:
@@ -185,11 +185,11 @@ class Training(State):
     def _take_over(self, after: Progress) -> None:
         vars(self).update(vars(after))
 
-    def _move(self, change: resize.Change) -> None:
+    def _move(self, resized: resize.Resized) -> None:
         """Experts arrive as noisy copies of the busiest, with their Adam moments, or the least loaded leave."""
         seeds = [config.seed for config in self.configs]
-        self._take_over(resize.moved(self.progress, change, seeds, self.current_step))
-        self.ids_RE = change.ids_RE
+        self._take_over(resize.moved(self.progress, resized, seeds, self.current_step))
+        self.ids_RE = resized.ids_RE
 
     def settled(self, since: int) -> bool:
         """Whether nothing has changed for a while, counted from step `since`; asked with every frame, it looks once."""
@@ -243,7 +243,8 @@ class Training(State):
         for name, value in state.items():
             setattr(self, name, value)
         self.records = [record for record in state.get("records", self.records) if record.step <= self.current_step]
-        self.turns = [turn for turn in state.get("turns", self.turns) if turn.step <= self.current_step]
+        changes = state.get("changes", self.changes)
+        self.changes = [change for change in changes if change.step <= self.current_step]
         if [config.data() for config in self.configs] != before:
             self.data = Data(self.configs, self.device, self.dtype)
         self._read_knobs()
@@ -282,7 +283,7 @@ class Training(State):
         """Be as a moment of the tape, whose history is the first part of these records, some of which may be gone."""
         records = [*records[: history.up_to(records, moment.newest[0].step - 1)], *moment.newest]
         good = self.tape.good_before(moment.step) or moment.state
-        self._load(moment.state | {"records": records, "turns": moment.turns, "good": good})
+        self._load(moment.state | {"records": records, "changes": moment.changes, "good": good})
         self.measured, self.details = moment.measured
 
     def branch(self) -> None:
@@ -293,7 +294,7 @@ class Training(State):
     def fork(self) -> Training:
         """A twin that is where this training is, and goes on by itself, unrecorded."""
         twin = copy.copy(self)
-        own = {"records": list(self.records), "turns": list(self.turns), "tape": Tape(0, self.record_every)}
+        own = {"records": list(self.records), "changes": list(self.changes), "tape": Tape(0, self.record_every)}
         vars(twin).update(checkpoints.checkpoint(self), **own)
         return twin
 

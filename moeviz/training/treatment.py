@@ -11,12 +11,13 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from moeviz.config import RunConfig
+from moeviz.config.changes import KnobChange, Treatment
 from moeviz.config.letters import letter
 from moeviz.config.router_facts import ROUTER_INFO, TREATMENTS
 from moeviz.models.language_model import Model
 
 Treated = tuple[Mapping[int, str], ...]  # for each run: expert id -> killed or frozen; free experts are not listed
-Labels = dict[str, dict[str, list[int]]]  # by knob or expert: what is written of a change -> the runs in which it is so
+Changed = dict[str, dict[KnobChange | Treatment, list[int]]]  # by knob or expert: what changed -> in which runs
 
 
 def treated(
@@ -104,16 +105,16 @@ def where(now: Treated, ids_RE: np.ndarray, how: str) -> np.ndarray:
     return np.array([[each == how for each in own] for own in by_place(now, ids_RE)])
 
 
-def labels(before: Treated, after: Treated, same_number: bool = True) -> Labels:
-    """What changed, by expert, as marks for the time charts: "C killed" in the runs where it was.
+def treatments(before: Treated, after: Treated, same_number: bool = True) -> Changed:
+    """What changed, by expert, and the runs in which it did.
 
     Args:   same_number: of experts; else who is no longer listed may have left, which is no treatment.
     """
-    found: Labels = {}
+    changed: Changed = {}
     for expert_id in sorted({expert_id for own in (*before, *after) for expert_id in own}):
         for run, each in enumerate(zip(before, after, strict=True)):
             old, new = (own.get(expert_id) for own in each)
             if old != new and (new or same_number):
-                texts = found.setdefault(f"treat {expert_id}", {})
-                texts.setdefault(f"{letter(expert_id)} {new or 'free'}", []).append(run)
-    return found
+                what = Treatment(letter(expert_id), new or "free")
+                changed.setdefault(f"treat {expert_id}", {}).setdefault(what, []).append(run)
+    return changed

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from moeviz.config.changes import KnobChange, Mark, Treatment
 from moeviz.figures import curves, load_figure, loss_figure, metric_figure, palette
 from moeviz.training.ghost import CURVES
 
@@ -133,14 +134,15 @@ def test_every_death_in_a_history_is_marked_where_it_happened():
 
 
 def test_knob_marks_are_labeled_lines():
-    figure = metric_figure(FRAME_HISTORY, marks=[(10, "λ 0→10", [0])])
+    figure = metric_figure(FRAME_HISTORY, marks=[Mark(10, KnobChange("λ", 0.0, 10.0), (0,))])
     assert [shape.x0 for shape in figure.layout.shapes] == [10]
     assert "λ 0→10" in [note.text for note in figure.layout.annotations]
 
 
 def test_a_mark_is_drawn_where_its_run_is():
     history = {"history_step": [0, 90], "history_load": [[[1.0, 0.5], [0.5, 0.0]]] * 2}
-    shapes = [len(load_figure(history, run=run, marks=[(10, "A frozen", [1])]).layout.shapes) for run in (0, 1)]
+    marks = [Mark(10, Treatment("A", "frozen"), (1,))]
+    shapes = [len(load_figure(history, run=run, marks=marks).layout.shapes) for run in (0, 1)]
     assert shapes == [0, 1]
 
 
@@ -161,10 +163,9 @@ def test_live_curves_of_twins_have_a_gray_line_for_each(figure, columns):
 
 
 def test_marks_of_one_step_share_a_label_and_neighbors_stand_in_rows_of_their_own():
-    bare, figure = (
-        loss_figure(FRAME_HISTORY),
-        loss_figure(FRAME_HISTORY, marks=[(10, "N 12→4", [0]), (10, "k 5→4", [0]), (11, "λ 0→1", [0])]),
-    )
+    changes = [(10, KnobChange("N", 12, 4)), (10, KnobChange("k", 5, 4)), (11, KnobChange("λ", 0.0, 1.0))]
+    marks = [Mark(step, what, (0,)) for step, what in changes]
+    bare, figure = loss_figure(FRAME_HISTORY), loss_figure(FRAME_HISTORY, marks=marks)
     labels = {note.text: note for note in figure.layout.annotations if "→" in note.text}
     assert list(labels) == ["N 12→4, k 5→4", "λ 0→1"] and [each.x for each in labels.values()] == [10, 11]
     assert len({each.yshift for each in labels.values()}) == 2

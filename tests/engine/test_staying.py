@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from moeviz.config import RunConfig
+from moeviz.config.changes import in_words
 from moeviz.engine.worker.host import Host
 from moeviz.engine.worker.run import HostedRun
 from moeviz.frames import unpack
 from moeviz.training import Training, settings
-from moeviz.training.settings import Setting, Turn
+from moeviz.training.settings import Change, Setting
 
 SMALL = RunConfig(batch_size=16, hidden_width=2, num_experts=4)
 WANTS = (("first_choice",), ("first_choice", "history"), ("trails",))
@@ -94,17 +95,17 @@ def test_whether_a_run_has_settled_is_looked_at_once_for_each_record() -> None:
 def test_many_turns_are_joined_into_fewer_that_are_still_true() -> None:
     """λ goes 0, 1, 2, …, 65, one turn more than are kept: the older half becomes 0→2, 2→4, …, 30→32."""
     chosen = [Setting((SMALL.with_(balance_coef=float(each)),), ({},)) for each in range(66)]
-    turns: list[Turn] = []
+    changes: list[Change] = []
     for step, (before, after) in enumerate(itertools.pairwise(chosen)):
-        turns = settings.turned(turns, step, before, after)
-    said = [(turn.step, *turn.labels["balance_coef"]) for turn in turns]
-    assert said[:2] == [(0, "λ 0→2"), (2, "λ 2→4")] and said[15:17] == [(30, "λ 30→32"), (32, "λ 32→33")]
-    assert said[-1] == (64, "λ 64→65") and len(said) == 16 + 33
+        changes = settings.with_change(changes, step, before, after)
+    told = [(change.step, *map(in_words, change.what["balance_coef"])) for change in changes]
+    assert told[:2] == [(0, "λ 0→2"), (2, "λ 2→4")] and told[15:17] == [(30, "λ 30→32"), (32, "λ 32→33")]
+    assert told[-1] == (64, "λ 64→65") and len(told) == 16 + 33
 
 
 def test_what_was_turned_and_turned_back_long_ago_leaves_no_mark() -> None:
     chosen = [Setting((SMALL.with_(balance_coef=float(each % 2)),), ({},)) for each in range(66)]
-    turns: list[Turn] = []
+    changes: list[Change] = []
     for step, (before, after) in enumerate(itertools.pairwise(chosen)):
-        turns = settings.turned(turns, step, before, after)
-    assert [turn.step for turn in turns] == list(range(32, 65))
+        changes = settings.with_change(changes, step, before, after)
+    assert [change.step for change in changes] == list(range(32, 65))

@@ -10,6 +10,7 @@ import pytest
 from moeviz.config import RunConfig
 from moeviz.frames import unpack
 from moeviz.training import ghost as ghosts
+from tests.marks import turned
 from tests.pretend import World
 
 SMALL: dict[str, Any] = {"batch_size": 16, "hidden_width": 4, "num_experts": 4}
@@ -133,7 +134,7 @@ def test_keys_that_turn_a_knob_of_a_rewound_run_are_one_change(world, pause):
         turn(world, balance_coef=coef)
         world.run(pause)
     header, arrays = picture(world)
-    assert header["marks"] == [[30, "λ 0→10", [0]]]
+    assert header["marks"] == [turned(30, "λ", 0.0, 10.0)]
     assert header["ghost"] == "as it was recorded" and arrays["ghost_step"].tolist() == [30, 40, 50, 60]
     turn(world, top_k=1)  # another knob is another change
     assert picture(world)[0]["ghost"] == "without k 2→1"

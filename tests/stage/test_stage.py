@@ -23,6 +23,7 @@ from moeviz.stage import COMPONENT_DIR, LOADER_HTML, LOADER_JS, VERSION, live_so
 from moeviz.stage import routes as stage_routes
 from moeviz.stage.live_socket import MAX_ERRORS, MAX_MESSAGE, MAX_SOCKETS, read_message
 from moeviz.stage.routes import routes
+from tests.marks import treated, turned
 from tests.scripts import javascript
 from tests.watching import apart, missing_device, wait_until
 
@@ -395,34 +396,40 @@ def mark_labels(marks, span=500, width=280):
 
 
 def test_a_dragged_slider_is_one_mark_where_it_began():
-    assert [each[:2] for each in mark_labels([[100, "λ 0→1"], [110, "λ 1→5"], [120, "λ 5→10"]])] == [[100, "λ 0→10"]]
-    assert [each[1] for each in mark_labels([[100, "N 12→4"], [100, "k 5→4"]])] == ["N 12→4, k 5→4"]
+    assert [
+        each[:2] for each in mark_labels([turned(100, "λ", 0, 1), turned(110, "λ", 1, 5), turned(120, "λ", 5, 10)])
+    ] == [[100, "λ 0→10"]]
+    assert [each[1] for each in mark_labels([turned(100, "N", 12, 4), turned(100, "k", 5, 4)])] == ["N 12→4, k 5→4"]
 
 
 def test_a_mark_of_one_twin_stands_in_its_own_charts_and_is_named_where_all_are_drawn():
-    marks = [[10, "A frozen", [1]], [20, "k 2→1", [0, 1, 2]], [30, "λ 0→10", [0, 2]]]
+    marks = [treated(10, "A", "frozen", [1]), turned(20, "k", 2, 1, [0, 1, 2]), turned(30, "λ", 0, 10, [0, 2])]
     found = javascript(f"""
-        const {{ marksOf }} = await import('$/charts/marks.js');
-        const of = (runs) => marksOf({json.dumps(marks)}, runs, ['a', 'b', 'c']);
+        const {{ marksOf, named }} = await import('$/charts/marks.js');
+        const all = {json.dumps(marks)};
+        const of = (runs) => marksOf(all, runs, ['a', 'b', 'c']).map((mark) => [mark.step, named(mark)]);
         console.log(JSON.stringify([of([0]), of([1]), of([0, 1, 2])]));""")
     assert found == [
         [[20, "k 2→1"], [30, "λ 0→10"]],
         [[10, "A frozen"], [20, "k 2→1"]],
         [[10, "b: A frozen"], [20, "k 2→1"], [30, "a, c: λ 0→10"]],
     ]
-    dragged = [[100, "a: λ 0→1"], [104, "b: λ 5→1"], [108, "a: λ 1→10"]]  # two sliders, each its own
+    dragged = [  # two sliders, each its own
+        turned(100, "λ", 0, 1) | {"whose": "a"},
+        turned(104, "λ", 5, 1) | {"whose": "b"},
+        turned(108, "λ", 1, 10) | {"whose": "a"},
+    ]
     assert [each[1] for each in mark_labels(dragged, width=600)] == ["a: λ 0→10", "b: λ 5→1"]
 
 
 @pytest.mark.parametrize("count", [3, 6, 20])
 def test_no_label_of_a_change_vanishes_or_covers_another(count):
-    marks = [[20 * index, f"{'λNk'[index % 3]} {index}→{index + 1}"] for index in range(count)]
+    marks = [turned(20 * index, "λNk"[index % 3], index, index + 1) for index in range(count)]
     labels = mark_labels(marks, span=20 * count)
-    for _, text in marks:
-        knob = str(text).split(" ")[0]
-        assert any(f"{knob} " in label[1] for label in labels)
+    for mark in marks:
+        assert any(f"{mark['knob']} " in label[1] for label in labels)
     if count == 3:
-        assert [label[1] for label in labels] == [text for _, text in marks]
+        assert [label[1] for label in labels] == ["λ 0→1", "N 1→2", "k 2→3"]
     for index, (_, _, row, start, end) in enumerate(labels):
         others = [label for label in labels[index + 1 :] if label[2] == row]
         assert start >= 0 and all(end <= other[3] or other[4] <= start for other in others)

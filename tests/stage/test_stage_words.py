@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from moeviz.config.changes import KnobChange, Mark, in_words
+from tests.marks import turned
 from tests.scripts import javascript
 
 
@@ -213,11 +216,25 @@ def test_a_gray_line_is_named_beside_the_heading_or_above_it():
 
 
 def test_one_turn_of_a_knob_is_one_line_of_the_log():
-    lines = javascript("""
-        const { dragged } = await import('$/charts/marks.js');
-        const marks = [[50, 'λ 0→100'], [50, 'λ 100→50'], [50, 'k 2→1'], [50, 'λ 50→10'], [51, 'λ 10→5']];
-        console.log(JSON.stringify(dragged(marks, 0).map(({ step, knob, from, to }) => [step, knob, from, to])));""")
-    assert lines == [[50, "λ", "0", "10"], [50, "k", "2", "1"], [51, "λ", "10", "5"]]
+    marks = [
+        turned(50, "λ", 0.0, 100.0), turned(50, "λ", 100.0, 50.0), turned(50, "k", 2, 1), turned(50, "λ", 50.0, 10.0),
+        turned(51, "λ", 10.0, 5.0),
+    ]  # fmt: skip
+    lines = javascript(f"""
+        const {{ dragged, named }} = await import('$/charts/marks.js');
+        console.log(JSON.stringify(dragged({json.dumps(marks)}, 0).map((mark) => [mark.step, named(mark)])));""")
+    assert lines == [[50, "λ 0→10"], [50, "k 2→1"], [51, "λ 10→5"]]
+
+
+@pytest.mark.parametrize(
+    "values", [(0.0, 10.0), (0.03, 1e-5), (0.0001, 1 / 3), (8, 64), ("squared", "z"), (None, 1.25), (False, True)]
+)
+def test_a_change_is_written_alike_by_scripts_and_by_python(values):
+    mark = Mark(5, KnobChange("rate", *values), (0,))
+    written = javascript(f"""
+        const {{ named }} = await import('$/charts/marks.js');
+        console.log(JSON.stringify(named({json.dumps(mark.told)})));""")
+    assert written == in_words(mark.what)
 
 
 def test_the_label_of_the_cut_covers_no_bar_that_crosses_it():
@@ -233,8 +250,8 @@ def test_the_label_of_the_cut_covers_no_bar_that_crosses_it():
 
 
 def test_what_a_paused_or_settled_run_is_told():
-    turned = header(idle=1)
-    turned["header"] |= {"state": "paused", "marks": [[200, "λ 0→10"]]}
+    after_turn = header(idle=1)
+    after_turn["header"] |= {"state": "paused", "marks": [turned(200, "λ", 0.0, 10.0)]}
     still = header(idle=1)
     still["header"] |= {"state": "paused", "settled": True}
     found = javascript(f"""
@@ -244,7 +261,7 @@ def test_what_a_paused_or_settled_run_is_told():
             new Guide(host).draw(frame.header, story, frame.first);
             return host.children[1].textContent;
         }};
-        const [turned, still] = {json.dumps([turned, still])};
+        const [turned, still] = {json.dumps([after_turn, still])};
         console.log(JSON.stringify([said(turned, ''), said(still, ''), said(still, 'A story.')]));""")
     assert found[0] == "Paused: press Play to see what the change does."
     assert found[1].startswith("Settled. 2 of 3: Drag λ") and found[2] == "Settled. A story."
@@ -331,9 +348,10 @@ def test_a_dagger_is_in_parentheses_once_its_expert_came_back():
 
 def test_a_change_is_named_alike_in_charts_log_and_beside_the_gray_line():
     """Turns of one key are one change from where it began, unless what is gray begins between them."""
-    found = javascript("""
-        const { dragged, named } = await import('$/charts/marks.js');
-        const marks = [[100, 'λ 0→0.01'], [103, 'λ 0.01→1'], [106, 'λ 1→10'], [108, 'λ 10→0']];
-        const names = (count, border) => dragged(marks.slice(0, count), 5, border).map(named);
+    values = [0.0, 0.01, 1.0, 10.0, 0.0]
+    marks = [turned(step, "λ", *pair) for step, pair in zip((100, 103, 106, 108), pairwise(values), strict=True)]
+    found = javascript(f"""
+        const {{ dragged, named }} = await import('$/charts/marks.js');
+        const names = (count, border) => dragged({json.dumps(marks)}.slice(0, count), 5, border).map(named);
         console.log(JSON.stringify([names(3), names(3, 100), names(3, 103), names(4)]));""")
     assert found == [["λ 0→10"], ["λ 0→10"], ["λ 0→0.01", "λ 0.01→10"], ["λ 0→…→0"]]

@@ -12,6 +12,7 @@ from moeviz.content.twins import dense_twin
 from moeviz.frames import PICTURES, pack, unpack
 from moeviz.training import Buckets, Training
 from moeviz.training import opened as opened_any
+from tests.marks import treated, turned
 
 
 def opened(configs: list[RunConfig]) -> Buckets:
@@ -79,14 +80,16 @@ def test_a_knob_is_turned_for_all_or_for_each() -> None:
     assert shot.load.shape == (4, 4) and shot.history_load.shape[:2] == (4, 8)
     several.treat(0, "freeze", run=3)
     at_10 = [
-        [10, "N 8→4", [0, 1, 2, 3]],
-        [10, "λ 1→0", [0]],
-        [10, "λ 0→1", [1]],
-        [10, "λ 0→2", [2]],
-        [10, "λ 0→3", [3]],
+        turned(10, "N", 8, 4, [0, 1, 2, 3]),
+        turned(10, "λ", 1.0, 0.0, [0]),
+        turned(10, "λ", 0.0, 1.0, [1]),
+        turned(10, "λ", 0.0, 2.0, [2]),
+        turned(10, "λ", 0.0, 3.0, [3]),
     ]
     marks = several.snapshot().header["marks"]
-    assert all(mark in marks for mark in at_10) and marks[-1] == [15, "A frozen", [3]]  # each run's own, by its number
+    assert all(mark in marks for mark in at_10) and marks[-1] == treated(
+        15, "A", "frozen", [3]
+    )  # each run's own, by its number
 
 
 @pytest.mark.parametrize(

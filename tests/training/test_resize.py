@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from moeviz.config import KNOBS, RunConfig, Value
+from moeviz.config.changes import KnobChange
 from moeviz.training import Training
-from moeviz.training.resize import Change, resize
-from moeviz.training.settings import labels
+from moeviz.training.resize import Resized, resize
+from moeviz.training.settings import knob_changes
+from tests.marks import said
 
 SMALL = RunConfig(batch_size=64, balance_coef=1.0, dispatch="dense")
 TURNS: dict[str, Value] = {
@@ -78,7 +80,7 @@ def test_turning_a_knob_keeps_the_run_and_acts(name: str) -> None:
     assert turned.current_step == 25
     assert torch.equal(turned.rows_REP, rows_REP)
     assert turned.history.equals(table)
-    assert [step for step, _, _ in turned.marks] == [25]
+    assert [step for step, _, _ in said(turned.marks)] == [25]
     for training in (turned, left_alone):
         training.step(5)
     if name in MEASURED_ONLY:
@@ -140,15 +142,17 @@ def test_a_knob_that_may_not_turn_changes_nothing(knobs: dict[str, Any], message
 def test_marks_say_what_was_turned() -> None:
     before = [SMALL.with_(balance_coef=0.0)] * 2
     after = [SMALL.with_(balance_coef=10.0, num_experts=4), SMALL.with_(balance_coef=0.5, num_experts=4)]
-    assert list(labels(before, after).values()) == [{"N 8→4": [0, 1]}, {"λ 0→10": [0], "λ 0→0.5": [1]}]
-    assert labels(before, before) == {}
+    assert list(knob_changes(before, after).values()) == [
+        {KnobChange("N", 8, 4): [0, 1]}, {KnobChange("λ", 0.0, 10.0): [0], KnobChange("λ", 0.0, 0.5): [1]},
+    ]  # fmt: skip
+    assert knob_changes(before, before) == {}
     training = trained(SMALL, steps=3)
     training.set(balance_coef=10.0)
     training.set(top_k=1)
-    assert training.marks == [(3, "λ 1→10", [0]), (3, "k 2→1", [0])]
+    assert said(training.marks) == [(3, "λ 1→10", [0]), (3, "k 2→1", [0])]
     training.step()
     training.set(balance_coef=0.0)
-    assert training.marks == [(3, "λ 1→10", [0]), (3, "k 2→1", [0]), (4, "λ 10→0", [0])]
+    assert said(training.marks) == [(3, "λ 1→10", [0]), (3, "k 2→1", [0]), (4, "λ 10→0", [0])]
 
 
 def test_a_slider_dragged_at_one_step_leaves_one_mark_and_none_when_it_returns() -> None:
@@ -156,15 +160,15 @@ def test_a_slider_dragged_at_one_step_leaves_one_mark_and_none_when_it_returns()
     training.set(top_k=1)
     for value in range(100):
         training.set(balance_coef=float(value))
-    assert training.marks == [(3, "k 2→1", [0, 1]), (3, "λ 1→99", [0]), (3, "λ 5→99", [1])]
+    assert said(training.marks) == [(3, "k 2→1", [0, 1]), (3, "λ 1→99", [0]), (3, "λ 5→99", [1])]
     state = training.state()
     training.set(balance_coef=[1.0, 5.0])
-    assert training.marks == [(3, "k 2→1", [0, 1])]
+    assert said(training.marks) == [(3, "k 2→1", [0, 1])]
     training.set(top_k=2)
-    assert training.marks == [] and training.turns == []
+    assert training.marks == [] and training.changes == []
     training.restore(state)  # what is turned next is still turned at that step
     training.set(balance_coef=2.0)
-    assert training.marks == [(3, "k 2→1", [0, 1]), (3, "λ 1→2", [0]), (3, "λ 5→2", [1])]
+    assert said(training.marks) == [(3, "k 2→1", [0, 1]), (3, "λ 1→2", [0]), (3, "λ 5→2", [1])]
 
 
 def test_a_knob_turned_while_a_run_explodes_does_not_spoil_the_way_back() -> None:
@@ -211,7 +215,7 @@ def test_growing_past_twice_copies_again_from_the_busiest() -> None:
 
 def test_copies_are_near_and_survivors_untouched() -> None:
     rows_REP = torch.randn(2, 2, 500, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    change = Change(np.array([[0, 1, 2]] * 2), np.array([[0, 1, 1]] * 2), np.array([[False, False, True]] * 2), 2)
+    change = Resized(np.array([[0, 1, 2]] * 2), np.array([[0, 1, 1]] * 2), np.array([[False, False, True]] * 2), 2)
     moved_REP = change.move_and_disturb(rows_REP, [7, 7], step=30)
     assert torch.equal(moved_REP[:, :2], rows_REP)
     # each number moves by about a tenth of its size: 500 normal draws have deviation .1 within 4 sigma = .013

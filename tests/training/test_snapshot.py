@@ -28,6 +28,7 @@ from moeviz.training.history import (
     thin,
 )
 from moeviz.training.views.maps import PLANE
+from tests.marks import turned
 
 HEADER = set(
     "step reason task router kind view extent num_runs num_experts num_outputs ids top_k balance_coef renormalized"
@@ -95,7 +96,7 @@ def test_the_header_tells_knobs_and_measures_of_each_run() -> None:
     training.set(noise=0.1)
     header, record = training.snapshot().header, training.measure()
     assert (header["step"], header["top_k"], header["balance_coef"]) == (12, [2, 1], [0.0, 2.0])
-    assert (header["renormalized"], header["marks"]) == ([True, False], [[12, "Data noise 0→0.1", [0, 1]]])
+    assert (header["renormalized"], header["marks"]) == ([True, False], [turned(12, "Data noise", 0.0, 0.1, [0, 1])])
     assert header["ids"] == [list(range(8))] * 2
     for name in ("task_loss", "train_metric", "test_metric", "cv_load", "specialization"):
         assert header[name] == pytest.approx(getattr(record, name).tolist())

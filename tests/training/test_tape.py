@@ -15,6 +15,7 @@ from moeviz.frames import PICTURES
 from moeviz.training import Buckets, Snapshot, Training, history, opened
 from moeviz.training.checkpoints import moment
 from moeviz.training.tape import LIMIT, MOST, Tape
+from tests.marks import said
 
 SMALL = RunConfig(batch_size=64, hidden_width=4, num_experts=6)
 TIMES = {"seconds", "step_seconds", "tape"}  # of a run that goes on: what was measured anew
@@ -102,7 +103,7 @@ def test_experts_that_came_and_went_come_and_go_again() -> None:
     assert training.current_step == 0 and training.ids_RE.tolist() == [list(range(6))]
     training.step(40)
     assert torch.equal(training.rows_REP, wanted) and training.ids_RE.tolist() == ids
-    assert [label for _, label, _ in training.marks] == ["k 2→1", "N 6→9", "N 9→5"]
+    assert [words for _, words, _ in said(training.marks)] == ["k 2→1", "N 6→9", "N 9→5"]
 
 
 def test_a_long_run_goes_back_as_if_all_of_its_history_were_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +146,7 @@ def test_the_first_turn_before_the_end_cuts_the_tape_and_leaves_a_ghost() -> Non
     assert arrays["ghost_step"].tolist() == list(range(40, 131, 10))
     assert np.array_equal(arrays["ghost_load"], shots[70].load)
     assert np.array_equal(arrays["ghost_test_metric"], shots[130].history_test_metric[:, 4:])
-    assert training.snapshot().balance_coef == [9.0, 9.0] and training.marks[-1] == (40, "λ 2→9", [0, 1])
+    assert training.snapshot().balance_coef == [9.0, 9.0] and said(training.marks)[-1] == (40, "λ 2→9", [0, 1])
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import torch
 from moeviz.config import LOSS_NAMES, RunConfig
 from moeviz.config.router_facts import ROUTER_INFO
 from moeviz.training import Buckets, Training, opened, step_together
+from tests.marks import said, treated
 
 SMALL = RunConfig(batch_size=64, hidden_width=4, num_experts=6, balance_coef=1.0)
 SCORED = [name for name, info in ROUTER_INFO.items() if info.by_scores]
@@ -45,7 +46,7 @@ def test_a_killed_expert_gets_no_token_and_no_gradient(router: str, dispatch: st
     assert not shot.batch_chosen[..., 2].any() and not shot.seating_chosen[..., 2].any()
     assert shot.probe_prob[0].sum() == pytest.approx(1) and shot.load[0].sum() == pytest.approx(1)
     assert shot.treated == [[None, None, "killed", None, None, None]]
-    assert shot.marks == [[15, "C killed", [0]]]
+    assert shot.marks == [treated(15, "C", "killed")]
 
 
 @pytest.mark.parametrize("balance_loss", LOSS_NAMES)
@@ -169,7 +170,7 @@ def test_a_frozen_experts_weights_stay_and_its_gate_learns(dispatch: str, task: 
     training.treat(1, "free")
     training.step(5)
     assert not torch.equal(own(training, 1), own(training, 1, before))
-    assert training.marks == [(15, "B frozen", [0]), (35, "B free", [0])]
+    assert said(training.marks) == [(15, "B frozen", [0]), (35, "B free", [0])]
 
 
 # ---- nobody else can tell ------------------------------------------------------------------------------------------
@@ -204,7 +205,7 @@ def test_one_of_several_runs_is_treated() -> None:
     plain.step(20)
     assert torch.equal(treated.rows_REP[[0, 2]], plain.rows_REP[[0, 2]])
     assert treated.snapshot().load[:, 0].tolist()[1] == 0 != plain.snapshot().load[1, 0]
-    assert treated.marks == [(15, "A killed", [1])]
+    assert said(treated.marks) == [(15, "A killed", [1])]
 
 
 # ---- what else the run does ----------------------------------------------------------------------------------------
@@ -229,7 +230,7 @@ def test_killed_experts_leave_first_and_those_who_get_their_ids_are_free() -> No
     training.treat(4, "freeze")
     training.set(num_experts=5)
     assert training.ids_RE.tolist() == [[1, 2, 3, 4, 5]]
-    assert sorted(training.marks) == [(15, "E frozen", [0]), (15, "N 6→5", [0])]
+    assert sorted(said(training.marks)) == [(15, "E frozen", [0]), (15, "N 6→5", [0])]
     training.step()
     training.set(num_experts=7)
     assert training.snapshot().treated[0][:5] == [None, None, None, None, "frozen"]  # A, B, C, D, E: A came anew
@@ -240,7 +241,7 @@ def test_what_is_undone_at_the_same_step_leaves_no_mark() -> None:
     training.treat(0, "kill")
     training.set(balance_coef=2.0)
     training.treat(0, "free")
-    assert training.marks == [(15, "λ 1→2", [0])]
+    assert said(training.marks) == [(15, "λ 1→2", [0])]
 
 
 def test_buckets_treat_the_runs_that_have_the_expert() -> None:

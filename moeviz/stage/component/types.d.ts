@@ -35,8 +35,19 @@ type PerRun = (number | null)[];
 // biome-ignore lint/suspicious/noExplicitAny: which of both it is, the page knows by its task
 type PerRunOrLayer = any[];
 
-/** A knob change or a treatment: its step, its words ("λ 0→10", "C killed"), and whose it is. */
-type Mark = [step: number, text: string, runs: number[]];
+type Value = boolean | number | string | null;
+
+/** What was changed by hand at a step, in these runs: a knob, by its short name, or how an expert is treated. */
+interface Mark {
+  step: number;
+  runs: number[];
+  knob?: string;
+  before?: Value;
+  after?: Value;
+  /** Its letter. */
+  expert?: string;
+  now?: 'killed' | 'frozen' | 'free';
+}
 
 interface Tape {
   steps: number[];
@@ -290,18 +301,13 @@ interface Outcome {
 /** An axis of a small plot. */
 type Axis = { title: string; low: number; high: number };
 
-/** One knob's change in the charts, of as many marks as one slider left. */
-interface Change {
-  step: number;
-  last: number;
-  text: string;
-  knob?: string;
-  from?: string;
-  to?: string;
-  back: boolean;
-}
+/** A mark as a chart shows it: with the titles of its runs, unless all that are drawn have it. */
+type OwnMark = Mark & { whose?: string };
 
-type MarkLabel = { step: number; changes: Change[] };
+/** As many marks as one slider left, as one: its last step, and whether it came back to where it began. */
+type JoinedMark = OwnMark & { last: number; back: boolean };
+
+type MarkLabel = { step: number; marks: JoinedMark[] };
 
 /** Who hears a run's socket. */
 interface Hearing {

@@ -98,7 +98,7 @@ def _header(state: State, record: Record) -> dict[str, Any]:
         "metric_name": state.metric_name, "dispatch": state.dispatch, "device": str(state.device),
         "seconds": round(state.seconds, 4), "step_seconds": [state.step_seconds or None] * len(configs),
         "tape": state.tape.told(state.current_step),
-        "lo": low, "hi": high, "marks": [list(mark) for mark in state.marks],
+        "lo": low, "hi": high, "marks": [mark.told for mark in state.marks],
         "num_shared": configs[0].num_shared_experts, "reason": state.reason, "diverged_at": state.diverged_at,
         "diverged_why": divergence.why(configs, state.diverged_at),
         "batch_dependent": from_configs.batch_decides(configs), "limited": from_configs.has_seats(configs),
@@ -155,12 +155,14 @@ def _header_together(headers: Sequence[dict[str, Any]], order_R: np.ndarray) -> 
     }  # fmt: skip
 
 
-def _marks_together(headers: Sequence[dict[str, Any]], run_R: np.ndarray) -> list[list[Any]]:
+def _marks_together(headers: Sequence[dict[str, Any]], run_R: np.ndarray) -> list[dict[str, Any]]:
     """The marks of all parts, each with the places of its runs."""
-    found: dict[tuple[int, str], list[int]] = {}
+    runs_of: dict[tuple[Any, ...], list[int]] = {}
     places = iter(run_R.tolist())
     for header in headers:
         own = list(itertools.islice(places, header["num_runs"]))
-        for step, text, runs in header["marks"]:
-            found.setdefault((step, text), []).extend(own[run] for run in runs)
-    return [[step, text, sorted(runs)] for (step, text), runs in sorted(found.items())]
+        for mark in header["marks"]:
+            what = tuple((name, value) for name, value in mark.items() if name != "runs")
+            runs_of.setdefault(what, []).extend(own[run] for run in mark["runs"])
+    marks = [dict(what) | {"runs": sorted(runs)} for what, runs in runs_of.items()]
+    return sorted(marks, key=lambda mark: (mark["step"], mark.get("knob") or mark["expert"]))

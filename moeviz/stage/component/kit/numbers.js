@@ -10,6 +10,14 @@ export const fixed = (value, digits) => known(value, () => value.toFixed(digits)
 /** @type {(value: number | null | undefined, digits: number) => string} */
 export const precise = (value, digits) => known(value, () => value.toPrecision(digits));
 
+// In as few of six digits as say it: 10, 0.003, 1e-05.
+/** @type {(value: number) => string} */
+export function shortest(value) {
+  const rounded = Number(value.toPrecision(6));
+  if (rounded === 0 || Math.abs(rounded) >= 1e-4) return String(rounded);
+  return rounded.toExponential().replace(/-(\d)$/, '-0$1');
+}
+
 // Loads rounded so that the shown digits add up to the rounded total (largest remainders get the leftover units). What is
 // said of one token is never rounded so: its probability would not be the one in its formula.
 /** @type {(values: Values, digits?: number) => number[]} */

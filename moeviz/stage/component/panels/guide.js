@@ -24,7 +24,7 @@ const DONE = 'All three seen. Go on with a preset, another N, or the pictures ab
 
 const settledWords = (next) => (next ? `Settled. ${next}` : `${SETTLED} Turn a knob, or Reset.`);
 const turnedNow = ({ marks, step, state }) =>
-  state === 'paused' && step > 0 && marks.at(-1)?.[0] === step && marks.at(-1)[1].startsWith('λ'); // λ acts by training
+  state === 'paused' && step > 0 && marks.at(-1)?.step === step && marks.at(-1).knob === 'λ'; // λ acts by training
 
 // What has to be turned before any expert can be seen idle.
 function beforeAll({ ids: [ids], top_k: [k], balance_coef: [coef] }) {

@@ -184,7 +184,7 @@ function changes(host, header) {
   host.dataset.key = key;
   const list = document.createElement('ol');
   list.className = 'mv-log';
-  const lines = dragged(header.marks, 0).map((change) => `step ${change.step}: ${named(change)}`);
+  const lines = dragged(header.marks, 0).map((mark) => `step ${mark.step}: ${named(mark)}`);
   list.append(...lines.map((textContent) => Object.assign(document.createElement('li'), { textContent })));
   const none = Object.assign(document.createElement('p'), { textContent: 'No knob was turned since step 0.' });
   host.replaceChildren(header.marks.length ? list : none);
