@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -156,8 +157,9 @@ class World:
     def view(self, run: str, credit: int = 1, **message) -> None:
         self.tell(op="view", run=run, viewer=run, credit=credit, **{"want": None, "probe": None, **message})
 
-    def tell(self, **message) -> None:
-        self.host.handle(message)
+    def tell(self, **message: Any) -> None:
+        said: Any = message
+        self.host.handle(said)
 
     def run(self, seconds: float, greedy: bool = False) -> None:
         """Let time pass as `serve` would; a greedy viewer asks for the next frame whenever it gets one."""

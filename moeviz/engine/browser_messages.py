@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from moeviz.config.knob import shown
 from moeviz.config.router_facts import TREATMENTS
-from moeviz.engine.protocol import GHOSTS, MAX_CREDIT, MAX_STEPS, PERIODS, Message
+from moeviz.engine import messages
+from moeviz.engine.messages import FromBrowser
+from moeviz.engine.protocol import GHOSTS, MAX_CREDIT, MAX_STEPS, PERIODS
 from moeviz.frames import PICTURES
 
 MAX_COORDINATE = 1e6
@@ -15,26 +18,30 @@ MAX_ID, MAX_PLACE = 1000, 10**9
 MAX_TEXT, MAX_PIXELS = 400, 1024
 
 
-def check_client(message: object) -> Message:
+Unchecked = Mapping[str, Any]  # what a browser sent
+
+
+def check_client(message: object) -> FromBrowser:
     """A browser's message reduced to the fields it may have; raises ValueError (rule, value, remedy) otherwise."""
     op = message.get("op") if isinstance(message, dict) else None
     if not isinstance(message, dict) or not isinstance(op, str) or op not in CLIENT_OPS:
         raise ValueError(f"op must be one of {', '.join(CLIENT_OPS)}: got {shown(op)}; reload the page")
-    return {"op": op, **CLIENT_OPS[op](message)}
+    return CLIENT_OPS[op](message)
 
 
-def _view(message: Message) -> Message:
-    return {"credit": _credit(message), "want": _want(message), "probe": check_probe(message.get("probe"))}
+def _view(message: Unchecked) -> messages.View:
+    credit, want, probe = _credit(message), _want(message), check_probe(message.get("probe"))
+    return {"op": "view", "credit": credit, "want": want, "probe": probe}
 
 
-def _credit(message: Message) -> int:
+def _credit(message: Unchecked) -> int:
     credit = message.get("credit", 0)
     if type(credit) is not int or not 0 <= credit <= MAX_CREDIT:
         raise ValueError(f"credit must be a whole number from 0 to {MAX_CREDIT}: got {shown(credit)}; ask for fewer")
     return credit
 
 
-def _want(message: Message) -> list[str] | None:
+def _want(message: Unchecked) -> list[str] | None:
     want = message.get("want")
     if want is None:
         return None
@@ -58,37 +65,37 @@ def _is_coordinate(value: object) -> bool:
     return type(value) in (int, float) and abs(value) <= MAX_COORDINATE and math.isfinite(value)  # type: ignore[arg-type]
 
 
-def check_steps(message: Message) -> Message:
-    """The field n of the op step."""
+def check_steps(message: Unchecked) -> messages.Step:
+    """The op step, from its field n."""
     count = message.get("n", 1)
     if type(count) is not int or not 1 <= count <= MAX_STEPS:
         raise ValueError(f"n must be a whole number from 1 to {MAX_STEPS}: got {shown(count)}; step again for more")
-    return {"n": count}
+    return {"op": "step", "n": count}
 
 
-def check_speed(message: Message) -> Message:
-    """The field value of the op speed."""
+def check_speed(message: Unchecked) -> messages.Speed:
+    """The op speed, from its field value."""
     value = message.get("value")
     if not isinstance(value, str) or value not in PERIODS:
         raise ValueError(f"speed must be one of {', '.join(PERIODS)}: got {shown(value)}; choose one of them")
-    return {"value": value}
+    return {"op": "speed", "value": value}
 
 
-def _ghost(message: Message) -> Message:
+def _ghost(message: Unchecked) -> messages.Ghost:
     value = message.get("value")
     if not isinstance(value, str) or value not in GHOSTS:
         raise ValueError(f"ghost must be one of {', '.join(GHOSTS)}: got {shown(value)}; choose one of them")
-    return {"value": value}
+    return {"op": "ghost", "value": value}
 
 
-def _hidden(message: Message) -> Message:
+def _hidden(message: Unchecked) -> messages.Hidden:
     if not isinstance(message.get("value"), bool):
         raise ValueError(f"hidden must be true or false: got {shown(message.get('value'))}; send document.hidden")
-    return {"value": message["value"]}
+    return {"op": "hidden", "value": message["value"]}
 
 
-def check_treatment(message: Message) -> Message:
-    """The fields expert, how and twin of the op treat; twin = the number of a run, or None for all."""
+def check_treatment(message: Unchecked) -> messages.Treat:
+    """The op treat, from expert, how and twin: the number of a run, or None for all."""
     expert, how, twin = (message.get(name) for name in ("expert", "how", "twin"))
     if type(expert) is not int or not 0 <= expert <= MAX_ID:
         raise ValueError(f"expert must be a whole number from 0 to {MAX_ID}: got {shown(expert)}; send an expert's id")
@@ -98,25 +105,25 @@ def check_treatment(message: Message) -> Message:
         raise ValueError(
             f"twin must be a run's number from 0 to {MAX_ID}, or null for all: got {shown(twin)}; send one"
         )
-    return {"expert": expert, "how": how, "twin": twin}
+    return {"op": "treat", "expert": expert, "how": how, "twin": twin}
 
 
-def check_place(message: Message) -> Message:
-    """The field step of the op rewind."""
+def check_place(message: Unchecked) -> messages.Rewind:
+    """The op rewind, from its field step."""
     step = message.get("step")
     if type(step) is not int or not 0 <= step <= MAX_PLACE:
         raise ValueError(f"step must be a whole number from 0 to {MAX_PLACE}: got {shown(step)}; send a recorded step")
-    return {"step": step}
+    return {"op": "rewind", "step": step}
 
 
-def check_given(message: Message) -> Message:
-    """The field value of the op give: a visitor's own text, or a picture of one number from 0 to 1 for each pixel."""
+def check_given(message: Unchecked) -> messages.Give:
+    """The op give, from its field value: a visitor's own text, or a picture of a number from 0 to 1 a pixel."""
     value = message.get("value")
     if isinstance(value, str) and len(value) <= MAX_TEXT:
         whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # a browser may cut one in two
-        return {"value": whole}
+        return {"op": "give", "value": whole}
     if isinstance(value, list) and len(value) <= MAX_PIXELS and all(_is_share(each) for each in value):
-        return {"value": [float(each) for each in value]}
+        return {"op": "give", "value": [float(each) for each in value]}
     raise ValueError(
         f"value must be a text of at most {MAX_TEXT} characters, or at most {MAX_PIXELS} numbers from 0 to 1: "
         f"got {shown(value)}; send less"
@@ -127,12 +134,9 @@ def _is_share(value: object) -> bool:
     return type(value) in (int, float) and 0 <= value <= 1  # type: ignore[operator]
 
 
-def _bare(message: Message) -> Message:
-    return {}
-
-
-CLIENT_OPS: dict[str, Callable[[Message], Message]] = {
-    "view": _view, "play": _bare, "pause": _bare, "step": check_steps, "reset": _bare, "speed": check_speed,
-    "hidden": _hidden, "recover": _bare, "ghost": _ghost, "treat": check_treatment, "rewind": check_place,
-    "branch": _bare, "give": check_given,
+CLIENT_OPS: dict[str, Callable[[Unchecked], FromBrowser]] = {
+    "view": _view, "play": lambda message: {"op": "play"}, "pause": lambda message: {"op": "pause"},
+    "step": check_steps, "reset": lambda message: {"op": "reset"}, "speed": check_speed, "hidden": _hidden,
+    "recover": lambda message: {"op": "recover"}, "ghost": _ghost, "treat": check_treatment, "rewind": check_place,
+    "branch": lambda message: {"op": "branch"}, "give": check_given,
 }  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Mapping
 from typing import IO, Any
 
 LENGTHS = struct.Struct("<II")
@@ -20,7 +21,7 @@ DEFAULT_GHOST = GHOSTS[0]
 MAX_CREDIT = 4
 MAX_STEPS = 50
 
-Message = dict[str, Any]
+Message = Mapping[str, object]  # any of `moeviz.engine.messages`, or of those between a sweep and its workers
 
 
 def write_message(stream: IO[bytes], message: Message, payload: bytes = b"") -> None:
@@ -31,7 +32,7 @@ def write_message(stream: IO[bytes], message: Message, payload: bytes = b"") -> 
         rest = rest[stream.write(rest) :]
 
 
-def read_message(stream: IO[bytes]) -> tuple[Message, bytes] | None:
+def read_message(stream: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
     """The next message and its payload, or None at the end of the stream (also when it ends inside a message)."""
     prefix = _read(stream, LENGTHS.size)
     if prefix is None:

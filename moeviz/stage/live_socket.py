@@ -18,6 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 
 from moeviz.engine import EngineBusy
+from moeviz.engine.messages import ToBrowser
 
 MAX_MESSAGE = 4096  # characters; the longest honest message is a tenth of it
 MAX_ERRORS = 50  # a client that keeps sending what it is told not to is sent away
@@ -138,7 +139,7 @@ class LiveSocket:
 
     async def _turn_away(self, why: str) -> None:
         """Not now: the page says so, and tries again after a while."""
-        await self.websocket.send_text(json.dumps({"op": "busy", "message": why}))
+        await self._tell({"op": "busy", "message": why})
         await self.websocket.close(CLOSE_LATER)
 
     async def _refuse(self) -> None:
@@ -146,8 +147,11 @@ class LiveSocket:
         if not self.door.may_answer():
             await self.websocket.close(CLOSE_LATER)
             return
-        await self.websocket.send_text(json.dumps({"op": "gone", "reason": GONE_REASON}))
+        await self._tell({"op": "gone", "reason": GONE_REASON})
         await self.websocket.close(CLOSE_GONE)
+
+    async def _tell(self, message: ToBrowser) -> None:
+        await self.websocket.send_text(json.dumps(message))
 
     async def _send_all(self, outbox: _Outbox) -> None:
         try:
@@ -171,7 +175,8 @@ class LiveSocket:
                 viewer.send(read_message(event.get("text")))
             except ValueError as error:
                 self.errors += 1
-                outbox.put(json.dumps({"op": "error", "message": str(error)}))
+                refusal: ToBrowser = {"op": "error", "message": str(error)}
+                outbox.put(json.dumps(refusal))
         await self.websocket.close(CLOSE_POLICY)
 
 

@@ -20,7 +20,7 @@ class Noted:
     def __init__(self) -> None:
         self.told: list[dict[str, Any]] = []
 
-    def send(self, message: dict[str, Any]) -> bool:
+    def send(self, message: Any) -> bool:
         self.told.append(message)
         return True
 

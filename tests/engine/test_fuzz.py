@@ -158,8 +158,11 @@ class Walk:
         play = self.chance.random() < 0.7
         self.host.handle({"op": "open", "run": run, "configs": configs, "play": play, "speed": "fast", "probe": None})
         for viewer in "ab":
-            watch = {"op": "watch", "credit": 1, "want": None, "probe": None, "hidden": False}
-            self.host.handle({**watch, "run": run, "viewer": viewer})
+            self.tell(run, viewer=viewer, op="watch", credit=1, want=None, probe=None, hidden=False)
+
+    def tell(self, run: str, **message: Any) -> None:
+        said: Any = {**message, "run": run}
+        self.host.handle(said)
 
     def event(self) -> Any:
         """Something is said or turned, and the worker goes on for a moment; returns what it was."""
@@ -183,11 +186,11 @@ class Walk:
         else:
             message = {"op": "history", "call": 1}
         before, answers = self.state(run), len(self.replies)
-        self.host.handle({**message, "run": run})
+        self.tell(run, **message)
         if any("error" in reply for reply in self.replies[answers:]):
             assert self.state(run) == before, "a refusal must change nothing"
         for viewer in "ab":
-            self.host.handle({"op": "view", "run": run, "viewer": viewer, "credit": 2, "want": None, "probe": None})
+            self.tell(run, viewer=viewer, op="view", credit=2, want=None, probe=None)
         for _ in range(3):
             self.host.advance()
         return run, message
@@ -196,7 +199,7 @@ class Walk:
         training: Any = self.host._runs[run].training
         return training.configs, training.current_step, [part.treated for part in training.parts]
 
-    def look(self, message: dict[str, Any], payload: bytes) -> None:
+    def look(self, message: Any, payload: bytes) -> None:
         """What the worker sends: no fault, and no number that is none without a run that diverged."""
         text = json.dumps(message, allow_nan=False)
         assert "fault" not in message and "an error" not in text, text[:500]
@@ -235,7 +238,7 @@ def test_whatever_is_turned_and_said_the_runs_go_on(seed: int, caplog: pytest.Lo
             lately.append(walk.event())
         for run in walk.runs:  # and each of them still starts again
             for message in ({"op": "reset"}, {"op": "pause"}, {"op": "step", "n": 3}):
-                walk.host.handle({**message, "run": run, "viewer": "a"})
+                walk.tell(run, viewer="a", **message)
         for _ in range(40):
             walk.host.advance()
         assert [walk.host._runs[run].step for run in walk.runs] == [3] * len(walk.runs)

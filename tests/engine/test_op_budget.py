@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.pretend import World
 # a step of batch size 8·n takes n ms in the pretended training, a frame 2 ms, or 100 at a hidden width of 256
 
 
-def op(name: str = "treat", **fields) -> dict:
+def op(name: str = "treat", **fields) -> Any:
     return {"op": name, **({"expert": 0, "how": "killed", "twin": None} if name == "treat" else {}), **fields}
 
 

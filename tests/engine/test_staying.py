@@ -41,8 +41,8 @@ def calls(work: Callable[[], Any]) -> int:
 def watched(**message: Any) -> HostedRun:
     """A run with a viewer whose λ is turned every 8 steps; it has a record of every step."""
     host = Host(lambda message, payload: None, lambda configs: Training(configs, record_every=1), clock=lambda: 0.0)
-    run: dict[str, Any] = {"run": "r", "play": True, "speed": "watch", "probe": None}
-    host.handle({"op": "open", "configs": [vars(SMALL)], **run} | message)
+    run: Any = {"run": "r", "play": True, "speed": "watch", "probe": None, **message}
+    host.handle(run | {"op": "open", "configs": [vars(SMALL)]})
     host.handle({"op": "watch", "run": "r", "viewer": "v", "credit": 4, "want": [], "probe": None})
     return host._runs["r"]
 

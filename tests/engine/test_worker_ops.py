@@ -209,7 +209,7 @@ def test_a_fault_while_a_run_is_opened_is_told_with_a_way_on(caplog):
     def broken(configs):
         raise RuntimeError("out of memory")
 
-    sent: list[dict[str, Any]] = []
+    sent: list[Any] = []
     host = Host(lambda message, payload: sent.append(message), broken)
     config = vars(RunConfig())
     host.handle({"op": "open", "run": "run", "configs": [config], "play": True, "speed": "fast", "probe": None})
@@ -353,18 +353,20 @@ messages = st.lists(st.tuples(asked, st.sampled_from(["run", "run", "unknown"]),
 @settings(max_examples=20)
 @given(messages)
 def test_after_any_messages_in_any_order_a_reset_brings_a_frame(messages):
-    sent: list[tuple[dict, bytes]] = []
+    sent: list[tuple[Any, bytes]] = []
     clock = itertools.count(100.0, 0.004).__next__  # each look takes 4 ms: slices of few steps
     host = Host(lambda message, payload: sent.append((message, payload)), Training, clock=clock)
     config = RunConfig(**small)
     host.handle({"op": "open", "run": "run", "configs": [vars(config)], "play": True, "speed": "fast", "probe": None})
     for message, run, viewer in messages:
         allowed = check_client(message) if message["op"] in CLIENT_OPS and "configs" not in message else message
-        host.handle({**allowed, "run": run, "viewer": viewer})
+        said: Any = {**allowed, "run": run, "viewer": viewer}
+        host.handle(said)
         host.advance()
     sent_before = len(sent)
-    for message in ({"op": "reset"}, {"op": "pause"}, {"op": "watch", "credit": 1, "want": None, "probe": None}):
-        host.handle({**message, "run": "run", "viewer": "last"})
+    last: Any = {"run": "run", "viewer": "last", "credit": 1, "want": None, "probe": None}
+    for op in ("reset", "pause", "watch"):
+        host.handle(last | {"op": op})
     for _ in range(9):
         host.advance()
     frames = [unpack(frame)[0] for message, frame in sent[sent_before:] if message.get("viewer") == "last" and frame]

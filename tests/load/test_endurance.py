@@ -123,8 +123,8 @@ YOUNG, OLD, EACH = 2_400, 18_000, 400  # steps of one minute, and of eight; and 
 def watched(until: int) -> HostedRun:
     """A run of so many steps whose λ is turned every four seconds, with a viewer."""
     host = Host(lambda message, payload: None, Training, clock=lambda: 0.0)
-    run = {"run": "r", "play": True, "speed": "watch", "probe": None}
-    host.handle({"op": "open", "configs": [vars(RunConfig())], **run})
+    run: Any = {"run": "r", "play": True, "speed": "watch", "probe": None}
+    host.handle(run | {"op": "open", "configs": [vars(RunConfig())]})
     host.handle({"op": "watch", "run": "r", "viewer": "v", "credit": 4, "want": [], "probe": None})
     found = host._runs["r"]
     while found.step < until:

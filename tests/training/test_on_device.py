@@ -10,7 +10,7 @@ import pytest
 from moeviz.config import DEVICE_NAMES, LOSS_NAMES, TASK_INFO, TASK_NAMES, RunConfig
 from moeviz.config.router_facts import ROUTER_NAMES
 from moeviz.content.methods import PAPERS
-from moeviz.engine.protocol import Message
+from moeviz.engine.messages import FromWorker
 from moeviz.engine.worker.host import Host
 from moeviz.frames import PICTURES, pack, unpack
 from moeviz.training import Training, opened
@@ -102,9 +102,9 @@ def test_a_dense_step_never_waits_for_the_device(router: str, task: str, devices
 
 
 def test_a_worker_trains_on_the_device(devices: str) -> None:
-    sent: list[tuple[Message, bytes]] = []
+    sent: list[tuple[FromWorker, bytes]] = []
     host = Host(lambda message, payload: sent.append((message, payload)), opened)
-    shared = {"run": "a", "viewer": "v", "want": None, "probe": None, "hidden": False}
+    shared: Any = {"run": "a", "viewer": "v", "want": None, "probe": None, "hidden": False}
     host.handle(shared | {"op": "open", "configs": [vars(on(devices))], "play": True, "speed": "fast"})
     for message in ({"op": "watch", "credit": 0}, {"op": "view", "credit": 1}):
         host.handle(shared | message)

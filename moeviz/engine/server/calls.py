@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from concurrent.futures import Future
 
-from moeviz.engine.protocol import Message
+from moeviz.engine.messages import Op, Reply
 from moeviz.engine.server.run_record import RunRecord
 
 ANSWER_SECONDS = 30.0  # a cold worker imports torch first
@@ -16,26 +16,28 @@ class Calls:
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
-        self._open: dict[int, tuple[RunRecord, Message, Future[Message]]] = {}
+        self._open: dict[int, tuple[RunRecord, Op, Future[Reply]]] = {}
 
-    def numbered(self, message: Message) -> Message:
+    def numbered(self, message: Op) -> Op:
         """The message with a number that its reply will bear."""
-        return {**message, "call": next(self._numbers)}
+        question = message.copy()
+        question["call"] = next(self._numbers)
+        return question
 
-    def expect(self, run: RunRecord, question: Message) -> Future[Message]:
+    def expect(self, run: RunRecord, question: Op) -> Future[Reply]:
         """Where the reply to a numbered message will be."""
-        future: Future[Message] = Future()
+        future: Future[Reply] = Future()
         self._open[question["call"]] = (run, question, future)
         return future
 
-    def answer(self, reply: Message) -> None:
+    def answer(self, reply: Reply) -> None:
         if reply["call"] in self._open:  # else nobody waits any more
             self._open.pop(reply["call"])[2].set_result(reply)
 
-    def forget(self, question: Message) -> None:
+    def forget(self, question: Op) -> None:
         self._open.pop(question["call"], None)
 
-    def about(self, run: RunRecord) -> list[Message]:
+    def about(self, run: RunRecord) -> list[Op]:
         """The questions to ask again when the run has got a new worker."""
         return [message for each, message, _ in self._open.values() if each is run]
 
@@ -46,7 +48,7 @@ class Calls:
             future.set_exception(error)
 
 
-def answered(future: Future[Message], question: Message) -> list[str]:
+def answered(future: Future[Reply], question: Op) -> list[str]:
     """Wait for the answer to a question and return its notices, or raise what the worker says was wrong."""
     try:
         answer = future.result(ANSWER_SECONDS)

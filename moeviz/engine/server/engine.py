@@ -18,13 +18,13 @@ from moeviz.config import RunConfig
 from moeviz.config.groups import comparable
 from moeviz.engine import browser_messages, protocol
 from moeviz.engine.errors import EngineBusy, EngineFull, RunGone
-from moeviz.engine.protocol import Message
+from moeviz.engine.messages import FromBrowser, FromWorker, Op
 from moeviz.engine.server import dead_worker
 from moeviz.engine.server.calls import Calls, answered
 from moeviz.engine.server.limits import most_runs
 from moeviz.engine.server.refused_runs import Refusals, gone
 from moeviz.engine.server.requests import Requests
-from moeviz.engine.server.run_record import RunRecord
+from moeviz.engine.server.run_record import Info, RunRecord
 from moeviz.engine.server.viewer import Viewer
 from moeviz.engine.server.worker_process import ProcessWorker, StartWorker, ThreadWorker
 from moeviz.engine.server.worker_slot import Slot
@@ -106,7 +106,7 @@ class Engine(Requests):
             run.send({"op": "close"})
         self._drop(run, reason)
 
-    def info(self, token: str) -> Message:
+    def info(self, token: str) -> Info:
         """The run's step, state, revision, speed and configs as its worker last told them; cheap."""
         with self._lock:
             return self._find(token).info()
@@ -182,13 +182,13 @@ class Engine(Requests):
         if empty is not None and not self._closed and all(slot.ready and self._load(slot) for slot in started):
             empty.start()
 
-    def _do(self, token: str, message: Message) -> None:
+    def _do(self, token: str, message: Op) -> None:
         with self._lock:
             run = self._find(token)
             run.note(message)
             run.post(message)
 
-    def _call(self, token: str, message: Message) -> list[str]:
+    def _call(self, token: str, message: Op) -> list[str]:
         """Send a message and wait for its answer; a worker that dies meanwhile is asked again."""
         protocol.check_json(message)
         with self._lock:
@@ -203,7 +203,7 @@ class Engine(Requests):
             with self._lock:
                 self._calls.forget(question)
 
-    def _from_client(self, run: RunRecord, viewer: Viewer, message: Message) -> None:
+    def _from_client(self, run: RunRecord, viewer: Viewer, message: FromBrowser) -> None:
         """Pass on a checked message of a browser."""
         with self._lock:
             if self._runs.get(run.token) is not run or viewer.key not in run.viewers:
@@ -212,7 +212,7 @@ class Engine(Requests):
             viewer.note(message)
             if message["op"] == "hidden":
                 run.seen()
-            busy = not run.send({**message, "viewer": viewer.key})
+            busy = not run.send(message, viewer)
         if busy:
             viewer.tell({"op": "busy", "message": "the server is far behind; wait a moment"})
 
@@ -220,31 +220,28 @@ class Engine(Requests):
         with self._lock:
             if run.viewers.pop(viewer.key, None) is not None:
                 run.seen()
-                run.send({"op": "unwatch", "viewer": viewer.key})
+                run.send({"op": "unwatch"}, viewer)
 
-    def _receive(self, slot: Slot, message: Message, payload: bytes) -> None:
+    def _receive(self, slot: Slot, message: FromWorker, payload: bytes) -> None:
         """One message of a worker, on its thread."""
-        op = message["op"]
-        if op == "reply":
-            with self._lock:
+        with self._lock:
+            if message["op"] == "reply":
                 return self._calls.answer(message)
-        if op == "ready":
-            with self._lock:
+            if message["op"] == "ready":
                 slot.ready = True
                 return self._start_spare()
-        with self._lock:
             run = self._runs.get(message["run"])
             if run is None:
                 return None  # closed while this was on its way
-            if op == "status":
+            if message["op"] == "status":
                 return run.learn(message)
-            viewers = run.addressed(message)
-            for viewer in viewers if op == "frame" else []:
+            viewers = [] if message["op"] == "freed" else run.addressed(message)
+            for viewer in viewers if message["op"] == "frame" else []:
                 viewer.pay()
-        if op == "freed":
+        if message["op"] == "freed":
             return self._drop(run, message["reason"], message.get("refused", False))
         for viewer in viewers:
-            if op == "frame":
+            if message["op"] == "frame":
                 viewer.show(payload)
             else:
                 viewer.tell(message["body"])
@@ -270,8 +267,10 @@ class Engine(Requests):
             runs = [run for run in self._runs.values() if run.slot is slot]
             viewers = [viewer for run in runs for viewer in run.viewers.values()]
             notice = dead_worker.replaced(slot, runs, self._calls, ended)
-        for viewer in viewers if notice is not None else []:
+        if notice is None:
+            for run in runs:
+                self._drop(run, dead_worker.given_up(ended))
+            return None
+        for viewer in viewers:
             viewer.tell({"op": "notice", "message": notice})
-        for run in runs if notice is None else []:
-            self._drop(run, dead_worker.given_up(ended))
         return None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from moeviz.engine.protocol import Message
+from moeviz.engine.messages import Gone
 from moeviz.engine.server.viewer import Viewer
 
 MOST_REFUSALS = 200
 
 
-def gone(reason: str, refused: bool = False) -> Message:
+def gone(reason: str, refused: bool = False) -> Gone:
     """What viewers of a run hear last; `refused`: whether it was never opened, as opening it again would not be."""
     return {"op": "gone", "reason": reason, "refused": refused}
 

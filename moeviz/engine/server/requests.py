@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from moeviz.engine import browser_messages
-from moeviz.engine.protocol import Message
+from moeviz.engine.messages import Op
 
 
 class Requests:
@@ -13,8 +13,8 @@ class Requests:
 
     if TYPE_CHECKING:  # what the rest of an Engine has
 
-        def _do(self, token: str, message: Message) -> None: ...
-        def _call(self, token: str, message: Message) -> list[str]: ...
+        def _do(self, token: str, message: Op) -> None: ...
+        def _call(self, token: str, message: Op) -> list[str]: ...
 
     def set(self, token: str, **knobs: Any) -> list[str]:
         """Change live knobs and return what the reader should be told; ValueError names rule, value and remedy."""
@@ -22,12 +22,11 @@ class Requests:
 
     def treat(self, token: str, expert: int, how: str, twin: int | None = None) -> list[str]:
         """Kill, freeze or free an expert (its id), in one of the runs or in all; ValueError as `set`."""
-        fields = browser_messages.check_treatment({"expert": expert, "how": how, "twin": twin})
-        return self._call(token, {"op": "treat", **fields})
+        return self._call(token, browser_messages.check_treatment({"expert": expert, "how": how, "twin": twin}))
 
     def rewind(self, token: str, step: int) -> None:
         """Pause, and show the newest state up to this step that was recorded; `play` goes on from there."""
-        self._call(token, {"op": "rewind", **browser_messages.check_place({"step": step})})
+        self._call(token, browser_messages.check_place({"step": step}))
 
     def branch(self, token: str) -> None:
         """Let a rewound run go on anew: what was recorded after its step becomes the ghost."""
@@ -50,7 +49,7 @@ class Requests:
 
     def step(self, token: str, n: int = 1) -> None:
         """Pause and train n more steps."""
-        self._do(token, {"op": "step", **browser_messages.check_steps({"n": n})})
+        self._do(token, browser_messages.check_steps({"n": n}))
 
     def speed(self, token: str, value: str) -> None:
-        self._do(token, {"op": "speed", **browser_messages.check_speed({"value": value})})
+        self._do(token, browser_messages.check_speed({"value": value}))

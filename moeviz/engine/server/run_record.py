@@ -5,16 +5,27 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict
 
 from moeviz.config import RunConfig
 from moeviz.engine.errors import EngineBusy
-from moeviz.engine.protocol import DEFAULT_GHOST, Message
+from moeviz.engine.messages import Frame, Op, Open, State, Status, Tell, ToWorker
+from moeviz.engine.protocol import DEFAULT_GHOST
 from moeviz.engine.server.viewer import MessageRate, Viewer
 from moeviz.engine.server.worker_slot import Slot
 
 ALONE, ASIDE = 10.0, 60.0
 """Seconds without any tab (a page that opens takes some), and with hidden tabs only, until a run's place may go."""
+
+
+class Info(TypedDict):
+    """What pages ask of a run."""
+
+    step: int
+    state: State
+    revision: int
+    speed: str
+    configs: list[RunConfig]
 
 
 class RunRecord:
@@ -31,7 +42,8 @@ class RunRecord:
         self._play, self._speed, self._probe = play, speed, probe
         self._until: int | None = None
         self._ghost = DEFAULT_GHOST
-        self._step, self._state = 0, "running" if play else "paused"
+        self._step = 0
+        self._state: State = "running" if play else "paused"
         self._revision, self._scene = 0, 0
         self._seen_at = time.monotonic()
 
@@ -45,37 +57,43 @@ class RunRecord:
             return -math.inf
         return time.monotonic() - self._seen_at - (ASIDE if self.viewers else ALONE)
 
-    def send(self, message: Message) -> bool:
-        """Send its worker a message about it; False while that is too far behind to take more."""
-        return self.slot.send({**message, "run": self.token})
+    def send(self, message: ToWorker, viewer: Viewer | None = None) -> bool:
+        """Send its worker a message about it, or about one of its viewers; False while that is too far behind."""
+        addressed = message.copy()
+        addressed["run"] = self.token
+        if viewer is not None:
+            addressed["viewer"] = viewer.key
+        return self.slot.send(addressed)
 
-    def post(self, message: Message) -> None:
+    def post(self, message: ToWorker) -> None:
         """The same for a message that must arrive; EngineBusy where it cannot."""
         if not self.send(message):
             raise EngineBusy("a worker must keep up with its messages: this one is far behind; try again in a moment")
 
-    def opening(self) -> Message:
-        """The message that opens this run in a worker."""
+    def opening(self, notice: str | None = None) -> Open:
+        """The message that opens this run in a worker; `notice`: what its viewers are told for a while."""
         return {
             "op": "open", "configs": [dict(vars(each)) for each in self.configs], "play": self._play,
             "speed": self._speed, "probe": self._probe, "ghost": self._ghost,
             "revision": self._revision, "scene": self._scene, "until": self._until,
+            "notice": notice,
         }  # fmt: skip
 
-    def note(self, message: Message) -> None:
+    def note(self, message: Op) -> None:
         """Remember the play state that a message asks for."""
-        op = message["op"]
-        if op in ("play", "pause", "step", "rewind"):
-            self._play = op == "play"
-            self._until = message.get("until", self._until)
-        elif op == "speed":
-            self._speed = message["value"]
-        elif op == "ghost":
-            self._ghost = message["value"]
-        elif op == "view" and message["probe"] is not None:
-            self._probe = message["probe"]
+        match message["op"]:
+            case "play":
+                self._play, self._until = True, message.get("until", self._until)
+            case "pause" | "step" | "rewind":
+                self._play = False
+            case "speed":
+                self._speed = message["value"]
+            case "ghost":
+                self._ghost = message["value"]
+            case "view" if message["probe"] is not None:
+                self._probe = message["probe"]
 
-    def learn(self, status: Message) -> None:
+    def learn(self, status: Status) -> None:
         """Take over what the worker says."""
         self._step, self._state = status["step"], status["state"]
         self._revision, self._scene, self._speed = status["revision"], status["scene"], status["speed"]
@@ -85,13 +103,13 @@ class RunRecord:
         """The worker died: step 0, and a scene number that makes viewers load the points again."""
         self._step, self._scene = 0, self._scene + 1
 
-    def info(self) -> dict[str, Any]:
+    def info(self) -> Info:
         return {
             "step": self._step, "state": self._state, "revision": self._revision, "speed": self._speed,
             "configs": list(self.configs),
         }  # fmt: skip
 
-    def addressed(self, message: Message) -> list[Viewer]:
+    def addressed(self, message: Frame | Tell) -> list[Viewer]:
         """The viewer that a worker's message names, or all of them."""
-        key = message.get("viewer")
+        key = message["viewer"]
         return [viewer for viewer in self.viewers.values() if key in (None, viewer.key)]

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 
 from moeviz.engine.browser_messages import check_client
-from moeviz.engine.protocol import MAX_CREDIT, Message
+from moeviz.engine.messages import FromBrowser, ToBrowser, Watch
+from moeviz.engine.protocol import MAX_CREDIT
 
 MAX_RATE = 600  # messages a second about one run; a probe dragged on a 240 Hz screen sends 240, its requests 60
 logger = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ class Viewer:
         self,
         key: str,
         on_message: Callable[[bytes | str], None],
-        forward: Callable[[Viewer, Message], None],
+        forward: Callable[[Viewer, FromBrowser], None],
         leave: Callable[[Viewer], None],
         rate: MessageRate | None = None,
     ) -> None:
@@ -52,7 +53,7 @@ class Viewer:
         crowded = self._rate.too_many()
         clean = check_client(message)
         # a request for a frame always passes, or the page would wait for ever; credit bounds how many there are
-        if crowded and not (clean.get("credit") and self._credit < MAX_CREDIT):
+        if crowded and not (clean["op"] == "view" and clean["credit"] and self._credit < MAX_CREDIT):
             raise ValueError(f"a run takes at most {MAX_RATE} messages a second: this one came sooner; send fewer")
         self._forward(self, clean)
 
@@ -60,7 +61,7 @@ class Viewer:
         """Stop watching; safe to call twice."""
         self._leave(self)
 
-    def tell(self, body: Message) -> None:
+    def tell(self, body: ToBrowser) -> None:
         """Give the callback a JSON text."""
         self._deliver(json.dumps(body))
 
@@ -72,7 +73,7 @@ class Viewer:
         """A frame has come, which uses up a credit (or was sent on one, as an answer to a knob)."""
         self._credit -= 1
 
-    def note(self, message: Message) -> None:
+    def note(self, message: FromBrowser) -> None:
         """Remember what a new worker would have to know."""
         if message["op"] == "view":
             self._credit = min(self._credit + message["credit"], MAX_CREDIT)
@@ -86,10 +87,12 @@ class Viewer:
         """Whether its tab is in the background."""
         return self._hidden
 
-    def joining(self) -> Message:
+    def joining(self) -> Watch:
         """The message that seats this viewer in a worker."""
-        look = {"credit": self._credit, "want": self._want, "probe": self._probe}
-        return {"op": "watch", "viewer": self.key, "hidden": self._hidden, **look}
+        return {
+            "op": "watch", "viewer": self.key, "hidden": self._hidden,
+            "credit": self._credit, "want": self._want, "probe": self._probe,
+        }  # fmt: skip
 
     def _deliver(self, data: bytes | str) -> None:
         try:

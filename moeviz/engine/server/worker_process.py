@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from moeviz.engine.protocol import Message, read_message, write_message
 
@@ -28,7 +28,7 @@ KEEP_MEMORY = {
 }  # fmt: skip
 logger = logging.getLogger(__name__)
 
-OnMessage = Callable[[Message, bytes], None]
+OnMessage = Callable[[Any, bytes], None]  # gets what the worker's module says: see `moeviz.engine.messages`
 OnExit = Callable[[str], None]  # gets how it ended, in words
 
 

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from moeviz.engine.protocol import Message
+from moeviz.engine.messages import FromWorker, ToWorker
 from moeviz.engine.server.worker_process import StartWorker, Worker
 
 RESTARTS = 3  # within RESTART_WINDOW seconds; a worker that dies more often is not started again by itself
@@ -34,7 +34,7 @@ class Slot:
                 logger.error("a worker process could not be started: %s", error)  # a limit, no fault
         return self.worker is not None
 
-    def send(self, message: Message) -> bool:
+    def send(self, message: ToWorker) -> bool:
         return self.worker is not None and self.worker.send(message)
 
     def died(self) -> bool:
@@ -49,12 +49,12 @@ class Slot:
         """The worker has ended."""
         self.worker, self.ready = None, False
 
-    def _on_message(self, message: Message, payload: bytes) -> None:
+    def _on_message(self, message: FromWorker, payload: bytes) -> None:
         self._receive(self, message, payload)
 
     def _on_exit(self, ended: str) -> None:
         self._worker_died(self, ended)
 
 
-Receive = Callable[[Slot, Message, bytes], None]
+Receive = Callable[[Slot, FromWorker, bytes], None]
 WorkerDied = Callable[[Slot, str], None]

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from moeviz.config import RunConfig, workload
-from moeviz.engine.protocol import Message
+from moeviz.engine import messages
+from moeviz.engine.messages import FromWorker, Knobs, Op, Outcome, ToBrowser, ToWorker
 from moeviz.engine.worker import which_ghost
 from moeviz.engine.worker.op_budget import AT_ONCE, MOST_WAITING
 from moeviz.engine.worker.run import MAX_PENDING, HostedRun
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 MOST_WITH_GHOSTS = 8  # viewers of one worker whose runs train: a ghost doubles the work of a run
 logger = logging.getLogger(__name__)
-Emit = Callable[[Message, bytes], None]
+Emit = Callable[[FromWorker, bytes], None]
 CHANGING = ("set", "treat", "reset", "recover", "rewind", "branch")  # ops after whose fault a training may be anything
 
 
@@ -46,7 +47,7 @@ class Host:
         self._on_empty = on_empty  # called when the last run has gone
         self._runs: dict[str, HostedRun] = {}
         self._schedule = Schedule(self._runs, step_together, self._emit_frame, self._fault, self._excuse, clock)
-        self._ops: dict[str, Callable[[HostedRun, Message], list[str] | None]] = {
+        self._ops: dict[str, Callable[[HostedRun, Any], list[str] | None]] = {
             "watch": self._watch, "unwatch": self._unwatch, "view": self._view, "hidden": self._hidden,
             "set": self._set, "reset": self._reset, "recover": self._recover,
             "play": self._play, "pause": self._pause, "step": self._step, "speed": self._speed,
@@ -54,7 +55,7 @@ class Host:
             "branch": self._branch, "give": self._give,
         }  # fmt: skip
 
-    def handle(self, message: Message) -> None:
+    def handle(self, message: ToWorker) -> None:
         """Carry out one message of the server; what goes wrong is told to whoever asked."""
         if message["op"] == "open":
             return self._open(message)
@@ -72,9 +73,9 @@ class Host:
             return self._answer(run, message, {"error": error})
         return None
 
-    def _carry_out(self, run: HostedRun, message: Message) -> None:
+    def _carry_out(self, run: HostedRun, message: Op) -> None:
         """Do what a message asks, at the cost of its run."""
-        answer: Message = {}
+        answer: Outcome = {}
         began = self._clock()
         try:
             answer["notices"] = self._ops[message["op"]](run, message) or []
@@ -92,7 +93,7 @@ class Host:
             run.used += seconds
         return self._answer(run, message, answer)
 
-    def _answer(self, run: HostedRun, message: Message, answer: Message) -> None:
+    def _answer(self, run: HostedRun, message: Op, answer: Outcome) -> None:
         if "call" in message:
             self._emit(run.status(self._clock()), b"")  # so that `info` is up to date when the call returns
             self._emit({"op": "reply", "call": message["call"], **answer}, b"")
@@ -102,10 +103,10 @@ class Host:
         for notice in answer.get("notices", []):
             self._tell(run.token, None, {"op": "notice", "message": notice})
 
-    def _tell(self, token: str, viewer: str | None, body: Message) -> None:
+    def _tell(self, token: str, viewer: str | None, body: ToBrowser) -> None:
         self._emit({"op": "tell", "run": token, "viewer": viewer, "body": body}, b"")
 
-    def _open(self, message: Message) -> None:
+    def _open(self, message: messages.Open) -> None:
         token, began = message["run"], self._clock()
         try:
             training = self._made(message["configs"])
@@ -121,7 +122,7 @@ class Host:
         self._runs[token] = run
         return None
 
-    def _made(self, configs: Iterable[dict[str, Any]]) -> Hosted:
+    def _made(self, configs: Iterable[Knobs]) -> Hosted:
         """A training of these runs; ValueError, before anything is made, where they would take too much."""
         runs = [RunConfig(**each) for each in configs]
         workload.check(runs)
@@ -131,31 +132,31 @@ class Host:
         reason = f"This run could not be opened: {why}"
         self._emit({"op": "freed", "run": token, "reason": reason, "refused": True}, b"")
 
-    def _watch(self, run: HostedRun, message: Message) -> None:
+    def _watch(self, run: HostedRun, message: messages.Watch) -> None:
         run.join(message["viewer"], message, self._clock())
 
-    def _unwatch(self, run: HostedRun, message: Message) -> None:
+    def _unwatch(self, run: HostedRun, message: messages.Unwatch) -> None:
         run.leave(message["viewer"], self._clock())
 
-    def _view(self, run: HostedRun, message: Message) -> None:
+    def _view(self, run: HostedRun, message: messages.View) -> None:
         run.look(message["viewer"], message, self._clock())
 
-    def _give(self, run: HostedRun, message: Message) -> None:
+    def _give(self, run: HostedRun, message: messages.Give) -> None:
         watcher = run.watchers.get(message["viewer"])
         if watcher is not None:
             watcher.give(message["value"])
             watcher.heard_at = self._clock()
 
-    def _hidden(self, run: HostedRun, message: Message) -> None:
+    def _hidden(self, run: HostedRun, message: messages.Hidden) -> None:
         run.hide(message["viewer"], message["value"], self._clock())
 
-    def _set(self, run: HostedRun, message: Message) -> list[str]:
+    def _set(self, run: HostedRun, message: messages.Set) -> list[str]:
         workload.check(run.training.would_set(**message["knobs"]))
         return self._turn(run, message["knobs"], lambda: run.training.set(**message["knobs"])) or []
 
-    def _treat(self, run: HostedRun, message: Message) -> None:
-        expert, how, twin = (message[name] for name in ("expert", "how", "twin"))
-        self._turn(run, ["treat"], lambda: run.training.treat(expert, how, twin))
+    def _treat(self, run: HostedRun, message: messages.Treat) -> None:
+        treated = message["expert"], message["how"], message["twin"]
+        self._turn(run, ["treat"], lambda: run.training.treat(*treated))
 
     def _turn(self, run: HostedRun, names: Iterable[str], act: Callable[[], list[str] | None]) -> list[str] | None:
         """Change what is set by hand, beside a ghost that goes on without the change."""
@@ -175,7 +176,7 @@ class Host:
         self._schedule.answer(run)
         return notices
 
-    def _reset(self, run: HostedRun, message: Message) -> None:
+    def _reset(self, run: HostedRun, message: messages.Reset) -> None:
         configs, ghost = message.get("configs"), which_ghost.before(run)
         if configs is None:
             run.training.reset()
@@ -186,7 +187,7 @@ class Host:
         run.revive()
         run.changed(self._clock(), knobs=configs is not None)
 
-    def _recover(self, run: HostedRun, message: Message) -> list[str]:
+    def _recover(self, run: HostedRun, message: messages.Recover) -> list[str]:
         if run.reason is None and not run.training.diverged:
             raise ValueError(f"recover must follow a divergence: got step={run.step}, which is fine; use reset instead")
         notices = run.training.recover()
@@ -195,43 +196,43 @@ class Host:
         run.changed(self._clock(), knobs=True)
         return notices or []
 
-    def _rewind(self, run: HostedRun, message: Message) -> None:
+    def _rewind(self, run: HostedRun, message: messages.Rewind) -> None:
         run.training.rewind(message["step"])
         run.playing, run.ghost = False, None
         run.revive()
         run.changed(self._clock(), knobs=True)
         self._schedule.answer(run)
 
-    def _branch(self, run: HostedRun, message: Message) -> None:
+    def _branch(self, run: HostedRun, message: messages.Branch) -> None:
         if not run.training.rewound:
             raise ValueError(f"branch must follow a rewind: got step={run.step}, the last one; rewind first")
         run.ghost = which_ghost.recorded(run)
         run.training.branch()
         run.changed(self._clock())
 
-    def _history(self, run: HostedRun, message: Message) -> list[str]:
+    def _history(self, run: HostedRun, message: messages.History) -> list[str]:
         return [run.training.history.to_csv(index=False)]
 
-    def _ghost(self, run: HostedRun, message: Message) -> None:
+    def _ghost(self, run: HostedRun, message: messages.Ghost) -> None:
         if message["value"] != run.ghost_kind:
             run.ghost_kind, run.ghost = message["value"], None
             run.version += 1
 
-    def _play(self, run: HostedRun, message: Message) -> None:
+    def _play(self, run: HostedRun, message: messages.Play) -> None:
         run.playing, run.pending = True, 0
         run.until = message.get("until", run.until)
         run.changed(self._clock())
 
-    def _pause(self, run: HostedRun, message: Message) -> None:
+    def _pause(self, run: HostedRun, message: messages.Pause) -> None:
         run.playing, run.pending = False, 0
         run.changed(self._clock())
 
-    def _step(self, run: HostedRun, message: Message) -> None:
+    def _step(self, run: HostedRun, message: messages.Step) -> None:
         run.playing = False
         run.pending = min(run.pending + message["n"], MAX_PENDING) if run.reason is None else 0
         run.changed(self._clock())
 
-    def _speed(self, run: HostedRun, message: Message) -> None:
+    def _speed(self, run: HostedRun, message: messages.Speed) -> None:
         run.hurry(message["value"], self._clock())
 
     def advance(self) -> None:

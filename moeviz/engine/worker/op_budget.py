@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 
-from moeviz.engine.protocol import Message
+from moeviz.engine.messages import Op
 
 BURST = 0.3  # seconds of work at once: more than a reader can ask for by hand
 MOST_WAITING = 16
@@ -22,7 +22,7 @@ class Budget:
 
     def __init__(self, now: float) -> None:
         self._left, self._at = BURST, now
-        self._waiting: deque[Message] = deque()
+        self._waiting: deque[Op] = deque()
 
     @property
     def has_left(self) -> bool:
@@ -37,11 +37,11 @@ class Budget:
         """An op, or a picture out of turn, has taken so long."""
         self._left -= seconds
 
-    def must_wait(self, message: Message) -> bool:
+    def must_wait(self, message: Op) -> bool:
         """Whether an op has to wait for its turn, behind those that wait already."""
         return message["op"] not in AT_ONCE and (bool(self._waiting) or not self.has_left)
 
-    def add(self, message: Message) -> bool:
+    def add(self, message: Op) -> bool:
         """Let an op wait, in the place of the last one where that would be undone by it; False if too many wait."""
         if self._waiting and _replaces(message, self._waiting[-1]):
             self._waiting[-1] = message
@@ -57,12 +57,12 @@ class Budget:
             return math.inf
         return now if self.has_left else max(now, self._at - self._left / share + WAIT)
 
-    def next(self) -> Message:
+    def next(self) -> Op:
         """The op that has waited longest."""
         return self._waiting.popleft()
 
 
-def _replaces(new: Message, old: Message) -> bool:
+def _replaces(new: Op, old: Op) -> bool:
     """Whether nothing is lost if only the newer of two ops is carried out. (What somebody waits for is.)"""
     if new["op"] != old["op"] or new["op"] not in NEWEST_COUNTS or "call" in old:
         return False

@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from moeviz.engine.protocol import DEFAULT_GHOST, MAX_CREDIT, MAX_STEPS, PERIODS, Message
+from moeviz.engine.messages import Look, Open, State, Status, Watch
+from moeviz.engine.protocol import DEFAULT_GHOST, MAX_CREDIT, MAX_STEPS, PERIODS
 from moeviz.engine.worker.op_budget import Budget
 from moeviz.engine.worker.rate import Rate
 from moeviz.engine.worker.watcher import Watcher
@@ -32,7 +33,7 @@ MAX_DEBT = 2  # answers to knobs that may be on their way beyond what a viewer a
 class HostedRun:
     """A Training with a play state and viewers; every method takes the time, so that a test can pretend it."""
 
-    def __init__(self, token: str, training: Hosted, message: Message, now: float, patience: float) -> None:
+    def __init__(self, token: str, training: Hosted, message: Open, now: float, patience: float) -> None:
         self.token = token
         self.training = training
         self.playing: bool = message["play"]
@@ -69,7 +70,7 @@ class HostedRun:
 
     # --- who watches ---------------------------------------------------------------------------------------------
 
-    def join(self, viewer: str, message: Message, now: float) -> None:
+    def join(self, viewer: str, message: Watch, now: float) -> None:
         watcher = Watcher(now, self.probe)
         self.watchers[viewer] = watcher
         self.look(viewer, message, now)
@@ -87,7 +88,7 @@ class HostedRun:
             self.left_at = self.watched_at(now)
             watcher.hidden, watcher.heard_at = hidden, now
 
-    def look(self, viewer: str, message: Message, now: float) -> None:
+    def look(self, viewer: str, message: Look, now: float) -> None:
         """A viewer's credit, want list and probe; what it leaves out stays as it was."""
         watcher = self.watchers.get(viewer)
         if watcher is None:
@@ -112,7 +113,7 @@ class HostedRun:
 
     # --- what it does --------------------------------------------------------------------------------------------
 
-    def state(self, now: float) -> str:
+    def state(self, now: float) -> State:
         if self.reason is not None:
             return "diverged"
         return "running" if self.playing and self.awake(now) else "paused"
@@ -264,7 +265,7 @@ class HostedRun:
         only_steps = self._told is not None and status[1:] == self._told[1:]
         return self._told_at + STATUS_PERIOD if only_steps else now
 
-    def status(self, now: float) -> Message:
+    def status(self, now: float) -> Status:
         """Where the run is; the server answers `info` from it and reopens the run from it."""
         self._told, self._told_at = self._status(now), now
         step, state, revision, speed, scene = self._told

@@ -13,8 +13,9 @@ import signal
 import sys
 import threading
 import time
-from typing import IO
+from typing import IO, Any
 
+from moeviz.engine.messages import Ready
 from moeviz.engine.protocol import read_message, write_message
 from moeviz.engine.worker.host import Host
 
@@ -23,7 +24,7 @@ BATCH, BATCH_SECONDS = 256, 0.03
 QUEUE = 4096
 
 logger = logging.getLogger(__name__)
-Inbox = queue.Queue  # of Message, or None at the end
+Inbox = queue.Queue[Any]  # of what the server says (see `moeviz.engine.messages`), and None at the end
 
 
 def serve(host: Host, inbox: Inbox) -> None:
@@ -93,7 +94,8 @@ def main() -> None:
         lambda message, payload: write_message(out, message, payload), opened, step_together,
         idle_pause=arguments.idle_pause, idle_free=arguments.idle_free, on_empty=give_memory_back,
     )  # fmt: skip
-    write_message(out, {"op": "ready"})
+    ready: Ready = {"op": "ready"}
+    write_message(out, ready)
     try:
         serve(host, inbox)
     except BrokenPipeError:

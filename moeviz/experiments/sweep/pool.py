@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass, field
 from functools import cache, partial
 
 from moeviz.config import RunConfig
-from moeviz.engine.protocol import Message
 from moeviz.engine.server.worker_process import OnExit, OnMessage, ProcessWorker, Worker
 from moeviz.experiments.sweep import pieces
+from moeviz.experiments.sweep.messages import FromWorker, ToWorker
 from moeviz.experiments.sweep.result import Result
 from moeviz.experiments.sweep.store import Store
 
@@ -97,6 +97,10 @@ class Hand:
 
     worker: Worker | None = None
     piece: Piece | None = None
+
+    def tell(self, message: ToWorker) -> None:
+        assert self.worker is not None
+        self.worker.send(message)
 
 
 class Pool:
@@ -190,8 +194,8 @@ class Pool:
         for work in [each for each in self._works if each.cancelled]:
             work.waiting.clear()
             for hand in self._hands:
-                if hand.worker is not None and hand.piece is not None and hand.piece.work is work:
-                    hand.worker.send({"op": "stop"})
+                if hand.piece is not None and hand.piece.work is work:
+                    hand.tell({"op": "stop"})
         while (piece := self._next()) is not None and (free := self._free_hand()) is not None:
             self._give(free, piece)
         for work in [each for each in self._works if not each.waiting and not each.running]:
@@ -232,8 +236,7 @@ class Pool:
         work.given += piece.seconds
         work.began = work.began or time.monotonic()
         hand.piece, piece.step = piece, 0
-        assert hand.worker is not None
-        hand.worker.send({"op": "train", "configs": [asdict(each) for each in piece.configs], "steps": work.steps})
+        hand.tell({"op": "train", "configs": [asdict(each) for each in piece.configs], "steps": work.steps})
 
     def _wait_for_work(self) -> None:
         """Let the workers leave after a while without any."""
@@ -261,7 +264,7 @@ class Pool:
 
     # ---- what workers say, on their threads -------------------------------------------------------------------------
 
-    def _receive(self, hand: Hand, message: Message, payload: bytes) -> None:
+    def _receive(self, hand: Hand, message: FromWorker, payload: bytes) -> None:
         with self._lock:
             piece = hand.piece
             if hand not in self._hands or piece is None or message["op"] == "ready":

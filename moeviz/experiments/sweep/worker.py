@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import IO
 
 from moeviz.config import RunConfig
-from moeviz.engine.protocol import Message, write_message
+from moeviz.engine.protocol import write_message
 from moeviz.engine.worker.serve import Inbox, open_pipes
+from moeviz.experiments.sweep.messages import Answer, FromWorker, ToWorker, Train
 
 NICER = 10  # than the workers that train what a class is watching
 
@@ -24,19 +25,23 @@ def main() -> None:
     out, inbox = open_pipes()
     import moeviz.experiments.sweep.piece  # noqa: F401  # brings torch, while messages are already collected
 
+    def say(message: FromWorker) -> None:
+        write_message(out, message)
+
     with contextlib.suppress(BrokenPipeError):  # the parent is gone
-        write_message(out, {"op": "ready"})
+        say({"op": "ready"})
+        message: ToWorker | None
         while (message := inbox.get()) is not None:
             if message["op"] == "train":
-                write_message(out, _train(message, inbox, out))
+                say(_train(message, inbox, say))
 
 
-def _train(message: Message, inbox: Inbox, out: IO[bytes]) -> Message:
+def _train(message: Train, inbox: Inbox, say: Callable[[FromWorker], None]) -> Answer:
     """The answer to one piece: its results, or why there are none. While it trains, any message means stop."""
     from moeviz.experiments.sweep.piece import train_piece
 
     def report(step: int) -> None:
-        write_message(out, {"op": "at", "step": step})
+        say({"op": "at", "step": step})
 
     try:
         configs = [RunConfig(**each) for each in message["configs"]]

@@ -162,8 +162,19 @@ interface Theme {
 // biome-ignore lint/suspicious/noExplicitAny: a button, a canvas, a select: the skeleton decides
 type Find = (part: string) => any;
 
-/** What the browser asks of a run; moeviz/engine checks it. */
-type Message = { op: string; value?: unknown; n?: number; step?: number };
+/** What the browser asks of a run; moeviz/engine/messages.py has the same for the server, which checks it. */
+type Message =
+  | { op: 'view'; credit: number; want: string[] | null; probe: Point | null }
+  | { op: 'play' | 'pause' | 'reset' | 'recover' | 'branch' }
+  | { op: 'step'; n: number }
+  | { op: 'rewind'; step: number }
+  | { op: 'speed'; value: Header['speed'] }
+  | { op: 'hidden'; value: boolean }
+  | { op: 'ghost'; value: string }
+  | { op: 'treat'; expert: number; how: string; twin: number | null }
+  | { op: 'give'; value: string | number[] };
+/** What it is told, besides frames. */
+type Said = { op: 'notice' | 'error' | 'busy'; message: string } | { op: 'gone'; reason: string; refused?: boolean };
 type Send = (message: Message) => unknown;
 
 /** Templates of the time charts by name, made by moeviz/figures: plotly figures without data. */
@@ -312,7 +323,7 @@ type MarkLabel = { step: number; marks: JoinedMark[] };
 /** Who hears a run's socket. */
 interface Hearing {
   frame(buffer: ArrayBuffer): void;
-  message(message: { op: string }): void;
+  message(message: Said): void;
   state(state: 'open' | 'closed' | 'gone' | 'shown'): void;
 }
 

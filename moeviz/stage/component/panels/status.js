@@ -58,17 +58,18 @@ export class Status {
     }
   }
 
-  /** @param {{ op: string, reason?: string, message?: string, refused?: boolean }} said */
-  hear({ op, reason, message, refused }, drawn) {
-    const text = message ?? reason;
-    if (op === 'gone' || op === 'busy') {
-      this.over = op === 'gone';
-      this.set(op);
-      this.banner.show(text ?? GONE, { actions: [refused ? USUAL : RELOAD], lasting: true });
-    } else if (op === 'error' && !drawn) {
+  /** @param {Said} said @param {boolean} drawn */
+  hear(said, drawn) {
+    const text = said.op === 'gone' ? said.reason : said.message;
+    if (said.op === 'gone' || said.op === 'busy') {
+      this.over = said.op === 'gone';
+      this.set(said.op);
+      const refused = said.op === 'gone' && said.refused;
+      this.banner.show(text, { actions: [refused ? USUAL : RELOAD], lasting: true });
+    } else if (said.op === 'error' && !drawn) {
       this.set('failed');
       this.banner.show(text, { actions: [this.offer('Reset', 'reset')], lasting: true });
-    } else this.banner.show(text ?? '');
+    } else this.banner.show(text);
   }
 
   // What the newest frame says of the run.

@@ -12,7 +12,9 @@ const AT_ONCE = 50; // steps that a run can be asked for in one message
 export function greet(connection, { token }) {
   if (greeted.has(token)) return;
   greeted.add(token);
-  if (reducedMotion()) for (const op of ['pause', 'reset']) connection.send({ op });
+  if (!reducedMotion()) return;
+  connection.send({ op: 'pause' });
+  connection.send({ op: 'reset' });
 }
 
 // A page may want its run to wait at a later step than 0.

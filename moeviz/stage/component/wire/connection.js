@@ -64,6 +64,7 @@ export class Connection {
     return this.socket.readyState === WebSocket.OPEN;
   }
 
+  /** @type {Send} */
   send(message) {
     if (this.open) this.socket.send(JSON.stringify(message));
     return this.open;
