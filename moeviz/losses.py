@@ -150,14 +150,14 @@ def entropy(
     """
     probs_TE = routing.probs_TE
     if modality_T is None:
-        member_TM = probs_TE.new_ones(probs_TE.shape[-2], 1)
+        member_TG = probs_TE.new_ones(probs_TE.shape[-2], 1)
     else:
-        member_TM = torch.nn.functional.one_hot(modality_T).to(probs_TE.dtype)
-    share_TM = member_TM / member_TM.sum(-2, keepdim=True).clamp(min=1)  # of a token in its modality's mean
-    tau = math.log(probs_TE.shape[-1] / member_TM.shape[-1]) if threshold is None else threshold
-    unsure_M = (share_TM * entropy_of(probs_TE).unsqueeze(-1)).sum(-2)
-    narrow_M = (over(tau, 1) - entropy_of(share_TM.mT @ probs_TE)).clamp(min=0) * member_TM.any(-2)
-    return (unsure_M + narrow_M).sum(-1)
+        member_TG = torch.nn.functional.one_hot(modality_T).to(probs_TE.dtype)
+    share_TG = member_TG / member_TG.sum(-2, keepdim=True).clamp(min=1)  # of a token in its modality's mean
+    tau = math.log(probs_TE.shape[-1] / member_TG.shape[-1]) if threshold is None else threshold
+    unsure_G = (share_TG * entropy_of(probs_TE).unsqueeze(-1)).sum(-2)
+    narrow_G = (over(tau, 1) - entropy_of(share_TG.mT @ probs_TE)).clamp(min=0) * member_TG.any(-2)
+    return (unsure_G + narrow_G).sum(-1)
 
 
 LOSSES: dict[str, Callable[..., Tensor]] = {

@@ -119,20 +119,20 @@ def server(routing: Routing) -> Int[Tensor, "*R T"]:
     return torch.where(routing.kept_TE.any(-1), weights_TE.argmax(-1), first_choice(routing))
 
 
-def joint_share(routing: Routing, segment_T: Int[Tensor, "*R T"], num_segments: int) -> Float[Tensor, "*R E S"]:
+def joint_share(routing: Routing, segment_T: Int[Tensor, "*R T"], num_segments: int) -> Float[Tensor, "*R E J"]:
     """Share of tokens for each pair (first-choice expert, true segment); sums to 1."""
     first_TE = routing.first_TE.to(routing.probs_TE.dtype)
-    segment_TS = torch.nn.functional.one_hot(segment_T, num_segments).to(first_TE.dtype)
-    return first_TE.mT @ segment_TS / segment_T.shape[-1]
+    segment_TJ = torch.nn.functional.one_hot(segment_T, num_segments).to(first_TE.dtype)
+    return first_TE.mT @ segment_TJ / segment_T.shape[-1]
 
 
-def share_of_each(routing: Routing, segment_T: Int[Tensor, "*R T"], num_segments: int) -> Float[Tensor, "*R E S"]:
+def share_of_each(routing: Routing, segment_T: Int[Tensor, "*R T"], num_segments: int) -> Float[Tensor, "*R E J"]:
     """Of each true segment's tokens, the share that each expert is the first choice of: sums to 1 over the experts.
 
     NaN for a segment without tokens.
     """
-    joint_ES = joint_share(routing, segment_T, num_segments)
-    return joint_ES / joint_ES.sum(-2, keepdim=True)
+    joint_EJ = joint_share(routing, segment_T, num_segments)
+    return joint_EJ / joint_EJ.sum(-2, keepdim=True)
 
 
 def specialization(routing: Routing, segment_T: Int[Tensor, "*R T"], num_segments: int) -> Float[Tensor, "*R"]:
@@ -141,12 +141,12 @@ def specialization(routing: Routing, segment_T: Int[Tensor, "*R T"], num_segment
     NMI = I(expert; segment) / mean of the two entropies; NaN where all tokens are of one segment, or there is but one
     expert: nothing can be told.
     """
-    joint_ES = joint_share(routing, segment_T, num_segments)
-    expert_entropy = entropy(joint_ES.sum(-1))
-    segment_entropy = entropy(joint_ES.sum(-2))
-    shared = expert_entropy + segment_entropy - entropy(joint_ES.flatten(-2))
+    joint_EJ = joint_share(routing, segment_T, num_segments)
+    expert_entropy = entropy(joint_EJ.sum(-1))
+    segment_entropy = entropy(joint_EJ.sum(-2))
+    shared = expert_entropy + segment_entropy - entropy(joint_EJ.flatten(-2))
     mean_entropy = (expert_entropy + segment_entropy) / 2
-    several = ((joint_ES.sum(-2) > 0).sum(-1) > 1) & (joint_ES.shape[-2] > 1)
+    several = ((joint_EJ.sum(-2) > 0).sum(-1) > 1) & (joint_EJ.shape[-2] > 1)
     return torch.where(several, shared / mean_entropy, torch.nan).clamp(0, 1)
 
 

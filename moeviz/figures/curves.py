@@ -219,8 +219,8 @@ def _deaths(history: History | None, run: int) -> dict[int, list[float]]:
     """The steps of each expert's deaths, where the history has them."""
     if history is None or "deaths" not in history:
         return {}
-    steps_MK = np.asarray(history["deaths"], dtype=float)[run]
-    return {expert_id: own_K[np.isfinite(own_K)].tolist() for expert_id, own_K in enumerate(steps_MK)}
+    steps_Z8 = np.asarray(history["deaths"], dtype=float)[run]
+    return {expert_id: own_8[np.isfinite(own_8)].tolist() for expert_id, own_8 in enumerate(steps_Z8)}
 
 
 def _works_after(strips: go.Heatmap, expert_id: int, step: float) -> bool:

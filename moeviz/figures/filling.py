@@ -17,9 +17,9 @@ FEWEST_STEPS = 10  # the time axis is at least so long, so that its ticks are wh
 History = Any  # a mapping of the frame's history arrays, or a pandas table with the columns of Training.history
 
 
-def per_fair_share(load_MS: np.ndarray) -> np.ndarray:
+def per_fair_share(load_ZS: np.ndarray) -> np.ndarray:
     """Load ÷ (1/N) at each step, where N is how many experts exist then (NaN: this one does not)."""
-    return load_MS * np.isfinite(load_MS).sum(axis=0, keepdims=True)
+    return load_ZS * np.isfinite(load_ZS).sum(axis=0, keepdims=True)
 
 
 def arrays(history: History) -> dict[str, np.ndarray]:

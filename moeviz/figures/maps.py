@@ -107,21 +107,21 @@ def sweep_lines(
     x: Axis,
     each: Axis,
     scale: Scale,
-    mean_LX: np.ndarray,
-    spread_LX: np.ndarray,
+    mean_YX: np.ndarray,
+    spread_YX: np.ndarray,
     *,
     title: str = "",
     ink: str = INK_COLOR,
 ) -> go.Figure:
     """The mean over seeds against one knob, a line for each value of another; the band is the spread on both sides.
 
-    Args:   mean_LX, spread_LX: a row for each line; NaN where there is no number.
+    Args:   mean_YX, spread_YX: a row for each line; NaN where there is no number.
     Units:  those of the scale.
     """
     figure = go.Figure()
     columns = list(range(len(x.ticks)))
     for line, tick in enumerate(each.ticks):
-        mean_X, spread_X = mean_LX[line], np.nan_to_num(spread_LX[line])
+        mean_X, spread_X = mean_YX[line], np.nan_to_num(spread_YX[line])
         there = np.isfinite(mean_X)
         if not there.any():
             continue

@@ -95,9 +95,9 @@ def in_blocks(
     """
     height, block_group, shift_G = blocks(count_G, len(x_ID))
     place_I = torch.arange(len(x_ID), device=x_ID.device) + shift_G.repeat_interleave(count_G)
-    x_QD = x_ID.new_zeros(len(block_group) * height, x_ID.shape[-1]).index_copy_(0, place_I, x_ID)
-    y_QO = experts(rows_GP.index_select(0, block_group), x_QD.view(-1, height, x_ID.shape[-1])).flatten(0, 1)
-    return y_QO.index_select(0, place_I)
+    x_CD = x_ID.new_zeros(len(block_group) * height, x_ID.shape[-1]).index_copy_(0, place_I, x_ID)
+    y_CO = experts(rows_GP.index_select(0, block_group), x_CD.view(-1, height, x_ID.shape[-1])).flatten(0, 1)
+    return y_CO.index_select(0, place_I)
 
 
 def one_by_one(

@@ -55,9 +55,9 @@ class ExpertKind:
         return parameters
 
 
-def affine(x_GCI: Tensor, w_GIO: Tensor, b_GO: Tensor) -> Tensor:
+def affine(x_GCD: Tensor, w_GDO: Tensor, b_GO: Tensor) -> Tensor:
     """W · x + b for every group; adding the bias afterwards takes half the time of `baddbmm`, which first copies it."""
-    return torch.bmm(x_GCI, w_GIO).add_(b_GO.unsqueeze(-2))
+    return torch.bmm(x_GCD, w_GDO).add_(b_GO.unsqueeze(-2))
 
 
 def mlp(parameters: Parameters, x_GCD: Float[Tensor, "G C D"]) -> Float[Tensor, "G C O"]:
@@ -88,12 +88,12 @@ def linear_shapes(input_width: int, hidden_width: int, output_width: int) -> Sha
 
 def conv(parameters: Parameters, x_GCWD: Float[Tensor, "G C W D"]) -> Float[Tensor, "G C W O"]:
     """A small convolutional block on a square map of W places: 3 × 3 to the hidden channels, relu, then 1 × 1."""
-    around_GCWI = neighborhoods(x_GCWD)
-    hidden_GTH = affine(around_GCWI.flatten(1, 2), parameters["w_in"].flatten(1, 2), parameters["b_in"]).relu_()
+    around_GCWD = neighborhoods(x_GCWD)
+    hidden_GTH = affine(around_GCWD.flatten(1, 2), parameters["w_in"].flatten(1, 2), parameters["b_in"]).relu_()
     return affine(hidden_GTH, parameters["w_out"], parameters["b_out"]).unflatten(1, x_GCWD.shape[1:3])
 
 
-def neighborhoods(x_GCWD: Float[Tensor, "G C W D"]) -> Float[Tensor, "G C W I"]:
+def neighborhoods(x_GCWD: Float[Tensor, "G C W D"]) -> Float[Tensor, "G C W D2"]:
     """Each place's own channels and those of its eight neighbors, one after the other; outside the map all are 0."""
     places = x_GCWD.shape[2]
     side = math.isqrt(places)

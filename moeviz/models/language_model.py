@@ -61,48 +61,48 @@ class Decoder(Around):
 
     # ---- parameters -----------------------------------------------------------------------------------------------
 
-    def parameters(self, rows_REP: Float[Tensor, "R A P"]) -> Parameters:
+    def parameters(self, rows_RAP: Float[Tensor, "R A P"]) -> Parameters:
         """Gate columns and experts by name, `[R, E, L, …]`; the model's own tensors are in `own`."""
-        by_layer_RELP = self.routed(rows_REP).unflatten(-1, (self.num_layers, -1))
+        by_layer_RELP = self.routed(rows_RAP).unflatten(-1, (self.num_layers, -1))
         return unpack(by_layer_RELP, self.layer.gate_shapes | self.layer.expert_shapes)
 
     # ---- from characters to scores --------------------------------------------------------------------------------
 
     def __call__(
-        self, rows_REP: Float[Tensor, "R A P"], x_RMW: Float[Tensor, "R M W"], knobs: RoutingKnobs
+        self, rows_RAP: Float[Tensor, "R A P"], x_RMW: Float[Tensor, "R M W"], knobs: RoutingKnobs
     ) -> tuple[Float[Tensor, "R M W O"], Routing]:
         """Scores of what comes next, at every place of every window of ids, and the routing of all layers.
 
         A window may be shorter than the model's W.
         """
-        hidden_RTD, routing = self._read(rows_REP, x_RMW, knobs)
-        part = self.own(rows_REP)
+        hidden_RTD, routing = self._read(rows_RAP, x_RMW, knobs)
+        part = self.own(rows_RAP)
         scores_RTO = torch.bmm(rms_norm(hidden_RTD, part["gain_out"]), part["w_out"]) + part["b_out"].unsqueeze(-2)
-        return scores_RTO.unflatten(1, x_RMW.shape[1:]).to(rows_REP.dtype), routing
+        return scores_RTO.unflatten(1, x_RMW.shape[1:]).to(rows_RAP.dtype), routing
 
-    def tokens(self, rows_REP: Float[Tensor, "R A P"], x_RMW: Float[Tensor, "R M W"]) -> Float[Tensor, "R T D"]:
+    def tokens(self, rows_RAP: Float[Tensor, "R A P"], x_RMW: Float[Tensor, "R M W"]) -> Float[Tensor, "R T D"]:
         """What router and experts of the first layer are given."""
-        part = self.own(rows_REP)
+        part = self.own(rows_RAP)
         hidden_RTD = embedded(x_RMW, part["embed_character"], part["embed_place"])
         return rms_norm(self._attended(part, 0, hidden_RTD, x_RMW.shape[-1]), part["gain_layer_0"])
 
-    def route(self, rows_REP: Float[Tensor, "R A P"], x_RMW: Float[Tensor, "R M W"], knobs: RoutingKnobs) -> Routing:
+    def route(self, rows_RAP: Float[Tensor, "R A P"], x_RMW: Float[Tensor, "R M W"], knobs: RoutingKnobs) -> Routing:
         """The routing of all layers alone."""
-        return self._read(rows_REP, x_RMW, knobs)[1]
+        return self._read(rows_RAP, x_RMW, knobs)[1]
 
     def _read(
-        self, rows_REP: Float[Tensor, "R A P"], x_RMW: Float[Tensor, "R M W"], knobs: RoutingKnobs
+        self, rows_RAP: Float[Tensor, "R A P"], x_RMW: Float[Tensor, "R M W"], knobs: RoutingKnobs
     ) -> tuple[Float[Tensor, "R T D"], Routing]:
         """What the blocks make of the characters."""
-        part, width, layer = self.own(rows_REP), x_RMW.shape[-1], self._reading(x_RMW)
+        part, width, layer = self.own(rows_RAP), x_RMW.shape[-1], self._reading(x_RMW)
         knobs = layer.identified(knobs, self.ids, x_RMW)
         hidden_RTD = embedded(x_RMW, part["embed_character"], part["embed_place"])
-        rows_of_layer = self.layer_rows(rows_REP).split(self.layer.row_width, dim=-1)
+        rows_of_layer = self.layer_rows(rows_RAP).split(self.layer.row_width, dim=-1)
         routings = []
-        for block, layer_rows_REP in enumerate(rows_of_layer):
+        for block, layer_rows_RAP in enumerate(rows_of_layer):
             hidden_RTD = self._attended(part, block, hidden_RTD, width)
             given_RTD = rms_norm(hidden_RTD, part[f"gain_layer_{block}"])
-            y_RTD, routing = layer(layer_rows_REP, given_RTD, self._of_layer(knobs, block))
+            y_RTD, routing = layer(layer_rows_RAP, given_RTD, self._of_layer(knobs, block))
             hidden_RTD = hidden_RTD + y_RTD
             routings.append(routing)
         return hidden_RTD, Routing.stacked(routings)
@@ -131,7 +131,7 @@ class Decoder(Around):
         return replace(knobs, bias_REL=bias_RE1, **own)
 
     def alone(
-        self, rows_REP: Float[Tensor, "R A P"], others_RMW: Float[Tensor, "R M W"], knobs: RoutingKnobs
+        self, rows_RAP: Float[Tensor, "R A P"], others_RMW: Float[Tensor, "R M W"], knobs: RoutingKnobs
     ) -> RoutingKnobs:
         """Knobs under which every token is routed by itself: no queue, nothing drawn."""
         return replace(knobs, capacity=None, token_groups=1)
@@ -151,8 +151,8 @@ def embedded(
     """Each character's own vector plus that of its place in the window, window by window."""
     num_runs, num_windows, width = x_RMW.shape
     first_R11 = torch.arange(num_runs, device=x_RMW.device)[:, None, None] * character_RVD.shape[1]
-    character_ID = character_RVD.flatten(0, 1).index_select(0, (x_RMW.long() + first_R11).flatten())
-    return character_ID.view(num_runs, num_windows * width, -1) + place_RWD[:, :width].repeat(1, num_windows, 1)
+    character_TD = character_RVD.flatten(0, 1).index_select(0, (x_RMW.long() + first_R11).flatten())
+    return character_TD.view(num_runs, num_windows * width, -1) + place_RWD[:, :width].repeat(1, num_windows, 1)
 
 
 def causal_attention(
@@ -183,8 +183,8 @@ def nearness(like: Float[Tensor, "R T D"], num_heads: int, width: int) -> Float[
     """
     place_W = torch.arange(width, device=like.device, dtype=like.dtype)
     distance_WW = place_W[:, None] - place_W
-    slope_H11 = 0.25 ** torch.arange(num_heads, device=like.device, dtype=like.dtype)[:, None, None]
-    return (-slope_H11 * distance_WW).masked_fill(distance_WW < 0, -torch.inf)
+    slopes = 0.25 ** torch.arange(num_heads, device=like.device, dtype=like.dtype)[:, None, None]
+    return (-slopes * distance_WW).masked_fill(distance_WW < 0, -torch.inf)
 
 
 Model = MoE | Transformer | Decoder

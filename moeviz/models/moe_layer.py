@@ -34,7 +34,7 @@ GATE_LENGTH = 1.0  # every gate column starts with this length, so that no exper
 class MoE:
     """y = Σ_{i ∈ Top-k} g_i · E_i(x): a router, its experts, and a way to compute them.
 
-    Weights come in as `rows_REP`: one row of P numbers for every run and expert, its gate column first, then its own.
+    Weights come in as `rows_RAP`: one row of P numbers for every run and expert, its gate column first, then its own.
     The last rows are those of the shared experts: they compute every token with weight 1, and no router sees them.
 
     With a half type experts compute in it; weights, what comes in and goes out, and the router are never below float32.
@@ -107,11 +107,11 @@ class MoE:
         """The layer of this model: all of it (a Transformer has more around its layer)."""
         return self
 
-    def layer_rows(self, rows_REP: Float[Tensor, "R A P"]) -> Float[Tensor, "R A P"]:
+    def layer_rows(self, rows_RAP: Float[Tensor, "R A P"]) -> Float[Tensor, "R A P"]:
         """The rows that are the layer's."""
-        return rows_REP
+        return rows_RAP
 
-    def tokens(self, rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"]) -> Float[Tensor, "R T D"]:
+    def tokens(self, rows_RAP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"]) -> Float[Tensor, "R T D"]:
         """What router and experts are given for these inputs: the inputs themselves."""
         return x_RTD
 
@@ -146,23 +146,23 @@ class MoE:
         row_P = torch.cat([gate, *(own[name].flatten() for name in own)])
         return torch.nn.functional.pad(row_P, (0, self.row_width - len(row_P)))
 
-    def parameters(self, rows_REP: Float[Tensor, "R A P"]) -> Parameters:
+    def parameters(self, rows_RAP: Float[Tensor, "R A P"]) -> Parameters:
         """Gate columns and experts by name, `[R, E, …]`, as views of the rows; without the shared experts."""
-        return unpack(self.routed(rows_REP), self.gate_shapes | self.expert_shapes)
+        return unpack(self.routed(rows_RAP), self.gate_shapes | self.expert_shapes)
 
-    def routed(self, rows_REP: Float[Tensor, "R A P"]) -> Float[Tensor, "R E P"]:
+    def routed(self, rows_RAP: Float[Tensor, "R A P"]) -> Float[Tensor, "R E P"]:
         """The rows of the experts that the router chooses among."""
-        return rows_REP[:, : rows_REP.shape[1] - self.num_shared] if self.num_shared else rows_REP
+        return rows_RAP[:, : rows_RAP.shape[1] - self.num_shared] if self.num_shared else rows_RAP
 
     def __call__(
-        self, rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"], knobs: RoutingKnobs
+        self, rows_RAP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"], knobs: RoutingKnobs
     ) -> tuple[Float[Tensor, "R T O"], Routing]:
         """Output for every token of every run, and the routing of its units."""
-        gate_rows_REP, expert_rows_REP = self._divide(self.routed(rows_REP))
+        gate_rows_REP, expert_rows_REP = self._divide(self.routed(rows_RAP))
         routing = self._route(gate_rows_REP, x_RTD, knobs)
         execute = DISPATCH[self.dispatch] if routing.slots_ED is None else mixed
         y_RTO = self._tokens(execute(self.experts, expert_rows_REP, self.units(x_RTD), routing), x_RTD)
-        return (y_RTO + self.shared_output(rows_REP, x_RTD) if self.num_shared else y_RTO), routing
+        return (y_RTO + self.shared_output(rows_RAP, x_RTD) if self.num_shared else y_RTO), routing
 
     def seen(self, x_RTD: Float[Tensor, "R T D"]) -> Float[Tensor, "R U D"]:
         """What the gate sees of each unit: the token, the mean of its input's tokens up to it, or of all of them."""
@@ -204,12 +204,12 @@ class MoE:
         y_RUO = y_RUO.to(like.dtype)
         return y_RUO.unflatten(-1, (self.tokens_per_input, -1)).flatten(-3, -2) if self.route_by == "input" else y_RUO
 
-    def route(self, rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"], knobs: RoutingKnobs) -> Routing:
+    def route(self, rows_RAP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"], knobs: RoutingKnobs) -> Routing:
         """The router's decision alone."""
-        return self._route(self._divide(self.routed(rows_REP))[0], x_RTD, knobs)
+        return self._route(self._divide(self.routed(rows_RAP))[0], x_RTD, knobs)
 
     def alone(
-        self, rows_REP: Float[Tensor, "R A P"], others_RTD: Float[Tensor, "R T2 D"], knobs: RoutingKnobs
+        self, rows_RAP: Float[Tensor, "R A P"], others_RTD: Float[Tensor, "R T2 D"], knobs: RoutingKnobs
     ) -> RoutingKnobs:
         """Knobs under which every token is routed by itself, as on a map: no queue, nothing drawn.
 
@@ -219,34 +219,34 @@ class MoE:
         knobs = replace(knobs, capacity=None, token_groups=1)
         if not ROUTER_INFO[self.router].batchwise:
             return knobs
-        routing = self.route(rows_REP, others_RTD, knobs)
+        routing = self.route(rows_RAP, others_RTD, knobs)
         return replace(knobs, threshold_RE=last_taken(routing), slots_RED=routing.slots_ED)
 
     def expert_outputs(
-        self, rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"]
+        self, rows_RAP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"]
     ) -> Float[Tensor, "R E T O"]:
         """What each expert would answer to each token, chosen or not."""
-        expert_rows_REP = self._divide(self.routed(rows_REP))[1]
+        expert_rows_REP = self._divide(self.routed(rows_RAP))[1]
         return self._tokens(every_output(self.experts, expert_rows_REP, self.units(x_RTD)), x_RTD)
 
     def weighted_outputs(
-        self, rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"], routing: Routing
+        self, rows_RAP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"], routing: Routing
     ) -> Float[Tensor, "R E T O"]:
         """What the weights multiply: each expert's answer to each token, or (Soft MoE) to the mixture in its slot."""
         if routing.slots_ED is None:
-            return self.expert_outputs(rows_REP, x_RTD)
-        rows_GP = self._divide(self.routed(rows_REP))[1].flatten(0, 1)
+            return self.expert_outputs(rows_RAP, x_RTD)
+        rows_GP = self._divide(self.routed(rows_RAP))[1].flatten(0, 1)
         y_G1O = self.experts(rows_GP, routing.slots_ED.flatten(0, 1).unsqueeze(-2))
         y_RE1O = y_G1O.unflatten(0, routing.slots_ED.shape[:2])
         return self._tokens(y_RE1O.expand(-1, -1, routing.gates_TE.shape[1], -1), x_RTD)
 
-    def shared_output(self, rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"]) -> Float[Tensor, "R T O"]:
+    def shared_output(self, rows_RAP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"]) -> Float[Tensor, "R T O"]:
         """The sum of what the shared experts answer to each token."""
-        shared_RSP = self._divide(rows_REP[:, rows_REP.shape[1] - self.num_shared :])[1]
-        return self._tokens(every_output(self.experts, shared_RSP, self.units(x_RTD)).sum(1), x_RTD)
+        shared_REP = self._divide(rows_RAP[:, rows_RAP.shape[1] - self.num_shared :])[1]
+        return self._tokens(every_output(self.experts, shared_REP, self.units(x_RTD)).sum(1), x_RTD)
 
     def _route(
-        self, gate_rows_REP: Float[Tensor, "R A P"], x_RTD: Float[Tensor, "R T D"], knobs: RoutingKnobs
+        self, gate_rows_REP: Float[Tensor, "R E P"], x_RTD: Float[Tensor, "R T D"], knobs: RoutingKnobs
     ) -> Routing:
         """Router logits z = W_gᵀx (plus a bias, if the gate has one), and what the router makes of them.
 

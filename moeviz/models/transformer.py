@@ -64,20 +64,20 @@ class Transformer(Around):
 
     # ---- parameters -----------------------------------------------------------------------------------------------
 
-    def parameters(self, rows_REP: Float[Tensor, "R A P"]) -> Parameters:
+    def parameters(self, rows_RAP: Float[Tensor, "R A P"]) -> Parameters:
         """The layer's gate columns and experts by name, `[R, E, …]`; the block's own tensors are in `own`."""
-        return self.layer.parameters(self.layer_rows(rows_REP))
+        return self.layer.parameters(self.layer_rows(rows_RAP))
 
     # ---- from inputs to answers -----------------------------------------------------------------------------------
 
     def __call__(
-        self, rows_REP: Float[Tensor, "R A P"], x_RMD: Float[Tensor, "R M D"], knobs: RoutingKnobs
+        self, rows_RAP: Float[Tensor, "R A P"], x_RMD: Float[Tensor, "R M D"], knobs: RoutingKnobs
     ) -> tuple[Float[Tensor, "R M O"], Routing]:
         """An answer for every input, and the routing of every token, input by input."""
-        part, knobs = self.own(rows_REP), self.layer.identified(knobs, self.ids, x_RMD)
+        part, knobs = self.own(rows_RAP), self.layer.identified(knobs, self.ids, x_RMD)
         residual_RTD = self._attended(part, x_RMD)
-        y_RTD, routing = self.layer(self.layer_rows(rows_REP), rms_norm(residual_RTD, part["gain_layer"]), knobs)
-        return self._answered(part, residual_RTD + y_RTD).to(rows_REP.dtype), routing
+        y_RTD, routing = self.layer(self.layer_rows(rows_RAP), rms_norm(residual_RTD, part["gain_layer"]), knobs)
+        return self._answered(part, residual_RTD + y_RTD).to(rows_RAP.dtype), routing
 
     def ids(self, x_RMD: Float[Tensor, "R M D"]) -> Int[Tensor, "R U"]:
         """The id of each unit, input by input."""
@@ -102,21 +102,21 @@ class Transformer(Around):
         mean_RMD = normed_RTD.unflatten(1, (-1, self.tokens_per_input)).mean(2)
         return torch.bmm(mean_RMD, part["w_out"]) + part["b_out"].unsqueeze(-2)
 
-    def tokens(self, rows_REP: Float[Tensor, "R A P"], x_RMD: Float[Tensor, "R M D"]) -> Float[Tensor, "R T D2"]:
+    def tokens(self, rows_RAP: Float[Tensor, "R A P"], x_RMD: Float[Tensor, "R M D"]) -> Float[Tensor, "R T D2"]:
         """What router and experts are given for these inputs: the tokens after attention, normed."""
-        part = self.own(rows_REP)
+        part = self.own(rows_RAP)
         return rms_norm(self._attended(part, x_RMD), part["gain_layer"])
 
-    def route(self, rows_REP: Float[Tensor, "R A P"], x_RMD: Float[Tensor, "R M D"], knobs: RoutingKnobs) -> Routing:
+    def route(self, rows_RAP: Float[Tensor, "R A P"], x_RMD: Float[Tensor, "R M D"], knobs: RoutingKnobs) -> Routing:
         """The router's decision about every token, input by input."""
         knobs = self.layer.identified(knobs, self.ids, x_RMD)
-        return self.layer.route(self.layer_rows(rows_REP), self.tokens(rows_REP, x_RMD), knobs)
+        return self.layer.route(self.layer_rows(rows_RAP), self.tokens(rows_RAP, x_RMD), knobs)
 
     def alone(
-        self, rows_REP: Float[Tensor, "R A P"], others_RMD: Float[Tensor, "R M D"], knobs: RoutingKnobs
+        self, rows_RAP: Float[Tensor, "R A P"], others_RMD: Float[Tensor, "R M D"], knobs: RoutingKnobs
     ) -> RoutingKnobs:
         """Knobs under which the layer routes every token by itself (see `MoE.alone`)."""
-        return self.layer.alone(self.layer_rows(rows_REP), self.tokens(rows_REP, others_RMD), knobs)
+        return self.layer.alone(self.layer_rows(rows_RAP), self.tokens(rows_RAP, others_RMD), knobs)
 
     # ---- cost -----------------------------------------------------------------------------------------------------
 

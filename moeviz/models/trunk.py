@@ -81,10 +81,10 @@ class Around:
             for make, count in makers
             for number in range(count)
         ]
-        own_B = torch.nn.functional.pad(self._fresh_own(seed), (0, self.num_own_rows * self.row_width - self.num_own))
-        return torch.cat([torch.stack(rows), own_B.view(self.num_own_rows, -1)])
+        own_P = torch.nn.functional.pad(self._fresh_own(seed), (0, self.num_own_rows * self.row_width - self.num_own))
+        return torch.cat([torch.stack(rows), own_P.view(self.num_own_rows, -1)])
 
-    def _fresh_own(self, seed: int) -> Float[Tensor, " B"]:
+    def _fresh_own(self, seed: int) -> Float[Tensor, " P"]:
         """Gains start at 1, biases at 0, all else uniform within ±1/√(numbers that are added up)."""
         generator = stream(seed, self.purpose)
         parts = []
@@ -94,18 +94,18 @@ class Around:
             parts.append({"gain": torch.ones_like(uniform), "b": 0 * uniform}.get(name.split("_")[0], start).flatten())
         return torch.cat(parts)
 
-    def layer_rows(self, rows_REP: Float[Tensor, "R A P"]) -> Float[Tensor, "R A1 P"]:
+    def layer_rows(self, rows_RAP: Float[Tensor, "R A P"]) -> Float[Tensor, "R A1 P"]:
         """The rows that are the layers': experts and shared experts."""
-        return rows_REP[:, : rows_REP.shape[1] - self.num_own_rows]
+        return rows_RAP[:, : rows_RAP.shape[1] - self.num_own_rows]
 
-    def own(self, rows_REP: Float[Tensor, "R A P"]) -> Parameters:
+    def own(self, rows_RAP: Float[Tensor, "R A P"]) -> Parameters:
         """The model's own tensors by name, `[R, …]`, in the type that it computes in."""
-        own_RB = rows_REP[:, rows_REP.shape[1] - self.num_own_rows :].flatten(1)
-        return unpack(narrowed(own_RB, self.layer.half), self.own_shapes)
+        own_RP = rows_RAP[:, rows_RAP.shape[1] - self.num_own_rows :].flatten(1)
+        return unpack(narrowed(own_RP, self.layer.half), self.own_shapes)
 
-    def routed(self, rows_REP: Float[Tensor, "R A P"]) -> Float[Tensor, "R E P"]:
+    def routed(self, rows_RAP: Float[Tensor, "R A P"]) -> Float[Tensor, "R E P"]:
         """The rows of the experts that the routers choose among."""
-        return self.layer.routed(self.layer_rows(rows_REP))
+        return self.layer.routed(self.layer_rows(rows_RAP))
 
     def num_parameters(self, num_experts: int) -> int:
         """All parameters of the model."""

@@ -87,24 +87,24 @@ class TwoModalities(Transformer):
         """Each word as the mean of its letter groups' vectors; number 0 is no group."""
         table_RVD, is_group_RTG = part["w_group"], groups_RTG > 0
         first_R11 = self.num_groups * torch.arange(len(table_RVD), device=table_RVD.device).view(-1, 1, 1)
-        number_IG = (groups_RTG.long() + first_R11).flatten(0, 1)
+        number_TG = (groups_RTG.long() + first_R11).flatten(0, 1)
         share_RTG = is_group_RTG / is_group_RTG.sum(-1, keepdim=True).clamp(min=1)
-        word_ID = torch.nn.functional.embedding_bag(
-            number_IG, table_RVD.flatten(0, 1), mode="sum",
+        word_TD = torch.nn.functional.embedding_bag(
+            number_TG, table_RVD.flatten(0, 1), mode="sum",
             per_sample_weights=share_RTG.to(table_RVD.dtype).flatten(0, 1),
         )  # fmt: skip
-        return word_ID.unflatten(0, groups_RTG.shape[:2])
+        return word_TD.unflatten(0, groups_RTG.shape[:2])
 
     def _answered(self, part: Parameters, x_RTD: Float[Tensor, "R T D"]) -> Float[Tensor, "R M O"]:
         """The embeddings of each input's picture and names, one after the other."""
         x_RMWD = rms_norm(x_RTD, part["gain_out"]).unflatten(1, (-1, self.tokens_per_input))
         picture_RMD = x_RMWD[:, :, : self.parts[0]].mean(2)
-        name_RMLD = x_RMWD[:, :, self.parts[0] :].unflatten(2, (-1, self.parts[1])).mean(3)
-        picture_RM1S = torch.bmm(picture_RMD, part["w_picture"]).unsqueeze(2)
-        name_RMLS = torch.bmm(name_RMLD.flatten(1, 2), part["w_name"]).unflatten(1, name_RMLD.shape[1:3])
-        both_RMPS = at_least_float32(torch.cat([picture_RM1S, name_RMLS], dim=2))
-        both_RMPS = torch.nn.functional.normalize(both_RMPS, dim=-1)
-        return (math.sqrt(SHARPNESS) * both_RMPS).flatten(2)
+        name_RMND = x_RMWD[:, :, self.parts[0] :].unflatten(2, (-1, self.parts[1])).mean(3)
+        picture_RM1O = torch.bmm(picture_RMD, part["w_picture"]).unsqueeze(2)
+        name_RMNO = torch.bmm(name_RMND.flatten(1, 2), part["w_name"]).unflatten(1, name_RMND.shape[1:3])
+        both_RMNO = at_least_float32(torch.cat([picture_RM1O, name_RMNO], dim=2))
+        both_RMNO = torch.nn.functional.normalize(both_RMNO, dim=-1)
+        return (math.sqrt(SHARPNESS) * both_RMNO).flatten(2)
 
     def flops(self, num_experts: int, k: int) -> int:
         """Floating-point operations for one token in the sparse form, on average over pictures and names."""

@@ -18,7 +18,7 @@ class Split:
     target: Int[Tensor, "T"] | Float[Tensor, "T O"] | Int[Tensor, "T W"]
     segment_T: Int[Tensor, "T"]
 
-    def pick(self, index_T: Int[Tensor, " picked"]) -> "Split":
+    def pick(self, index_T: Int[Tensor, " T"]) -> "Split":
         """The tokens with these indices, in this order."""
         return Split(self.x_TD[index_T], self.target[index_T], self.segment_T[index_T])
 
@@ -32,7 +32,7 @@ class TaskData:
     num_outputs: int
     num_segments: int
     extent: float  # pictures show -extent to extent in each view coordinate
-    project_DV: Float[Tensor, "D 2"] | None = None  # inputs of many dimensions: view = (x - mean) @ project
+    project_D2: Float[Tensor, "D 2"] | None = None  # inputs of many dimensions: view = (x - mean) @ project
     mean_D: Float[Tensor, " D"] | None = None
 
 
@@ -63,20 +63,20 @@ def task_data(
     count = len(tokens.segment_T)
     order_T = torch.randperm(count, generator=stream(config.seed, "data/split"))
     train_T, test_T = order_T.tensor_split([round(config.train_share * count)])
-    project_DV = mean_D = None
+    project_D2 = mean_D = None
     if clean_TD is not None:
         mean_D = clean_TD[train_T].mean(0)
-        project_DV = principal_plane(clean_TD[train_T])
-        extent *= float(((clean_TD - mean_D) @ project_DV).abs().max())
+        project_D2 = principal_plane(clean_TD[train_T])
+        extent *= float(((clean_TD - mean_D) @ project_D2).abs().max())
     train, test = tokens.pick(train_T), tokens.pick(test_T)
-    return TaskData(train, test, num_outputs, num_segments, extent, project_DV, mean_D)
+    return TaskData(train, test, num_outputs, num_segments, extent, project_D2, mean_D)
 
 
 def principal_plane(x_TD: Float[Tensor, "T D"]) -> Float[Tensor, "D 2"]:
     """The two directions in which the tokens differ most, so that many dimensions fit on a flat picture."""
     centered_TD = x_TD - x_TD.mean(0)
     _, direction_DD = torch.linalg.eigh(centered_TD.mT @ centered_TD)  # eigenvalues ascend
-    plane_DV = direction_DD[:, [-1, -2]]
+    plane_D2 = direction_DD[:, [-1, -2]]
     # A direction's sign is arbitrary; fixing it keeps the picture from flipping between two computers.
-    largest_V = plane_DV.gather(0, plane_DV.abs().argmax(0, keepdim=True))
-    return plane_DV * largest_V.sign()
+    largest_2 = plane_D2.gather(0, plane_D2.abs().argmax(0, keepdim=True))
+    return plane_D2 * largest_2.sign()

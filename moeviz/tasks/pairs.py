@@ -38,7 +38,7 @@ WORD = re.compile(f"[{OWN_SIGN}]|[^\\W_{OWN_SIGN}]+")
 class Catalog:
     """All pictures, by number, with their names in each language."""
 
-    pictures_MSSC: np.ndarray  # u1[items, 16, 16, 3]
+    pictures_MYX3: np.ndarray  # u1[items, 16, 16, 3]
     names: tuple[tuple[str, ...], ...]  # of each item, one for each language
     inputs_MD: Float[Tensor, "M D"]  # patches of ink, then the letter groups of every word
 
@@ -61,17 +61,17 @@ def pairs(config: RunConfig) -> TaskData:
 def catalog() -> Catalog:
     """Draw and read everything once; it takes about a second."""
     signs, names = _named()
-    pictures_MSSC = _drawn(signs)
-    seen_M = np.flatnonzero(pictures_MSSC.min((1, 2, 3)) < 255)  # the font does not have all of them
-    pictures_MSSC, kept = pictures_MSSC[seen_M], tuple(names[item] for item in seen_M)
-    words_MLWG = torch.tensor([[word_numbers(name) for name in each] for each in kept], dtype=torch.float64)
-    return Catalog(pictures_MSSC, kept, torch.cat([patches(pictures_MSSC), words_MLWG.flatten(1)], dim=1))
+    pictures_MYX3 = _drawn(signs)
+    seen_M = np.flatnonzero(pictures_MYX3.min((1, 2, 3)) < 255)  # the font does not have all of them
+    pictures_MYX3, kept = pictures_MYX3[seen_M], tuple(names[item] for item in seen_M)
+    words_MNWG = torch.tensor([[word_numbers(name) for name in each] for each in kept], dtype=torch.float64)
+    return Catalog(pictures_MYX3, kept, torch.cat([patches(pictures_MYX3), words_MNWG.flatten(1)], dim=1))
 
 
-def patches(pictures_MSSC: np.ndarray) -> Float[Tensor, "M D"]:
+def patches(pictures_MYX3: np.ndarray) -> Float[Tensor, "M D"]:
     """Ink (0 = white paper, 1 = none of this color's light) of each patch in turn, row by row."""
-    ink_MSSC = 1 - torch.from_numpy(pictures_MSSC.astype(np.float64)) / 255
-    return ink_MSSC.unflatten(1, (-1, PATCH)).unflatten(3, (-1, PATCH)).transpose(2, 3).flatten(1)
+    ink_MYX3 = 1 - torch.from_numpy(pictures_MYX3.astype(np.float64)) / 255
+    return ink_MYX3.unflatten(1, (-1, PATCH)).unflatten(3, (-1, PATCH)).transpose(2, 3).flatten(1)
 
 
 def words(text: str) -> list[str]:

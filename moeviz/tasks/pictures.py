@@ -74,14 +74,14 @@ def _all() -> tuple[Float[Tensor, "T D"], Int[Tensor, " T"], Int[Tensor, " T"]]:
     return patches(centered(torch.cat(images))), torch.cat(targets), segment_T
 
 
-def centered(ink_X: Float[Tensor, "*X"]) -> Float[Tensor, "*X"]:
+def centered(ink: Float[Tensor, ...]) -> Float[Tensor, ...]:
     """Ink from 0 (white) to 1 (black) as the model gets it, around 0: so white, gray and black point different ways."""
-    return 2 * ink_X - 1
+    return 2 * ink - 1
 
 
-def ink(x_X: Float[Tensor, "*X"]) -> Float[Tensor, "*X"]:
+def ink(x: Float[Tensor, ...]) -> Float[Tensor, ...]:
     """The ink that a model's input stands for."""
-    return (x_X + 1) / 2
+    return (x + 1) / 2
 
 
 def enlarged(image_TYX: Float[Tensor, "T 8 8"]) -> Float[Tensor, "T 16 16"]:
@@ -114,8 +114,8 @@ def fitted(image_YX: Float[Tensor, "16 16"]) -> Float[Tensor, "16 16"]:
 
 def _ends(inked_X: Bool[Tensor, " X"]) -> tuple[int, int]:
     """Where ink begins, and where it has ended."""
-    place_I = inked_X.nonzero()[:, 0]
-    return int(place_I[0]), int(place_I[-1]) + 1
+    place_X = inked_X.nonzero()[:, 0]
+    return int(place_X[0]), int(place_X[-1]) + 1
 
 
 def _gray(path: Path) -> Float[Tensor, "Y X"]:

@@ -26,10 +26,10 @@ def bumps(config: RunConfig) -> TaskData:
     """
     x_TD = _inputs(config, 2000, 2)
     centers = [[-1.3, 0.8], [0.0, 0.8], [1.3, 0.8], [-1.3, -0.8], [0.0, -0.8], [1.3, -0.8]]
-    height_B = torch.tensor([1.0, -1.0, 1.0, -1.0, 1.0, -1.0], dtype=torch.float64)
-    distance_TB = torch.cdist(x_TD, torch.tensor(centers, dtype=torch.float64))
-    y_T = (height_B * torch.exp(-((distance_TB / 0.5) ** 2))).sum(1)
-    return _measured(config, x_TD, y_T, distance_TB.argmin(1), len(centers))
+    height_J = torch.tensor([1.0, -1.0, 1.0, -1.0, 1.0, -1.0], dtype=torch.float64)
+    distance_TJ = torch.cdist(x_TD, torch.tensor(centers, dtype=torch.float64))
+    y_T = (height_J * torch.exp(-((distance_TJ / 0.5) ** 2))).sum(1)
+    return _measured(config, x_TD, y_T, distance_TJ.argmin(1), len(centers))
 
 
 def piecewise(config: RunConfig) -> TaskData:

@@ -18,39 +18,39 @@ BETA_MEAN, BETA_SQUARE, EPS = 0.9, 0.999, 1e-8
 class Adam:
     """Running means of gradient and squared gradient. Never changed in place: every update returns a new one."""
 
-    mean_REP: Float[Tensor, "R E P"]
-    square_REP: Float[Tensor, "R E P"]
+    mean_RAP: Float[Tensor, "R A P"]
+    square_RAP: Float[Tensor, "R A P"]
     num_steps: int | tuple[int, ...] = 0  # of all runs, or of each: runs may have begun at different times
 
     @staticmethod
-    def zeros_like(rows_REP: Float[Tensor, "R E P"]) -> Adam:
+    def zeros_like(rows_RAP: Float[Tensor, "R A P"]) -> Adam:
         """No memory yet."""
-        return Adam(torch.zeros_like(rows_REP), torch.zeros_like(rows_REP))
+        return Adam(torch.zeros_like(rows_RAP), torch.zeros_like(rows_RAP))
 
     @property
     def steps_of_each(self) -> tuple[int, ...]:
         """Steps so far, run by run."""
-        return self.num_steps if isinstance(self.num_steps, tuple) else (self.num_steps,) * len(self.mean_REP)
+        return self.num_steps if isinstance(self.num_steps, tuple) else (self.num_steps,) * len(self.mean_RAP)
 
     def update(
-        self, rows_REP: Float[Tensor, "R E P"], gradient_REP: Float[Tensor, "R E P"], learning_rate: PerRun
-    ) -> tuple[Adam, Float[Tensor, "R E P"]]:
+        self, rows_RAP: Float[Tensor, "R A P"], gradient_RAP: Float[Tensor, "R A P"], learning_rate: PerRun
+    ) -> tuple[Adam, Float[Tensor, "R A P"]]:
         """The memory and the parameters after one step.
 
         Source: Kingma and Ba 2015, section 2, last form (arXiv 1412.6980).
         """
         steps = self.num_steps + 1 if isinstance(self.num_steps, int) else tuple(each + 1 for each in self.num_steps)
-        root, correction = _corrections(steps, rows_REP)
-        mean_REP = self.mean_REP.lerp(gradient_REP, 1 - BETA_MEAN)
-        square_REP = (self.square_REP * BETA_SQUARE).addcmul_(gradient_REP, gradient_REP, value=1 - BETA_SQUARE)
+        root, correction = _corrections(steps, rows_RAP)
+        mean_RAP = self.mean_RAP.lerp(gradient_RAP, 1 - BETA_MEAN)
+        square_RAP = (self.square_RAP * BETA_SQUARE).addcmul_(gradient_RAP, gradient_RAP, value=1 - BETA_SQUARE)
         step_size, eps = over(learning_rate * correction, 2), over(EPS * root, 2)
-        new_rows_REP = rows_REP.addcdiv(mean_REP * -step_size, square_REP.sqrt().add_(eps))
-        return Adam(mean_REP, square_REP, steps), new_rows_REP
+        new_rows_RAP = rows_RAP.addcdiv(mean_RAP * -step_size, square_RAP.sqrt().add_(eps))
+        return Adam(mean_RAP, square_RAP, steps), new_rows_RAP
 
-    def except_where(self, held_REP: Bool[Tensor, "R E P"], before: Adam) -> Adam:
+    def except_where(self, held_RAP: Bool[Tensor, "R A P"], before: Adam) -> Adam:
         """The memory as it was before for the numbers that are held still."""
-        mean_REP = before.mean_REP.where(held_REP, self.mean_REP)
-        return Adam(mean_REP, before.square_REP.where(held_REP, self.square_REP), self.num_steps)
+        mean_RAP = before.mean_RAP.where(held_RAP, self.mean_RAP)
+        return Adam(mean_RAP, before.square_RAP.where(held_RAP, self.square_RAP), self.num_steps)
 
 
 def _corrections(steps: int | tuple[int, ...], like: Tensor) -> tuple[PerRun, PerRun]:
@@ -63,7 +63,7 @@ def _corrections(steps: int | tuple[int, ...], like: Tensor) -> tuple[PerRun, Pe
     return roots_R, corrections_R
 
 
-def clipped(gradient_REP: Float[Tensor, "R E P"], largest: float) -> tuple[Float[Tensor, "R E P"], Float[Tensor, " R"]]:
+def clipped(gradient_RAP: Float[Tensor, "R A P"], largest: float) -> tuple[Float[Tensor, "R A P"], Float[Tensor, " R"]]:
     """Each run's gradient, scaled down to norm `largest` where it was longer, and the norms before."""
-    norm_R = torch.linalg.vector_norm(gradient_REP, dim=(-2, -1))
-    return gradient_REP * over((largest / (norm_R + 1e-6)).clamp(max=1), 2), norm_R
+    norm_R = torch.linalg.vector_norm(gradient_RAP, dim=(-2, -1))
+    return gradient_RAP * over((largest / (norm_R + 1e-6)).clamp(max=1), 2), norm_R

@@ -56,29 +56,29 @@ class Data:
         self._seeds = [config.seed for config in configs]
         self._batch_size = configs[0].batch_size
         self._block = -1
-        self._rows_SRB = torch.empty(0)
+        self._rows_SRT = torch.empty(0)
 
     @cached_property
     def baselines(self) -> Float[Tensor, "R 2"]:
         """Of runs on text, the loss of the unigram and of the bigram of the train text, on the measured test text."""
         train, test = self.train, self.measured_test
         size, fields = self.tasks[0].num_outputs, (train.x_RTD.long(), train.target, test.x_RTD.long(), test.target)
-        before_RT, next_RT, test_before_RU, test_next_RU = (each.flatten(1) for each in fields)
-        runs = zip(before_RT, next_RT, test_before_RU, test_next_RU, strict=True)
-        return torch.stack([ngram_losses(a_T, b_T, c_U, d_U, size) for a_T, b_T, c_U, d_U in runs])
+        before_RT, next_RT, test_before_RT, test_next_RT = (each.flatten(1) for each in fields)
+        runs = zip(before_RT, next_RT, test_before_RT, test_next_RT, strict=True)
+        return torch.stack([ngram_losses(a_T, b_T, c_T, d_T, size) for a_T, b_T, c_T, d_T in runs])
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """Inputs and targets that step number `step` trains on, drawn from the train set with replacement."""
         if step // BLOCK != self._block:
             self._block = step // BLOCK
-            self._rows_SRB = self._draw(self._block)
-        row_I = self._rows_SRB[step % BLOCK].flatten()
+            self._rows_SRT = self._draw(self._block)
+        row_T = self._rows_SRT[step % BLOCK].flatten()
         shape = (len(self._seeds), self._batch_size)
         fields = (self.train.x_RTD, self.train.target)
-        x, target = (each.flatten(0, 1).index_select(0, row_I).view(*shape, *each.shape[2:]) for each in fields)
+        x, target = (each.flatten(0, 1).index_select(0, row_T).view(*shape, *each.shape[2:]) for each in fields)
         return x, target
 
-    def _draw(self, block: int) -> Int[Tensor, "S R B"]:
+    def _draw(self, block: int) -> Int[Tensor, "S R T"]:
         """Row numbers (into all runs' tokens end to end) for the steps of one block; equal seeds get equal rows."""
         num_tokens = self.train.x_RTD.shape[1]
         rows_R = []

@@ -118,6 +118,6 @@ def _in_places(record: Record, ids_RE: np.ndarray) -> np.ndarray:
     """The load of each of these experts; 0 for those that the ghost does not have."""
     load_RE = np.zeros((*record.load_RE.shape[:-1], ids_RE.shape[1]), dtype="f4")
     for run, (now_E, before_E) in enumerate(zip(ids_RE, record.ids_RE, strict=True)):
-        _, place_I, before_I = np.intersect1d(now_E, before_E, return_indices=True)
-        load_RE[run][..., place_I] = record.load_RE[run][..., before_I]
+        _, place_E, before_E = np.intersect1d(now_E, before_E, return_indices=True)
+        load_RE[run][..., place_E] = record.load_RE[run][..., before_E]
     return load_RE

@@ -64,7 +64,7 @@ class Record:
 
     @cached_property
     def charted(self) -> np.ndarray:
-        """All `columns`, `[R, C]` float32: made once, drawn many times."""
+        """All `columns`, `[R, Q]` float32: made once, drawn many times."""
         return np.stack(list(self.columns.values()), -1).astype("f4")
 
     @property
@@ -139,9 +139,9 @@ def up_to(records: Sequence[Record], step: int) -> int:
 
 
 def by_id(records: Sequence[Record], name: str = "load_RE") -> np.ndarray:
-    """A number of each expert over time `[R, M, S]` by expert id, NaN while that expert does not exist.
+    """A number of each expert over time `[R, Z, S]` by expert id, NaN while that expert does not exist.
 
-    Of several layers `[R, L, M, S]`.
+    Of several layers `[R, L, Z, S]`.
     """
     until_changed = itertools.groupby(records, key=lambda record: id(record.ids_RE))  # until experts come or go
     groups = [list(group) for _, group in until_changed]
@@ -164,14 +164,14 @@ def steps(records: Sequence[Record]) -> np.ndarray:
 
 def charts(records: Sequence[Record]) -> dict[str, np.ndarray]:
     """What time charts draw of them, by name `[R, S]` float32."""
-    charted_SRC = np.stack([each.charted for each in records])
-    return {name: charted_SRC[..., column].T for column, name in enumerate(records[-1].columns)}
+    charted_SRQ = np.stack([each.charted for each in records])
+    return {name: charted_SRQ[..., column].T for column, name in enumerate(records[-1].columns)}
 
 
 def deaths_by_id(record: Record, num_ids: int) -> np.ndarray:
-    """Steps of all deaths so far `[R, M, 8]` by expert id, oldest first; NaN where an expert died less often.
+    """Steps of all deaths so far `[R, Z, 8]` by expert id, oldest first; NaN where an expert died less often.
 
-    Of several layers `[R, L, M, 8]`.
+    Of several layers `[R, L, Z, 8]`.
     """
     steps = np.full((*record.dead_RE.shape[:-1], num_ids, MOST_DEATHS), np.nan)
     for expert, own in record.deaths.items():

@@ -47,7 +47,7 @@ def measure(state: State) -> tuple[Record, dict[str, np.ndarray]]:
         "train_metric": metric(*on_train),
         "test_loss": task_loss(*on_test),
         "test_metric": metric(*on_test),
-        "trains": state.progress.healthy_R.to(state.rows_REP.dtype),
+        "trains": state.progress.healthy_R.to(state.rows_RAP.dtype),
     }
     tested = tested.layered
     by_layer, by_expert = _numpy(_by_layer(state, tested)), _numpy(_by_expert(state, tested))
@@ -87,12 +87,12 @@ def told(value_RL: Tensor) -> Tensor:
 def _by_layer(state: State, tested: Routing) -> dict[str, Tensor]:
     k, load_RLE = state.routing_knobs.k, metrics.load(tested, k=state.routing_knobs.k)
     segment_RT, num_segments = segments(state), state.data.tasks[0].num_segments
-    gate_RLEG = _gradient(state)[..., state.model.layer.is_gate_P]
+    gate_RLEP = _gradient(state)[..., state.model.layer.is_gate_P]
     found = {
         "cv_load": metrics.cv(load_RLE), "specialization": match(tested, segment_RT, num_segments),
         "dropped_share": metrics.dropped_share(tested, k=k), "unserved_share": metrics.unserved_share(tested),
         "cv_importance": metrics.cv(metrics.importance(tested)),
-        "gate_gradient": metrics.gradient_norm(gate_RLEG.flatten(-2)),
+        "gate_gradient": metrics.gradient_norm(gate_RLEP.flatten(-2)),
         "max_violation": metrics.max_violation(load_RLE), "load_entropy": metrics.entropy(load_RLE),
         "logit_size": metrics.logit_size(tested),
     }  # fmt: skip
@@ -118,12 +118,12 @@ def _gradient(state: State) -> Tensor:
     (Before the first, or of a run that stopped.)
     """
     stopped_R, layers = ~state.progress.healthy_R, state.model.num_layers
-    gradient_REP = state.model.routed(state.gradient_REP).masked_fill(over(stopped_R, 2), torch.nan)
-    return gradient_REP.unflatten(-1, (layers, -1)).transpose(1, 2)
+    gradient_RAP = state.model.routed(state.gradient_RAP).masked_fill(over(stopped_R, 2), torch.nan)
+    return gradient_RAP.unflatten(-1, (layers, -1)).transpose(1, 2)
 
 
 def _forward(state: State, tokens: Tokens) -> tuple[Tensor, Routing]:
-    return state.model(state.rows_REP, tokens.x_RTD, state.routing_knobs_for(tokens.count))
+    return state.model(state.rows_RAP, tokens.x_RTD, state.routing_knobs_for(tokens.count))
 
 
 def _record(state: State, measured: dict[str, np.ndarray]) -> Record:

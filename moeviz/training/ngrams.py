@@ -10,8 +10,8 @@ STRENGTH = 5.0  # so many characters' worth of the unigram is mixed into every r
 
 
 def ngram_losses(
-    before_T: Int[Tensor, " T"], next_T: Int[Tensor, " T"], test_before_U: Int[Tensor, " U"],
-    test_next_U: Int[Tensor, " U"], size: int,
+    before_T: Int[Tensor, " T"], next_T: Int[Tensor, " T"], test_before_T: Int[Tensor, " T2"],
+    test_next_T: Int[Tensor, " T2"], size: int,
 ) -> Float[Tensor, " 2"]:  # fmt: skip
     """Nats per character of two tables of counts: how often each character is, and how often it follows another.
 
@@ -21,4 +21,4 @@ def ngram_losses(
     unigram_V = (next_T.bincount(minlength=size).double() + 1) / (len(next_T) + size)
     pair_VV = (before_T * size + next_T).bincount(minlength=size * size).view(size, size).double()
     bigram_VV = (pair_VV + STRENGTH * unigram_V) / (pair_VV.sum(-1, keepdim=True) + STRENGTH)
-    return -torch.stack([unigram_V[test_next_U].log().mean(), bigram_VV[test_before_U, test_next_U].log().mean()])
+    return -torch.stack([unigram_V[test_next_T].log().mean(), bigram_VV[test_before_T, test_next_T].log().mean()])

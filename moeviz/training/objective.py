@@ -13,8 +13,8 @@ NEAREST = 5  # so many of the nearest are looked at
 
 def cross_entropy(y_RTO: Float[Tensor, "R ... O"], target_RT: Int[Tensor, "R ..."]) -> Float[Tensor, " R"]:
     """Mean over tokens of −log softmax(y)[target]; log(number of classes) when nothing is known."""
-    loss_I = torch.nn.functional.cross_entropy(y_RTO.flatten(0, -2), target_RT.flatten(), reduction="none")
-    return loss_I.view(len(target_RT), -1).mean(-1)
+    loss_T = torch.nn.functional.cross_entropy(y_RTO.flatten(0, -2), target_RT.flatten(), reduction="none")
+    return loss_T.view(len(target_RT), -1).mean(-1)
 
 
 def squared_error(y_RTO: Float[Tensor, "R T O"], target_RTO: Float[Tensor, "R T O"]) -> Float[Tensor, " R"]:
@@ -41,27 +41,27 @@ def contrastive(y_RMO: Float[Tensor, "R M O"], target_RM: Int[Tensor, "R M"]) ->
 
     Source: InfoNCE in both directions, CLIP (arXiv 2103.00020) and LIMoE (arXiv 2206.02770).
     """
-    scores_RLMM = scores(y_RMO)
+    scores_RNMM = scores(y_RMO)
     same_RMM = target_RM.unsqueeze(-1) == target_RM.unsqueeze(-2)
     copy_RMM = same_RMM & ~torch.eye(same_RMM.shape[-1], dtype=torch.bool, device=same_RMM.device)
-    scores_RLMM = scores_RLMM.masked_fill(copy_RMM.unsqueeze(1), -torch.inf)
-    right_RLM = scores_RLMM.diagonal(dim1=-2, dim2=-1)
-    wrong_RLM = (scores_RLMM.logsumexp(-1) + scores_RLMM.logsumexp(-2)) / 2
-    return (wrong_RLM - right_RLM).mean((-1, -2))
+    scores_RNMM = scores_RNMM.masked_fill(copy_RMM.unsqueeze(1), -torch.inf)
+    right_RNM = scores_RNMM.diagonal(dim1=-2, dim2=-1)
+    wrong_RNM = (scores_RNMM.logsumexp(-1) + scores_RNMM.logsumexp(-2)) / 2
+    return (wrong_RNM - right_RNM).mean((-1, -2))
 
 
 def found(y_RMO: Float[Tensor, "R M O"], target_RM: Int[Tensor, "R M"]) -> Float[Tensor, " R"]:
     """Share of pictures and names whose right partner is among the five nearest of all; by chance 5 of their number."""
-    scores_RLMM = scores(y_RMO)
-    right_RLM1 = scores_RLMM.diagonal(dim1=-2, dim2=-1).unsqueeze(-1)
-    nearer = [(each > right_RLM1).sum(-1) for each in (scores_RLMM, scores_RLMM.mT)]
-    return torch.stack([(count_RLM < NEAREST).to(y_RMO.dtype).mean((-1, -2)) for count_RLM in nearer]).mean(0)
+    scores_RNMM = scores(y_RMO)
+    right_RNM1 = scores_RNMM.diagonal(dim1=-2, dim2=-1).unsqueeze(-1)
+    nearer = [(each > right_RNM1).sum(-1) for each in (scores_RNMM, scores_RNMM.mT)]
+    return torch.stack([(count_RNM < NEAREST).to(y_RMO.dtype).mean((-1, -2)) for count_RNM in nearer]).mean(0)
 
 
-def scores(y_RMO: Float[Tensor, "R M O"]) -> Float[Tensor, "R L M M"]:
+def scores(y_RMO: Float[Tensor, "R M O"]) -> Float[Tensor, "R N M M"]:
     """How near each picture (second last axis) is to each name (last axis) in every language."""
-    both_RMPS = y_RMO.unflatten(-1, (len(TASK_INFO["pairs"].parts), -1))
-    return both_RMPS[:, None, :, 0] @ both_RMPS[:, :, 1:].permute(0, 2, 3, 1)
+    both_RMNO = y_RMO.unflatten(-1, (len(TASK_INFO["pairs"].parts), -1))
+    return both_RMNO[:, None, :, 0] @ both_RMNO[:, :, 1:].permute(0, 2, 3, 1)
 
 
 OBJECTIVES = {

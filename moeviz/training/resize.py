@@ -33,10 +33,10 @@ class Resized:
         What follows the experts (shared experts, whom nobody chooses) stays behind them.
         """
         num_runs, num_before = len(self.ids_RE), self.num_before
-        others_RS = np.broadcast_to(
+        others_RA = np.broadcast_to(
             np.arange(num_before, value_RE.shape[1]), (num_runs, value_RE.shape[1] - num_before)
         )
-        source_RE = torch.from_numpy(np.concatenate([self.source_RE, others_RS], axis=1)).to(value_RE.device)
+        source_RE = torch.from_numpy(np.concatenate([self.source_RE, others_RA], axis=1)).to(value_RE.device)
         return torch.stack(
             [value_E.index_select(0, source_E) for value_E, source_E in zip(value_RE, source_RE, strict=True)]
         )
@@ -48,25 +48,25 @@ class Resized:
         new_RE[:, : self.new_RE.shape[1]] = torch.from_numpy(self.new_RE)
         return moved_RE.masked_fill(over(new_RE.to(moved_RE.device), moved_RE.dim() - 2), start)
 
-    def move_and_disturb(self, rows_REP: Tensor, seeds: Sequence[int], step: int) -> Tensor:
+    def move_and_disturb(self, rows_RAP: Tensor, seeds: Sequence[int], step: int) -> Tensor:
         """Parameters in their new places; new experts are noisy copies of their parents."""
-        rows_REP = self.move(rows_REP).clone()
+        rows_RAP = self.move(rows_RAP).clone()
         for run, seed in enumerate(seeds):
             generator = stream(seed, "copy", step)
             for place in np.flatnonzero(self.new_RE[run]):
-                row_P = rows_REP[run, place]
+                row_P = rows_RAP[run, place]
                 noise_P = torch.randn(len(row_P), generator=generator, dtype=torch.float64).to(row_P)
-                rows_REP[run, place] = row_P + COPY_NOISE * row_P.abs() * noise_P
-        return rows_REP
+                rows_RAP[run, place] = row_P + COPY_NOISE * row_P.abs() * noise_P
+        return rows_RAP
 
 
 def moved(before: Progress, resized: Resized, seeds: Sequence[int], step: int) -> Progress:
     """All that a step changes, for the experts that there are after a change of their number."""
     return replace(
         before,
-        rows_REP=resized.move_and_disturb(before.rows_REP, seeds, step),
-        adam=Adam(resized.move(before.adam.mean_REP), resized.move(before.adam.square_REP), before.adam.num_steps),
-        gradient_REP=resized.move_without_newcomers(before.gradient_REP, torch.nan),
+        rows_RAP=resized.move_and_disturb(before.rows_RAP, seeds, step),
+        adam=Adam(resized.move(before.adam.mean_RAP), resized.move(before.adam.square_RAP), before.adam.num_steps),
+        gradient_RAP=resized.move_without_newcomers(before.gradient_RAP, torch.nan),
         updated_REL=resized.move_without_newcomers(before.updated_REL, 0),
         present_RE=resized.move_without_newcomers(before.present_RE, 0),
         bias_REL=resized.move(before.bias_REL),

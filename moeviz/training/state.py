@@ -55,9 +55,9 @@ class State:
     seconds: float  # trained
     step_seconds: float  # that a step takes of late, for each run
     ids_RE: np.ndarray  # who the experts are, ascending
-    rows_REP: Float[Tensor, "R A P"]
+    rows_RAP: Float[Tensor, "R A P"]
     adam: Adam
-    gradient_REP: Float[Tensor, "R A P"]
+    gradient_RAP: Float[Tensor, "R A P"]
     updated_REL: Float[Tensor, "R E L"]
     present_RE: Float[Tensor, "R E"]
     bias_REL: Float[Tensor, "R E L"]
@@ -78,7 +78,7 @@ class State:
     def progress(self) -> Progress:
         """Where the runs are: what the next step starts from."""
         counts, rest = (self.updated_REL, self.present_RE), (self.healthy_R, self.bias_REL, self.scale_R)
-        return Progress(self.rows_REP, self.adam, self.gradient_REP, *counts, *rest)
+        return Progress(self.rows_RAP, self.adam, self.gradient_RAP, *counts, *rest)
 
     @property
     def lesson(self) -> Lesson:
@@ -127,7 +127,7 @@ class State:
 
     def routing_knobs_for(self, num_inputs: int) -> RoutingKnobs:
         """The router's numbers for so many inputs that are measured (capacity depends on their number)."""
-        found = from_configs.measuring_knobs(self.configs, num_inputs, self.rows_REP)
+        found = from_configs.measuring_knobs(self.configs, num_inputs, self.rows_RAP)
         return replace(found, bias_REL=self.bias_REL, killed_RE=self.knob_numbers.routing.killed_RE)
 
     @property
@@ -140,7 +140,7 @@ class State:
     @property
     def parameters(self) -> Parameters:
         """The present weights by name, `[R, E, …]`."""
-        return self.model.parameters(self.rows_REP)
+        return self.model.parameters(self.rows_RAP)
 
     @property
     def history(self) -> pandas.DataFrame:

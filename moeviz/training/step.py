@@ -42,7 +42,7 @@ class Numbers:
     learning_rate_R: Float[Tensor, " R"]
     largest_loss_R: Float[Tensor, " R"]  # a run whose task loss exceeds it stands still from then on
     bias_rate: PerRun = 0.0
-    frozen_REP: Bool[Tensor, "R A P"] | None = None  # numbers that do not learn
+    frozen_RAP: Bool[Tensor, "R A P"] | None = None  # numbers that do not learn
 
     @staticmethod
     def joined(parts: Sequence[Numbers], num_runs: Sequence[int]) -> Numbers:
@@ -58,12 +58,12 @@ class Numbers:
         routing = RoutingKnobs(
             capacity=capacity, token_groups=parts[0].routing.token_groups, killed_RE=killed_RE, **shared
         )
-        frozen_REP = _masks_joined([part.frozen_REP for part in parts], num_runs)
+        frozen_RAP = _masks_joined([part.frozen_RAP for part in parts], num_runs)
         coef = side_by_side([part.coef for part in parts], num_runs, rate_R)
         exact = rate_R.to(widest(rate_R.device))
         bias_rate = side_by_side([part.bias_rate for part in parts], num_runs, exact)
         largest_R = torch.cat([part.largest_loss_R for part in parts])
-        return Numbers(routing, coef, rate_R, largest_R, bias_rate, frozen_REP)
+        return Numbers(routing, coef, rate_R, largest_R, bias_rate, frozen_RAP)
 
 
 def _masks_joined(parts: Sequence[Tensor | None], num_runs: Sequence[int]) -> Tensor | None:
@@ -81,9 +81,9 @@ def _masks_joined(parts: Sequence[Tensor | None], num_runs: Sequence[int]) -> Te
 class Progress:
     """All that a step changes. Its tensors are never written in place: each step returns new ones."""
 
-    rows_REP: Float[Tensor, "R A P"]
+    rows_RAP: Float[Tensor, "R A P"]
     adam: Adam
-    gradient_REP: Float[Tensor, "R A P"]  # clipped; 0 for a run that stands still, NaN before an expert's first step
+    gradient_RAP: Float[Tensor, "R A P"]  # clipped; 0 for a run that stands still, NaN before an expert's first step
     updated_REL: Float[Tensor, "R E L"]  # steps in which an expert got at least one token, in each layer,
     present_RE: Float[Tensor, "R E"]  # ... of all steps that its run has trained since it arrived
     healthy_R: Bool[Tensor, " R"]
@@ -94,8 +94,8 @@ class Progress:
     def joined(parts: Sequence[Progress]) -> Progress:
         """Several groups of runs as one."""
         adams = [part.adam for part in parts]
-        means_REP, squares_REP = (torch.cat([getattr(adam, name) for adam in adams]) for name in ADAM_MEANS)
-        adam = Adam(means_REP, squares_REP, tuple(step for adam in adams for step in adam.steps_of_each))
+        means_RAP, squares_RAP = (torch.cat([getattr(adam, name) for adam in adams]) for name in ADAM_MEANS)
+        adam = Adam(means_RAP, squares_RAP, tuple(step for adam in adams for step in adam.steps_of_each))
         tensors = {name: torch.cat([getattr(part, name) for part in parts]) for name in TENSORS}
         return Progress(adam=adam, **tensors)
 
@@ -105,8 +105,8 @@ class Progress:
         means, squares = (getattr(self.adam, name).split(num_runs) for name in ADAM_MEANS)
         ends = list(itertools.accumulate(num_runs))
         adams = [
-            Adam(mean_REP, square_REP, self.adam.steps_of_each[end - 1])
-            for mean_REP, square_REP, end in zip(means, squares, ends, strict=True)
+            Adam(mean_RAP, square_RAP, self.adam.steps_of_each[end - 1])
+            for mean_RAP, square_RAP, end in zip(means, squares, ends, strict=True)
         ]
         return [
             Progress(adam=adam, **dict(zip(columns, tensors, strict=True)))
@@ -115,7 +115,7 @@ class Progress:
 
     def detached(self) -> Progress:
         """The same in memory of its own, so that keeping it does not keep the tensors of every run beside it."""
-        adam = Adam(_own(self.adam.mean_REP), _own(self.adam.square_REP), self.adam.num_steps)
+        adam = Adam(_own(self.adam.mean_RAP), _own(self.adam.square_RAP), self.adam.num_steps)
         return Progress(adam=adam, **{name: _own(getattr(self, name)) for name in TENSORS})
 
 
@@ -123,45 +123,45 @@ def _own(value: Tensor) -> Tensor:
     return value.clone() if value.untyped_storage().nbytes() > value.nbytes else value
 
 
-TENSORS = ("rows_REP", "gradient_REP", "updated_REL", "present_RE", "healthy_R", "bias_REL", "scale_R")
-ADAM_MEANS = ("mean_REP", "square_REP")
+TENSORS = ("rows_RAP", "gradient_RAP", "updated_REL", "present_RE", "healthy_R", "bias_REL", "scale_R")
+ADAM_MEANS = ("mean_RAP", "square_RAP")
 
 
 def stepped(lesson: Lesson, numbers: Numbers, before: Progress, batch: Batch) -> Progress:
     """One step: output, loss of each run, gradient, Adam. Runs are summed, never averaged: no run sees another."""
-    rows_REP = before.rows_REP.detach().requires_grad_()
+    rows_RAP = before.rows_RAP.detach().requires_grad_()
     knobs = batch.knobs(numbers.routing, before.bias_REL)
-    y_RTO, routing = lesson.model(rows_REP, batch.x_RTD, knobs)
+    y_RTO, routing = lesson.model(rows_RAP, batch.x_RTD, knobs)
     task_loss_R = lesson.task_loss(y_RTO, batch.target)
     loss_R = task_loss_R
     if not _is_off(numbers.coef):
         balance_loss_R = mean_over_parts(lesson.balance_loss, routing, knobs.k, knobs.token_groups)
         loss_R = task_loss_R + numbers.coef * balance_loss_R
-    (gradient_REP,) = torch.autograd.grad(loss_R, rows_REP, before.scale_R)
+    (gradient_RAP,) = torch.autograd.grad(loss_R, rows_RAP, before.scale_R)
     scaled = scaling.wanted(lesson.model.layer.half)
     if scaled:
-        gradient_REP = gradient_REP / over(before.scale_R, 2)
-    return _applied(numbers, before, gradient_REP, task_loss_R.detach(), routing, scaled)
+        gradient_RAP = gradient_RAP / over(before.scale_R, 2)
+    return _applied(numbers, before, gradient_RAP, task_loss_R.detach(), routing, scaled)
 
 
 def _applied(
-    numbers: Numbers, before: Progress, gradient_REP: Tensor, task_loss_R: Tensor, routing: Routing, scaled: bool
+    numbers: Numbers, before: Progress, gradient_RAP: Tensor, task_loss_R: Tensor, routing: Routing, scaled: bool
 ) -> Progress:
     """Clip and apply; a run whose gradient is not finite, or whose loss exploded, stands still from now on."""
-    frozen_REP, killed_RE = numbers.frozen_REP, numbers.routing.killed_RE
-    if frozen_REP is not None:
-        gradient_REP = gradient_REP.masked_fill(frozen_REP, 0)
-    clipped_REP, norm_R = clipped(gradient_REP, LARGEST_GRADIENT)
+    frozen_RAP, killed_RE = numbers.frozen_RAP, numbers.routing.killed_RE
+    if frozen_RAP is not None:
+        gradient_RAP = gradient_RAP.masked_fill(frozen_RAP, 0)
+    clipped_RAP, norm_R = clipped(gradient_RAP, LARGEST_GRADIENT)
     healthy_R = before.healthy_R & (task_loss_R < numbers.largest_loss_R)
     moves_R, scale_R = healthy_R & (norm_R < torch.inf), before.scale_R
     healthy_R = healthy_R & scaling.bearable(norm_R, scale_R) if scaled else moves_R
-    gradient_REP = clipped_REP.masked_fill(over(~moves_R, 2), 0)
-    adam, rows_REP = before.adam.update(before.rows_REP, gradient_REP, numbers.learning_rate_R * moves_R)
+    gradient_RAP = clipped_RAP.masked_fill(over(~moves_R, 2), 0)
+    adam, rows_RAP = before.adam.update(before.rows_RAP, gradient_RAP, numbers.learning_rate_R * moves_R)
     if scaled:  # a scale that was too large is no fault of the run: it skips the step
         adam, scale_R = adam.except_where(over(~moves_R, 2), before.adam), scaling.next_scale(norm_R, scale_R)
-    if frozen_REP is not None:  # without a gradient Adam would still move them, by what it remembers
-        rows_REP = before.rows_REP.where(frozen_REP, rows_REP)
-        adam = adam.except_where(frozen_REP, before.adam)
+    if frozen_RAP is not None:  # without a gradient Adam would still move them, by what it remembers
+        rows_RAP = before.rows_RAP.where(frozen_RAP, rows_RAP)
+        adam = adam.except_where(frozen_RAP, before.adam)
     bias_REL = before.bias_REL
     if not _is_off(numbers.bias_rate):
         rate_R1 = over(numbers.bias_rate * healthy_R.to(bias_REL.dtype), 1)
@@ -171,7 +171,7 @@ def _applied(
     kept_REL = routing.kept_TE.any(-2).view_as(before.updated_REL.mT).mT
     updated_REL = before.updated_REL + kept_REL * over(moves_R, 2)
     present_RE = before.present_RE + present_R1
-    return Progress(rows_REP, adam, gradient_REP, updated_REL, present_RE, healthy_R, bias_REL, scale_R)
+    return Progress(rows_RAP, adam, gradient_RAP, updated_REL, present_RE, healthy_R, bias_REL, scale_R)
 
 
 def _is_off(number: PerRun) -> bool:

@@ -63,15 +63,15 @@ class Training(State):
         self.ids_RE = np.tile(np.arange(first.num_experts), (len(self.configs), 1))
         self.treated: Treated = ({},) * len(self.configs)
         self._read_knobs()
-        self.rows_REP = self.model.fresh_rows([config.seed for config in self.configs], first.num_experts).to(
+        self.rows_RAP = self.model.fresh_rows([config.seed for config in self.configs], first.num_experts).to(
             self.device, self.dtype
         )
-        self.adam = Adam.zeros_like(self.rows_REP)
-        self.gradient_REP = torch.full_like(self.rows_REP, torch.nan)
+        self.adam = Adam.zeros_like(self.rows_RAP)
+        self.gradient_RAP = torch.full_like(self.rows_RAP, torch.nan)
         self.present_RE = torch.zeros(self.ids_RE.shape, device=self.device)
         self.updated_REL = torch.zeros(*self.ids_RE.shape, self.model.num_layers, device=self.device)
         self.bias_REL = torch.zeros_like(self.updated_REL, dtype=devices.widest(self.device))
-        self.scale_R = scaling.fresh(len(self.configs), self.half, self.rows_REP)
+        self.scale_R = scaling.fresh(len(self.configs), self.half, self.rows_RAP)
         self.healthy_R = torch.ones(len(self.configs), dtype=torch.bool, device=self.device)
         self.largest_loss_R = torch.full((len(self.configs),), torch.inf, device=self.device)
         self.current_step, self.seconds, self.step_seconds, self.diverged = 0, 0.0, 0.0, False
@@ -178,9 +178,9 @@ class Training(State):
         like = torch.zeros((), device=self.device, dtype=self.dtype)
         self.knob_numbers = from_configs.numbers(self.configs, like)
         if any(self.treated):
-            masks = treatment.masks(self.treated, self.ids_RE, self.model, self.rows_REP)
+            masks = treatment.masks(self.treated, self.ids_RE, self.model, self.rows_RAP)
             routing = replace(self.knob_numbers.routing, killed_RE=masks.killed_RE)
-            self.knob_numbers = replace(self.knob_numbers, routing=routing, frozen_REP=masks.frozen_REP)
+            self.knob_numbers = replace(self.knob_numbers, routing=routing, frozen_RAP=masks.frozen_RAP)
 
     def _take_over(self, after: Progress) -> None:
         vars(self).update(vars(after))
@@ -270,7 +270,7 @@ class Training(State):
         self._tape_it()
 
     def _tape_it(self) -> None:
-        self.tape.record(self.current_step, self.rows_REP.nbytes, partial(checkpoints.moment, self))
+        self.tape.record(self.current_step, self.rows_RAP.nbytes, partial(checkpoints.moment, self))
 
     def rewind(self, step: int) -> None:
         """Show the newest recorded state up to this step again; forward works too, since the tape stays as it is.

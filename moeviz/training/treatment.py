@@ -87,16 +87,16 @@ class Masks:
     """Who is treated, as a step reads it; None = nobody, which costs nothing."""
 
     killed_RE: Bool[Tensor, "R E"] | None
-    frozen_REP: Bool[Tensor, "R A P"] | None  # numbers that do not learn: the experts' own, not the gate's
+    frozen_RAP: Bool[Tensor, "R A P"] | None  # numbers that do not learn: the experts' own, not the gate's
 
 
-def masks(now: Treated, ids_RE: np.ndarray, model: Model, rows_REP: Tensor) -> Masks:
+def masks(now: Treated, ids_RE: np.ndarray, model: Model, rows_RAP: Tensor) -> Masks:
     """The masks of a step with these parameters."""
     killed_RE, frozen_RE = (
-        torch.from_numpy(where(now, ids_RE, how)).to(rows_REP.device) for how in ("killed", "frozen")
+        torch.from_numpy(where(now, ids_RE, how)).to(rows_RAP.device) for how in ("killed", "frozen")
     )
-    frozen_RA = torch.nn.functional.pad(frozen_RE, (0, rows_REP.shape[1] - frozen_RE.shape[1]))
-    own_P = ~model.is_gate_P.to(rows_REP.device)
+    frozen_RA = torch.nn.functional.pad(frozen_RE, (0, rows_RAP.shape[1] - frozen_RE.shape[1]))
+    own_P = ~model.is_gate_P.to(rows_RAP.device)
     return Masks(killed_RE if killed_RE.any() else None, frozen_RA.unsqueeze(-1) & own_P if frozen_RE.any() else None)
 
 

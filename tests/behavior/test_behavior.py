@@ -87,9 +87,9 @@ def pieces(config: RunConfig) -> np.ndarray:
     training = Training(expand(config, seed=TEN))
     training.step(600)
     assert training.metric_name == "R²"
-    winner_RG = training.snapshot(["curve"]).curve_winner
-    borders_R = (np.diff(winner_RG) != 0).sum(-1)
-    experts_R = np.array([len(set(winner_G)) for winner_G in winner_RG.tolist()])
+    winner_RT = training.snapshot(["curve"]).curve_winner
+    borders_R = (np.diff(winner_RT) != 0).sum(-1)
+    experts_R = np.array([len(set(winner_T)) for winner_T in winner_RT.tolist()])
     return (training.measure().test_metric >= 0.95) & (borders_R == 3) & (experts_R == 4)  # one stretch each
 
 

@@ -128,7 +128,7 @@ def test_printed_numbers_of_random_tokens_are_those_of_the_model(stage, router, 
         output = run.snapshot(probe=tuple(x_D)).probe_output[0].tolist()
         wanted_EO = answers(part, x_D)
         if "num_shared_experts" in router:  # a shared expert answers whoever is chosen
-            shared_R1O = run.model.layer.shared_output(run.rows_REP, torch.tensor([[x_D.tolist()]]))
+            shared_R1O = run.model.layer.shared_output(run.rows_RAP, torch.tensor([[x_D.tolist()]]))
             wanted_EO = wanted_EO + shared_R1O[0].detach().numpy()
         target = target_T[abs(test_TD - x_D).sum(-1).argmin()]
         loss_E = np.log(np.exp(wanted_EO).sum(-1)) - wanted_EO[:, target]

@@ -252,7 +252,7 @@ def test_squares_groups_and_log_say_what_the_run_says(stage):
     shot = run.snapshot(want=("groups",))
     shown = [[float(each) for each in row.locator("td").all_inner_texts()] for row in table.locator("tr").all()]
     beside = zip(shot.group_share[0], shot.load[0], strict=True)  # each expert's load is the last column
-    assert shown == [pytest.approx([*(100 * share_S), 100 * load], abs=0.99) for share_S, load in beside]
+    assert shown == [pytest.approx([*(100 * share_J), 100 * load], abs=0.99) for share_J, load in beside]
     assert (np.sum(shown, 0) == 100).all()  # a unit more or less where they would not add up
     numbers = [float(each) for each in re.findall(r"\d\.\d\d", panel.locator("p").first.inner_text())]
     assert numbers == pytest.approx([shot.specialization[0], shot.group_baseline[0]], abs=0.0051)

@@ -242,13 +242,13 @@ def test_another_seed_deals_other_regions_and_answers_about_as_well() -> None:
     training = Training(expand(scene.configs[0], seed=list(range(5))))
     training.step(300)
     shot = training.snapshot(["choices", "points"])
-    lead_RS = np.array(
+    lead_RJ = np.array(
         [
-            [np.bincount(choice_P[segment_P == segment], minlength=8).argmax() for segment in range(8)]
-            for choice_P, segment_P in zip(shot.point_choice, shot.point_segment, strict=True)
+            [np.bincount(choice_T[segment_T == segment], minlength=8).argmax() for segment in range(8)]
+            for choice_T, segment_T in zip(shot.point_choice, shot.point_segment, strict=True)
         ]
     )
-    alike = [(lead_RS[a] == lead_RS[b]).sum() for a in range(5) for b in range(a)]
+    alike = [(lead_RJ[a] == lead_RJ[b]).sum() for a in range(5) for b in range(a)]
     assert max(alike) <= 4 and np.mean(alike) <= 2  # of 8 groups
     assert np.ptp(shot.header["test_metric"]) < 0.2
 
@@ -258,9 +258,9 @@ def test_another_seed_deals_other_regions_and_answers_about_as_well() -> None:
 def test_without_a_bias_the_first_choice_depends_on_the_direction_alone(label: str) -> None:
     (scene,) = (scene for scene in QUESTIONS["pizza"].scenes if scene.label == label)
     (shot,) = trained(scene, 300, "first_choice")
-    center_G = (np.arange(64) + 0.5) / 32 - 1
-    half_G = ((center_G / 2 + 1) * 32 - 0.5).round().astype(int)  # the cell half as far from the middle
-    same_R = (shot.winner == shot.winner[:, half_G][:, :, half_G]).mean((1, 2))
+    center_X = (np.arange(64) + 0.5) / 32 - 1
+    half_X = ((center_X / 2 + 1) * 32 - 0.5).round().astype(int)  # the cell half as far from the middle
+    same_R = (shot.winner == shot.winner[:, half_X][:, :, half_X]).mean((1, 2))
     assert (same_R > 0.95).all() if label == "No gate bias" else (same_R < 0.85).all()  # cells at borders are rounded
 
 

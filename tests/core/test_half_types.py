@@ -40,10 +40,10 @@ def floats(training: Training) -> dict[str, Tensor]:
 @pytest.mark.parametrize("router", ROUTER_NAMES)
 def test_every_router_trains(router: str, half: torch.dtype) -> None:
     training = Training([config_of(router=router)], dtype=half, record_every=3)
-    before = training.rows_REP
+    before = training.rows_RAP
     training.step(6)
-    assert training.reason is None and torch.isfinite(training.gradient_REP).all()
-    moved_EP = (training.rows_REP - before)[0] != 0
+    assert training.reason is None and torch.isfinite(training.gradient_RAP).all()
+    moved_EP = (training.rows_RAP - before)[0] != 0
     assert moved_EP.any(-1).float().mean() > 0.5
 
 
@@ -52,7 +52,7 @@ def test_every_router_trains(router: str, half: torch.dtype) -> None:
 def test_every_task_trains_and_shows_its_pictures(task: str, half: torch.dtype) -> None:
     training = Training([config_of(task=task, batch_size=16)], dtype=half, record_every=2)
     training.step(4)
-    assert training.reason is None and torch.isfinite(training.gradient_REP).all()
+    assert training.reason is None and torch.isfinite(training.gradient_RAP).all()
     shot = training.snapshot(PICTURES)
     header, arrays = unpack(pack(shot.header, shot.arrays))
     assert header["step"] == 4 and all(np.isfinite(header["task_loss"]))
@@ -92,7 +92,7 @@ def test_products_are_computed_in_the_half_type_and_scores_are_not(
 
     monkeypatch.setattr(torch, "bmm", watched)
     batch = training.batch()
-    y, routing = training.model(training.rows_REP, batch.x_RTD, batch.knobs(training.routing_knobs, training.bias_REL))
+    y, routing = training.model(training.rows_RAP, batch.x_RTD, batch.knobs(training.routing_knobs, training.bias_REL))
     gates = training.model.num_layers  # one product of each layer is the router's
     assert products.count((torch.float32, torch.float32)) == gates
     assert products.count((half, half)) == len(products) - gates > 0
@@ -115,11 +115,11 @@ def test_what_goes_on_from_step_to_step_is_never_below_float32(dtype: torch.dtyp
 def test_updates_too_small_for_a_half_type_add_up(half: torch.dtype) -> None:
     # bfloat16 has 8 bits and float16 11: a step of 10⁻⁵ on a weight near 1 would leave no trace in either
     training = Training([config_of(learning_rate=1e-5)], dtype=half)
-    before = training.rows_REP
+    before = training.rows_RAP
     training.step(2)
-    moved = (training.rows_REP - before).abs()
+    moved = (training.rows_RAP - before).abs()
     assert 0 < moved.max() < 1e-4 and (moved > 0).float().mean() > 0.2
-    assert not torch.equal(training.rows_REP, training.rows_REP.to(half).float())
+    assert not torch.equal(training.rows_RAP, training.rows_RAP.to(half).float())
 
 
 @halves
@@ -139,15 +139,15 @@ def test_measures_are_not_rounded(half: torch.dtype) -> None:
 
 
 def gradient_of(training: Training) -> Tensor:
-    return stepped(training.lesson, training.numbers, training.progress, training.batch()).gradient_REP
+    return stepped(training.lesson, training.numbers, training.progress, training.batch()).gradient_RAP
 
 
 def test_a_scaled_gradient_is_the_gradient() -> None:
     # on rows of numbers that float16 holds exactly only products and sums are rounded, to 11 bits each
     config = config_of(task="clusters", batch_size=512, balance_coef=0.0)
     training, exact = Training([config], dtype=torch.float16), Training([config], dtype=torch.float64)
-    training.rows_REP = training.rows_REP.half().float()
-    exact.rows_REP = training.rows_REP.double()
+    training.rows_RAP = training.rows_RAP.half().float()
+    exact.rows_RAP = training.rows_RAP.double()
     expected = gradient_of(exact)
     assert (gradient_of(training).double() - expected).norm() < 0.01 * expected.norm()
 
@@ -162,17 +162,17 @@ def test_an_overflow_halves_the_scale_and_skips_the_step_of_its_run_alone() -> N
     training.step()
     alone.step()
     assert training.scale_R.tolist() == [2.0**39, 4096.0]
-    assert torch.equal(training.rows_REP[0], before.rows_REP[0])
-    assert torch.equal(training.progress.adam.mean_REP[0], before.adam.mean_REP[0])
-    assert torch.allclose(training.rows_REP[1], alone.rows_REP[0], atol=1e-5)
+    assert torch.equal(training.rows_RAP[0], before.rows_RAP[0])
+    assert torch.equal(training.progress.adam.mean_RAP[0], before.adam.mean_RAP[0])
+    assert torch.allclose(training.rows_RAP[1], alone.rows_RAP[0], atol=1e-5)
     training.step(40)  # 2³⁹ is halved until it fits
     assert training.reason is None and training.scale_R[0] < 2**30
-    assert not torch.equal(training.rows_REP[0], before.rows_REP[0])
+    assert not torch.equal(training.rows_RAP[0], before.rows_RAP[0])
 
 
 def test_what_overflows_at_every_scale_has_diverged() -> None:
     training = Training([config_of()], dtype=torch.float16, record_every=5)
-    training.rows_REP = 1e30 * training.rows_REP
+    training.rows_RAP = 1e30 * training.rows_RAP
     training.step(20)
     assert training.reason is not None and "diverged" in training.reason
 
@@ -181,16 +181,16 @@ def test_gradients_that_float16_would_lose_are_kept() -> None:
     # every answer is 10⁻⁵ off: a token's slope is 2 · 10⁻⁵/512 = 4 · 10⁻⁸, and float16 begins at 6 · 10⁻⁸
     config = config_of(task="plane", batch_size=512, balance_coef=0.0)
     training, exact = Training([config], dtype=torch.float16), Training([config], dtype=torch.float64)
-    training.rows_REP = training.rows_REP.half().float()
-    rows_REP, batch, numbers = training.rows_REP.double().requires_grad_(), training.batch(), training.numbers
-    answers = (training.model(training.rows_REP, batch.x_RTD, training.routing_knobs)[0]).detach()
-    y_RTO, _ = exact.model(rows_REP, batch.x_RTD.double(), exact.routing_knobs)
-    (expected,) = torch.autograd.grad(y_RTO, rows_REP, torch.full_like(y_RTO, 2e-5 / 512))
+    training.rows_RAP = training.rows_RAP.half().float()
+    rows_RAP, batch, numbers = training.rows_RAP.double().requires_grad_(), training.batch(), training.numbers
+    answers = (training.model(training.rows_RAP, batch.x_RTD, training.routing_knobs)[0]).detach()
+    y_RTO, _ = exact.model(rows_RAP, batch.x_RTD.double(), exact.routing_knobs)
+    (expected,) = torch.autograd.grad(y_RTO, rows_RAP, torch.full_like(y_RTO, 2e-5 / 512))
     missed = {}
     for scale in (1.0, training.scale_R.item()):
         before = replace(training.progress, scale_R=torch.tensor([scale]))
         after = stepped(training.lesson, numbers, before, replace(batch, target=answers - 1e-5))
-        missed[scale] = ((after.gradient_REP - expected).norm() / expected.norm()).item()
+        missed[scale] = ((after.gradient_RAP - expected).norm() / expected.norm()).item()
     assert missed[4096.0] < 0.02 and missed[1.0] > 0.2
 
 
@@ -220,6 +220,6 @@ def test_it_steps_together_with_its_like_alone(half: torch.dtype) -> None:
     alone = Training([config_of(seed=1)], dtype=half)
     step_together([first, second])
     alone.step()
-    assert torch.allclose(second.rows_REP, alone.rows_REP, atol=1e-4)
+    assert torch.allclose(second.rows_RAP, alone.rows_RAP, atol=1e-4)
     with pytest.raises(ValueError, match="must share their lockstep key"):
         step_together([first, Training([config_of()])])

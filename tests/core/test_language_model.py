@@ -34,10 +34,10 @@ def text(windows: int = 4) -> Tensor:
 # ---- another program ---------------------------------------------------------------------------------------------
 
 
-def oracle(model: Decoder, rows_REP: Tensor, window: list[int], by_context: bool) -> tuple[list[Tensor], list[int]]:
+def oracle(model: Decoder, rows_RAP: Tensor, window: list[int], by_context: bool) -> tuple[list[Tensor], list[int]]:
     """Scores at each place of one window, and who was chosen where, layer by layer; one place after the other."""
-    own = {name: value[0] for name, value in model.own(rows_REP).items()}
-    parts = {name: value[0] for name, value in model.parameters(rows_REP).items()}
+    own = {name: value[0] for name, value in model.own(rows_RAP).items()}
+    parts = {name: value[0] for name, value in model.parameters(rows_RAP).items()}
 
     def norm(x_D: Tensor, gain_D: Tensor) -> Tensor:
         return gain_D * x_D / (x_D.square().mean() + 1e-6).sqrt()
@@ -72,11 +72,11 @@ def oracle(model: Decoder, rows_REP: Tensor, window: list[int], by_context: bool
 @pytest.mark.parametrize("how", ["dense", "sparse"])
 def test_the_same_as_one_place_after_the_other(route_by: str, how: str) -> None:
     model = decoder(route_by, how)
-    rows_REP, x_RMW = model.fresh_rows([3], EXPERTS), text()
-    y_RMWO, routing = model(rows_REP, x_RMW, KNOBS)
+    rows_RAP, x_RMW = model.fresh_rows([3], EXPERTS), text()
+    y_RMWO, routing = model(rows_RAP, x_RMW, KNOBS)
     first_LMW = routing.rank_TE[0].argmin(-1).unflatten(1, (4, WINDOW))
     for number, window in enumerate(x_RMW[0].long().tolist()):
-        scores, chosen = oracle(model, rows_REP, window, route_by == "context")
+        scores, chosen = oracle(model, rows_RAP, window, route_by == "context")
         torch.testing.assert_close(y_RMWO[0, number], torch.stack(scores))
         assert first_LMW[:, number].flatten().tolist() == chosen
 
@@ -86,10 +86,10 @@ def test_the_same_as_one_place_after_the_other(route_by: str, how: str) -> None:
 def test_nothing_depends_on_what_comes_later(router: str, route_by: str) -> None:
     model, x_RMW = decoder(route_by, router=router), text()
     knobs = replace(KNOBS, k=2 if router == "gshard" else 1)
-    rows_REP = model.fresh_rows([3], EXPERTS)
+    rows_RAP = model.fresh_rows([3], EXPERTS)
     other_RMW = x_RMW.clone()
     other_RMW[..., -1] = (other_RMW[..., -1] + 1) % LETTERS
-    before, after, prefix = (model(rows_REP, each, knobs)[0] for each in (x_RMW, other_RMW, x_RMW[..., :-1]))
+    before, after, prefix = (model(rows_RAP, each, knobs)[0] for each in (x_RMW, other_RMW, x_RMW[..., :-1]))
     torch.testing.assert_close(before[:, :, :-1], after[:, :, :-1])
     torch.testing.assert_close(before[:, :, :-1], prefix)
     assert not torch.allclose(before[:, :, -1], after[:, :, -1])

@@ -79,7 +79,7 @@ def test_each_layer_is_counted_by_plain_loops() -> None:
     run.step(30)
     test = run.data.measured_test
     with torch.inference_mode():
-        _, routing = run.model(run.rows_REP, test.x_RTD, run.routing_knobs_for(test.count))
+        _, routing = run.model(run.rows_RAP, test.x_RTD, run.routing_knobs_for(test.count))
     record, table, shot = run.measure(), run.history.iloc[-1], run.snapshot(["history", "trails"])
     assert shot.deaths.shape == (1, 2, 16, history.MOST_DEATHS) and shot.history_importance.shape[:3] == (1, 2, 16)
     for layer in range(2):
@@ -98,7 +98,7 @@ def test_seats_are_told_of_each_layer() -> None:
     run = Training([SMALL.with_(router="top_k", capacity_factor=0.5, bias_rate=0.001)])
     test = run.data.measured_test
     with torch.inference_mode():
-        _, routing = run.model(run.rows_REP, test.x_RTD, run.routing_knobs_for(test.count))
+        _, routing = run.model(run.rows_RAP, test.x_RTD, run.routing_knobs_for(test.count))
     lost = (~routing.kept_TE.any(-1)).double().mean(-1)  # at k = 1 a dropped choice is an unserved token
     shot = run.snapshot()
     assert shot.dropped_share[0] == pytest.approx(lost[0].tolist()) == shot.unserved_share[0]

@@ -65,10 +65,10 @@ def knobs_of(router: str, units: int) -> RoutingKnobs:
 # ---- the layer is what its definition says -------------------------------------------------------------------------
 
 
-def by_definition(model: MoE, rows_REP: Tensor, x_RTD: Tensor, routing: Routing) -> Tensor:
+def by_definition(model: MoE, rows_RAP: Tensor, x_RTD: Tensor, routing: Routing) -> Tensor:
     """Each unit by itself: the weighted answers of its experts (or, of Soft MoE, to mixtures), and the shared ones'."""
     size = PLACES if model.route_by == "input" else 1
-    own_RE = [[unpack(row[model.gate_width :], model.expert_shapes) for row in rows] for rows in rows_REP]
+    own_RE = [[unpack(row[model.gate_width :], model.expert_shapes) for row in rows] for rows in rows_RAP]
 
     def answer(run: int, expert: int, x_WD: Tensor) -> Tensor:
         parameters = {name: value.unsqueeze(0) for name, value in own_RE[run][expert].items()}
@@ -93,27 +93,27 @@ def test_dense_and_sparse_are_the_definition(
     expert: str, level: str, router: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = layer(router, expert, level, num_shared=1)
-    rows_REP = model.fresh_rows(range(RUNS), EXPERT_COUNT)
-    rows_REP = (rows_REP + 0.1 * drawn(*rows_REP.shape, seed=9)).requires_grad_()
+    rows_RAP = model.fresh_rows(range(RUNS), EXPERT_COUNT)
+    rows_RAP = (rows_RAP + 0.1 * drawn(*rows_RAP.shape, seed=9)).requires_grad_()
     x_RTD = tokens().requires_grad_()
     units = INPUTS if level == "input" else INPUTS * PLACES
     knobs, weight_RTD = knobs_of(router, units), drawn(RUNS, INPUTS * PLACES, WIDTH, seed=5)
-    routing = model.route(rows_REP, x_RTD, knobs)
+    routing = model.route(rows_RAP, x_RTD, knobs)
     assert routing.kept_TE.shape == (RUNS, units, EXPERT_COUNT)
     if knobs.capacity is not None:
         assert (routing.chosen_TE & ~routing.kept_TE).any() and routing.kept_TE.any()
-    expected_RTD = by_definition(model, rows_REP, x_RTD, routing)
-    gradients = torch.autograd.grad((expected_RTD * weight_RTD).sum(), (rows_REP, x_RTD))
+    expected_RTD = by_definition(model, rows_RAP, x_RTD, routing)
+    gradients = torch.autograd.grad((expected_RTD * weight_RTD).sum(), (rows_RAP, x_RTD))
     for dispatch, large in (("dense", LARGE), ("sparse", LARGE), ("sparse", 1)):  # the last: experts one by one
         monkeypatch.setattr("moeviz.models.dispatch.LARGE", large)
-        y_RTD, _ = replace(model, dispatch=dispatch)(rows_REP, x_RTD, knobs)
+        y_RTD, _ = replace(model, dispatch=dispatch)(rows_RAP, x_RTD, knobs)
         assert torch.allclose(y_RTD, expected_RTD, rtol=1e-10, atol=1e-12)
-        found = torch.autograd.grad((y_RTD * weight_RTD).sum(), (rows_REP, x_RTD))
+        found = torch.autograd.grad((y_RTD * weight_RTD).sum(), (rows_RAP, x_RTD))
         for ours, theirs in zip(found, gradients, strict=True):
             assert (ours - theirs).abs().max() <= 1e-10 * theirs.abs().max()
-    parts_RETD = model.weighted_outputs(rows_REP, x_RTD, routing)
+    parts_RETD = model.weighted_outputs(rows_RAP, x_RTD, routing)
     gates_RETD = routing.gates_TE.mT.unsqueeze(-1).repeat_interleave(INPUTS * PLACES // units, dim=2)
-    summed_RTD = (gates_RETD * parts_RETD).sum(1) + model.shared_output(rows_REP, x_RTD)
+    summed_RTD = (gates_RETD * parts_RETD).sum(1) + model.shared_output(rows_RAP, x_RTD)
     assert torch.allclose(summed_RTD, expected_RTD, rtol=1e-10, atol=1e-12)
 
 
@@ -128,14 +128,14 @@ def test_what_the_gate_sees_by_hand() -> None:
 @pytest.mark.parametrize("router", ["top_k", "noisy_top_k", "switch", "mixtral", "deepseek_v3"])
 def test_context_never_looks_ahead(router: str) -> None:
     model, x_RTD = layer(router, level="context"), tokens()
-    rows_REP, knobs = model.fresh_rows(range(RUNS), EXPERT_COUNT), knobs_of(router, INPUTS * PLACES)
+    rows_RAP, knobs = model.fresh_rows(range(RUNS), EXPERT_COUNT), knobs_of(router, INPUTS * PLACES)
     if router == "top_k":  # all first choices queue before any second one: seats would let later tokens crowd it out
         knobs = replace(knobs, capacity=None)
-    before = model.route(rows_REP, x_RTD, knobs)
+    before = model.route(rows_RAP, x_RTD, knobs)
     for token in range(INPUTS * PLACES):
         other_RTD = x_RTD.clone()
         other_RTD[:, token] += 5
-        after = model.route(rows_REP, other_RTD, knobs)
+        after = model.route(rows_RAP, other_RTD, knobs)
         for name in ("logits_TE", "kept_TE", "gates_TE"):  # with one choice seats too: who comes later queues behind
             assert torch.equal(getattr(after, name)[:, :token], getattr(before, name)[:, :token])
         moved_T = (after.logits_TE != before.logits_TE).any(-1)[0]
@@ -166,28 +166,28 @@ def learned(model: MoE, seeds: list[int], steps: int) -> Tensor:
     number = torch.tensor(seeds, dtype=DOUBLE)
     routing = RoutingKnobs(torch.tensor([1 + seed % 2 for seed in seeds]), True, torch.tensor([2 + s for s in seeds]))
     numbers = Numbers(routing, 0.1 * number, 0.01 * (1 + number), torch.full_like(number, torch.inf))
-    rows_REP, zeros_RE = model.fresh_rows(seeds, EXPERT_COUNT), torch.zeros(len(seeds), EXPERT_COUNT, dtype=DOUBLE)
+    rows_RAP, zeros_RE = model.fresh_rows(seeds, EXPERT_COUNT), torch.zeros(len(seeds), EXPERT_COUNT, dtype=DOUBLE)
     healthy_R = torch.ones(len(seeds), dtype=torch.bool)
     zeros_REL = zeros_RE.unsqueeze(-1)  # of one layer
     progress = Progress(
-        rows_REP, Adam.zeros_like(rows_REP), 0 * rows_REP, zeros_REL, zeros_RE, healthy_R, zeros_REL,
+        rows_RAP, Adam.zeros_like(rows_RAP), 0 * rows_RAP, zeros_REL, zeros_RE, healthy_R, zeros_REL,
         scale_R=torch.ones_like(number),
     )  # fmt: skip
     x_RTD = torch.cat([tokens(1, seed) for seed in seeds])
     target_RTD = x_RTD.roll(1, dims=1).sin()
     for _ in range(steps):
         progress = stepped(Lesson(model, squared_error, balance), numbers, progress, Batch(x_RTD, target_RTD, {}))
-    return progress.rows_REP
+    return progress.rows_RAP
 
 
 @pytest.mark.parametrize("dispatch", ["dense", "sparse"])
 @pytest.mark.parametrize("expert", WHOLE)
 def test_a_run_in_a_crowd_equals_the_same_run_alone(expert: str, dispatch: str) -> None:
     model = layer(expert=expert, dispatch=dispatch)
-    together_REP = learned(model, [0, 1, 2], steps=8)
+    together_RAP = learned(model, [0, 1, 2], steps=8)
     for seed in (0, 1, 2):
-        assert (together_REP[seed] - learned(model, [seed], steps=8)[0]).abs().max() < 1e-9
-    assert (together_REP - model.fresh_rows([0, 1, 2], EXPERT_COUNT)).abs().max() > 0.05  # they did learn
+        assert (together_RAP[seed] - learned(model, [seed], steps=8)[0]).abs().max() < 1e-9
+    assert (together_RAP - model.fresh_rows([0, 1, 2], EXPERT_COUNT)).abs().max() > 0.05  # they did learn
 
 
 # ---- cost ----------------------------------------------------------------------------------------------------------
@@ -223,7 +223,7 @@ def test_all_rows_of_a_digit_go_to_the_same_experts(config: RunConfig) -> None:
     shot, layer = training.snapshot(["rows", "groups"], probe=(3.0, 6.0)), training.model.layer
     test = training.data.measured_test
     index_M = np.linspace(0, test.count - 1, 24).round()
-    tokens_RTD = training.model.tokens(training.rows_REP, test.x_RTD)
+    tokens_RTD = training.model.tokens(training.rows_RAP, test.x_RTD)
     mean_RMD = tokens_RTD.unflatten(1, (-1, 8)).mean(2)
     winner_RM = torch.einsum("rmd,red->rme", mean_RMD, training.parameters["gate_w"]).argmax(-1)
     for run in range(2):
@@ -238,7 +238,7 @@ def test_all_rows_of_a_digit_go_to_the_same_experts(config: RunConfig) -> None:
         # the probe's row, in its whole digit: what the expert answers there
         index, winner = int(index_M[3]), int(winner_M[int(index_M[3])])
         x_WD = tokens_RTD[run, 8 * index : 8 * index + 8]
-        rows_1EP = training.model.layer_rows(training.rows_REP)[[run]]
+        rows_1EP = training.model.layer_rows(training.rows_RAP)[[run]]
         answer_D = layer.expert_outputs(rows_1EP, x_WD[None])[0, winner, 6].numpy(force=True)
         assert shot.probe_expert_output[run][winner] == pytest.approx(answer_D, rel=1e-5, abs=1e-6)
         weighted_D = shot.probe_weight[run][winner] * answer_D
@@ -257,7 +257,7 @@ def test_seats_and_draws_are_counted_in_inputs() -> None:
     groups = Training([LAYERS.with_(router="gshard", top_k=2, capacity_factor=1.0, token_groups=4)], dtype=DOUBLE)
     assert groups.routing_knobs.capacity == 2  # ⌈1 · 2 · (16 / 4) / 4⌉ in each group of four inputs
     batch = groups.batch()
-    _, routing = groups.model(groups.rows_REP, batch.x_RTD, batch.knobs(groups.routing_knobs, groups.bias_REL))
+    _, routing = groups.model(groups.rows_RAP, batch.x_RTD, batch.knobs(groups.routing_knobs, groups.bias_REL))
     assert routing.kept_TE.unflatten(1, (4, 4)).sum(2).max() <= 2
     groups.step(3)
     seats = groups.snapshot(["seating"])
@@ -270,7 +270,7 @@ def test_dense_and_sparse_train_alike(config: RunConfig) -> None:
     for dispatch in ("dense", "sparse"):
         training = Training([config.with_(dispatch=dispatch)], dtype=DOUBLE)
         training.step(4)
-        ends.append(training.rows_REP)
+        ends.append(training.rows_RAP)
     assert (ends[0] - ends[1]).abs().max() < 1e-9
 
 

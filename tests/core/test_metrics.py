@@ -186,15 +186,15 @@ def test_gradient_norm_and_update_share_by_hand() -> None:
 
 def test_joint_share_by_hand() -> None:
     # experts A A B A, segments 0 1 1 1: A meets 0 once and 1 twice, B meets 1 once
-    joint_ES = metrics.joint_share(one_hot_routing([0, 0, 1, 0], 3), torch.tensor([0, 1, 1, 1]), 2)
-    assert joint_ES.tolist() == [[0.25, 0.5], [0, 0.25], [0, 0]]
+    joint_EJ = metrics.joint_share(one_hot_routing([0, 0, 1, 0], 3), torch.tensor([0, 1, 1, 1]), 2)
+    assert joint_EJ.tolist() == [[0.25, 0.5], [0, 0.25], [0, 0]]
 
 
 def test_of_a_segment_without_tokens_no_share_is_known() -> None:
     # experts A A B A, segments 0 1 1 1 of three: A has all of 0 and two thirds of 1, B the rest of 1
-    shares_ES = metrics.share_of_each(one_hot_routing([0, 0, 1, 0], 2), torch.tensor([0, 1, 1, 1]), 3)
-    assert listed(shares_ES[0]) == pytest.approx([1, 2 / 3, math.nan], nan_ok=True)
-    assert listed(shares_ES[1]) == pytest.approx([0, 1 / 3, math.nan], nan_ok=True)
+    shares_EJ = metrics.share_of_each(one_hot_routing([0, 0, 1, 0], 2), torch.tensor([0, 1, 1, 1]), 3)
+    assert listed(shares_EJ[0]) == pytest.approx([1, 2 / 3, math.nan], nan_ok=True)
+    assert listed(shares_EJ[1]) == pytest.approx([0, 1 / 3, math.nan], nan_ok=True)
 
 
 def test_specialization_by_hand() -> None:

@@ -52,12 +52,12 @@ class Bends(TorchFunctionMode):
         return function(*args, **(kwargs or {}))
 
 
-def far_from_kinks(model: MoE, rows_REP: Tensor, x_RTD: Tensor, knobs: RoutingKnobs) -> bool:
+def far_from_kinks(model: MoE, rows_RAP: Tensor, x_RTD: Tensor, knobs: RoutingKnobs) -> bool:
     """No two experts tie for a token, and no hidden unit is near the bend of its relu: finite differences are valid."""
     with Bends() as bends:
-        model.expert_outputs(rows_REP, x_RTD)
+        model.expert_outputs(rows_RAP, x_RTD)
     assert (bends.nearest < torch.inf) == (model.expert != "linear")
-    gaps = model.route(rows_REP, x_RTD, knobs).logits_TE.sort(-1).values.diff(dim=-1)
+    gaps = model.route(rows_RAP, x_RTD, knobs).logits_TE.sort(-1).values.diff(dim=-1)
     return bool(gaps.min() > 1e-4) and bends.nearest > 1e-4
 
 
@@ -73,18 +73,18 @@ def test_one_token_by_hand(dispatch: str, k: int, renormalize: bool, expected: f
     # expert A: 2 x1 + 1 = 3; expert B: x2 = 2. Both: 3/4 * 3 + 1/4 * 2 = 2.75; A alone: 3/4 * 3, or its full 3
     model = layer("linear", dispatch, input_width=2, output_width=1)
     log_3 = torch.tensor(3.0, dtype=torch.float64).log().item()
-    rows_REP = torch.tensor([[[log_3, 0, 2, 0, 1], [0, 0, 0, 1, 0]]], dtype=torch.float64)
-    y_RTO, routing = model(rows_REP, torch.tensor([[[1.0, 2.0]]], dtype=torch.float64), RoutingKnobs(k, renormalize))
+    rows_RAP = torch.tensor([[[log_3, 0, 2, 0, 1], [0, 0, 0, 1, 0]]], dtype=torch.float64)
+    y_RTO, routing = model(rows_RAP, torch.tensor([[[1.0, 2.0]]], dtype=torch.float64), RoutingKnobs(k, renormalize))
     assert y_RTO.item() == pytest.approx(expected, rel=1e-12)
     assert routing.probs_TE.flatten().tolist() == pytest.approx([0.75, 0.25], rel=1e-12)
 
 
 def test_a_gate_bias_is_added_to_its_own_expert() -> None:
     model = layer("linear", biased=True, input_width=2, output_width=1)
-    rows_REP = torch.tensor([[[1.0, 0, 5, 0, 0, 0], [0, 1.0, 7, 0, 0, 0]]])
-    routing = model.route(rows_REP, torch.tensor([[[2.0, 3.0]]]), RoutingKnobs(1, False))
+    rows_RAP = torch.tensor([[[1.0, 0, 5, 0, 0, 0], [0, 1.0, 7, 0, 0, 0]]])
+    routing = model.route(rows_RAP, torch.tensor([[[2.0, 3.0]]]), RoutingKnobs(1, False))
     assert routing.logits_TE.tolist() == [[[7, 10]]]  # 2 + 5 and 3 + 7
-    assert set(model.parameters(rows_REP)) == {"gate_w", "gate_b", "w_out", "b_out"}
+    assert set(model.parameters(rows_RAP)) == {"gate_w", "gate_b", "w_out", "b_out"}
 
 
 def test_cost_by_hand() -> None:
@@ -101,23 +101,23 @@ def test_cost_by_hand() -> None:
 def by_differences(model: MoE, rows_EP: Tensor, x_TD: Tensor, knobs: RoutingKnobs, loss: Loss) -> Tensor:
     """The gradient of one run's loss by central differences; every bent number is a run of its own."""
     count, step = rows_EP.numel(), 1e-6
-    bend_NEP = step * torch.eye(count, dtype=rows_EP.dtype).reshape(count, *rows_EP.shape)
-    rows_REP = torch.cat([rows_EP + bend_NEP, rows_EP - bend_NEP])
-    loss_R = loss(*model(rows_REP, x_TD.expand(2 * count, -1, -1), knobs), knobs.k)
+    bend_RAP = step * torch.eye(count, dtype=rows_EP.dtype).reshape(count, *rows_EP.shape)
+    rows_RAP = torch.cat([rows_EP + bend_RAP, rows_EP - bend_RAP])
+    loss_R = loss(*model(rows_RAP, x_TD.expand(2 * count, -1, -1), knobs), knobs.k)
     return ((loss_R[:count] - loss_R[count:]) / (2 * step)).reshape(rows_EP.shape)
 
 
 def check(model: MoE, run_knobs: Sequence[RoutingKnobs], loss: Loss) -> None:
     """Every number of every row of two runs, each with its own knobs, to 1e-6 of the largest gradient."""
-    rows_REP, x_RTD = fresh(model).requires_grad_(), tokens(model.tokens_per_input)
+    rows_RAP, x_RTD = fresh(model).requires_grad_(), tokens(model.tokens_per_input)
     numbers: list[tuple[Any, ...]] = [(knobs.k, knobs.renormalize, knobs.capacity) for knobs in run_knobs]
     k, renormalize, capacity = (torch.tensor(column) for column in zip(*numbers, strict=True))
     together = RoutingKnobs(k, renormalize, capacity)
-    assert far_from_kinks(model, rows_REP, x_RTD, together)
-    (gradient_REP,) = torch.autograd.grad(loss(*model(rows_REP, x_RTD, together), together.k).sum(), rows_REP)
+    assert far_from_kinks(model, rows_RAP, x_RTD, together)
+    (gradient_RAP,) = torch.autograd.grad(loss(*model(rows_RAP, x_RTD, together), together.k).sum(), rows_RAP)
     for run, knobs in enumerate(run_knobs):
-        expected_EP = by_differences(model, rows_REP[run].detach(), x_RTD[run], knobs, loss)
-        assert (gradient_REP[run] - expected_EP).abs().max() <= 1e-6 * expected_EP.abs().max()
+        expected_EP = by_differences(model, rows_RAP[run].detach(), x_RTD[run], knobs, loss)
+        assert (gradient_RAP[run] - expected_EP).abs().max() <= 1e-6 * expected_EP.abs().max()
         assert (expected_EP[:, :WIDTH].abs() > 1e-4).any()  # the router does learn
 
 
@@ -153,13 +153,13 @@ def test_balance_gradients_agree_with_finite_differences(name: str) -> None:
 
 def test_padding_gets_no_gradient() -> None:
     model = layer()
-    rows_REP = fresh(model).requires_grad_()
-    y_RTO, _ = model(rows_REP, tokens(), RoutingKnobs(EXPERT_COUNT, False))
-    (gradient_REP,) = torch.autograd.grad(y_RTO.square().sum(), rows_REP)
+    rows_RAP = fresh(model).requires_grad_()
+    y_RTO, _ = model(rows_RAP, tokens(), RoutingKnobs(EXPERT_COUNT, False))
+    (gradient_RAP,) = torch.autograd.grad(y_RTO.square().sum(), rows_RAP)
     used = model.num_parameters(1)
-    assert used < rows_REP.shape[-1]
-    assert (gradient_REP[..., used:] == 0).all()
-    assert (gradient_REP[..., :WIDTH] != 0).all()  # every gate column learns when all experts answer
+    assert used < rows_RAP.shape[-1]
+    assert (gradient_RAP[..., used:] == 0).all()
+    assert (gradient_RAP[..., :WIDTH] != 0).all()  # every gate column learns when all experts answer
 
 
 # ---- how experts start -----------------------------------------------------------------------------------------
@@ -170,8 +170,8 @@ def test_padding_gets_no_gradient() -> None:
 def test_expert_i_starts_the_same_whatever_n(expert: str, biased: bool) -> None:
     model = layer(expert, biased=biased)
     assert torch.equal(fresh(model, 3), fresh(model, 9)[:, :3])
-    rows_REP = fresh(model, 9)
-    assert len({tuple(row_P.tolist()) for row_P in rows_REP.flatten(0, 1)}) == 18  # and no two are alike
+    rows_RAP = fresh(model, 9)
+    assert len({tuple(row_P.tolist()) for row_P in rows_RAP.flatten(0, 1)}) == 18  # and no two are alike
 
 
 def test_gate_columns_start_with_equal_length_and_a_fair_bias() -> None:
@@ -205,12 +205,12 @@ def test_seed_and_number_decide_the_start() -> None:
 @pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
 def test_a_half_type_layer_routes_in_float32(half: torch.dtype, dispatch: str) -> None:
     model = layer(dispatch=dispatch, biased=True)
-    rows_REP, x_RTD, knobs = fresh(model).to(half), tokens().to(half), RoutingKnobs(2, True)
-    y_RTO, routing = model(rows_REP, x_RTD, knobs)
+    rows_RAP, x_RTD, knobs = fresh(model).to(half), tokens().to(half), RoutingKnobs(2, True)
+    y_RTO, routing = model(rows_RAP, x_RTD, knobs)
     assert y_RTO.dtype == half
     assert routing.probs_TE.dtype == routing.gates_TE.dtype == torch.float32
     # the products of half-type numbers summed in float32, not rounded to 8 or 11 bits on the way
-    part = model.parameters(rows_REP.float())
+    part = model.parameters(rows_RAP.float())
     logits_RTE = x_RTD.float() @ part["gate_w"].mT + part["gate_b"].unsqueeze(-2)
     assert torch.allclose(routing.logits_TE, logits_RTE, rtol=1e-6, atol=1e-6)
 

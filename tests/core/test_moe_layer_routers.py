@@ -50,13 +50,13 @@ def knobs_of(router: str, run: int | None = None, copies: int = 1) -> RoutingKno
 
 def rows_of(model: MoE) -> Tensor:
     """Fresh rows, with a noise column that is not 0."""
-    rows_REP = model.fresh_rows(range(RUNS), EXPERT_COUNT)
-    return rows_REP + 0.1 * drawn(*rows_REP.shape, seed=9)
+    rows_RAP = model.fresh_rows(range(RUNS), EXPERT_COUNT)
+    return rows_RAP + 0.1 * drawn(*rows_RAP.shape, seed=9)
 
 
-def loss_of(model: MoE, rows_REP: Tensor, x_RTD: Tensor, knobs: RoutingKnobs) -> Tensor:
+def loss_of(model: MoE, rows_RAP: Tensor, x_RTD: Tensor, knobs: RoutingKnobs) -> Tensor:
     """Task and balance losses of each run."""
-    y_RTO, routing = model(rows_REP, x_RTD, knobs)
+    y_RTO, routing = model(rows_RAP, x_RTD, knobs)
     task_R = cross_entropy(y_RTO, (torch.arange(TOKENS) % 3).expand(len(y_RTO), -1))
     loss = LOSSES["importance_load" if model.router == "noisy_top_k" else "squared"]
     return task_R + 2 * mean_over_parts(loss, routing, knobs.k, knobs.token_groups)
@@ -66,21 +66,21 @@ def loss_of(model: MoE, rows_REP: Tensor, x_RTD: Tensor, knobs: RoutingKnobs) ->
 @pytest.mark.parametrize("router", ROUTER_NAMES)
 def test_gradients_agree_with_finite_differences(router: str, num_shared: int) -> None:
     model, x_RTD = layer(router, num_shared=num_shared), tokens()
-    rows_REP = rows_of(model).requires_grad_()
-    (gradient_REP,) = torch.autograd.grad(loss_of(model, rows_REP, x_RTD, knobs_of(router)).sum(), rows_REP)
+    rows_RAP = rows_of(model).requires_grad_()
+    (gradient_RAP,) = torch.autograd.grad(loss_of(model, rows_RAP, x_RTD, knobs_of(router)).sum(), rows_RAP)
     for run in range(RUNS):  # every bent number is a run of its own
-        rows_EP, count = rows_REP[run].detach(), rows_REP[run].numel()
-        bend_NEP = 1e-6 * torch.eye(count, dtype=DOUBLE).reshape(count, *rows_EP.shape)
-        bent_REP = torch.cat([rows_EP + bend_NEP, rows_EP - bend_NEP])
-        loss_R = loss_of(model, bent_REP, x_RTD[run].expand(2 * count, -1, -1), knobs_of(router, run, 2 * count))
+        rows_EP, count = rows_RAP[run].detach(), rows_RAP[run].numel()
+        bend_RAP = 1e-6 * torch.eye(count, dtype=DOUBLE).reshape(count, *rows_EP.shape)
+        bent_RAP = torch.cat([rows_EP + bend_RAP, rows_EP - bend_RAP])
+        loss_R = loss_of(model, bent_RAP, x_RTD[run].expand(2 * count, -1, -1), knobs_of(router, run, 2 * count))
         expected_EP = ((loss_R[:count] - loss_R[count:]) / 2e-6).reshape(rows_EP.shape)
-        assert (gradient_REP[run] - expected_EP).abs().max() <= 1e-6 * expected_EP.abs().max()
-    gate_learns = bool((gradient_REP[:, :EXPERT_COUNT, :WIDTH].abs() > 1e-5).any())
+        assert (gradient_RAP[run] - expected_EP).abs().max() <= 1e-6 * expected_EP.abs().max()
+    gate_learns = bool((gradient_RAP[:, :EXPERT_COUNT, :WIDTH].abs() > 1e-5).any())
     assert gate_learns == (router != "hash")
 
 
 def test_every_argument_of_every_router_is_supplied() -> None:
-    never = {"logits_TE", "logits_TS", "count_skipped", "table_V"}  # given, or left at what the router itself says
+    never = {"logits_TE", "count_skipped", "table_V"}  # given, or left at what the router itself says
     for name, router in ROUTERS.items():
         assert set(inspect.signature(router).parameters) - never == set(TAKES[name])
     assert set(ARGUMENTS) == {argument for taken in TAKES.values() for argument in taken}
@@ -94,15 +94,15 @@ def test_noise_by_hand() -> None:
     model = MoE("noisy_top_k", "linear", "dense", 1, 1, 1, False)
     assert model.gate_width == 2
     column = torch.tensor(torch.e - 1, dtype=DOUBLE).log().item() / 2
-    rows_REP = torch.tensor([[[0.0, column, 1, 0], [0.0, 0.0, 1, 0]]], dtype=DOUBLE)
+    rows_RAP = torch.tensor([[[0.0, column, 1, 0], [0.0, 0.0, 1, 0]]], dtype=DOUBLE)
     noise_RTE = torch.tensor([[[1.0, -1.0]]], dtype=DOUBLE)
     x_RTD = torch.tensor([[[2.0]]], dtype=DOUBLE)
-    routing = model.route(rows_REP, x_RTD, RoutingKnobs(2, True, noise_RTE=noise_RTE))
+    routing = model.route(rows_RAP, x_RTD, RoutingKnobs(2, True, noise_RTE=noise_RTE))
     log_2 = torch.tensor(2.0, dtype=DOUBLE).log().item()
     assert routing.noise_std_TE is not None and routing.noisy_logits_TE is not None
     assert routing.noise_std_TE.flatten().tolist() == pytest.approx([1.01, log_2 + 0.01], rel=1e-12)
     assert routing.noisy_logits_TE.flatten().tolist() == pytest.approx([1.01, -log_2 - 0.01], rel=1e-12)
-    assert model.route(rows_REP, x_RTD, RoutingKnobs(2, True)).noise_std_TE is None  # evaluation
+    assert model.route(rows_RAP, x_RTD, RoutingKnobs(2, True)).noise_std_TE is None  # evaluation
 
 
 def test_noise_starts_at_one_size_for_all() -> None:
@@ -120,11 +120,11 @@ def test_noise_starts_at_one_size_for_all() -> None:
 @pytest.mark.parametrize("router", ROUTER_NAMES)
 def test_shared_experts_add_their_answers_to_every_token(router: str) -> None:
     model, alone, x_RTD = layer(router, num_shared=2), layer(router), tokens()
-    rows_REP = rows_of(model)
-    y_RTO, routing = model(rows_REP, x_RTD, knobs_of(router))
-    without_RTO, same = alone(rows_REP[:, :EXPERT_COUNT], x_RTD, knobs_of(router))
+    rows_RAP = rows_of(model)
+    y_RTO, routing = model(rows_RAP, x_RTD, knobs_of(router))
+    without_RTO, same = alone(rows_RAP[:, :EXPERT_COUNT], x_RTD, knobs_of(router))
     assert torch.equal(routing.gates_TE, same.gates_TE)  # the router does not know of them
-    shared_RETO = alone.expert_outputs(rows_REP[:, EXPERT_COUNT:], x_RTD)
+    shared_RETO = alone.expert_outputs(rows_RAP[:, EXPERT_COUNT:], x_RTD)
     assert torch.allclose(y_RTO, without_RTO + shared_RETO.sum(1), rtol=1e-12, atol=1e-12)
 
 
@@ -144,28 +144,28 @@ def test_shared_experts_cost_and_start() -> None:
 def test_a_token_by_itself_is_taken_where_it_equals_the_last_one_taken() -> None:
     # p of A for the others: .9 .6 .2 (C = ⌈3·1/2⌉ = 2 of them): .6 is the last. p of B: .1 .4 .8, the last is .4.
     model = MoE("expert_choice", "linear", "dense", 2, 1, 1, False)
-    rows_REP = torch.tensor([[[1.0, 0, 0, 0, 0], [0, 1.0, 0, 0, 0]]], dtype=DOUBLE)  # logits are the token itself
+    rows_RAP = torch.tensor([[[1.0, 0, 0, 0, 0], [0, 1.0, 0, 0, 0]]], dtype=DOUBLE)  # logits are the token itself
     others_RTD = torch.tensor([[[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]]], dtype=DOUBLE).log()
-    knobs = model.alone(rows_REP, others_RTD, RoutingKnobs(1, True))
+    knobs = model.alone(rows_RAP, others_RTD, RoutingKnobs(1, True))
     x_RTD = torch.tensor([[[0.61, 0.39], [0.59, 0.41], [0.5, 0.5]]], dtype=DOUBLE).log()
-    assert model.route(rows_REP, x_RTD, knobs).chosen_TE.tolist() == [[[True, False], [False, True], [False, True]]]
+    assert model.route(rows_RAP, x_RTD, knobs).chosen_TE.tolist() == [[[True, False], [False, True], [False, True]]]
 
 
 def test_a_token_by_itself_mixes_the_slots_of_the_others() -> None:
     model, x_RTD = layer("soft"), tokens()
-    rows_REP, knobs = rows_of(model), RoutingKnobs(EXPERT_COUNT, True)
+    rows_RAP, knobs = rows_of(model), RoutingKnobs(EXPERT_COUNT, True)
     others_RTD = drawn(RUNS, 9, WIDTH)
-    alone = model.alone(rows_REP, others_RTD, knobs)
-    logits_RTE = others_RTD @ model.parameters(rows_REP)["gate_w"].mT
+    alone = model.alone(rows_RAP, others_RTD, knobs)
+    logits_RTE = others_RTD @ model.parameters(rows_RAP)["gate_w"].mT
     slots_RED = logits_RTE.softmax(1).mT @ others_RTD
     answers_REO = torch.stack([
-        torch.stack([model.expert_outputs(rows_REP[[run]], slots_RED[run][None])[0, e, e] for e in range(EXPERT_COUNT)])
+        torch.stack([model.expert_outputs(rows_RAP[[run]], slots_RED[run][None])[0, e, e] for e in range(EXPERT_COUNT)])
         for run in range(RUNS)
     ])  # fmt: skip
-    weights_RTE = (x_RTD @ model.parameters(rows_REP)["gate_w"].mT).softmax(-1)
-    y_RTO, routing = model(rows_REP, x_RTD, alone)
+    weights_RTE = (x_RTD @ model.parameters(rows_RAP)["gate_w"].mT).softmax(-1)
+    y_RTO, routing = model(rows_RAP, x_RTD, alone)
     assert torch.allclose(y_RTO, weights_RTE @ answers_REO, rtol=1e-12, atol=1e-12)
-    parts_RETO = model.weighted_outputs(rows_REP, x_RTD, routing)
+    parts_RETO = model.weighted_outputs(rows_RAP, x_RTD, routing)
     assert torch.allclose((routing.gates_TE.mT.unsqueeze(-1) * parts_RETO).sum(1), y_RTO, rtol=1e-12, atol=1e-12)
 
 

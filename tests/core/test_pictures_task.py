@@ -62,12 +62,12 @@ def test_pictures_are_those_of_the_files() -> None:
     spec = importlib.util.find_spec("sklearn")
     assert spec is not None
     with Image.open(Path(str(spec.origin)).parent / "datasets" / "images" / "china.jpg") as image:
-        color_YXC = torch.from_numpy(np.array(image)).double()[192:224, 320:352]
+        color_YX3 = torch.from_numpy(np.array(image)).double()[192:224, 320:352]
     _, target_T, segment_T = together(draw("pictures"))
     assert int((segment_T == DIGITS).sum()) == 1797
     domains = {each: set(target_T[segment_T == each].tolist()) for each in (DIGITS, TEXTURES, PHOTOGRAPHS)}
     assert domains == {DIGITS: set(range(10)), TEXTURES: {10, 11, 12}, PHOTOGRAPHS: {13, 14, 15}}
-    gray_YX = 1 - color_YXC @ torch.tensor([0.299, 0.587, 0.114], dtype=torch.float64) / 255
+    gray_YX = 1 - color_YX3 @ torch.tensor([0.299, 0.587, 0.114], dtype=torch.float64) / 255
     tile_YX = gray_YX.unflatten(0, (16, 2)).unflatten(2, (16, 2)).mean((1, 3))
     # each of its grays is rounded to a whole number when it is read, so it is off by at most half of one
     assert (of_class("temple") - tile_YX).abs().amax((1, 2)).min() < 0.51 / 255

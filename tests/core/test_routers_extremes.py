@@ -242,7 +242,7 @@ def test_soft_and_hash(table: Table, data: st.DataObject) -> None:
     routing = soft(float32(table))
     expected = [[softmax_of(row) for row in table], list(zip(*map(softmax_of, columns), strict=True))]
     if all(max(column) > -INF for column in columns):
-        for found, own in zip((routing.combine_TS, routing.dispatch_TS), expected, strict=True):
+        for found, own in zip((routing.combine_TE, routing.dispatch_TE), expected, strict=True):
             assert torch.allclose(found.double(), torch.tensor(own, dtype=torch.float64), rtol=2e-5, atol=SMALLEST)
     k = data.draw(st.integers(1, len(table[0])))
     ids = torch.arange(len(table))

@@ -36,7 +36,7 @@ def chosen(run: Training) -> Tensor:
     """Who is chosen for each unit of the measured test inputs, layer by layer `[L, M, U, E]`."""
     test = run.data.measured_test
     with torch.inference_mode():
-        routing = run.model.route(run.rows_REP, test.x_RTD, run.routing_knobs_for(test.count))
+        routing = run.model.route(run.rows_RAP, test.x_RTD, run.routing_knobs_for(test.count))
     layers = run.model.num_layers
     return routing.chosen_TE[0].reshape(layers, test.count, -1, run.configs[0].num_experts)
 

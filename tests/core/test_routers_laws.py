@@ -200,7 +200,7 @@ def test_gradients_agree_with_finite_differences(name: str) -> None:
 
     def weights(each: Tensor, *others: Tensor) -> Tensor:
         found = tensors(case(each, **(options | dict(zip(names, others, strict=True)))))
-        parts = [found[field] for field in ("gates_TE", "probs_TE", "dispatch_TS", "combine_TS") if field in found]
+        parts = [found[field] for field in ("gates_TE", "probs_TE", "dispatch_TE", "combine_TE") if field in found]
         return torch.stack(parts)
 
     assert torch.autograd.gradcheck(weights, learned, atol=1e-7, rtol=1e-6)

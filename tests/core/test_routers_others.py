@@ -164,14 +164,14 @@ def test_soft_by_hand() -> None:
     # e^z = (3 1 / 1 1). Over tokens: slot 0 is 3/4 and 1/4, slot 1 half and half. Over slots: t0 3/4, 1/4; t1 1/2, 1/2.
     # tokens 4 and 8: slots 3 + 2 = 5 and 2 + 4 = 6. If experts return their slots: t0 15/4 + 6/4 = 5.25, t1 5.5.
     routing = soft(torch.tensor([[3.0, 1.0], [1.0, 1.0]], dtype=torch.float64).log())
-    assert close(routing.dispatch_TS, [[0.75, 0.5], [0.25, 0.5]])
-    assert close(routing.combine_TS, [[0.75, 0.25], [0.5, 0.5]])
-    slots_SD = slot_inputs(routing, torch.tensor([[4.0], [8.0]], dtype=torch.float64))
-    assert close(slots_SD, [[5.0], [6.0]])
-    assert close(mix_back(routing, slots_SD), [[5.25], [5.5]])
+    assert close(routing.dispatch_TE, [[0.75, 0.5], [0.25, 0.5]])
+    assert close(routing.combine_TE, [[0.75, 0.25], [0.5, 0.5]])
+    slots_ED = slot_inputs(routing, torch.tensor([[4.0], [8.0]], dtype=torch.float64))
+    assert close(slots_ED, [[5.0], [6.0]])
+    assert close(mix_back(routing, slots_ED), [[5.25], [5.5]])
     # as losses and pictures read it: all experts chosen, their weights those of the slots; t1's tie goes to slot 0
-    read = routing.as_routing(slots_SD)
-    assert torch.equal(read.gates_TE, routing.combine_TS) and torch.equal(read.probs_TE, routing.combine_TS)
+    read = routing.as_routing(slots_ED)
+    assert torch.equal(read.gates_TE, routing.combine_TE) and torch.equal(read.probs_TE, routing.combine_TE)
     assert read.chosen_TE.all() and read.kept_TE.all() and read.rank_TE.tolist() == [[0, 1], [0, 1]]
 
 
@@ -181,34 +181,34 @@ def test_soft_equals_slow_loops(logits: list[list[int]], seed: int) -> None:
     num_tokens, num_slots = len(logits), len(logits[0])
     columns = [softmax_slowly(column) for column in zip(*logits, strict=True)]
     rows = [softmax_slowly(row) for row in logits]
-    assert close(routing.dispatch_TS, [list(row) for row in zip(*columns, strict=True)])
-    assert close(routing.combine_TS, rows)
+    assert close(routing.dispatch_TE, [list(row) for row in zip(*columns, strict=True)])
+    assert close(routing.combine_TE, rows)
     x_TD = random_logits(num_tokens, 2, seed=seed)
     slots = [
         [sum(columns[s][t] * x_TD[t, d].item() for t in range(num_tokens)) for d in (0, 1)] for s in range(num_slots)
     ]
     back = [[sum(row[s] * slots[s][d] for s in range(num_slots)) for d in (0, 1)] for row in rows]
-    slots_SD = slot_inputs(routing, x_TD)
-    assert close(slots_SD, slots) and close(mix_back(routing, slots_SD), back)
+    slots_ED = slot_inputs(routing, x_TD)
+    assert close(slots_ED, slots) and close(mix_back(routing, slots_ED), back)
 
 
 @given(st.integers(0, 999), st.permutations(range(7)), st.floats(0.1, 50))
 def test_soft_shares_add_up_and_tokens_have_no_order(seed: int, order: list[int], size: float) -> None:
-    logits_TS, x_TD = size * random_logits(7, 4, seed=seed), random_logits(7, 3, seed=seed + 1)
-    routing, moved = soft(logits_TS), soft(logits_TS[order])
-    assert close(routing.dispatch_TS.sum(0), torch.ones(4)) and close(routing.combine_TS.sum(1), torch.ones(7))
-    assert close(moved.dispatch_TS, routing.dispatch_TS[order]) and close(moved.combine_TS, routing.combine_TS[order])
+    logits_TE, x_TD = size * random_logits(7, 4, seed=seed), random_logits(7, 3, seed=seed + 1)
+    routing, moved = soft(logits_TE), soft(logits_TE[order])
+    assert close(routing.dispatch_TE.sum(0), torch.ones(4)) and close(routing.combine_TE.sum(1), torch.ones(7))
+    assert close(moved.dispatch_TE, routing.dispatch_TE[order]) and close(moved.combine_TE, routing.combine_TE[order])
     assert close(slot_inputs(moved, x_TD[order]), slot_inputs(routing, x_TD))
 
 
 def test_soft_teaches_every_logit() -> None:
-    logits_TS = random_logits(5, 4).requires_grad_()
+    logits_TE = random_logits(5, 4).requires_grad_()
     x_TD = random_logits(5, 3, seed=1)
 
-    def output(logits_TS: torch.Tensor) -> torch.Tensor:
-        routing = soft(logits_TS)
+    def output(logits_TE: torch.Tensor) -> torch.Tensor:
+        routing = soft(logits_TE)
         return mix_back(routing, slot_inputs(routing, x_TD).tanh())
 
-    assert torch.autograd.gradcheck(output, logits_TS)
-    (gradient_TS,) = torch.autograd.grad(output(logits_TS).square().sum(), logits_TS)
-    assert (gradient_TS != 0).all()
+    assert torch.autograd.gradcheck(output, logits_TE)
+    (gradient_TE,) = torch.autograd.grad(output(logits_TE).square().sum(), logits_TE)
+    assert (gradient_TE != 0).all()

@@ -33,7 +33,7 @@ pictures have names, see test_pairs."""
 
 def view(data: TaskData) -> Tensor:
     x_TD = together(data)[0]
-    return x_TD if data.project_DV is None or data.mean_D is None else (x_TD - data.mean_D) @ data.project_DV
+    return x_TD if data.project_D2 is None or data.mean_D is None else (x_TD - data.mean_D) @ data.project_D2
 
 
 def rows(x_TD: Tensor) -> list[tuple[float, ...]]:
@@ -207,19 +207,19 @@ def test_projection_is_scikit_learns_pca_with_a_fixed_sign(name: str) -> None:
 
     data = draw(name)
     oracle = PCA(2, svd_solver="full").fit(data.train.x_TD.numpy())
-    plane_VD = torch.from_numpy(oracle.components_)
-    assert data.project_DV is not None
+    plane_2D = torch.from_numpy(oracle.components_)
+    assert data.project_D2 is not None
     assert data.mean_D is not None
-    assert torch.allclose((plane_VD @ data.project_DV).abs(), torch.eye(2, dtype=torch.float64), atol=1e-9)
+    assert torch.allclose((plane_2D @ data.project_D2).abs(), torch.eye(2, dtype=torch.float64), atol=1e-9)
     assert data.mean_D.tolist() == pytest.approx(oracle.mean_.tolist())
-    largest_V = data.project_DV.gather(0, data.project_DV.abs().argmax(0, keepdim=True))
-    assert (largest_V > 0).all()
+    largest_2 = data.project_D2.gather(0, data.project_D2.abs().argmax(0, keepdim=True))
+    assert (largest_2 > 0).all()
 
 
 @pytest.mark.parametrize("name", ["digits", "linear_clusters"])
 def test_the_plane_of_a_projection_stays_put_while_noise_is_turned(name: str) -> None:
     clean, noisy = draw(name), draw(name, noise=0.7)
-    for kept, again in ((clean.project_DV, noisy.project_DV), (clean.mean_D, noisy.mean_D)):
+    for kept, again in ((clean.project_D2, noisy.project_D2), (clean.mean_D, noisy.mean_D)):
         assert kept is not None
         assert again is not None
         assert torch.equal(kept, again)
@@ -228,12 +228,12 @@ def test_the_plane_of_a_projection_stays_put_while_noise_is_turned(name: str) ->
 def test_only_projected_tasks_have_a_plane() -> None:
     for name in TASK_NAMES:
         data = draw(name)
-        assert (data.project_DV is not None) == (data.mean_D is not None) == (TASK_INFO[name].view == "projection")
+        assert (data.project_D2 is not None) == (data.mean_D is not None) == (TASK_INFO[name].view == "projection")
 
 
 def test_principal_plane_by_hand() -> None:
     # Widest along (1, 1, 0)/sqrt 2, then along the third axis, nothing across; signs are made positive.
     points = [(3, 3, 5), (-3, -3, 5), (0, 0, 4), (0, 0, 6)]
-    plane_DV = principal_plane(torch.tensor(points, dtype=torch.float64))
-    assert plane_DV[:, 0].tolist() == pytest.approx([math.sqrt(0.5), math.sqrt(0.5), 0])
-    assert plane_DV[:, 1].tolist() == pytest.approx([0, 0, 1])
+    plane_D2 = principal_plane(torch.tensor(points, dtype=torch.float64))
+    assert plane_D2[:, 0].tolist() == pytest.approx([math.sqrt(0.5), math.sqrt(0.5), 0])
+    assert plane_D2[:, 1].tolist() == pytest.approx([0, 0, 1])

@@ -107,11 +107,11 @@ def test_each_cluster_is_cut_in_two_by_a_line_through_its_center(seed: int) -> N
 def test_each_cluster_has_its_own_rule(seed: int) -> None:
     # Were all rules alike, the class would follow from the direction around the center alone.
     place_TD, target_T, cluster_T = coordinates(draw("clusters", seed=seed))
-    up_share_S = []
+    up_share_J = []
     for cluster in range(8):
         above_T = (cluster_T == cluster) & (place_TD[:, 1] > 4 * math.sin(2 * math.pi * (cluster + 0.5) / 8))
-        up_share_S.append(float(target_T[above_T].double().mean()))
-    assert max(up_share_S) - min(up_share_S) > 0.2
+        up_share_J.append(float(target_T[above_T].double().mean()))
+    assert max(up_share_J) - min(up_share_J) > 0.2
 
 
 @LAW
@@ -226,5 +226,5 @@ def test_linear_clusters_are_solved_by_one_linear_map_each() -> None:
     # 8 * 256 entries N(0, 1)/4: standard error of the spread .25/sqrt(2 * 2048) = .004, 5 of them .02
     assert float(torch.stack(maps).std()) == pytest.approx(0.25, abs=0.02)
     # 8 * 16 center coordinates 1.5 N(0, 1): standard error 1.5/sqrt(256) = .094, 4 of them .375
-    center_SD = torch.stack([x_TD[cluster_T == cluster].mean(0) for cluster in range(8)])
-    assert float(center_SD.std()) == pytest.approx(1.5, abs=0.375)
+    center_JD = torch.stack([x_TD[cluster_T == cluster].mean(0) for cluster in range(8)])
+    assert float(center_JD.std()) == pytest.approx(1.5, abs=0.375)

@@ -65,7 +65,7 @@ def attended(image_64: np.ndarray, own: dict[str, np.ndarray]) -> list[np.ndarra
 
 def by_hand(training: Training, run: int, images_M64: np.ndarray, places: int | None) -> tuple[np.ndarray, np.ndarray]:
     """Answers, and who serves each token (-1: nobody), of a Switch layer with so many places: no code of ours."""
-    own = {name: value[run].numpy(force=True) for name, value in block(training).own(training.rows_REP).items()}
+    own = {name: value[run].numpy(force=True) for name, value in block(training).own(training.rows_RAP).items()}
     part = {name: value[run].numpy(force=True) for name, value in training.parameters.items()}
     taken = [0] * len(part["gate_w"])
     answers, served = [], []
@@ -92,7 +92,7 @@ def by_hand(training: Training, run: int, images_M64: np.ndarray, places: int | 
 def test_the_block_is_what_a_slow_loop_computes(config: RunConfig, dispatch: str) -> None:
     training = trained(config.with_(dispatch=dispatch), config.with_(dispatch=dispatch, seed=1))
     x_RMD = training.data.test.x_RTD[:, :12]
-    y_RMO, routing = training.model(training.rows_REP, x_RMD, training.routing_knobs_for(12))
+    y_RMO, routing = training.model(training.rows_RAP, x_RMD, training.routing_knobs_for(12))
     places = None if config.capacity_factor is None else 12  # ⌈.5 · 12 · 8 / 4⌉
     for run in range(2):
         expected_MO, served_T = by_hand(training, run, x_RMD[run].numpy(force=True), places)
@@ -132,7 +132,7 @@ def test_attention_stays_within_an_image() -> None:
     x_RMD = training.data.test.x_RTD[:, :6]
     other_RMD = x_RMD.clone()
     other_RMD[:, 2, 8:16] += 0.5  # the second row of the third image
-    before_RTD, after_RTD = (training.model.tokens(training.rows_REP, each) for each in (x_RMD, other_RMD))
+    before_RTD, after_RTD = (training.model.tokens(training.rows_RAP, each) for each in (x_RMD, other_RMD))
     moved_M = (before_RTD - after_RTD).abs().amax(-1).unflatten(1, (6, 8))[0] > 0
     assert moved_M[2].all()  # every row of the image has heard of it
     assert not moved_M[[0, 1, 3, 4, 5]].any()
@@ -140,17 +140,17 @@ def test_attention_stays_within_an_image() -> None:
 
 def test_a_dropped_token_goes_on_unchanged() -> None:
     training = trained(CROWDED)
-    model, rows_REP = block(training), training.rows_REP
+    model, rows_RAP = block(training), training.rows_RAP
     x_RMD, knobs = training.data.test.x_RTD[:, :12], training.routing_knobs_for(12)
-    y_RTD, routing = model.layer(model.layer_rows(rows_REP), model.tokens(rows_REP, x_RMD), knobs)
+    y_RTD, routing = model.layer(model.layer_rows(rows_RAP), model.tokens(rows_RAP, x_RMD), knobs)
     dropped_RT = ~routing.kept_TE.any(-1)
     assert 0.5 <= dropped_RT.double().mean() < 1
     assert (y_RTD[dropped_RT] == 0).all() and (y_RTD[~dropped_RT] != 0).any(-1).all()
     # with no seat at all for anybody the answer is that of the residual alone, whatever the experts are
     nobody = training.routing_knobs_for(12)
     nobody = type(nobody)(**{**vars(nobody), "capacity": 0})
-    others_REP = torch.cat([rows_REP[:, :4] + 1, rows_REP[:, 4:]], dim=1)
-    assert torch.equal(model(rows_REP, x_RMD, nobody)[0], model(others_REP, x_RMD, nobody)[0])
+    others_RAP = torch.cat([rows_RAP[:, :4] + 1, rows_RAP[:, 4:]], dim=1)
+    assert torch.equal(model(rows_RAP, x_RMD, nobody)[0], model(others_RAP, x_RMD, nobody)[0])
 
 
 def test_a_run_in_a_crowd_equals_the_same_run_alone() -> None:
@@ -159,7 +159,7 @@ def test_a_run_in_a_crowd_equals_the_same_run_alone() -> None:
     ]
     together = trained(*crowd, steps=60)
     for run, config in enumerate(crowd):
-        assert (together.rows_REP[run] - trained(config, steps=60).rows_REP[0]).abs().max() < 1e-9
+        assert (together.rows_RAP[run] - trained(config, steps=60).rows_RAP[0]).abs().max() < 1e-9
 
 
 def test_trainings_that_step_together_are_as_by_themselves() -> None:
@@ -169,7 +169,7 @@ def test_trainings_that_step_together_are_as_by_themselves() -> None:
         step_together(joined)
     for one, other in zip(apart, joined, strict=True):
         one.step(15)
-        assert (one.rows_REP - other.rows_REP).abs().max() < 1e-12
+        assert (one.rows_RAP - other.rows_RAP).abs().max() < 1e-12
 
 
 # ---- gradients -------------------------------------------------------------------------------------------------
@@ -180,12 +180,12 @@ def test_gradients_agree_with_finite_differences() -> None:
     model, knobs = block(training), training.routing_knobs_for(5)
     x_RMD, target_RM = training.data.train.x_RTD[:, :5], training.data.train.target[:, :5]
 
-    def loss(rows_REP: Tensor) -> Tensor:
-        return cross_entropy(model(rows_REP, x_RMD, knobs)[0], target_RM)[0]
+    def loss(rows_RAP: Tensor) -> Tensor:
+        return cross_entropy(model(rows_RAP, x_RMD, knobs)[0], target_RM)[0]
 
-    rows_REP = training.rows_REP.clone().requires_grad_()
-    (gradient_REP,) = torch.autograd.grad(loss(rows_REP), rows_REP)
-    flat, width = rows_REP.detach().flatten(), model.layer.row_width
+    rows_RAP = training.rows_RAP.clone().requires_grad_()
+    (gradient_RAP,) = torch.autograd.grad(loss(rows_RAP), rows_RAP)
+    flat, width = rows_RAP.detach().flatten(), model.layer.row_width
     starts = np.cumsum([0, *(math.prod(shape) for shape in model.own_shapes.values())])[:-1] + 5 * width
     asked = [
         *(int(start) + 3 for start in starts),
@@ -196,18 +196,18 @@ def test_gradients_agree_with_finite_differences() -> None:
     for index in asked:
         bend = torch.zeros_like(flat)
         bend[index] = 1e-5
-        ends = [loss((flat + sign * bend).view_as(rows_REP)).item() for sign in (1, -1)]
-        found = gradient_REP.flatten()[index].item()
+        ends = [loss((flat + sign * bend).view_as(rows_RAP)).item() for sign in (1, -1)]
+        found = gradient_RAP.flatten()[index].item()
         assert found == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-5, abs=1e-9), index
-    assert sum(abs(gradient_REP.flatten()[index].item()) > 1e-6 for index in asked) >= len(asked) - 2
+    assert sum(abs(gradient_RAP.flatten()[index].item()) > 1e-6 for index in asked) >= len(asked) - 2
     used = 5 * width + model.num_own
-    assert (gradient_REP.flatten()[used:] == 0).all()  # padding
+    assert (gradient_RAP.flatten()[used:] == 0).all()  # padding
 
 
 @pytest.mark.parametrize("config", [SMALL, CROWDED, GSHARD], ids=["switch", "crowded", "gshard"])
 def test_dense_and_sparse_train_alike(config: RunConfig) -> None:
     dense, sparse = (trained(config.with_(dispatch=name), steps=30) for name in ("dense", "sparse"))
-    assert (dense.rows_REP - sparse.rows_REP).abs().max() < 1e-9
+    assert (dense.rows_RAP - sparse.rows_RAP).abs().max() < 1e-9
 
 
 # ---- counting tokens -------------------------------------------------------------------------------------------
@@ -220,7 +220,7 @@ def test_seats_are_counted_in_tokens() -> None:
     groups = trained(GSHARD, steps=1)
     assert groups.routing_knobs.capacity == 16  # ⌈1 · 2 · (16 / 4) · 8 / 4⌉ in each group of four images
     batch = groups.batch()
-    _, routing = groups.model(groups.rows_REP, batch.x_RTD, batch.knobs(groups.routing_knobs, groups.bias_REL))
+    _, routing = groups.model(groups.rows_RAP, batch.x_RTD, batch.knobs(groups.routing_knobs, groups.bias_REL))
     assert routing.kept_TE.shape == (1, 128, 4)
     assert routing.kept_TE.unflatten(1, (4, 32)).sum(2).max() <= 16
     assert capacity(128, 4, 1, 1.25) == 40
@@ -240,7 +240,7 @@ def test_draws_are_for_every_token() -> None:
 def test_a_row_counts_to_the_segment_of_its_image() -> None:
     training = trained(CROWDED, steps=5)
     tokens = training.data.measured_test
-    routing = training.model.route(training.rows_REP, tokens.x_RTD, training.routing_knobs_for(tokens.count))
+    routing = training.model.route(training.rows_RAP, tokens.x_RTD, training.routing_knobs_for(tokens.count))
     segment_RT = tokens.segment_RT.repeat_interleave(8, dim=1)
     assert torch.equal(segments(training), segment_RT)
     assert training.measure().specialization == pytest.approx(specialization(routing, segment_RT, 10).numpy(force=True))
@@ -250,7 +250,7 @@ def test_a_row_counts_to_the_segment_of_its_image() -> None:
 def test_one_pass_over_train_and_test_tells_them_apart() -> None:
     training = trained(SMALL, steps=5)  # without seats both sets are measured in one pass
     for name, split in (("train_metric", training.data.measured_train), ("test_metric", training.data.measured_test)):
-        y_RMO, routing = training.model(training.rows_REP, split.x_RTD, training.routing_knobs_for(split.count))
+        y_RMO, routing = training.model(training.rows_RAP, split.x_RTD, training.routing_knobs_for(split.count))
         right = (y_RMO.argmax(-1) == split.target).double().mean().item()
         assert getattr(training.measure(), name) == pytest.approx([right])
     assert training.measure().load_RE[0] == pytest.approx(routing.chosen_TE[0].double().mean(0).numpy(force=True))
@@ -273,34 +273,34 @@ def test_cost_by_hand() -> None:
 
 def test_experts_come_and_go_and_the_block_stays() -> None:
     training = trained(GSHARD.with_(num_shared_experts=1), GSHARD.with_(num_shared_experts=1, seed=1))
-    model, own_REP = block(training), training.rows_REP[:, 4:]
+    model, own_RAP = block(training), training.rows_RAP[:, 4:]
     for count in (2, 6):
         training.set(num_experts=count)
-        assert training.rows_REP.shape[1] == count + 1 + model.num_own_rows
-        assert torch.equal(training.rows_REP[:, count:], own_REP)
+        assert training.rows_RAP.shape[1] == count + 1 + model.num_own_rows
+        assert torch.equal(training.rows_RAP[:, count:], own_RAP)
         training.step(5)
-        own_REP = training.rows_REP[:, count:]
+        own_RAP = training.rows_RAP[:, count:]
         snapshot = training.snapshot(["rows", "groups"])
         assert snapshot.load.shape == snapshot.gradient_norm.shape == snapshot.update_share.shape == (2, count)
-    assert torch.isfinite(training.rows_REP).all()
+    assert torch.isfinite(training.rows_RAP).all()
 
 
 def test_going_back_replays_to_the_bit() -> None:
     training = trained(CROWDED.with_(gate_jitter=0.01), steps=12)
     state = training.state()
     training.step(13)
-    rows_REP, table = training.rows_REP, training.history
+    rows_RAP, table = training.rows_RAP, training.history
     training.restore(state)
     training.step(13)
-    assert torch.equal(training.rows_REP, rows_REP) and training.history.equals(table)
+    assert torch.equal(training.rows_RAP, rows_RAP) and training.history.equals(table)
     training.reset()
     training.step(25)
-    assert torch.equal(training.rows_REP, rows_REP)
+    assert torch.equal(training.rows_RAP, rows_RAP)
 
 
 def test_gate_gradient_is_of_the_gate_alone() -> None:
     training = trained(SMALL)
-    gate_w = training.model.parameters(training.gradient_REP)["gate_w"]
+    gate_w = training.model.parameters(training.gradient_RAP)["gate_w"]
     assert training.snapshot().gate_gradient == pytest.approx([gate_w.norm().item()])
 
 
@@ -320,7 +320,7 @@ def test_the_rows_of_the_shown_digits(router: str) -> None:
         assert drawn.shape == (2, 24, *shape) and drawn.dtype == np.uint8
     test = training.data.test  # 899 of them: every 39th is shown, or the 40th, since 898 / 23 = 39.04
     index = [round(898 / 23 * number) for number in range(24)]
-    y_RMO, routing = training.model(training.rows_REP, test.x_RTD, training.routing_knobs_for(899))
+    y_RMO, routing = training.model(training.rows_RAP, test.x_RTD, training.routing_knobs_for(899))
     assert (shot.row_pixels == (255 * test.x_RTD[:, index]).round().numpy(force=True)).all()
     assert (shot.row_target == test.target[:, index].numpy(force=True)).all()
     assert (shot.row_answer == y_RMO.argmax(-1)[:, index].numpy(force=True)).all()
@@ -335,10 +335,10 @@ def test_the_rows_of_the_shown_digits(router: str) -> None:
 
 def test_the_probe_is_a_row_inside_the_block() -> None:
     training = trained(SMALL.with_(capacity_factor=0.5))
-    model, rows_REP = block(training), training.rows_REP
+    model, rows_RAP = block(training), training.rows_RAP
     shot = training.snapshot(probe=(5, 3))
     assert shot.probe == [5, 3]
-    seen_RTD = model.tokens(rows_REP, training.data.test.x_RTD[:, [195]])  # the sixth shown: 5 · 39.04
+    seen_RTD = model.tokens(rows_RAP, training.data.test.x_RTD[:, [195]])  # the sixth shown: 5 · 39.04
     part = {name: value[0].numpy(force=True) for name, value in training.parameters.items()}
     logits = part["gate_w"] @ seen_RTD[0, 3].numpy(force=True)
     probs = np.exp(logits) / np.exp(logits).sum()
@@ -359,8 +359,8 @@ def test_a_probe_from_anywhere_is_a_row(probe: tuple[float, float] | None, found
 
 
 def test_seeds_decide_the_start() -> None:
-    rows_REP = Training([SMALL.with_(seed=seed) for seed in (0, 1, 0)]).rows_REP
-    assert torch.equal(rows_REP[0], rows_REP[2])
-    assert not torch.equal(rows_REP[0, 4:], rows_REP[1, 4:])
-    more_REP = Training([SMALL.with_(num_experts=6)]).rows_REP
-    assert torch.equal(more_REP[0, :4], rows_REP[0, :4]) and torch.equal(more_REP[0, 6:], rows_REP[0, 4:])
+    rows_RAP = Training([SMALL.with_(seed=seed) for seed in (0, 1, 0)]).rows_RAP
+    assert torch.equal(rows_RAP[0], rows_RAP[2])
+    assert not torch.equal(rows_RAP[0, 4:], rows_RAP[1, 4:])
+    more_RAP = Training([SMALL.with_(num_experts=6)]).rows_RAP
+    assert torch.equal(more_RAP[0, :4], rows_RAP[0, :4]) and torch.equal(more_RAP[0, 6:], rows_RAP[0, 4:])

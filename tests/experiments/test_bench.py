@@ -32,7 +32,7 @@ def test_both_sides_compute_the_same_layer() -> None:
             last.bias.copy_(ours["b_out"][index])
     x_RTD = training.data.test.x_RTD
     x_RTD = x_RTD[:, x_RTD[0].norm(dim=-1) > 0]  # at the origin all experts tie, and torch.topk breaks ties as it likes
-    y_RTO, routing = training.model(training.rows_REP, x_RTD, training.routing_knobs)
+    y_RTO, routing = training.model(training.rows_RAP, x_RTD, training.routing_knobs)
     y_TO, probs_TE = plain(x_RTD[0])
     assert torch.allclose(y_TO, y_RTO[0], atol=1e-6)
     assert torch.allclose(probs_TE, routing.probs_TE[0], atol=1e-6)

@@ -77,9 +77,9 @@ def test_of_the_sparse_form_autograd_keeps_little_more_than_is_counted() -> None
 
 def test_a_collapsed_case_sends_all_tokens_to_the_same_experts() -> None:
     case = Case(SMALL, "sparse", collapsed=True)
-    once, (rows_REP, _) = forward(case, CPU)
-    (slopes_REP,) = torch.autograd.grad(once().square().sum(), rows_REP)
-    used_E = slopes_REP[0, :, layer_of(case).gate_width :].abs().amax(-1) > 0
+    once, (rows_RAP, _) = forward(case, CPU)
+    (slopes_RAP,) = torch.autograd.grad(once().square().sum(), rows_RAP)
+    used_E = slopes_RAP[0, :, layer_of(case).gate_width :].abs().amax(-1) > 0
     assert used_E.tolist() == [True] * 2 + [False] * 6
     assert step_seconds(case, CPU) > 0
 

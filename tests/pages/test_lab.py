@@ -21,16 +21,16 @@ def test_equal_twins_stay_bit_equal_at_the_default_shapes() -> None:
     for name, value in shot.arrays.items():
         if not name.endswith("_step"):
             assert np.array_equal(value[0], value[1], equal_nan=True), name
-    assert torch.equal(*training.rows_REP) and torch.equal(*training.adam.square_REP)
+    assert torch.equal(*training.rows_RAP) and torch.equal(*training.adam.square_RAP)
 
 
 def test_twins_of_one_knob_are_equal_until_it_is_turned() -> None:
     training = Training([RunConfig(), RunConfig()])
     training.step(30)
     training.set(balance_coef=[0.0, 10.0])
-    assert torch.equal(*training.rows_REP)
+    assert torch.equal(*training.rows_RAP)
     training.step(30)
-    assert not torch.equal(*training.rows_REP)
+    assert not torch.equal(*training.rows_RAP)
 
 
 def by_hand(training: Training, run: int) -> tuple[list[float], list[bool]]:
@@ -117,7 +117,7 @@ def test_a_run_that_has_stopped_counts_no_more_steps() -> None:
     training = Training([task, task.with_(learning_rate=10.0)])
     counts, steps = np.zeros(5), 0
     while bool(training.progress.healthy_R[1]):
-        routing = training.model.route(training.rows_REP, training.batch().x_RTD, training.routing_knobs)
+        routing = training.model.route(training.rows_RAP, training.batch().x_RTD, training.routing_knobs)
         before_E, before_steps = counts, steps
         counts, steps = counts + routing.kept_TE[1].any(0).numpy(force=True), steps + 1
         training.step()

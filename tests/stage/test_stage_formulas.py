@@ -266,8 +266,8 @@ def test_and_of_every_kind_of_task(task, tmp_path):
 def test_scores_far_from_0_are_written_readably(tmp_path):
     """e^40 would be a number of 18 digits: the largest score is taken off all, which changes no share."""
     training = trained(0)
-    training.rows_REP = training.rows_REP.clone()
-    training.rows_REP[..., :2] *= 40
+    training.rows_RAP = training.rows_RAP.clone()
+    training.rows_RAP[..., :2] *= 40
     tokens = check([at(training, index) for index in range(20)], tmp_path, stops=["softmax", "weights"])
     assert any("is taken off all" in str(token["softmax"]) for token in tokens)
     assert all(len(number) < 9 for token in tokens for number in re.findall(r"[\d.]+", str(token["softmax"])))

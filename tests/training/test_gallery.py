@@ -37,7 +37,7 @@ def test_a_convolution_routed_by_the_picture_is_what_torch_computes(trained: dic
     training = trained["conv"]
     assert isinstance(training.model, Transformer)
     run, x_MD = 1, training.data.test.x_RTD[1, :9]
-    own: dict[str, Tensor] = {name: value[run] for name, value in training.model.own(training.rows_REP).items()}
+    own: dict[str, Tensor] = {name: value[run] for name, value in training.model.own(training.rows_RAP).items()}
     part = {name: value[run] for name, value in training.parameters.items()}
     normed = lambda x, gain: functional.rms_norm(x, x.shape[-1:], own[gain], eps=1e-6)  # noqa: E731
     token_MWD = x_MD.unflatten(1, (16, 16)) @ own["w_embed"] + own["position"]
@@ -55,7 +55,7 @@ def test_a_convolution_routed_by_the_picture_is_what_torch_computes(trained: dic
         answer = functional.conv2d(hidden, part["w_out"][expert].mT[..., None, None], part["b_out"][expert])
         token_MWD[picture] += probs_ME[picture, expert] * answer[0].flatten(1).mT
     expected_MO = normed(token_MWD, "gain_out").mean(1) @ own["w_out"] + own["b_out"]
-    y_RMO, routing = training.model(training.rows_REP, training.data.test.x_RTD[:, :9], training.routing_knobs_for(9))
+    y_RMO, routing = training.model(training.rows_RAP, training.data.test.x_RTD[:, :9], training.routing_knobs_for(9))
     assert torch.allclose(y_RMO[run], expected_MO, atol=1e-10)
     assert torch.equal(routing.probs_TE[run].argmax(-1), probs_ME.argmax(-1))
 
@@ -75,7 +75,7 @@ def test_the_gallery_says_who_serves_each_patch(way: str, trained: dict[str, Tra
         assert shot.gallery_target[run].tolist() == [each for each in range(16) for _ in range(2)]
         pixels = ink(unpatched(test.x_RTD[run, places])).flatten(1)
         assert np.abs(shot.gallery_pixels[run] / 255 - pixels.numpy(force=True)).max() < 0.51 / 255
-        y_RMO, routing = training.model(training.rows_REP, test.x_RTD[:, places], training.routing_knobs_for(32))
+        y_RMO, routing = training.model(training.rows_RAP, test.x_RTD[:, places], training.routing_knobs_for(32))
         assert shot.gallery_answer[run].tolist() == y_RMO[run].argmax(-1).tolist()
         first = routing.probs_TE[run].argmax(-1).tolist()  # k = 1, no seats: the largest probability serves
         expected = first if way == "mlp" else [each for each in first for _ in range(16)]
@@ -87,7 +87,7 @@ def test_who_serves_what_and_likes_what(way: str, trained: dict[str, Training]) 
     training = trained[way]
     shot = training.snapshot(["liked", "groups"])
     test, units = training.data.measured_test, 16 if way == "mlp" else 1
-    y_RMO, routing = training.model(training.rows_REP, test.x_RTD, training.routing_knobs_for(test.count))
+    y_RMO, routing = training.model(training.rows_RAP, test.x_RTD, training.routing_knobs_for(test.count))
     run = 1
     probs = routing.probs_TE[run].view(test.count, units, 4).numpy(force=True)
     counts = np.zeros((4, 16))
@@ -117,7 +117,7 @@ def test_a_drawing_is_answered_as_the_same_test_picture(way: str, trained: dict[
     given = tuple(ink(unpatched(test.x_RTD[0, texture])).flatten().tolist())
     shot = training.snapshot(["drawn"], given=given)
     x_R1D = test.x_RTD[:, [texture]][:1].expand(2, -1, -1)
-    y_R1O, routing = training.model(training.rows_REP, x_R1D, training.routing_knobs_for(1))
+    y_R1O, routing = training.model(training.rows_RAP, x_R1D, training.routing_knobs_for(1))
     assert shot.drawn_class == pytest.approx(y_R1O[:, 0].softmax(-1).numpy(force=True), abs=1e-6)
     assert shot.drawn_prob == pytest.approx(routing.probs_TE.mean(1).numpy(force=True), abs=1e-6)
     assert shot.drawn_weight.sum(-1) == pytest.approx(routing.gates_TE.sum(-1).mean(-1).numpy(force=True), abs=1e-6)

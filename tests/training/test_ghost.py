@@ -38,8 +38,8 @@ def test_a_twin_is_the_run_that_nobody_touched(change):
         run.step()
         ghost.training.step()
     untouched.step(30)
-    torch.testing.assert_close(ghost.training.rows_REP, untouched.rows_REP, rtol=0, atol=1e-12)
-    assert not torch.equal(run.rows_REP[:, :6], untouched.rows_REP[:, :6])
+    torch.testing.assert_close(ghost.training.rows_RAP, untouched.rows_RAP, rtol=0, atol=1e-12)
+    assert not torch.equal(run.rows_RAP[:, :6], untouched.rows_RAP[:, :6])
     arrays = ghost.arrays(run, curves=True)
     assert arrays["ghost_step"].tolist() == [20, 30, 40, 50]  # from the change on
     history = untouched.history

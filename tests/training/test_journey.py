@@ -237,9 +237,9 @@ def test_looking_changes_nothing_and_runs_are_apart():
     both, left, right = Training(configs), Training(configs[:1]), Training(configs[1:])
     for each in (both, left, right):
         each.step(5)
-    unseen = both.rows_REP.clone()
+    unseen = both.rows_RAP.clone()
     shot = both.snapshot(want=("journey",), probe=(1.0, 0.5))
-    assert (both.rows_REP == unseen).all() and not both.rows_REP.requires_grad
+    assert (both.rows_RAP == unseen).all() and not both.rows_RAP.requires_grad
     for run, alone in enumerate((left, right)):
         own = alone.snapshot(want=("journey",), probe=(1.0, 0.5))
         for name, value in own.arrays.items():

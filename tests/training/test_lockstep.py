@@ -37,7 +37,7 @@ def test_a_training_in_a_crowd_is_the_training_alone(crowd, dispatch):
     for late, (training, each) in enumerate(zip(together, configs, strict=True)):
         alone = begun(each, 7 * late + 200)
         assert training.current_step == alone.current_step == 7 * late + 200
-        assert apart(training.rows_REP, alone.rows_REP) < 1e-9, each
+        assert apart(training.rows_RAP, alone.rows_RAP) < 1e-9, each
         assert apart(training.updated_REL, alone.updated_REL) == 0
         assert training.measure().task_loss == pytest.approx(alone.measure().task_loss, rel=1e-9)
         assert [record.step for record in training.records] == [record.step for record in alone.records]
@@ -49,7 +49,7 @@ def test_a_knob_turned_in_a_crowd_acts_on_its_training_alone():
     for _ in range(50):
         step_together(together)
     alone.step(50)
-    assert apart(together[1].rows_REP, alone.rows_REP) < 1e-9
+    assert apart(together[1].rows_RAP, alone.rows_RAP) < 1e-9
 
 
 def test_a_training_that_is_no_longer_a_number_touches_no_neighbor():
@@ -61,7 +61,7 @@ def test_a_training_that_is_no_longer_a_number_touches_no_neighbor():
     # the record at step 30 notices it, and from then on it stands still
     assert [training.current_step for training in together] == [60, 30, 60]
     for seed in (0, 2):
-        assert apart(together[seed].rows_REP, begun([SMALL.with_(seed=seed)], 60).rows_REP) < 1e-9
+        assert apart(together[seed].rows_RAP, begun([SMALL.with_(seed=seed)], 60).rows_RAP) < 1e-9
 
 
 def test_when_all_have_diverged_nothing_moves():
@@ -78,14 +78,14 @@ def test_what_is_kept_does_not_keep_the_neighbors_alive():
     for _ in range(10):
         step_together(together)
     state = together[0].state()
-    assert state["rows_REP"].untyped_storage().nbytes() == state["rows_REP"].nbytes
-    assert state["adam"].mean_REP.untyped_storage().nbytes() == state["rows_REP"].nbytes
+    assert state["rows_RAP"].untyped_storage().nbytes() == state["rows_RAP"].nbytes
+    assert state["adam"].mean_RAP.untyped_storage().nbytes() == state["rows_RAP"].nbytes
     training = together[0]
     step_together(together)
-    after = training.rows_REP
+    after = training.rows_RAP
     training.restore(state)
     training.step()
-    assert apart(training.rows_REP, after) < 1e-12
+    assert apart(training.rows_RAP, after) < 1e-12
 
 
 def test_a_twin_does_not_keep_the_neighbors_alive():
@@ -93,12 +93,12 @@ def test_a_twin_does_not_keep_the_neighbors_alive():
     for _ in range(7):
         step_together(together)
     twin = together[0].fork()
-    for kept in (*vars(twin.progress).values(), twin.progress.adam.mean_REP, twin.progress.adam.square_REP):
+    for kept in (*vars(twin.progress).values(), twin.progress.adam.mean_RAP, twin.progress.adam.square_RAP):
         if isinstance(kept, torch.Tensor):
             assert kept.untyped_storage().nbytes() == kept.nbytes
     together[0].step()
     twin.step()
-    assert apart(twin.rows_REP, together[0].rows_REP) < 1e-12
+    assert apart(twin.rows_RAP, together[0].rows_RAP) < 1e-12
 
 
 @pytest.mark.parametrize(
@@ -117,14 +117,14 @@ def test_trainings_that_cannot_step_together_are_refused(other):
 
 
 def test_adam_corrects_each_run_for_its_own_number_of_steps():
-    rows_REP = torch.zeros(2, 1, 1, dtype=DOUBLE)
-    gradient_REP = torch.tensor([[[2.0]], [[2.0]]], dtype=DOUBLE)
+    rows_RAP = torch.zeros(2, 1, 1, dtype=DOUBLE)
+    gradient_RAP = torch.tensor([[[2.0]], [[2.0]]], dtype=DOUBLE)
     # run 0 takes its first step: mean .1·2 / (1 − .9) = 2, square .001·4 / (1 − .999) = 4, so −rate · 2/√4 = −rate
     # run 1 has ten steps of gradient 0 behind it: mean .2 / (1 − .9¹¹), square .004 / (1 − .999¹¹)
-    adam = Adam(torch.zeros_like(rows_REP), torch.zeros_like(rows_REP), (0, 10))
-    after, moved_REP = adam.update(rows_REP, gradient_REP, 0.5)
+    adam = Adam(torch.zeros_like(rows_RAP), torch.zeros_like(rows_RAP), (0, 10))
+    after, moved_RAP = adam.update(rows_RAP, gradient_RAP, 0.5)
     second = 0.5 * 0.2 / (1 - 0.9**11) / (0.004 / (1 - 0.999**11)) ** 0.5
-    assert moved_REP.flatten().tolist() == pytest.approx([-0.5, -second], rel=1e-6)
+    assert moved_RAP.flatten().tolist() == pytest.approx([-0.5, -second], rel=1e-6)
     assert after.num_steps == (1, 11) and after.steps_of_each == (1, 11)
 
 

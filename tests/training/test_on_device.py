@@ -34,8 +34,8 @@ def learns_as_on_the_cpu(device: str, **knobs: Any) -> Training:
     there.step(STEPS)
     here.step(STEPS)
     assert str(there.device).startswith(device)
-    rows_REP, expected_REP = there.rows_REP.cpu(), here.rows_REP
-    assert (rows_REP - expected_REP).abs().max() <= 1e-4 * expected_REP.abs().max()
+    rows_RAP, expected_RAP = there.rows_RAP.cpu(), here.rows_RAP
+    assert (rows_RAP - expected_RAP).abs().max() <= 1e-4 * expected_RAP.abs().max()
     return there
 
 

@@ -37,13 +37,13 @@ def small() -> Training:
 
 def test_every_picture_is_drawn_and_every_name_is_in_its_language() -> None:
     found = catalog()
-    ink_M = (255 - found.pictures_MSSC.astype(int)).sum((1, 2, 3))
+    ink_M = (255 - found.pictures_MYX3.astype(int)).sum((1, 2, 3))
     assert len(ink_M) == 1391 and ink_M.min() > 0
-    assert len({picture.tobytes() for picture in found.pictures_MSSC}) > 0.99 * len(ink_M)
+    assert len({picture.tobytes() for picture in found.pictures_MYX3}) > 0.99 * len(ink_M)
     cat = next(names for names in found.names if names[0] == "cat")
     assert cat == ("cat", "katze", "gato", "кошка", "猫") and len(LANGUAGES) == len(cat)
     heart = next(at for at, names in enumerate(found.names) if names[0] == "red heart")
-    red, green, blue = found.pictures_MSSC[heart, 8, 8].tolist()  # the middle of it
+    red, green, blue = found.pictures_MYX3[heart, 8, 8].tolist()  # the middle of it
     assert red > 180 and max(green, blue) < 100
 
 
@@ -57,7 +57,7 @@ def test_no_test_emoji_is_ever_trained_on() -> None:
 def test_patches_come_one_after_the_other() -> None:
     found = catalog()
     patch = found.inputs_MD[7, 48 * 6 : 48 * 7].view(4, 4, 3)  # the seventh: second row of patches, third from the left
-    assert torch.equal(patch, 1 - torch.from_numpy(found.pictures_MSSC[7, 4:8, 8:12].astype(float)) / 255)
+    assert torch.equal(patch, 1 - torch.from_numpy(found.pictures_MYX3[7, 4:8, 8:12].astype(float)) / 255)
 
 
 @pytest.mark.parametrize(
@@ -93,16 +93,16 @@ def test_pictures_and_names_do_not_hear_of_each_other(small: Training) -> None:
     """Another Russian name changes that name's embedding alone; so the picture cannot give its name away."""
     x_RMD = small.data.measured_test.x_RTD[:, :2].clone()
     knobs = small.routing_knobs_for(2)
-    before, _ = small.model(small.rows_REP, x_RMD, knobs)
+    before, _ = small.model(small.rows_RAP, x_RMD, knobs)
     first = PIXELS + 3 * 4 * GRAMS
     x_RMD[:, 0, first : first + 4 * GRAMS] = torch.tensor(word_numbers("луна"), dtype=x_RMD.dtype).flatten()
-    after, _ = small.model(small.rows_REP, x_RMD, knobs)
-    changed_RMP = ((after - before).unflatten(-1, (6, -1)).abs().amax(-1) > 1e-6).tolist()
-    assert changed_RMP == [[[False, False, False, False, True, False], [False] * 6]] * 2
+    after, _ = small.model(small.rows_RAP, x_RMD, knobs)
+    changed_RMN = ((after - before).unflatten(-1, (6, -1)).abs().amax(-1) > 1e-6).tolist()
+    assert changed_RMN == [[[False, False, False, False, True, False], [False] * 6]] * 2
 
 
 def test_a_word_is_the_mean_of_its_letter_groups(small: Training) -> None:
-    model, part = small.model, small.model.own(small.rows_REP)  # type: ignore[union-attr]
+    model, part = small.model, small.model.own(small.rows_RAP)  # type: ignore[union-attr]
     numbers = torch.zeros(2, 1, GRAMS, device=small.device)
     numbers[:, 0, :2] = torch.tensor([5.0, 9.0])
     word_RTD = model.words(part, numbers)  # type: ignore[union-attr]
@@ -137,7 +137,7 @@ def test_what_is_found_among_the_nearest_five() -> None:
 
 def test_the_entropy_loss_hears_of_the_modalities(small: Training) -> None:
     batch = small.data.measured_test.first(3)
-    _, routing = small.model(small.rows_REP, batch.x_RTD, small.routing_knobs_for(3))
+    _, routing = small.model(small.rows_RAP, batch.x_RTD, small.routing_knobs_for(3))
     of_names = torch.tensor(([0] * 16 + [1] * 20) * 3, device=small.device)
     assert torch.allclose(small.balance_loss(routing, k=1), LOSSES["entropy"](routing, k=1, modality_T=of_names))
     assert from_configs.balance_loss("entropy", "clusters") is LOSSES["entropy"]
@@ -147,8 +147,8 @@ def test_the_entropy_loss_hears_of_the_modalities(small: Training) -> None:
 def test_whose_expert_each_one_is() -> None:
     # a picture has 16 tokens, five names 20.  A: 16·.9 of 14.4 tokens; B: 20·.9 and 16·.05; C: 16·.05 + 20·.1 = 2.8,
     # of which .8/2.8 = 29 % are of pictures; D: none.  Fair: 36/4 = 9, a fifth of it 1.8.
-    share_EP = torch.tensor([[0.9] + [0.0] * 5, [0.05] + [0.9] * 5, [0.05] + [0.1] * 5, [0.0] * 6])
-    assert owners(share_EP).tolist() == [1, 2, 3, 0]
+    share_EN = torch.tensor([[0.9] + [0.0] * 5, [0.05] + [0.9] * 5, [0.05] + [0.1] * 5, [0.0] * 6])
+    assert owners(share_EN).tolist() == [1, 2, 3, 0]
 
 
 # ---- pictures of a snapshot ------------------------------------------------------------------------------------
@@ -156,7 +156,7 @@ def test_whose_expert_each_one_is() -> None:
 
 def test_retrieval_agrees_with_an_independent_search(small: Training) -> None:
     shot = small.snapshot(("items", "pairs", "found"), (3.0, 0.0), "red cat")
-    y_RMO, _ = small.model(small.rows_REP, small.data.measured_test.x_RTD, small.routing_knobs_for(200))
+    y_RMO, _ = small.model(small.rows_RAP, small.data.measured_test.x_RTD, small.routing_knobs_for(200))
     both = y_RMO.numpy(force=True).reshape(2, 200, 6, -1)
     both /= np.linalg.norm(both, axis=-1, keepdims=True)
     for run in range(2):
@@ -168,7 +168,7 @@ def test_retrieval_agrees_with_an_independent_search(small: Training) -> None:
     words = json.loads(bytes(shot.item_words))
     number = int(small.data.test.target[0, 3])
     assert [each[0] for each in words[3]] == list(catalog().names[number])
-    assert (shot.item_picture[3] == catalog().pictures_MSSC[number]).all()
+    assert (shot.item_picture[3] == catalog().pictures_MYX3[number]).all()
     assert shot.pair_share.sum(1) == pytest.approx(np.ones((2, 6)))
 
 
@@ -178,11 +178,11 @@ def test_a_word_of_ones_own_does_not_queue() -> None:
     limited, free = Training([config]), Training([config.with_(capacity_factor=None)])
     x_R1D = free.data.measured_test.x_RTD[:, :1].clone()
     x_R1D[..., PIXELS:] = torch.tensor(word_numbers("red cat") * 5, dtype=x_R1D.dtype).flatten()
-    word_S = free.model(free.rows_REP, x_R1D, free.routing_knobs_for(1))[0].detach().unflatten(-1, (6, -1))[0, 0, 1]
+    word_O = free.model(free.rows_RAP, x_R1D, free.routing_knobs_for(1))[0].detach().unflatten(-1, (6, -1))[0, 0, 1]
     tested = limited.data.measured_test
-    y_RMO, _ = limited.model(limited.rows_REP, tested.x_RTD, limited.routing_knobs_for(tested.count))
-    picture_MS = y_RMO.detach().unflatten(-1, (6, -1))[0, :, 0]
-    cosine_M = torch.nn.functional.cosine_similarity(picture_MS, word_S.unsqueeze(0), dim=-1)
+    y_RMO, _ = limited.model(limited.rows_RAP, tested.x_RTD, limited.routing_knobs_for(tested.count))
+    picture_MO = y_RMO.detach().unflatten(-1, (6, -1))[0, :, 0]
+    cosine_M = torch.nn.functional.cosine_similarity(picture_MO, word_O.unsqueeze(0), dim=-1)
     shot = limited.snapshot(("found",), None, "red cat")
     assert shot.found_score[0] == pytest.approx(cosine_M.topk(5).values.numpy(force=True), abs=1e-5)
 

@@ -48,10 +48,10 @@ def trained(*configs: RunConfig, steps: int = 25) -> Training:
 def gate_gradient(training: Training) -> Tensor:
     """The task loss's gradient for the gate columns on the next batch."""
     x_RTD, target = training.data.batch(training.current_step)
-    rows_REP = training.rows_REP.detach().requires_grad_()
-    y_RTO, _ = training.model(rows_REP, x_RTD, training.routing_knobs)
-    (gradient_REP,) = torch.autograd.grad(training.task_loss(y_RTO, target).sum(), rows_REP)
-    return training.model.parameters(gradient_REP)["gate_w"]
+    rows_RAP = training.rows_RAP.detach().requires_grad_()
+    y_RTO, _ = training.model(rows_RAP, x_RTD, training.routing_knobs)
+    (gradient_RAP,) = torch.autograd.grad(training.task_loss(y_RTO, target).sum(), rows_RAP)
+    return training.model.parameters(gradient_RAP)["gate_w"]
 
 
 # ---- every live knob -------------------------------------------------------------------------------------------
@@ -74,21 +74,21 @@ def start(name: str) -> RunConfig:
 def test_turning_a_knob_keeps_the_run_and_acts(name: str) -> None:
     config = start(name)
     turned, left_alone = trained(config), trained(config)
-    rows_REP, table = turned.rows_REP, turned.history
+    rows_RAP, table = turned.rows_RAP, turned.history
     assert turned.set(**{name: TURNS[name]}) == []
     assert getattr(turned.configs[0], name) == TURNS[name]
     assert turned.current_step == 25
-    assert torch.equal(turned.rows_REP, rows_REP)
+    assert torch.equal(turned.rows_RAP, rows_RAP)
     assert turned.history.equals(table)
     assert [step for step, _, _ in said(turned.marks)] == [25]
     for training in (turned, left_alone):
         training.step(5)
     if name in MEASURED_ONLY:
-        assert torch.equal(turned.rows_REP, left_alone.rows_REP)
+        assert torch.equal(turned.rows_RAP, left_alone.rows_RAP)
         assert turned.snapshot().dropped_share[0] > left_alone.snapshot().dropped_share[0]
     else:
-        assert (turned.rows_REP - left_alone.rows_REP).abs().max() > 1e-5
-    assert torch.isfinite(turned.rows_REP).all()
+        assert (turned.rows_RAP - left_alone.rows_RAP).abs().max() > 1e-5
+    assert torch.isfinite(turned.rows_RAP).all()
     assert turned.history.step.tolist() == [0, 10, 20, 30]
 
 
@@ -98,8 +98,8 @@ def test_a_knob_may_be_turned_for_one_run_only(name: str) -> None:
     turned.set(**{name: [getattr(SMALL, name), TURNS[name]]})
     for training in (turned, left_alone):
         training.step(5)
-    assert (turned.rows_REP[0] - left_alone.rows_REP[0]).abs().max() < 1e-12
-    assert (turned.rows_REP[1] - left_alone.rows_REP[1]).abs().max() > 1e-5
+    assert (turned.rows_RAP[0] - left_alone.rows_RAP[0]).abs().max() < 1e-12
+    assert (turned.rows_RAP[1] - left_alone.rows_RAP[1]).abs().max() > 1e-5
 
 
 def test_live_k_1_still_teaches_the_router() -> None:
@@ -131,12 +131,12 @@ def test_live_k_1_still_teaches_the_router() -> None:
 )
 def test_a_knob_that_may_not_turn_changes_nothing(knobs: dict[str, Any], message: str) -> None:
     training = trained(SMALL, SMALL, steps=10)
-    rows_REP, records = training.rows_REP, len(training.records)
+    rows_RAP, records = training.rows_RAP, len(training.records)
     with pytest.raises(ValueError, match=message):
         training.set(noise=0.9, **knobs)
     assert training.configs == (SMALL, SMALL)
     assert (training.marks, len(training.records), training.current_step) == ([], records, 10)
-    assert torch.equal(training.rows_REP, rows_REP)
+    assert torch.equal(training.rows_RAP, rows_RAP)
 
 
 def test_marks_say_what_was_turned() -> None:
@@ -173,13 +173,13 @@ def test_a_slider_dragged_at_one_step_leaves_one_mark_and_none_when_it_returns()
 
 def test_a_knob_turned_while_a_run_explodes_does_not_spoil_the_way_back() -> None:
     training = trained(SMALL, steps=20)
-    training.rows_REP = training.rows_REP * torch.nan
+    training.rows_RAP = training.rows_RAP * torch.nan
     training.step(3)  # the next record, where the explosion is noticed, is at step 30
     training.set(balance_coef=2.0)
     training.step(20)
     training.recover()
     assert not training.diverged
-    assert training.rows_REP.isfinite().all()
+    assert training.rows_RAP.isfinite().all()
 
 
 def test_recovering_at_the_smallest_learning_rate_stays_in_bounds() -> None:
@@ -214,17 +214,17 @@ def test_growing_past_twice_copies_again_from_the_busiest() -> None:
 
 
 def test_copies_are_near_and_survivors_untouched() -> None:
-    rows_REP = torch.randn(2, 2, 500, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    rows_RAP = torch.randn(2, 2, 500, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     change = Resized(np.array([[0, 1, 2]] * 2), np.array([[0, 1, 1]] * 2), np.array([[False, False, True]] * 2), 2)
-    moved_REP = change.move_and_disturb(rows_REP, [7, 7], step=30)
-    assert torch.equal(moved_REP[:, :2], rows_REP)
+    moved_RAP = change.move_and_disturb(rows_RAP, [7, 7], step=30)
+    assert torch.equal(moved_RAP[:, :2], rows_RAP)
     # each number moves by about a tenth of its size: 500 normal draws have deviation .1 within 4 sigma = .013
-    share_RP = (moved_REP[:, 2] - rows_REP[:, 1]) / rows_REP[:, 1].abs()
+    share_RP = (moved_RAP[:, 2] - rows_RAP[:, 1]) / rows_RAP[:, 1].abs()
     assert share_RP.std(-1).tolist() == pytest.approx([0.1, 0.1], abs=0.013)
     assert torch.allclose(share_RP[0], share_RP[1], rtol=1e-9)  # named by seed and step, so twins get equal newcomers
-    other_REP = change.move_and_disturb(rows_REP, [7, 8], step=31)
-    assert not torch.equal(other_REP[0], moved_REP[0])
-    assert not torch.equal(other_REP[1], moved_REP[1])
+    other_RAP = change.move_and_disturb(rows_RAP, [7, 8], step=31)
+    assert not torch.equal(other_RAP[0], moved_RAP[0])
+    assert not torch.equal(other_RAP[1], moved_RAP[1])
 
 
 # ---- N of a live training --------------------------------------------------------------------------------------
@@ -232,20 +232,20 @@ def test_copies_are_near_and_survivors_untouched() -> None:
 
 def moments(training: Training) -> list[Tensor]:
     state = training.state()
-    return [state["adam"].mean_REP, state["adam"].square_REP]
+    return [state["adam"].mean_RAP, state["adam"].square_RAP]
 
 
 def test_fewer_experts_keep_everything_of_the_survivors() -> None:
     training = trained(SMALL, SMALL.with_(seed=1))
-    rows_REP, moments_before, load_RE = training.rows_REP, moments(training), training.measure().load_RE
+    rows_RAP, moments_before, load_RE = training.rows_RAP, moments(training), training.measure().load_RE
     notices = training.set(num_experts=3)
     assert notices == []
     assert training.ids_RE.shape == (2, 3)
-    assert len(training.rows_REP[0]) == 3
+    assert len(training.rows_RAP[0]) == 3
     for run in range(2):
         busiest = sorted(np.argsort(-load_RE[run], kind="stable")[:3].tolist())
         assert training.ids_RE[run].tolist() == busiest
-        assert torch.equal(training.rows_REP[run], rows_REP[run, busiest])
+        assert torch.equal(training.rows_RAP[run], rows_RAP[run, busiest])
         for after, before in zip(moments(training), moments_before, strict=True):
             assert torch.equal(after[run], before[run, busiest])
     assert training.current_step == 25
@@ -256,12 +256,12 @@ def test_fewer_experts_keep_everything_of_the_survivors() -> None:
 
 def test_more_experts_arrive_as_near_copies_of_the_busiest() -> None:
     training = trained(SMALL)
-    rows_EP, moments_before, load_E = training.rows_REP[0], moments(training), training.measure().load_RE[0]
+    rows_EP, moments_before, load_E = training.rows_RAP[0], moments(training), training.measure().load_RE[0]
     training.set(num_experts=11)
     assert training.ids_RE.tolist() == [list(range(11))]
-    assert torch.equal(training.rows_REP[0, :8], rows_EP)
+    assert torch.equal(training.rows_RAP[0, :8], rows_EP)
     for arrival, parent in enumerate(np.argsort(-load_E, kind="stable")[:3].tolist()):
-        distance_P = (training.rows_REP[0, 8 + arrival] - rows_EP[parent]).abs()
+        distance_P = (training.rows_RAP[0, 8 + arrival] - rows_EP[parent]).abs()
         assert (distance_P <= 0.6 * rows_EP[parent].abs()).all()  # six deviations of a tenth
         assert (distance_P[:2] > 0).all()  # the gate's column too: twins of one column would tie for ever
         for after, before in zip(moments(training), moments_before, strict=True):
@@ -269,7 +269,7 @@ def test_more_experts_arrive_as_near_copies_of_the_busiest() -> None:
     assert training.current_step == 25
     training.step(10)
     assert training.history.step.tolist() == [0, 10, 20, 30]
-    assert torch.isfinite(training.rows_REP).all()
+    assert torch.isfinite(training.rows_RAP).all()
 
 
 def test_k_is_lowered_with_a_notice_when_experts_leave() -> None:
@@ -293,14 +293,14 @@ def test_history_load_keeps_every_experts_place() -> None:
     training.set(num_experts=10)  # seven newcomers take the ids 0 to 7 that are free, then 8 and 9
     training.step(10)
     snapshot = training.snapshot(want=("history",))
-    load_MS = snapshot.history_load[0]
+    load_ZS = snapshot.history_load[0]
     assert snapshot.history_step.tolist() == [0, 10, 20, 30, 40]
-    assert load_MS.shape == (10, 5)
-    assert np.isfinite(load_MS[:8, :3]).all()
-    assert np.isnan(load_MS[8:, :3]).all()  # not born yet
-    assert np.isfinite(load_MS[stayed]).all()
-    assert np.isnan(load_MS[left, 3]).all()  # away
-    assert np.isfinite(load_MS[:, 4]).all()
-    assert np.nansum(load_MS, axis=0) == pytest.approx(np.ones(5), abs=1e-6)
+    assert load_ZS.shape == (10, 5)
+    assert np.isfinite(load_ZS[:8, :3]).all()
+    assert np.isnan(load_ZS[8:, :3]).all()  # not born yet
+    assert np.isfinite(load_ZS[stayed]).all()
+    assert np.isnan(load_ZS[left, 3]).all()  # away
+    assert np.isfinite(load_ZS[:, 4]).all()
+    assert np.nansum(load_ZS, axis=0) == pytest.approx(np.ones(5), abs=1e-6)
     for column, record in enumerate(training.records):  # each load under its own id
-        assert load_MS[record.ids_RE[0], column] == pytest.approx(record.load_RE[0], abs=1e-6)
+        assert load_ZS[record.ids_RE[0], column] == pytest.approx(record.load_RE[0], abs=1e-6)

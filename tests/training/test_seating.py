@@ -99,7 +99,7 @@ def test_it_is_there_for_every_router_and_always_of_the_same_tokens(router: str)
 
 def test_the_rows_of_two_digits_are_sixteen_tokens() -> None:
     training, drawn = shown(5, task="digit_rows", router="switch", capacity_factor=1.0)
-    routing = training.model.route(training.rows_REP, training.data.train.first(2).x_RTD, training.routing_knobs_for(2))
+    routing = training.model.route(training.rows_RAP, training.data.train.first(2).x_RTD, training.routing_knobs_for(2))
     assert (drawn["chosen"] == routing.chosen_TE[0].numpy(force=True)).all() and drawn["places"].tolist() == [2]
 
 
@@ -125,7 +125,7 @@ def test_skew_differs_by_run_and_acts_in_training_too() -> None:
 def noise_size(training: Training) -> torch.Tensor:
     batch = training.batch()
     knobs = batch.knobs(training.routing_knobs, training.bias_REL)
-    found = training.model.route(training.rows_REP, batch.x_RTD, knobs).noise_std_TE
+    found = training.model.route(training.rows_RAP, batch.x_RTD, knobs).noise_std_TE
     assert found is not None
     return found
 
@@ -150,4 +150,4 @@ def test_noise_of_0_beside_a_run_with_noise_is_next_to_none() -> None:
                for noise in (0.0, 1.0)]  # fmt: skip
     together = Training(configs)
     together.step(20)
-    assert not together.diverged and torch.isfinite(together.rows_REP).all()
+    assert not together.diverged and torch.isfinite(together.rows_RAP).all()

@@ -188,8 +188,8 @@ def test_digits_lie_on_their_own_plane() -> None:
     shot = training.snapshot(want=("points",), probe=(0.3, -0.2))
     for run, task in enumerate(training.data.tasks):
         assert task.mean_D is not None
-        assert task.project_DV is not None
-        expected = (task.train.x_TD[:250] - task.mean_D) @ task.project_DV
+        assert task.project_D2 is not None
+        expected = (task.train.x_TD[:250] - task.mean_D) @ task.project_D2
         assert np.allclose(shot.point_xy[run, :250], expected.numpy(force=True), atol=1e-4)
         assert abs(shot.point_xy[run]).max() <= shot.extent
     test_xy = shot.point_xy[0, 250:]  # the probe snaps to the nearest test token that is drawn
@@ -296,7 +296,7 @@ def test_what_is_measured_is_measured_on_its_own_set() -> None:
         training = trained(40, **knobs)  # type: ignore[arg-type]
         for name in ("train", "test"):
             split = getattr(training.data, name).first(1024)
-            y_RTO, _ = training.model(training.rows_REP, split.x_RTD, training.routing_knobs_for(split.x_RTD.shape[1]))
+            y_RTO, _ = training.model(training.rows_RAP, split.x_RTD, training.routing_knobs_for(split.x_RTD.shape[1]))
             expected = training.metric(y_RTO, split.target).numpy(force=True)
             assert getattr(training.measure(), f"{name}_metric") == pytest.approx(expected, abs=1e-6), (knobs, name)
 
@@ -404,10 +404,10 @@ def test_the_header_dates_every_death() -> None:
 def test_loads_by_id_leave_gaps() -> None:
     first = record(0, [0.75, 0.25], [0, 1], [])
     second = record(10, [0.5, 0.5], [0, 3], [first])
-    load_RMS = by_id([first, second])
-    assert load_RMS.shape == (1, 4, 2)
+    load_RZS = by_id([first, second])
+    assert load_RZS.shape == (1, 4, 2)
     expected = [[0.75, 0.5], [0.25, np.nan], [np.nan, np.nan], [np.nan, 0.5]]
-    assert np.array_equal(load_RMS[0], expected, equal_nan=True)
+    assert np.array_equal(load_RZS[0], expected, equal_nan=True)
 
 
 def test_thin_keeps_first_and_last() -> None:

@@ -98,11 +98,11 @@ def test_experts_that_came_and_went_come_and_go_again() -> None:
     for step in range(40):
         turn(training, step)
         training.step()
-    wanted, ids = training.rows_REP, training.ids_RE.tolist()
+    wanted, ids = training.rows_RAP, training.ids_RE.tolist()
     training.rewind(5)
     assert training.current_step == 0 and training.ids_RE.tolist() == [list(range(6))]
     training.step(40)
-    assert torch.equal(training.rows_REP, wanted) and training.ids_RE.tolist() == ids
+    assert torch.equal(training.rows_RAP, wanted) and training.ids_RE.tolist() == ids
     assert [words for _, words, _ in said(training.marks)] == ["k 2→1", "N 6→9", "N 9→5"]
 
 
@@ -126,7 +126,7 @@ def test_a_long_run_goes_back_as_if_all_of_its_history_were_kept(monkeypatch: py
         for step in range(start, end + 1, 10):
             assert not differences(training.snapshot(), shots[step], TIMES), step
             training.step(10 if step < end else 0)
-        assert torch.equal(training.rows_REP, whole.rows_REP)
+        assert torch.equal(training.rows_RAP, whole.rows_RAP)
         assert training.records[-1].deaths == whole.records[-1].deaths
 
 
@@ -236,10 +236,10 @@ def test_going_back_after_a_divergence_ends_the_tape_there() -> None:
     back = training.current_step
     assert training.tape.steps[-1] <= back and not training.rewound
     training.step(50)
-    wanted = training.rows_REP
+    wanted = training.rows_RAP
     training.rewind(10)
     training.step(back + 40)
-    assert torch.equal(training.rows_REP, wanted) and {config.learning_rate for config in training.configs} == {0.03}
+    assert torch.equal(training.rows_RAP, wanted) and {config.learning_rate for config in training.configs} == {0.03}
 
 
 def test_a_twin_and_an_empty_tape_record_nothing() -> None:

@@ -43,9 +43,9 @@ def stopped(training: Training) -> bool:
 
 def poison(training: Training, run: int) -> None:
     """Weights that are no longer numbers, as after an overflow."""
-    rows_REP = training.rows_REP.clone()
-    rows_REP[run] = torch.nan
-    training.rows_REP = rows_REP
+    rows_RAP = training.rows_RAP.clone()
+    rows_RAP[run] = torch.nan
+    training.rows_RAP = rows_RAP
 
 
 # ---- runs never see each other ---------------------------------------------------------------------------------
@@ -57,7 +57,7 @@ def test_a_run_in_a_crowd_is_the_run_alone(dispatch: str) -> None:
     together = trained(crowd, 200, DOUBLE)
     for run, config in enumerate(crowd):
         alone = trained([config], 200, DOUBLE)
-        assert apart(together.rows_REP[run], alone.rows_REP[0]) < 1e-9, config
+        assert apart(together.rows_RAP[run], alone.rows_RAP[0]) < 1e-9, config
         assert together.measure().task_loss[run] == pytest.approx(alone.measure().task_loss[0], rel=1e-9)
         assert together.measure().balance_loss[run] == pytest.approx(alone.measure().balance_loss[0], rel=1e-9)
 
@@ -65,21 +65,21 @@ def test_a_run_in_a_crowd_is_the_run_alone(dispatch: str) -> None:
 def test_a_run_in_a_crowd_is_the_run_alone_in_float32_at_first() -> None:
     together = trained(CROWD, 5)
     for run, config in enumerate(CROWD):
-        assert apart(together.rows_REP[run], trained([config], 5).rows_REP[0]) < 1e-6
+        assert apart(together.rows_RAP[run], trained([config], 5).rows_RAP[0]) < 1e-6
 
 
 @pytest.mark.parametrize("dispatch", ["dense", "sparse"])
 def test_equal_twins_are_bit_equal(dispatch: str) -> None:
     config = RunConfig(dispatch=dispatch, balance_coef=1.0)
     training = trained([config, config.with_(seed=5), config, config], 100)
-    assert torch.equal(training.rows_REP[0], training.rows_REP[2])
-    assert torch.equal(training.rows_REP[0], training.rows_REP[3])
-    assert apart(training.rows_REP[0], training.rows_REP[1]) > 0.1  # another seed is another run
+    assert torch.equal(training.rows_RAP[0], training.rows_RAP[2])
+    assert torch.equal(training.rows_RAP[0], training.rows_RAP[3])
+    assert apart(training.rows_RAP[0], training.rows_RAP[1]) > 0.1  # another seed is another run
 
 
 def test_dense_and_sparse_train_alike() -> None:
     dense, sparse = (trained([each.with_(dispatch=name) for each in CROWD], 80, DOUBLE) for name in ("dense", "sparse"))
-    assert apart(dense.rows_REP, sparse.rows_REP) < 1e-9
+    assert apart(dense.rows_RAP, sparse.rows_RAP) < 1e-9
     assert (dense.history.attrs["dispatch"], sparse.history.attrs["dispatch"]) == ("dense", "sparse")
 
 
@@ -95,7 +95,7 @@ def test_runs_of_different_shapes_are_refused() -> None:
 
 def plain_pytorch(training: Training, steps: int) -> Tensor:
     """The same steps as a script would write them for one run, with torch's own Adam: the final rows."""
-    rows_EP = training.rows_REP[0].clone().requires_grad_()
+    rows_EP = training.rows_RAP[0].clone().requires_grad_()
     config, model = training.configs[0], training.model
     optimizer = torch.optim.Adam([rows_EP], lr=config.learning_rate)
     for step in range(steps):
@@ -117,38 +117,38 @@ def plain_pytorch(training: Training, steps: int) -> Tensor:
 def test_training_is_what_a_plain_script_computes() -> None:
     training = Training([SMALL.with_(balance_coef=0.3)], dtype=DOUBLE)
     expected_EP = plain_pytorch(training, 20)
-    start_EP = training.rows_REP[0]
+    start_EP = training.rows_RAP[0]
     training.step(20)
-    assert apart(training.rows_REP[0], expected_EP) < 1e-9
-    assert apart(training.rows_REP[0], start_EP) > 0.1
+    assert apart(training.rows_RAP[0], expected_EP) < 1e-9
+    assert apart(training.rows_RAP[0], start_EP) > 0.1
 
 
 def test_adam_is_torchs() -> None:
     generator = torch.Generator().manual_seed(0)
-    gradient_SREP = torch.randn(20, 2, 3, 4, dtype=DOUBLE, generator=generator)
-    gradient_SREP[:, :, 0] *= 1e-8  # so small that the place of Adam's eps decides
-    gradient_SREP[:, :, 1] *= 1e4
-    gradient_SREP[:10, :, 2] = 0  # an expert without tokens
+    gradient_SRAP = torch.randn(20, 2, 3, 4, dtype=DOUBLE, generator=generator)
+    gradient_SRAP[:, :, 0] *= 1e-8  # so small that the place of Adam's eps decides
+    gradient_SRAP[:, :, 1] *= 1e4
+    gradient_SRAP[:10, :, 2] = 0  # an expert without tokens
     rates = [0.03, 0.5]
-    rows_REP = torch.randn(2, 3, 4, dtype=DOUBLE, generator=generator)
-    weights = [row.clone().requires_grad_() for row in rows_REP]
+    rows_RAP = torch.randn(2, 3, 4, dtype=DOUBLE, generator=generator)
+    weights = [row.clone().requires_grad_() for row in rows_RAP]
     torchs = torch.optim.Adam([{"params": [w], "lr": rate} for w, rate in zip(weights, rates, strict=True)])
-    ours = Adam.zeros_like(rows_REP)
-    for gradient_REP in gradient_SREP:
-        ours, rows_REP = ours.update(rows_REP, gradient_REP, torch.tensor(rates, dtype=DOUBLE))
-        for weight, gradient_EP in zip(weights, gradient_REP, strict=True):
+    ours = Adam.zeros_like(rows_RAP)
+    for gradient_RAP in gradient_SRAP:
+        ours, rows_RAP = ours.update(rows_RAP, gradient_RAP, torch.tensor(rates, dtype=DOUBLE))
+        for weight, gradient_EP in zip(weights, gradient_RAP, strict=True):
             weight.grad = gradient_EP
         torchs.step()
-    assert torch.allclose(rows_REP, torch.stack([w.detach() for w in weights]), rtol=1e-10, atol=1e-12)
+    assert torch.allclose(rows_RAP, torch.stack([w.detach() for w in weights]), rtol=1e-10, atol=1e-12)
 
 
 def test_gradients_are_clipped_per_run() -> None:
     # run 0 has norm sqrt(3^2 + 4^2) = 5, below 10: as it was. Run 1 has norm 50: a fifth of it is left.
-    gradient_REP = torch.tensor([[[3.0, 0.0], [0.0, 4.0]], [[30.0, 0.0], [0.0, 40.0]]], dtype=DOUBLE)
-    clipped_REP, norm_R = clipped(gradient_REP, 10.0)
+    gradient_RAP = torch.tensor([[[3.0, 0.0], [0.0, 4.0]], [[30.0, 0.0], [0.0, 40.0]]], dtype=DOUBLE)
+    clipped_RAP, norm_R = clipped(gradient_RAP, 10.0)
     assert norm_R.tolist() == [5, 50]
-    assert torch.equal(clipped_REP[0], gradient_REP[0])
-    assert torch.allclose(clipped_REP[1], gradient_REP[1] / 5, rtol=1e-6)
+    assert torch.equal(clipped_RAP[0], gradient_RAP[0])
+    assert torch.allclose(clipped_RAP[1], gradient_RAP[1] / 5, rtol=1e-6)
 
 
 def test_batches_are_a_function_of_seed_and_step() -> None:
@@ -179,7 +179,7 @@ def test_a_dense_step_never_waits_for_the_device(configs: list[RunConfig]) -> No
     training = Training(configs)
     with FakeTensorMode(allow_non_fake_inputs=True):
         training.step(3)
-    assert isinstance(training.rows_REP, FakeTensor)
+    assert isinstance(training.rows_RAP, FakeTensor)
     assert training.current_step == 3
 
 
@@ -199,15 +199,15 @@ def test_fake_tensors_do_notice_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_reset_replays_bit_equal() -> None:
     training = trained(CROWD, 70)
-    rows_REP, table = training.rows_REP, training.history
+    rows_RAP, table = training.rows_RAP, training.history
     training.reset()
     assert training.current_step == 0
     assert len(training.history) == len(CROWD)  # one record, at step 0
-    assert not torch.equal(training.rows_REP, rows_REP)
+    assert not torch.equal(training.rows_RAP, rows_RAP)
     training.step(70)
-    assert torch.equal(training.rows_REP, rows_REP)
+    assert torch.equal(training.rows_RAP, rows_RAP)
     assert training.history.equals(table)
-    assert torch.equal(trained(CROWD, 70).rows_REP, rows_REP)  # and in another training
+    assert torch.equal(trained(CROWD, 70).rows_RAP, rows_RAP)  # and in another training
 
 
 def test_a_state_goes_on_exactly_as_the_run_did() -> None:
@@ -215,12 +215,12 @@ def test_a_state_goes_on_exactly_as_the_run_did() -> None:
     state = training.state()
     training.step(20)
     training.set(top_k=1, noise=0.3, num_experts=5, balance_loss="switch")
-    expected = training.rows_REP
+    expected = training.rows_RAP
     training.restore(state)
     assert (training.current_step, training.configs, training.marks) == (25, tuple(CROWD), [])
     training.step(20)
     training.set(top_k=1, noise=0.3, num_experts=5, balance_loss="switch")
-    assert torch.equal(training.rows_REP, expected)
+    assert torch.equal(training.rows_RAP, expected)
     training.step(15)
     elsewhere = Training([SMALL] * len(CROWD))
     elsewhere.restore(state)
@@ -228,7 +228,7 @@ def test_a_state_goes_on_exactly_as_the_run_did() -> None:
     elsewhere.step(20)
     elsewhere.set(top_k=1, noise=0.3, num_experts=5, balance_loss="switch")
     elsewhere.step(15)
-    assert torch.equal(elsewhere.rows_REP, training.rows_REP)
+    assert torch.equal(elsewhere.rows_RAP, training.rows_RAP)
     assert elsewhere.history.equals(training.history)
 
 
@@ -240,12 +240,12 @@ def test_a_poisoned_run_stops_and_its_neighbors_go_on() -> None:
     poison(training, 1)
     training.step(30)
     assert stopped(training)
-    assert training.rows_REP[1].isnan().all()
+    assert training.rows_RAP[1].isnan().all()
     assert training.reason is not None
     assert "learning rate (0.007)" in training.reason
     for run in (0, 2, 3):
         alone = trained([CROWD[run]], 50, DOUBLE)
-        assert apart(training.rows_REP[run], alone.rows_REP[0]) < 1e-9
+        assert apart(training.rows_RAP[run], alone.rows_RAP[0]) < 1e-9
     assert training.reason.startswith("Run 2 of 4 diverged near step 30: ") and not training.stuck
     header = training.snapshot().header
     assert header["diverged_at"] == [None, 30, None, None]
@@ -257,10 +257,10 @@ def test_a_poisoned_run_stops_and_its_neighbors_go_on() -> None:
 def test_learning_rate_10_diverges_explains_itself_and_recovers() -> None:
     training = Training([RunConfig(), RunConfig(learning_rate=10.0)])
     training.step(100)
-    stuck_EP = training.rows_REP[1]
+    stuck_EP = training.rows_RAP[1]
     training.step(10)
     assert stopped(training)
-    assert torch.equal(training.rows_REP[1], stuck_EP)  # stands still
+    assert torch.equal(training.rows_RAP[1], stuck_EP)  # stands still
     assert training.measure().task_loss[0] < training.records[0].task_loss[0]
     assert "Lower the learning rate (10)" in str(training.reason)
     notices = training.recover()
@@ -289,7 +289,7 @@ def test_recovering_a_restored_state_leaves_it_too() -> None:
     training.restore(training.state())
     training.recover()
     assert not stopped(training)
-    assert training.rows_REP.isfinite().all()
+    assert training.rows_RAP.isfinite().all()
 
 
 # ---- the loop around it ----------------------------------------------------------------------------------------

@@ -70,7 +70,7 @@ def test_a_run_in_a_crowd_is_the_run_alone(router: str) -> None:
     together = trained(runs, 12)
     for run, each in enumerate(runs):
         alone = trained([each], 12)
-        assert apart(together.rows_REP[run], alone.rows_REP[0]) < 1e-9, each
+        assert apart(together.rows_RAP[run], alone.rows_RAP[0]) < 1e-9, each
         assert apart(together.bias_REL[run], alone.bias_REL[0]) < 1e-12
         for name in ("task_loss", "balance_loss", "test_loss", "cv_load"):
             mine, its = (getattr(each.measure(), name) for each in (together, alone))
@@ -88,7 +88,7 @@ def test_a_training_in_a_crowd_is_the_training_alone(router: str) -> None:
         step_together(together)
     for late, (training, each) in enumerate(zip(together, runs, strict=True)):
         alone = trained([each], 3 * late + 8)
-        assert apart(training.rows_REP, alone.rows_REP) < 1e-9, each
+        assert apart(training.rows_RAP, alone.rows_RAP) < 1e-9, each
         assert apart(training.bias_REL, alone.bias_REL) < 1e-12
     state = together[0].state()
     assert state["bias_REL"].untyped_storage().nbytes() == state["bias_REL"].nbytes
@@ -97,7 +97,7 @@ def test_a_training_in_a_crowd_is_the_training_alone(router: str) -> None:
 @pytest.mark.parametrize("router", ROUTER_NAMES)
 def test_dense_and_sparse_train_alike(router: str) -> None:
     dense, sparse = (trained([config(router, dispatch=name)], 10) for name in ("dense", "sparse"))
-    assert apart(dense.rows_REP, sparse.rows_REP) < 1e-9
+    assert apart(dense.rows_RAP, sparse.rows_RAP) < 1e-9
 
 
 @pytest.mark.parametrize("router", ROUTER_NAMES)
@@ -116,18 +116,18 @@ def test_a_run_replays_goes_back_and_is_forked_bit_equal(router: str) -> None:
     training = trained(crowd(router), 6)
     state, twin, ghost = training.state(), training.fork(), training.ghost("twin")
     training.step(6)
-    rows_REP, bias_REL, table = training.rows_REP, training.bias_REL, training.history
+    rows_RAP, bias_REL, table = training.rows_RAP, training.bias_REL, training.history
     for other in (twin, ghost.training):
         other.step(6)
-        assert torch.equal(other.rows_REP, rows_REP)
+        assert torch.equal(other.rows_RAP, rows_RAP)
         assert torch.equal(other.bias_REL, bias_REL)
     training.restore(state)
     training.step(6)
-    assert torch.equal(training.rows_REP, rows_REP)
+    assert torch.equal(training.rows_RAP, rows_RAP)
     training.reset()
     assert not training.bias_REL.any()
     training.step(12)
-    assert torch.equal(training.rows_REP, rows_REP)
+    assert torch.equal(training.rows_RAP, rows_RAP)
     assert torch.equal(training.bias_REL, bias_REL)
     assert training.history.equals(table)
 
@@ -135,21 +135,21 @@ def test_a_run_replays_goes_back_and_is_forked_bit_equal(router: str) -> None:
 @pytest.mark.parametrize("router", ROUTER_NAMES)
 def test_experts_come_and_go(router: str) -> None:
     training = trained([config(router), config(router, seed=1)], 12)
-    shared_REP = training.rows_REP[:, 6:]
+    shared_RAP = training.rows_RAP[:, 6:]
     bias_of = dict(zip(training.ids_RE[0].tolist(), training.bias_REL[0].tolist(), strict=True))
     for count in (3, 9):
         training.set(num_experts=count)
         shared = training.configs[0].num_shared_experts
-        assert training.rows_REP.shape[1] == count + shared
+        assert training.rows_RAP.shape[1] == count + shared
         assert training.bias_REL.shape == training.updated_REL.shape == (2, count, 1)
         if count == 3:
             kept = [bias_of[each] for each in training.ids_RE[0].tolist()]
             assert training.bias_REL[0].tolist() == kept  # a bias stays with its expert
-            assert torch.equal(training.rows_REP[:, 3:], shared_REP)
+            assert torch.equal(training.rows_RAP[:, 3:], shared_RAP)
         training.step(6)
         snapshot = training.snapshot(["first_choice", "prediction", "choices", "batch"], probe=(0.1, 0.2))
         assert snapshot.load.shape == snapshot.gradient_norm.shape == (2, count)
-    assert torch.isfinite(training.rows_REP).all()
+    assert torch.isfinite(training.rows_RAP).all()
 
 
 def test_the_bias_of_a_run_that_stands_still_does_not_move() -> None:
@@ -165,7 +165,7 @@ def test_the_bias_of_a_run_that_stands_still_does_not_move() -> None:
 def test_the_bias_moves_by_its_rate_against_the_counts() -> None:
     training = Training([config("deepseek_v3", balance_coef=0.0)], dtype=DOUBLE)
     batch = training.batch()
-    routing = training.model.route(training.rows_REP, batch.x_RTD, training.routing_knobs)
+    routing = training.model.route(training.rows_RAP, batch.x_RTD, training.routing_knobs)
     count_E = routing.chosen_TE[0].sum(0).double()
     training.step()
     expected_E = 0.02 * (count_E.mean() - count_E).sign()
@@ -195,11 +195,11 @@ def test_next_to_no_noise_is_none_alone_and_beside_others(balance_loss: str) -> 
     runs = [still, still.with_(router_noise=1.0), still.with_(router_noise=1e-20), still.with_(router_noise=1e-9)]
     alone, crowd = (trained(configs, 20) for configs in ([still], runs))
     for run in (0, 2, 3):
-        assert apart(crowd.rows_REP[run], alone.rows_REP[0]) < 1e-12
-    assert apart(crowd.rows_REP[1], alone.rows_REP[0]) > 1e-3 and crowd.reason is None
+        assert apart(crowd.rows_RAP[run], alone.rows_RAP[0]) < 1e-12
+    assert apart(crowd.rows_RAP[1], alone.rows_RAP[0]) > 1e-3 and crowd.reason is None
     single = Training([runs[2]])  # in float32
     single.step(20)
-    assert single.reason is None and torch.isfinite(single.gradient_REP).all()
+    assert single.reason is None and torch.isfinite(single.gradient_RAP).all()
 
 
 @pytest.mark.parametrize(
@@ -217,12 +217,12 @@ def test_jitter_is_on_the_gates_copy_alone() -> None:
     )
     batch = training.batch()
     y_RTO, routing = training.model(
-        training.rows_REP, batch.x_RTD, batch.knobs(training.routing_knobs, training.bias_REL)
+        training.rows_RAP, batch.x_RTD, batch.knobs(training.routing_knobs, training.bias_REL)
     )
     seen_RTD = batch.x_RTD * (1 + 0.5 * batch.draws["jitter_RTD"])
     probs_RTE = (seen_RTD @ training.parameters["gate_w"].mT).softmax(-1)
     assert apart(routing.probs_TE, probs_RTE) < 1e-12
-    experts_RETO = training.model.layer.expert_outputs(training.rows_REP, batch.x_RTD)  # of the clean tokens
+    experts_RETO = training.model.layer.expert_outputs(training.rows_RAP, batch.x_RTD)  # of the clean tokens
     assert apart(y_RTO, (routing.gates_TE.mT.unsqueeze(-1) * experts_RETO).sum(1)) < 1e-12
 
 
@@ -245,7 +245,7 @@ def test_groups_of_tokens_are_routed_and_balanced_each_by_itself() -> None:
     training = Training([config("gshard", second_policy="all")], dtype=DOUBLE)
     batch, knobs = training.batch(), training.routing_knobs
     assert knobs.capacity == 3  # ⌈1 · 2 · (32 / 4) / 6⌉ in each of the four groups
-    y_RTO, routing = training.model(training.rows_REP, batch.x_RTD, knobs)
+    y_RTO, routing = training.model(training.rows_RAP, batch.x_RTD, knobs)
     losses = []
     for start in range(0, 32, 8):
         logits_TE = routing.logits_TE[0, start : start + 8]
@@ -254,16 +254,16 @@ def test_groups_of_tokens_are_routed_and_balanced_each_by_itself() -> None:
         assert torch.equal(routing.gates_TE[0, start : start + 8], alone.gates_TE)
         losses.append(LOSSES["gshard"](alone, k=2))
     task_loss = training.task_loss(y_RTO, batch.target)
-    rows_REP = training.rows_REP.detach().requires_grad_()
-    again_RTO, again = training.model(rows_REP, batch.x_RTD, knobs)
+    rows_RAP = training.rows_RAP.detach().requires_grad_()
+    again_RTO, again = training.model(rows_RAP, batch.x_RTD, knobs)
     parts = [again.each(lambda table, at=at: table[:, at : at + 8]) for at in range(0, 32, 8)]  # type: ignore[misc]
     balance = torch.stack([LOSSES["gshard"](part, k=2) for part in parts]).mean()
     assert balance.item() == pytest.approx(torch.stack(losses).mean().item(), rel=1e-12)
     total = training.task_loss(again_RTO, batch.target).sum() + balance
     assert torch.isfinite(task_loss).all()
-    (gradient_REP,) = torch.autograd.grad(total, rows_REP)
+    (gradient_RAP,) = torch.autograd.grad(total, rows_RAP)
     training.step()
-    assert apart(training.gradient_REP, gradient_REP) < 1e-12
+    assert apart(training.gradient_RAP, gradient_RAP) < 1e-12
 
 
 # ---- tokens by themselves --------------------------------------------------------------------------------------
@@ -274,10 +274,10 @@ def test_the_test_tokens_one_by_one_are_those_of_their_batch(router: str) -> Non
     training = trained([config(router, capacity_factor=None, eval_capacity_factor=None)], 20)
     test_RTD = training.data.measured_test.x_RTD
     batch = training.routing_knobs_for(test_RTD.shape[1])
-    knobs = training.model.alone(training.rows_REP, test_RTD, batch)
-    expected_RTO, routing = training.model(training.rows_REP, test_RTD, batch)
+    knobs = training.model.alone(training.rows_RAP, test_RTD, batch)
+    expected_RTO, routing = training.model(training.rows_RAP, test_RTD, batch)
     for token in range(0, 40, 7):
-        own_RTO, own = training.model(training.rows_REP, test_RTD[:, [token]], knobs)
+        own_RTO, own = training.model(training.rows_RAP, test_RTD[:, [token]], knobs)
         assert apart(own_RTO[:, 0], expected_RTO[:, token]) < 1e-12
         assert torch.equal(own.chosen_TE[:, 0], routing.chosen_TE[:, token])
 
@@ -310,7 +310,7 @@ def test_train_and_test_tokens_never_share_a_pass(router: str, monkeypatch: pyte
 def test_tokens_that_no_expert_takes_are_counted() -> None:
     training = trained([config("expert_choice", top_k=1)], 10)
     tokens = training.data.measured_test
-    routing = training.model.route(training.rows_REP, tokens.x_RTD, training.routing_knobs_for(tokens.count))
+    routing = training.model.route(training.rows_RAP, tokens.x_RTD, training.routing_knobs_for(tokens.count))
     assert training.snapshot().unserved_share[0] == pytest.approx((~routing.kept_TE.any(-1)).double().mean().item())
     assert training.snapshot().cv_load == [0]
 
@@ -322,5 +322,5 @@ def test_tokens_that_no_expert_takes_are_counted() -> None:
 @pytest.mark.parametrize("router", ROUTER_NAMES)
 def test_every_loss_trains_with_every_router(router: str, loss: str) -> None:
     training = trained([config(router, balance_loss=loss)], 3, torch.float32)
-    assert torch.isfinite(training.rows_REP).all()
+    assert torch.isfinite(training.rows_RAP).all()
     assert np.isfinite(training.measure().balance_loss).all()

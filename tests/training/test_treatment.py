@@ -38,7 +38,7 @@ def test_a_killed_expert_gets_no_token_and_no_gradient(router: str, dispatch: st
     updated = float(training.updated_REL[0, 2, 0])
     for _ in range(20):
         training.step()
-        assert not training.gradient_REP[0, 2].any() and torch.isfinite(training.gradient_REP).all()
+        assert not training.gradient_RAP[0, 2].any() and torch.isfinite(training.gradient_RAP).all()
     assert float(training.updated_REL[0, 2, 0]) == updated  # in none of these steps
     shot = training.snapshot(("choices", "batch", "first_choice", "gate", "seating", "journey"))
     assert shot.load[0, 2] == shot.mean_prob[0, 2] == shot.importance[0, 2] == 0
@@ -58,8 +58,8 @@ def test_no_loss_and_no_gradient_becomes_nan(router: str, balance_loss: str, dis
     for expert_id in (0, 1, 3, 5):  # as many as can be: the two that are left are all chosen
         training.treat(expert_id, "kill")
     training.step(15)
-    assert torch.isfinite(training.gradient_REP).all() and training.gradient_REP[0, [2, 4]].any(-1).all()
-    assert not training.gradient_REP[0, [0, 1, 3, 5]].any() and training.reason is None
+    assert torch.isfinite(training.gradient_RAP).all() and training.gradient_RAP[0, [2, 4]].any(-1).all()
+    assert not training.gradient_RAP[0, [0, 1, 3, 5]].any() and training.reason is None
     assert all(value is not None for value in training.snapshot().header["balance_loss_value"])
 
 
@@ -69,9 +69,9 @@ def test_a_killed_expert_is_chosen_at_no_score(router: str) -> None:
     training = trained(config_of(router), steps=1)
     training.treat(0, "kill")
     knobs, x_RTD = training.routing_knobs_for(64), torch.ones(1, 64, 2)
-    rows_REP = training.rows_REP.clone()
-    rows_REP[..., :2] = -torch.logspace(12, 13, 6)[:, None]  # the gate's columns: B is the largest, F the smallest
-    routing = training.model.route(rows_REP, x_RTD, knobs)
+    rows_RAP = training.rows_RAP.clone()
+    rows_RAP[..., :2] = -torch.logspace(12, 13, 6)[:, None]  # the gate's columns: B is the largest, F the smallest
+    routing = training.model.route(rows_RAP, x_RTD, knobs)
     assert not routing.chosen_TE[..., 0].any() and routing.first_TE[..., 1].all()
     assert not routing.probs_TE[..., 0].any() and torch.isfinite(routing.gates_TE).all()
 
@@ -79,7 +79,7 @@ def test_a_killed_expert_is_chosen_at_no_score(router: str) -> None:
 @pytest.mark.parametrize("router", OTHERS)
 def test_where_nothing_is_chosen_by_scores_killing_is_refused(router: str) -> None:
     training = trained(config_of(router))
-    before = training.rows_REP
+    before = training.rows_RAP
     with pytest.raises(ValueError, match=f"only where tokens choose by scores: got router={router}; freeze it instead"):
         training.treat(1, "kill")
     training.treat(1, "freeze")
@@ -147,10 +147,10 @@ def test_deepseeks_bias_balances_those_that_are_left() -> None:
 # ---- frozen ----------------------------------------------------------------------------------------------------
 
 
-def own(training: Training, place: int, rows_REP: torch.Tensor | None = None) -> torch.Tensor:
+def own(training: Training, place: int, rows_RAP: torch.Tensor | None = None) -> torch.Tensor:
     """An expert's own numbers: all of its row but the gate's."""
-    rows_REP = training.rows_REP if rows_REP is None else rows_REP
-    return rows_REP[0, place, training.model.layer.gate_width :]
+    rows_RAP = training.rows_RAP if rows_RAP is None else rows_RAP
+    return rows_RAP[0, place, training.model.layer.gate_width :]
 
 
 @pytest.mark.parametrize("task", ["clusters", "digit_rows"])
@@ -158,12 +158,12 @@ def own(training: Training, place: int, rows_REP: torch.Tensor | None = None) ->
 def test_a_frozen_experts_weights_stay_and_its_gate_learns(dispatch: str, task: str) -> None:
     training = trained(SMALL.with_(dispatch=dispatch, task=task))
     training.treat(1, "freeze")
-    before, adam, width = training.rows_REP, training.adam, training.model.layer.gate_width
+    before, adam, width = training.rows_RAP, training.adam, training.model.layer.gate_width
     training.step(20)
     assert torch.equal(own(training, 1), own(training, 1, before))
-    assert torch.equal(own(training, 1, training.adam.mean_REP), own(training, 1, adam.mean_REP))
-    assert not own(training, 1, training.gradient_REP).any()
-    moved_RA = (training.rows_REP[..., :width] != before[..., :width]).any(-1)
+    assert torch.equal(own(training, 1, training.adam.mean_RAP), own(training, 1, adam.mean_RAP))
+    assert not own(training, 1, training.gradient_RAP).any()
+    moved_RA = (training.rows_RAP[..., :width] != before[..., :width]).any(-1)
     assert moved_RA[0, :6].all()  # every gate column, the frozen expert's among them
     assert all((own(training, place) != own(training, place, before)).any() for place in (0, 2, 3, 4, 5))
     assert training.snapshot().load[0, 1] > 0
@@ -190,12 +190,12 @@ def test_a_treated_run_in_a_crowd_is_the_run_alone_and_disturbs_nobody(router: s
         step_together(treated)
         step_together(plain)
     for seed in (0, 3):
-        assert torch.equal(treated[seed].rows_REP, plain[seed].rows_REP)
-        assert torch.equal(treated[seed].adam.square_REP, plain[seed].adam.square_REP)
+        assert torch.equal(treated[seed].rows_RAP, plain[seed].rows_RAP)
+        assert torch.equal(treated[seed].adam.square_RAP, plain[seed].adam.square_RAP)
     for seed in (1, 2):
         alone[seed].step(20)
-        torch.testing.assert_close(treated[seed].rows_REP, alone[seed].rows_REP, rtol=0, atol=1e-9)
-        assert not torch.equal(treated[seed].rows_REP, plain[seed].rows_REP)
+        torch.testing.assert_close(treated[seed].rows_RAP, alone[seed].rows_RAP, rtol=0, atol=1e-9)
+        assert not torch.equal(treated[seed].rows_RAP, plain[seed].rows_RAP)
 
 
 def test_one_of_several_runs_is_treated() -> None:
@@ -203,7 +203,7 @@ def test_one_of_several_runs_is_treated() -> None:
     treated.treat(0, "kill", run=1)
     treated.step(20)
     plain.step(20)
-    assert torch.equal(treated.rows_REP[[0, 2]], plain.rows_REP[[0, 2]])
+    assert torch.equal(treated.rows_RAP[[0, 2]], plain.rows_RAP[[0, 2]])
     assert treated.snapshot().load[:, 0].tolist()[1] == 0 != plain.snapshot().load[1, 0]
     assert said(treated.marks) == [(15, "A killed", [1])]
 
@@ -216,12 +216,12 @@ def test_reset_frees_all_and_a_state_keeps_them() -> None:
     training.treat(0, "kill")
     state = training.state()
     training.step(7)
-    after = training.rows_REP
+    after = training.rows_RAP
     training.reset()
     assert training.treated == ({},) and training.marks == []
     training.restore(state)
     training.step(7)
-    assert training.snapshot().treated[0][0] == "killed" and torch.equal(training.rows_REP, after)
+    assert training.snapshot().treated[0][0] == "killed" and torch.equal(training.rows_RAP, after)
 
 
 def test_killed_experts_leave_first_and_those_who_get_their_ids_are_free() -> None:

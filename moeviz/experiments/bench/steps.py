@@ -35,10 +35,10 @@ def plain_step(config: RunConfig) -> Callable[[], None]:
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
 
     def step() -> None:
-        row_B = torch.randint(len(x_TD), (config.batch_size,), device=x_TD.device)
-        y_BO, probs_BE = model(x_TD[row_B])
-        balance = ((1 / config.num_experts - probs_BE.mean(0)) ** 2).sum()
-        loss = torch.nn.functional.cross_entropy(y_BO, target_T[row_B]) + config.balance_coef * balance
+        row_T = torch.randint(len(x_TD), (config.batch_size,), device=x_TD.device)
+        y_TO, probs_TE = model(x_TD[row_T])
+        balance = ((1 / config.num_experts - probs_TE.mean(0)) ** 2).sum()
+        loss = torch.nn.functional.cross_entropy(y_TO, target_T[row_T]) + config.balance_coef * balance
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -95,10 +95,10 @@ def frame_pack() -> Result:
 
 def plotly_json(arrays: dict[str, np.ndarray]) -> list[str]:
     """The same picture as four plotly charts, as Streamlit would send them."""
-    x_P, y_P = arrays["point_xy"][0].T
+    x_T, y_T = arrays["point_xy"][0].T
     traces = [
         go.Heatmap(z=arrays["winner"][0]),
-        go.Scatter(x=x_P, y=y_P, mode="markers", marker={"color": arrays["point_choice"][0]}),
+        go.Scatter(x=x_T, y=y_T, mode="markers", marker={"color": arrays["point_choice"][0]}),
         go.Bar(y=arrays["probe_prob"][0]),
         go.Bar(y=arrays["load"][0]),
     ]

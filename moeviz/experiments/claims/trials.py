@@ -50,14 +50,14 @@ def trained(config: RunConfig, steps: int = STEPS) -> Training:
 def test_tokens(training: Training) -> tuple[Tensor, Tensor, Routing]:
     """The test inputs of the first run, the layer's output for them, and how they were routed."""
     tokens = training.data.measured_test
-    y_RTO, routing = training.model(training.rows_REP, tokens.x_RTD, training.routing_knobs_for(tokens.count))
+    y_RTO, routing = training.model(training.rows_RAP, tokens.x_RTD, training.routing_knobs_for(tokens.count))
     return tokens.x_RTD, y_RTO, routing
 
 
 def alone_losses(training: Training) -> Tensor:
     """Task loss of each test token sent to each expert alone `[T, E]`."""
     tokens = training.data.measured_test
-    answers_TEO = training.model.layer.expert_outputs(training.rows_REP, tokens.x_RTD)[0].transpose(0, 1)
+    answers_TEO = training.model.layer.expert_outputs(training.rows_RAP, tokens.x_RTD)[0].transpose(0, 1)
     num_tokens, num_experts = answers_TEO.shape[:2]
     target = tokens.target[0].repeat_interleave(num_experts, dim=0).unsqueeze(1)
     return training.task_loss(answers_TEO.flatten(0, 1).unsqueeze(1), target).view(num_tokens, num_experts)
@@ -73,9 +73,9 @@ def inactive(seed: int) -> Numbers:
     knobs, layer = training.routing_knobs_for(x_RTD.shape[1]), training.model.layer
     same_of_others = same_of_own = num_others = num_own = 0
     for expert in range(routing.chosen_TE.shape[-1]):
-        rows_REP = training.rows_REP.clone()
-        rows_REP[:, expert, layer.gate_width :] = torch.nan
-        same_T = (training.model(rows_REP, x_RTD, knobs)[0] == y_RTO).all(-1)
+        rows_RAP = training.rows_RAP.clone()
+        rows_RAP[:, expert, layer.gate_width :] = torch.nan
+        same_T = (training.model(rows_RAP, x_RTD, knobs)[0] == y_RTO).all(-1)
         own_T = routing.chosen_TE[..., expert]
         same_of_others += int((same_T & ~own_T).sum())
         same_of_own += int((same_T & own_T).sum())
@@ -101,7 +101,7 @@ def weighted_sum(seed: int) -> Numbers:
     """The layer's output against Σ weight · E(x), added up expert by expert."""
     training = trained(RunConfig(seed=seed))
     x_RTD, y_RTO, found = test_tokens(training)
-    answers_RETO = training.model.layer.expert_outputs(training.rows_REP, x_RTD)
+    answers_RETO = training.model.layer.expert_outputs(training.rows_RAP, x_RTD)
     by_hand_RTO = torch.zeros_like(y_RTO)
     for expert in range(answers_RETO.shape[1]):
         by_hand_RTO = by_hand_RTO + found.gates_TE[..., expert, None] * answers_RETO[:, expert]
@@ -113,7 +113,7 @@ def gate_size(seed: int) -> Numbers:
     training = trained(RunConfig(seed=seed, hidden_width=32))
     layer, experts = training.model.layer, training.configs[0].num_experts
     return {"gate": float(experts * layer.gate_width), "all": float(training.model.num_parameters(experts)),
-            "outputs": float(training.rows_REP.shape[1])}  # fmt: skip
+            "outputs": float(training.rows_RAP.shape[1])}  # fmt: skip
 
 
 def relevance(seed: int) -> Numbers:
@@ -197,10 +197,10 @@ def efficiency(seed: int) -> Numbers:
 
 def forward(num_experts: int, k: int, num_tokens: int, seed: int, dispatch: str = "sparse") -> Callable[[], Tensor]:
     """A forward pass of the experts over random tokens, routed beforehand."""
-    rows_REP = LAYER.fresh_rows([seed], num_experts).float()
+    rows_RAP = LAYER.fresh_rows([seed], num_experts).float()
     x_RTD = torch.randn(1, num_tokens, LAYER.input_width, generator=stream(seed, "trial"))
-    routed = LAYER.route(rows_REP, x_RTD, RoutingKnobs(k=k, renormalize=True))
-    return partial(DISPATCH[dispatch], LAYER.experts, rows_REP[..., LAYER.gate_width :], x_RTD, routed)
+    routed = LAYER.route(rows_RAP, x_RTD, RoutingKnobs(k=k, renormalize=True))
+    return partial(DISPATCH[dispatch], LAYER.experts, rows_RAP[..., LAYER.gate_width :], x_RTD, routed)
 
 
 def cost(seed: int) -> Numbers:

@@ -41,13 +41,13 @@ def forward(case: Case, on: torch.device) -> tuple[Callable[[], Tensor], list[Te
     The gate is fresh, so that its load is about even, unless the case is a collapsed one.
     """
     layer, moe = case.layer, layer_of(case)
-    rows_REP = _rows(moe, 1 if case.form in NETWORKS else layer.num_experts, on)
+    rows_RAP = _rows(moe, 1 if case.form in NETWORKS else layer.num_experts, on)
     x_RTD = _tokens(layer.num_tokens, layer.width, on)
     skew = GAP / 2 * (layer.num_experts - 1) if case.collapsed else 0.0
     knobs = RoutingKnobs(k=layer.top_k, renormalize=layer.top_k > 1, skew=skew)
     if case.form in NETWORKS:
-        return lambda: moe.experts(rows_REP[:, 0, moe.gate_width :], x_RTD), [rows_REP, x_RTD]
-    return lambda: moe(rows_REP, x_RTD, knobs)[0], [rows_REP, x_RTD]
+        return lambda: moe.experts(rows_RAP[:, 0, moe.gate_width :], x_RTD), [rows_RAP, x_RTD]
+    return lambda: moe(rows_RAP, x_RTD, knobs)[0], [rows_RAP, x_RTD]
 
 
 @cache
@@ -62,12 +62,12 @@ def _tokens(num_tokens: int, width: int, on: torch.device) -> Tensor:
 
 def kept_numbers(case: Case, on: torch.device) -> int:
     """How many numbers autograd really keeps of one forward pass, beside the parameters: each piece of memory once."""
-    once, (rows_REP, _) = forward(case, on)
+    once, (rows_RAP, _) = forward(case, on)
     found: dict[int, int] = {}
 
     def note(saved: Tensor) -> Tensor:
         memory = saved.untyped_storage()
-        if saved.is_floating_point() and memory.data_ptr() != rows_REP.untyped_storage().data_ptr():
+        if saved.is_floating_point() and memory.data_ptr() != rows_RAP.untyped_storage().data_ptr():
             found[memory.data_ptr()] = memory.nbytes() // saved.element_size()
         return saved
 

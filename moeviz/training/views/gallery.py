@@ -20,12 +20,12 @@ LIKED = 5  # pictures that each expert likes most
 def gallery(state: State) -> Arrays:
     """Some test pictures of every class: what the model answers, and who serves each patch."""
     test = state.data.measured_test
-    shown_RP = torch.stack([some_of_each(target_T) for target_T in test.target])
-    x_RPD = _picked(test.x_RTD, shown_RP)
-    y_RPO, routing = state.model(state.rows_REP, x_RPD, state.routing_knobs_for(x_RPD.shape[1]))
+    shown_RM = torch.stack([some_of_each(target_T) for target_T in test.target])
+    x_RMD = _picked(test.x_RTD, shown_RM)
+    y_RMO, routing = state.model(state.rows_RAP, x_RMD, state.routing_knobs_for(x_RMD.shape[1]))
     return {
-        "gallery_pixels": _ink(x_RPD), "gallery_target": integers(test.target.gather(1, shown_RP)),
-        "gallery_answer": integers(y_RPO.argmax(-1)),
+        "gallery_pixels": _ink(x_RMD), "gallery_target": integers(test.target.gather(1, shown_RM)),
+        "gallery_answer": integers(y_RMO.argmax(-1)),
         "gallery_expert": integers(from_configs.by_token(state.configs, metrics.server(routing))),
     }  # fmt: skip
 
@@ -42,18 +42,18 @@ def liked(state: State) -> Arrays:
     Of a picture whose patches go separate ways, the mean over its patches counts.
     """
     test, classes = state.data.measured_test, state.data.tasks[0].num_outputs
-    y_RMO, routing = state.model(state.rows_REP, test.x_RTD, state.routing_knobs_for(test.count))
+    y_RMO, routing = state.model(state.rows_RAP, test.x_RTD, state.routing_knobs_for(test.count))
     units = from_configs.units_per_input(state.configs)
     share_REO = metrics.share_of_each(routing, test.target.repeat_interleave(units, dim=-1), classes)
     prob_RME = routing.probs_TE.unflatten(1, (-1, units)).mean(2)
     best = prob_RME.mT.topk(min(LIKED, test.count))
-    x_RELD = torch.stack([x_MD[place_EL] for x_MD, place_EL in zip(test.x_RTD, best.indices, strict=True)])
+    x_REMD = torch.stack([x_MD[liked_EM] for x_MD, liked_EM in zip(test.x_RTD, best.indices, strict=True)])
     right_RM = (y_RMO.argmax(-1) == test.target).float()
-    domain_RMS = torch.nn.functional.one_hot(test.segment_RT, state.data.tasks[0].num_segments).float()
+    domain_RMJ = torch.nn.functional.one_hot(test.segment_RT, state.data.tasks[0].num_segments).float()
     return {
         "class_share": floats(share_REO),
-        "liked_pixels": _ink(x_RELD), "liked_prob": floats(best.values),
-        "domain_metric": floats((right_RM.unsqueeze(1) @ domain_RMS).squeeze(1) / domain_RMS.sum(1)),
+        "liked_pixels": _ink(x_REMD), "liked_prob": floats(best.values),
+        "domain_metric": floats((right_RM.unsqueeze(1) @ domain_RMJ).squeeze(1) / domain_RMJ.sum(1)),
     }  # fmt: skip
 
 
@@ -62,10 +62,10 @@ def drawn(state: State, given: tuple[float, ...]) -> Arrays:
     if len(given) != SIDE * SIDE:
         return {}
     image_YX = fitted(torch.tensor(given, dtype=torch.float64).unflatten(0, (SIDE, SIDE)))
-    x_R1D = patches(centered(image_YX)).to(state.rows_REP).expand(len(state.configs), 1, -1)
+    x_R1D = patches(centered(image_YX)).to(state.rows_RAP).expand(len(state.configs), 1, -1)
     others_RMD = state.data.measured_test.x_RTD
-    knobs = state.model.alone(state.rows_REP, others_RMD, state.routing_knobs_for(1))  # it need not queue
-    y_R1O, routing = state.model(state.rows_REP, x_R1D, knobs)
+    knobs = state.model.alone(state.rows_RAP, others_RMD, state.routing_knobs_for(1))  # it need not queue
+    y_R1O, routing = state.model(state.rows_RAP, x_R1D, knobs)
     return {
         "drawn_pixels": _ink(x_R1D)[:, 0], "drawn_class": floats(y_R1O[:, 0].softmax(-1)),
         "drawn_prob": floats(routing.probs_TE.mean(1)), "drawn_weight": floats(routing.gates_TE.mean(1)),
@@ -73,8 +73,8 @@ def drawn(state: State, given: tuple[float, ...]) -> Arrays:
     }  # fmt: skip
 
 
-def _picked(x_RTD: Float[Tensor, "R T D"], place_RP: Int[Tensor, "R P"]) -> Float[Tensor, "R P D"]:
-    return x_RTD.gather(1, place_RP.unsqueeze(-1).expand(-1, -1, x_RTD.shape[-1]))
+def _picked(x_RTD: Float[Tensor, "R T D"], place_RM: Int[Tensor, "R M"]) -> Float[Tensor, "R M D"]:
+    return x_RTD.gather(1, place_RM.unsqueeze(-1).expand(-1, -1, x_RTD.shape[-1]))
 
 
 def _ink(x_TD: Float[Tensor, "*T D"]) -> np.ndarray:

@@ -39,11 +39,11 @@ class Token:
 def journey(state: State, place: tuple[float, float] | None) -> dict[str, np.ndarray]:
     """What happens to the token at the probe on its way to the losses; names and shapes stand in moeviz.frames."""
     with torch.inference_mode(False), torch.enable_grad():
-        rows_REP = state.rows_REP.detach().clone().requires_grad_()
-        xy, x_R1D, routing = routed_probe(state, rows_REP, place)
+        rows_RAP = state.rows_RAP.detach().clone().requires_grad_()
+        xy, x_R1D, routing = routed_probe(state, rows_RAP, place)
         target, distance_R = target_near(state, xy, x_R1D)
         token = Token(
-            target, state.model.layer.weighted_outputs(rows_REP, x_R1D, routing).detach(), shared(state, x_R1D)
+            target, state.model.layer.weighted_outputs(rows_RAP, x_R1D, routing).detach(), shared(state, x_R1D)
         )
         loss_R, gradient_RE = learned(state, routing.gates_TE, routing.logits_TE, token)
     numbers = {
@@ -68,7 +68,7 @@ def target_near(state: State, xy: list[float], x_R1D: Tensor) -> tuple[Tensor, F
 def shared(state: State, x_R1D: Float[Tensor, "R 1 D"]) -> Float[Tensor, "R 1 O"]:
     """What the shared experts answer together; 0 without any."""
     if state.model.layer.num_shared:
-        return state.model.layer.shared_output(state.rows_REP, x_R1D).detach()
+        return state.model.layer.shared_output(state.rows_RAP, x_R1D).detach()
     return x_R1D.new_zeros(*x_R1D.shape[:2], state.model.layer.output_width)
 
 
@@ -94,7 +94,7 @@ def learned(
 
 def alone(state: State, x_R1D: Float[Tensor, "R 1 D"], token: Token) -> dict[str, Tensor]:
     """Output and task loss if one expert had computed this token, unmixed, with weight 1, and no other expert any."""
-    answers_RE1O = state.model.layer.expert_outputs(state.rows_REP, x_R1D) + token.shared_R1O.unsqueeze(1)
+    answers_RE1O = state.model.layer.expert_outputs(state.rows_RAP, x_R1D) + token.shared_R1O.unsqueeze(1)
     num_runs, num_experts = answers_RE1O.shape[:2]
     of_each = token.target.repeat_interleave(num_experts, dim=0)
     loss_RE = state.task_loss(answers_RE1O.flatten(0, 1), of_each).view(num_runs, num_experts)
@@ -161,7 +161,7 @@ def mixed(state: State, x_R1D: Float[Tensor, "R 1 D"], routing: Routing) -> dict
 def among_test(state: State) -> tuple[Float[Tensor, "R T D"], Routing]:
     """The test tokens that stand for a batch, and what the router decides about them."""
     x_RTD = state.data.measured_test.x_RTD
-    return x_RTD, state.model.route(state.rows_REP, x_RTD, state.routing_knobs_for(x_RTD.shape[1]))
+    return x_RTD, state.model.route(state.rows_RAP, x_RTD, state.routing_knobs_for(x_RTD.shape[1]))
 
 
 DECIDING: dict[str, Callable[[State, Tensor, Routing], dict[str, Tensor]]] = {
@@ -172,7 +172,7 @@ DECIDING: dict[str, Callable[[State, Tensor, Routing], dict[str, Tensor]]] = {
 def balance(state: State) -> dict[str, Tensor]:
     """The raw balance loss of the measured train tokens, and what the balance losses are made of."""
     tokens, k = state.data.measured_train, state.routing_knobs.k
-    routing = state.model.route(state.rows_REP, tokens.x_RTD, state.routing_knobs_for(tokens.count))
+    routing = state.model.route(state.rows_RAP, tokens.x_RTD, state.routing_knobs_for(tokens.count))
     of_each_run = {
         "balance_loss": state.balance_loss(routing, k=k), "mean_entropy": metrics.entropy(routing.probs_TE).mean(-1),
         "batch_tokens": torch.full_like(routing.logits_TE[:, 0, 0], tokens.count),

@@ -31,25 +31,25 @@ def extent(state: State) -> float:
 
 
 def grid(state: State, side: int) -> Tensor:
-    """Cell centers `[R, G, D]` of a square map, row by row from the upper left."""
+    """Cell centers, a token each, `[R, T, D]` of a square map, row by row from the upper left."""
     return _square(extent(state), side, state.device, state.dtype).expand(len(state.configs), -1, -1)
 
 
 @lru_cache(maxsize=32)
 def _square(half: float, side: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    center_G = (torch.arange(side, dtype=torch.float64) + 0.5) / side * 2 * half - half
-    y_GG, x_GG = torch.meshgrid(-center_G, center_G, indexing="ij")
-    return torch.stack([x_GG, y_GG], dim=-1).flatten(0, 1).to(device, dtype)
+    center_X = (torch.arange(side, dtype=torch.float64) + 0.5) / side * 2 * half - half
+    y_YX, x_YX = torch.meshgrid(-center_X, center_X, indexing="ij")
+    return torch.stack([x_YX, y_YX], dim=-1).flatten(0, 1).to(device, dtype)
 
 
 def line(state: State) -> Tensor:
-    """Points `[R, G, 1]` along the input of a 1-D task."""
+    """Points `[R, T, 1]` along the input of a 1-D task."""
     half = extent(state)
     return for_all_runs(state, torch.linspace(-half, half, LINE, dtype=torch.float64).unsqueeze(-1))
 
 
-def for_all_runs(state: State, x_GD: Tensor) -> Tensor:
-    return x_GD.to(state.device, state.dtype).expand(len(state.configs), -1, -1)
+def for_all_runs(state: State, x_TD: Tensor) -> Tensor:
+    return x_TD.to(state.device, state.dtype).expand(len(state.configs), -1, -1)
 
 
 def alone(state: State) -> RoutingKnobs:
@@ -58,12 +58,12 @@ def alone(state: State) -> RoutingKnobs:
     Where tokens are compared with each other (expert choice) or mixed (Soft MoE), the test tokens stand for a batch.
     """
     others_RTD = state.data.measured_test.x_RTD
-    return state.model.alone(state.rows_REP, others_RTD, state.routing_knobs_for(others_RTD.shape[1]))
+    return state.model.alone(state.rows_RAP, others_RTD, state.routing_knobs_for(others_RTD.shape[1]))
 
 
 def first_choice(state: State) -> Arrays:
     """Each cell's first choice, and a bit mask of all chosen experts."""
-    routing = state.model.route(state.rows_REP, grid(state, MAP), alone(state))
+    routing = state.model.route(state.rows_RAP, grid(state, MAP), alone(state))
     whole_bytes_TE = torch.nn.functional.pad(routing.chosen_TE, (0, -routing.chosen_TE.shape[-1] % 8))
     chosen = np.packbits(whole_bytes_TE.cpu().numpy(), bitorder="little")
     winner = integers(metrics.first_choice(routing))
@@ -73,26 +73,26 @@ def first_choice(state: State) -> Arrays:
 
 def confidence(state: State) -> Arrays:
     """Each cell's largest gate probability."""
-    routing = state.model.route(state.rows_REP, grid(state, MAP), alone(state))
+    routing = state.model.route(state.rows_RAP, grid(state, MAP), alone(state))
     return {"confidence": shades(routing.probs_TE.amax(-1)).reshape(-1, MAP, MAP)}
 
 
 def prediction(state: State) -> Arrays:
     """Each cell's answer: the class, or the value between `lo` and `hi`."""
-    y_RGO, _ = state.model(state.rows_REP, grid(state, MAP), alone(state))
-    return {"prediction": _answer(state, y_RGO).reshape(-1, MAP, MAP)}
+    y_RTO, _ = state.model(state.rows_RAP, grid(state, MAP), alone(state))
+    return {"prediction": _answer(state, y_RTO).reshape(-1, MAP, MAP)}
 
 
 def gate(state: State) -> Arrays:
     """Each expert's gate probability, small."""
-    routing = state.model.route(state.rows_REP, grid(state, SMALL_MAP), alone(state))
+    routing = state.model.route(state.rows_RAP, grid(state, SMALL_MAP), alone(state))
     return {"gate": shades(routing.probs_TE.mT).reshape(len(state.configs), -1, SMALL_MAP, SMALL_MAP)}
 
 
 def expert_output(state: State) -> Arrays:
     """Each expert's own answer, chosen or not, small."""
-    y_REGO = state.model.layer.expert_outputs(state.rows_REP, grid(state, SMALL_MAP))
-    return {"expert_output": _answer(state, y_REGO).reshape(len(state.configs), -1, SMALL_MAP, SMALL_MAP)}
+    y_RETO = state.model.layer.expert_outputs(state.rows_RAP, grid(state, SMALL_MAP))
+    return {"expert_output": _answer(state, y_RETO).reshape(len(state.configs), -1, SMALL_MAP, SMALL_MAP)}
 
 
 def points(state: State) -> Arrays:
@@ -123,9 +123,9 @@ def view(state: State, x_RTD: Tensor, target: Tensor) -> np.ndarray:
 
 
 def _project(task: TaskData, x_TD: Tensor) -> Tensor:
-    if task.mean_D is None or task.project_DV is None:
-        raise ValueError("a task shown as a projection must say on which plane: got none; see TaskData.project_DV")
-    return (x_TD - task.mean_D.to(x_TD)) @ task.project_DV.to(x_TD)
+    if task.mean_D is None or task.project_D2 is None:
+        raise ValueError("a task shown as a projection must say on which plane: got none; see TaskData.project_D2")
+    return (x_TD - task.mean_D.to(x_TD)) @ task.project_D2.to(x_TD)
 
 
 def choices(state: State) -> Arrays:
@@ -145,7 +145,7 @@ def choices(state: State) -> Arrays:
 
 def _servers(state: State, x_RTD: Tensor) -> tuple[Tensor, Tensor]:
     """For each token of a batch: who serves it (else: its first choice), and whether anybody does."""
-    routing = state.model.route(state.rows_REP, x_RTD, state.routing_knobs_for(x_RTD.shape[1]))
+    routing = state.model.route(state.rows_RAP, x_RTD, state.routing_knobs_for(x_RTD.shape[1]))
     return metrics.server(routing), routing.kept_TE.any(-1)
 
 
@@ -153,7 +153,7 @@ def batch(state: State) -> Arrays:
     """The tokens of the next training step, and who is to get them, in the whole batch's queue."""
     drawn = state.batch()
     knobs = drawn.knobs(state.routing_knobs, state.bias_REL)
-    routing = state.model.route(state.rows_REP, drawn.x_RTD, knobs).tokens(slice(TRAVELING))
+    routing = state.model.route(state.rows_RAP, drawn.x_RTD, knobs).tokens(slice(TRAVELING))
     return {
         "batch_xy": view(state, drawn.x_RTD[:, :TRAVELING], drawn.target[:, :TRAVELING]),
         "batch_chosen": integers(routing.chosen_TE),
@@ -164,27 +164,27 @@ def batch(state: State) -> Arrays:
 def groups(state: State) -> Arrays:
     """Share of each true group's test tokens by first choice, and the match that shuffled groups would give."""
     tokens, count = state.data.measured_test, state.data.tasks[0].num_segments
-    routing = state.model.route(state.rows_REP, tokens.x_RTD, state.routing_knobs_for(tokens.count))
+    routing = state.model.route(state.rows_RAP, tokens.x_RTD, state.routing_knobs_for(tokens.count))
     generators = (stream(state.configs[0].seed, "shuffle", each) for each in range(SHUFFLES))
     orders = [torch.randperm(tokens.count, generator=each).to(state.device) for each in generators]
     layered = routing.layered
     by_chance = [match(layered, segments(state, order_T), count) for order_T in orders]
-    share_RLES = metrics.share_of_each(layered, in_each(layered, segments(state)), count)
-    return {"group_share": floats(told(share_RLES)), "group_baseline": floats(told(torch.stack(by_chance).mean(0)))}
+    share_RLEJ = metrics.share_of_each(layered, in_each(layered, segments(state)), count)
+    return {"group_share": floats(told(share_RLEJ)), "group_baseline": floats(told(torch.stack(by_chance).mean(0)))}
 
 
 def curve(state: State) -> Arrays:
     """A 1-D task: what to learn, the answer, and each expert's own answer and gate probability along the line."""
-    x_RGD = line(state)
-    y_RGO, routing = state.model(state.rows_REP, x_RGD, alone(state))
-    experts_REG = state.model.layer.expert_outputs(state.rows_REP, x_RGD)[..., 0]
+    x_RTD = line(state)
+    y_RTO, routing = state.model(state.rows_RAP, x_RTD, alone(state))
+    experts_RET = state.model.layer.expert_outputs(state.rows_RAP, x_RTD)[..., 0]
     clean = TASKS[state.configs[0].task](state.configs[0].with_(noise=0.0)).train
     order_T = clean.x_TD[:, 0].argsort()
-    x_G = x_RGD[0, :, 0].double().cpu().numpy()
-    target_G = np.interp(x_G, clean.x_TD[order_T, 0].numpy(), clean.target[order_T, 0].numpy())
+    x_X = x_RTD[0, :, 0].double().cpu().numpy()
+    target_X = np.interp(x_X, clean.x_TD[order_T, 0].numpy(), clean.target[order_T, 0].numpy())
     return {
-        "curve_x": x_G.astype("f4"), "curve_target": target_G.astype("f4"), "curve_prediction": floats(y_RGO[..., 0]),
-        "curve_expert": floats(experts_REG), "curve_gate": floats(routing.probs_TE.mT),
+        "curve_x": x_X.astype("f4"), "curve_target": target_X.astype("f4"), "curve_prediction": floats(y_RTO[..., 0]),
+        "curve_expert": floats(experts_RET), "curve_gate": floats(routing.probs_TE.mT),
         "curve_winner": integers(metrics.first_choice(routing)),
     }  # fmt: skip
 

@@ -27,7 +27,7 @@ def items(state: State) -> Arrays:
     found = catalog()
     number_M = state.data.measured_test.target[0].tolist()
     told = [[[name, *tokens(name)] for name in found.names[number]] for number in number_M]
-    return {"item_picture": found.pictures_MSSC[number_M], "item_words": _text(told)}
+    return {"item_picture": found.pictures_MYX3[number_M], "item_words": _text(told)}
 
 
 def pairs(state: State, probe: tuple[float, float] | None) -> Arrays:
@@ -35,12 +35,12 @@ def pairs(state: State, probe: tuple[float, float] | None) -> Arrays:
     tested = state.data.measured_test
     y_RMO, routing = answers(state)
     item = round(min(max(probe[0] if probe else 0, 0), tested.count - 1))
-    cosine_RPMP = cosines(y_RMO[:, [item]], y_RMO)[:, :, 0]  # of the chosen item's parts with all parts of all items
-    by_name_RLM, by_picture_RML = cosine_RPMP[:, 1:, :, 0], cosine_RPMP[:, 0, :, 1:]
-    picture, name = by_name_RLM.topk(NEAREST), by_picture_RML.mT.topk(NEAREST)
-    share_REP = shares(state, routing)
+    cosine_RNMN = cosines(y_RMO[:, [item]], y_RMO)[:, :, 0]  # of the chosen item's parts with all parts of all items
+    by_name_RNM, by_picture_RMN = cosine_RNMN[:, 1:, :, 0], cosine_RNMN[:, 0, :, 1:]
+    picture, name = by_name_RNM.topk(NEAREST), by_picture_RMN.mT.topk(NEAREST)
+    share_REN = shares(state, routing)
     return {
-        "pair_share": floats(share_REP), "pair_owner": integers(owners(share_REP)),
+        "pair_share": floats(share_REN), "pair_owner": integers(owners(share_REN)),
         "pair_expert": integers(metrics.server(routing).unflatten(1, (tested.count, -1))),
         "pair_picture": _numbers(picture.indices), "pair_picture_score": floats(picture.values),
         "pair_name": _numbers(name.indices), "pair_name_score": floats(name.values),
@@ -53,8 +53,8 @@ def found(state: State, given: str) -> Arrays:
     others_RMD = state.data.measured_test.x_RTD
     x_R1D = others_RMD[:, :1].clone()
     x_R1D[..., PIXELS:] = torch.tensor(word_numbers(given)).flatten().repeat(_names()).to(x_R1D)
-    knobs = state.model.alone(state.rows_REP, others_RMD, state.routing_knobs_for(1))
-    y_R1O, routing = state.model(state.rows_REP, x_R1D, knobs)
+    knobs = state.model.alone(state.rows_RAP, others_RMD, state.routing_knobs_for(1))
+    y_R1O, routing = state.model(state.rows_RAP, x_R1D, knobs)
     nearest = cosines(y_R1O, answers(state)[0])[:, 1, 0, :, 0].topk(NEAREST)
     first, count = TASK_INFO["pairs"].parts[:2]
     return {
@@ -70,34 +70,34 @@ _answered = weakref.WeakKeyDictionary()
 
 def answers(state: State) -> tuple[Float[Tensor, "R M O"], Routing]:
     """What the present weights make of the test items, computed once for all pictures of a moment."""
-    rows_REP, setting, known = _answered.get(state, (None, None, None))
-    if known is None or rows_REP is not state.rows_REP or setting != state.setting:
+    rows_RAP, setting, known = _answered.get(state, (None, None, None))
+    if known is None or rows_RAP is not state.rows_RAP or setting != state.setting:
         tested = state.data.measured_test
-        known = state.model(state.rows_REP, tested.x_RTD, state.routing_knobs_for(tested.count))
-        _answered[state] = state.rows_REP, state.setting, known
+        known = state.model(state.rows_RAP, tested.x_RTD, state.routing_knobs_for(tested.count))
+        _answered[state] = state.rows_RAP, state.setting, known
     return known
 
 
-def cosines(a_RMO: Float[Tensor, "R A O"], b_RMO: Float[Tensor, "R B O"]) -> Float[Tensor, "R P A B Q"]:
+def cosines(a_RMO: Float[Tensor, "R M O"], b_RMO: Float[Tensor, "R M2 O"]) -> Float[Tensor, "R N M M2 N"]:
     """How alike every part of every item in `a` is to every part of every item in `b`: 1 = the same direction."""
-    a_RMPS, b_RMPS = (
+    a_RMNO, b_RMNO = (
         torch.nn.functional.normalize(each.unflatten(-1, (_names() + 1, -1)), dim=-1) for each in (a_RMO, b_RMO)
     )
-    return torch.einsum("raps,rbqs->rpabq", a_RMPS, b_RMPS)
+    return torch.einsum("raps,rbqs->rpabq", a_RMNO, b_RMNO)
 
 
-def shares(state: State, routing: Routing) -> Float[Tensor, "R E P"]:
+def shares(state: State, routing: Routing) -> Float[Tensor, "R E N"]:
     """Of the tokens of pictures, and of names in each language: the share that each expert is the first choice of."""
     return metrics.share_of_each(routing, segments(state), state.data.tasks[0].num_segments)
 
 
-def owners(share_EP: Float[Tensor, "*R E P"]) -> Int[Tensor, "*R E"]:
+def owners(share_EN: Float[Tensor, "*R E N"]) -> Int[Tensor, "*R E"]:
     """Whose expert each one is: 0 nobody's, 1 of pictures, 2 of words (most of its tokens are of these), 3 of both.
 
     A part counts by its tokens. Nobody's is an expert with less than a fifth of a fair share of all tokens.
     """
-    count_EP = share_EP * torch.tensor(TASK_INFO["pairs"].parts).to(share_EP)
-    total_E, pictures_E = count_EP.sum(-1), count_EP[..., 0]
+    count_EN = share_EN * torch.tensor(TASK_INFO["pairs"].parts).to(share_EN)
+    total_E, pictures_E = count_EN.sum(-1), count_EN[..., 0]
     served = total_E >= LEAST * total_E.mean(-1, keepdim=True)
     return served * (3 - 2 * (pictures_E > MOST * total_E).long() - (pictures_E < (1 - MOST) * total_E).long())
 

@@ -18,12 +18,12 @@ from moeviz.training.views.bytes import Arrays, floats, integers
 
 def probed(state: State, place: tuple[float, float] | None) -> tuple[list[float], Arrays]:
     """Where the probe is (in view coordinates) and what the layer does with the token there."""
-    xy, x_RTD, routing = routed_probe(state, state.rows_REP, place)
-    layer, rows_REP = state.model.layer, state.model.layer_rows(state.rows_REP)
-    experts_RETO = layer.weighted_outputs(rows_REP, x_RTD, routing)
+    xy, x_RTD, routing = routed_probe(state, state.rows_RAP, place)
+    layer, rows_RAP = state.model.layer, state.model.layer_rows(state.rows_RAP)
+    experts_RETO = layer.weighted_outputs(rows_RAP, x_RTD, routing)
     y_RTO = (routing.gates_TE.mT.unsqueeze(-1) * experts_RETO).sum(1)
     if layer.num_shared:
-        y_RTO = y_RTO + layer.shared_output(rows_REP, x_RTD)
+        y_RTO = y_RTO + layer.shared_output(rows_RAP, x_RTD)
     at = int(xy[1]) if x_RTD.shape[1] > 1 else 0  # the row, of an input that is routed as a whole
     return xy, {
         "probe_prob": floats(routing.probs_TE[:, 0]), "probe_weight": floats(routing.gates_TE[:, 0]),
@@ -34,12 +34,12 @@ def probed(state: State, place: tuple[float, float] | None) -> tuple[list[float]
 
 
 def routed_probe(
-    state: State, rows_REP: Tensor, place: tuple[float, float] | None
+    state: State, rows_RAP: Tensor, place: tuple[float, float] | None
 ) -> tuple[list[float], Tensor, Routing]:
     """Where the probe is, the token there, and what a router with these weights decides about it."""
     xy, x_R1D, id_R1 = _token_at(state, place)
     model, knobs = state.model, replace(maps.alone(state), id_RU=id_R1)
-    return xy, x_R1D, model.layer.route(model.layer_rows(rows_REP), x_R1D, knobs)
+    return xy, x_R1D, model.layer.route(model.layer_rows(rows_RAP), x_R1D, knobs)
 
 
 def _token_at(state: State, place: tuple[float, float] | None) -> tuple[list[float], Tensor, Tensor]:

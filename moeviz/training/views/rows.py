@@ -33,7 +33,7 @@ def unit_at(state: State, digit: int, row: int) -> tuple[Tensor, Tensor]:
     All its rows, where the router decides about whole digits.
     """
     x_R1D = state.data.measured_test.x_RTD[:, digits(state)[[digit]]]
-    tokens_RWD, id_RU = state.model.tokens(state.rows_REP, x_R1D), state.model.ids(x_R1D)
+    tokens_RWD, id_RU = state.model.tokens(state.rows_RAP, x_R1D), state.model.ids(x_R1D)
     if from_configs.units_per_input(state.configs) == 1:
         return tokens_RWD, id_RU
     return tokens_RWD[:, [row]], id_RU[:, [row]]
@@ -47,7 +47,7 @@ def rows(state: State, place: tuple[float, float] | None) -> dict[str, np.ndarra
     index_M = digits(state)
     test, alone = state.data.measured_test, not from_configs.crowded(state.configs)
     x_RMD = test.x_RTD[:, index_M] if alone else test.x_RTD
-    y_RMO, routing = state.model(state.rows_REP, x_RMD, state.routing_knobs_for(x_RMD.shape[1]))
+    y_RMO, routing = state.model(state.rows_RAP, x_RMD, state.routing_knobs_for(x_RMD.shape[1]))
     expert_RMW, kept_RMW, weight_RMWE = (
         from_configs.by_token(state.configs, value)
         for value in (metrics.server(routing), routing.kept_TE.any(-1), routing.gates_TE)

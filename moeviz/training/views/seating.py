@@ -43,11 +43,11 @@ def seating(state: State) -> dict[str, np.ndarray]:
 
 def seated(state: State) -> tuple[Routing, list[int | None]]:
     """The routing of the few tokens, with what the router draws for a first step, and each run's places per expert."""
-    configs, rows_REP = state.configs, state.rows_REP
+    configs, rows_RAP = state.configs, state.rows_RAP
     x_RMD = state.data.train.first(FEW // from_configs.units_per_input(configs)).x_RTD
-    knobs = from_configs.training_knobs(configs, rows_REP, num_tokens=FEW)
+    knobs = from_configs.training_knobs(configs, rows_RAP, num_tokens=FEW)
     size = (FEW, state.model.layer.input_width)
     drawn = batch.Batch(x_RMD, x_RMD, batch.draws(configs, 0, size, x_RMD)).knobs(knobs, state.bias_REL)
     killed_RE = state.routing_knobs.killed_RE
-    routing = state.model.route(rows_REP, x_RMD, replace(drawn, token_groups=1, killed_RE=killed_RE))
+    routing = state.model.route(rows_RAP, x_RMD, replace(drawn, token_groups=1, killed_RE=killed_RE))
     return routing, [from_configs.places(config, config.capacity_factor, FEW) for config in configs]

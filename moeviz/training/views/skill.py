@@ -21,10 +21,10 @@ def wanted_loss(state: State) -> Float[Tensor, "R E"]:
     Every expert has one, also one that is never chosen.
     """
     tokens, layer = state.data.measured_test, state.model.layer
-    routing = state.model.route(state.rows_REP, tokens.x_RTD, state.routing_knobs_for(tokens.count))
-    y_RETO = layer.expert_outputs(state.rows_REP, tokens.x_RTD)
+    routing = state.model.route(state.rows_RAP, tokens.x_RTD, state.routing_knobs_for(tokens.count))
+    y_RETO = layer.expert_outputs(state.rows_RAP, tokens.x_RTD)
     if layer.num_shared:
-        y_RETO = y_RETO + layer.shared_output(state.rows_REP, tokens.x_RTD).unsqueeze(1)
+        y_RETO = y_RETO + layer.shared_output(state.rows_RAP, tokens.x_RTD).unsqueeze(1)
     num_experts = y_RETO.shape[1]
     target = tokens.target.repeat_interleave(num_experts, dim=0).flatten(0, 1).unsqueeze(1)
     loss_RET = state.task_loss(y_RETO.flatten(0, 2).unsqueeze(1), target).view(y_RETO.shape[:3])  # token by token

@@ -28,25 +28,25 @@ def text(state: State) -> Arrays:
 
     Where characters act on each other, these windows are among all that are measured.
     """
-    tokens, index_S = state.data.measured_test, shown(state)
+    tokens, index_J = state.data.measured_test, shown(state)
     among_all = from_configs.crowded(state.configs)
-    windows_RMW = tokens.x_RTD if among_all else tokens.x_RTD[:, index_S]
-    routing = state.model.route(state.rows_REP, windows_RMW, state.routing_knobs_for(windows_RMW.shape[1]))
+    windows_RMW = tokens.x_RTD if among_all else tokens.x_RTD[:, index_J]
+    routing = state.model.route(state.rows_RAP, windows_RMW, state.routing_knobs_for(windows_RMW.shape[1]))
     expert, kept, prob = (
-        _by_place(table, windows_RMW)[:, :, index_S if among_all else slice(None)]
+        _by_place(table, windows_RMW)[:, :, index_J if among_all else slice(None)]
         for table in (metrics.server(routing), routing.kept_TE.any(-1), routing.probs_TE)
     )
     return {
-        "text_char": _codes(tokens.x_RTD[:, index_S]), "text_segment": integers(tokens.segment_RT[:, index_S]),
+        "text_char": _codes(tokens.x_RTD[:, index_J]), "text_segment": integers(tokens.segment_RT[:, index_J]),
         "text_expert": integers(expert), "text_kept": integers(kept), "text_prob": shades(prob),
     }  # fmt: skip
 
 
-def shown(state: State) -> Int[Tensor, " S"]:
+def shown(state: State) -> Int[Tensor, " J"]:
     """Which of the measured windows are drawn: one of each kind, from everywhere in the queue of all."""
     kinds, count = state.data.tasks[0].num_segments, state.data.measured_test.count
-    kind_S = torch.arange(kinds, device=state.device)
-    return kind_S + kind_S * (count // kinds) // kinds * kinds  # the kinds take turns
+    kind_J = torch.arange(kinds, device=state.device)
+    return kind_J + kind_J * (count // kinds) // kinds * kinds  # the kinds take turns
 
 
 def text_tables(state: State) -> Arrays:
@@ -55,7 +55,7 @@ def text_tables(state: State) -> Arrays:
     The first choice counts. Repeats: the share of neighbors in a window with one expert; by chance, Σ load².
     """
     tokens, num_kinds = state.data.measured_test, state.data.tasks[0].num_segments
-    routing = state.model.route(state.rows_REP, tokens.x_RTD, state.routing_knobs_for(tokens.count))
+    routing = state.model.route(state.rows_RAP, tokens.x_RTD, state.routing_knobs_for(tokens.count))
     kind_RLT = in_each(routing, segments(state))
     class_V = torch.tensor(CLASS_OF, device=state.device)
     class_RLT = in_each(routing, class_V[tokens.x_RTD.long()].flatten(1))
@@ -91,10 +91,10 @@ def written(state: State, prompt_RMW: Float[Tensor, "R M W"], count: int) -> Flo
         torch.rand(*prompt_RMW.shape[1:2], count, generator=stream(config.seed, "samples", state.current_step))
         for config in state.configs
     ]
-    uniform_RMN = torch.stack(drawn).to(prompt_RMW)
+    uniform_RMW = torch.stack(drawn).to(prompt_RMW)
     for number in range(count):
-        scores_RMO = state.model(state.rows_REP, prompt_RMW, knobs)[0][:, :, -1]
-        below_RMO = (scores_RMO / TEMPERATURE).softmax(-1).cumsum(-1) < uniform_RMN[:, :, [number]]
+        scores_RMO = state.model(state.rows_RAP, prompt_RMW, knobs)[0][:, :, -1]
+        below_RMO = (scores_RMO / TEMPERATURE).softmax(-1).cumsum(-1) < uniform_RMW[:, :, [number]]
         next_RM1 = below_RMO.sum(-1, keepdim=True).clamp(max=scores_RMO.shape[-1] - 1)
         prompt_RMW = torch.cat([prompt_RMW, next_RM1.to(prompt_RMW)], dim=-1)
     return prompt_RMW
@@ -107,8 +107,8 @@ def own_text(state: State, given: str) -> Arrays:
     """
     width, letters = from_configs.tokens_per_input(state.configs), ids(given)
     windows_MW = torch.nn.functional.pad(letters, (0, -len(letters) % width)).unflatten(0, (-1, width))
-    windows_RMW = windows_MW.expand(len(state.configs), -1, -1).to(state.rows_REP)
-    routing = state.model.route(state.rows_REP, windows_RMW, alone(state, windows_RMW))
+    windows_RMW = windows_MW.expand(len(state.configs), -1, -1).to(state.rows_RAP)
+    routing = state.model.route(state.rows_RAP, windows_RMW, alone(state, windows_RMW))
     expert, prob = (
         _by_place(table, windows_RMW).flatten(2, 3)[:, :, : len(given)]
         for table in (metrics.first_choice(routing), routing.probs_TE)
@@ -120,7 +120,7 @@ def own_text(state: State, given: str) -> Arrays:
 
 def alone(state: State, x_RMW: Float[Tensor, "R M W"]) -> RoutingKnobs:
     """Each character is routed by itself: no queue, nothing drawn."""
-    return state.model.alone(state.rows_REP, x_RMW, state.routing_knobs_for(x_RMW.shape[1]))
+    return state.model.alone(state.rows_RAP, x_RMW, state.routing_knobs_for(x_RMW.shape[1]))
 
 
 # ---- tables and bytes ----------------------------------------------------------------------------------------------
