@@ -19,7 +19,7 @@ notices = st.container()
 left, right = st.columns([1, 3.6], gap="medium")
 with left:
     st.markdown("##### What does λ do? Twins: one seed, one start, one knob different.")
-    lab.scenes()
+    lab.starts()
     name = lab.varied()
     values, sizes = lab.asked(name)
 

@@ -15,13 +15,13 @@ CHARTS = {
 }
 
 at = way.place()
-lesson, work = at.lesson, way.work_at(at)
+lesson, attempt = at.lesson, way.attempt_at(at)
 words, picture = st.columns([1, 2], gap="medium")
 with picture:
-    scene, token = way.scene_at(at)
+    group, token = way.group_at(at)
     if token:
         stage(
-            token, lesson.run.layout, charts=CHARTS[lesson.run.layout], titles=scene.titles, story=lesson.title,
+            token, lesson.run.layout, charts=CHARTS[lesson.run.layout], titles=group.titles, story=lesson.title,
             numbers=way.numbers(at), warm=way.waits_at(at), lesson=way.state(at),
             on_present=present.toggle, on_go=way.move,
         )  # fmt: skip
@@ -32,12 +32,12 @@ with words:
     if not at.predicts:
         st.markdown(lesson.steps[at.step - 1].say)
         st.markdown(f"**Look:** {lesson.steps[at.step - 1].look}")
-    elif work.answer is None:
+    elif attempt.answer is None:
         way.ask(at)
-    elif work.mark is None:
+    elif attempt.mark is None:
         st.markdown(way.running(at))
     else:
-        way.told(at, work.mark)
+        way.told(at, attempt.mark)
     way.buttons(at)
 if not present.presenting():
     with picture:

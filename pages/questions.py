@@ -16,20 +16,20 @@ with words:
     question = QUESTIONS[key]
     st.markdown(f"#### {question.text}")
     st.markdown(question.answer)
-    scene = questions.choose_scene(key, question)
-    if scene.titles:  # else said above the picture
+    example = questions.choose_example(key, question)
+    if example.titles:  # else said above the picture
         st.markdown(f"**Look:** {question.look}")
 
 with picture:
-    token = live_run(f"questions {key} {scene.label}", scene.configs)
-    if token and scene.titles:
-        stage(token, "twins", titles=scene.titles, numbers=questions.numbers(question))
+    token = live_run(f"questions {key} {example.label}", example.configs)
+    if token and example.titles:
+        stage(token, "twins", titles=example.titles, numbers=questions.numbers(question))
     elif token:
         charts = {"loss": curves.loss_figure, "metric": curves.metric_figure, "load": curves.load_figure}
         stage(token, "playground", charts=charts, story=question.look, numbers=questions.numbers(question))
 
 with words, st.container(horizontal=True, gap="xsmall", key="open"):
-    questions.open_in_playground(scene)
+    questions.open_in_playground(example)
 with picture:
     st.caption(f"Source: {question.source}")
     show_code(*question.code)

@@ -28,7 +28,7 @@ MEASURED: dict[str, tuple[str, int]] = {  # a number in a frame's header -> what
 
 
 @dataclass(frozen=True)
-class Scene:
+class Example:
     """A setting that shows the answer: one run, or twins that differ in one knob and have a title each."""
 
     label: str
@@ -43,7 +43,7 @@ class Question:
     text: str
     answer: str
     look: str  # what to look at in the live picture
-    scenes: tuple[Scene, ...]
+    examples: tuple[Example, ...]
     numbers: tuple[str, ...]  # of `MEASURED`, shown live beside each run
     code: tuple[str, ...]  # functions to show, as "module:name"
     source: str
@@ -51,14 +51,14 @@ class Question:
     keywords: str = ""  # other words that people search for
 
 
-def one(label: str, **knobs: Value) -> Scene:
-    """A scene of one run."""
-    return Scene(label, (RunConfig().with_(**knobs),))
+def one(label: str, **knobs: Value) -> Example:
+    """An example of one run."""
+    return Example(label, (RunConfig().with_(**knobs),))
 
 
-def twins(label: str, base: RunConfig, knob: str, left: tuple[str, Value], right: tuple[str, Value]) -> Scene:
-    """A scene of two runs that differ in one knob; `left` and `right` are a title and the knob's value each."""
-    return Scene(label, (base.with_(**{knob: left[1]}), base.with_(**{knob: right[1]})), (left[0], right[0]))
+def twins(label: str, base: RunConfig, knob: str, left: tuple[str, Value], right: tuple[str, Value]) -> Example:
+    """An example of two runs that differ in one knob; `left` and `right` are a title and the knob's value each."""
+    return Example(label, (base.with_(**{knob: left[1]}), base.with_(**{knob: right[1]})), (left[0], right[0]))
 
 
 DEEPSEEK = RunConfig(router="deepseek_v3")

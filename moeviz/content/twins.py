@@ -31,7 +31,7 @@ KEPT_WITHOUT_CHOICE = (
 
 
 @dataclass(frozen=True)
-class Scene:
+class Start:
     """A named start: twins of one knob, and the question (a section of the page) that they answer."""
 
     label: str
@@ -44,14 +44,14 @@ class Scene:
 
 SECTIONS = {"collapse": "collapse", "healthy": "learners", "too_much": "tradeoff", "useless": "specialists"}
 """The question that the twins of each regime answer."""
-SCENES: dict[str, Scene] = {
-    name: Scene(
+STARTS: dict[str, Start] = {
+    name: Start(
         regime.label, regime.story, regime.twins[0], "balance_coef",
         tuple(config.balance_coef for config in regime.twins), SECTIONS[name],
     )
     for name, regime in REGIMES.items()
 }  # fmt: skip
-SCENES["three"] = Scene(
+STARTS["three"] = Start(
     "Three experts", "The gate starts off center, where its scores favor A. λ pulls it to the middle; 0 does not.",
     RunConfig(task="clusters_unequal", num_experts=3, top_k=1, gate_skew=1.0), "balance_coef", (0.0, 1.0, 10.0),
     "simplex",

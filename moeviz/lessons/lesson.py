@@ -10,24 +10,24 @@ from moeviz.config.knob import Value
 
 
 @dataclass(frozen=True)
-class Scene:
+class RunGroup:
     """Runs that are shown: one, or twins with a title each."""
 
     configs: tuple[RunConfig, ...]
     titles: tuple[str, ...]
 
-    def with_(self, **knobs: Value) -> Scene:
+    def with_(self, **knobs: Value) -> RunGroup:
         """The same with some knobs changed in all runs."""
-        return Scene(tuple(config.with_(**knobs) for config in self.configs), self.titles)
+        return RunGroup(tuple(config.with_(**knobs) for config in self.configs), self.titles)
 
 
 @dataclass(frozen=True)
 class Look:
-    """A step before the prediction: what it says, what to look at, and a scene that has trained so far."""
+    """A step before the prediction: what it says, what to look at, and a run group that has trained so far."""
 
     say: str
     look: str
-    scene: Scene
+    group: RunGroup
     train: int
 
 
@@ -35,7 +35,7 @@ class Look:
 class Asked:
     """The run that is predicted: it waits at step `wait`, is turned by the knobs of `turn`, and ends at step `end`."""
 
-    scene: Scene
+    group: RunGroup
     wait: int
     turn: Mapping[str, Value]
     end: int
@@ -105,10 +105,10 @@ class Lesson:
         """Those before the prediction, and the one of prediction, run and mark."""
         return len(self.steps) + 1
 
-    def asked_scene(self, seed: int, answer: str | float | None) -> Scene:
+    def asked_group(self, seed: int, answer: str | float | None) -> RunGroup:
         """The run that waits for the prediction, or with the setting that was chosen."""
-        scene = self.run.scene.with_(seed=seed)
+        group = self.run.group.with_(seed=seed)
         if answer is None or not self.prediction.sets_knobs:
-            return scene
+            return group
         choice = self.prediction.choices[str(answer)]
-        return Scene(scene.with_(**choice.knobs).configs, (choice.text,))
+        return RunGroup(group.with_(**choice.knobs).configs, (choice.text,))

@@ -13,7 +13,7 @@ from moeviz.config.groups import comparable
 from moeviz.config.knob import shown
 from moeviz.config.names import HISTORY
 from moeviz.content.questions import MEASURED
-from moeviz.lessons.lesson import Asked, Choice, Lesson, Look, Point, Prediction, Scene
+from moeviz.lessons.lesson import Asked, Choice, Lesson, Look, Point, Prediction, RunGroup
 from moeviz.lessons.marking import COMBINED, COMPARED, MEASURE
 
 LAYOUTS = ("twins", "playground")
@@ -100,7 +100,7 @@ def read_lesson(path: Path) -> Lesson:
     return lesson
 
 
-def _scene(table: Table) -> Scene:
+def _group(table: Table) -> RunGroup:
     """One run with `knobs`, or `twins` with a title and knobs of their own each."""
     base = _with(RunConfig(), table.take("knobs", dict, {}), table)
     twins = table.tables("twins", [])
@@ -110,7 +110,7 @@ def _scene(table: Table) -> Scene:
         comparable(configs)
     except ValueError as error:
         raise ValueError(f"{table.where}: {error}") from None
-    return Scene(configs, titles)
+    return RunGroup(configs, titles)
 
 
 def _with(config: RunConfig, knobs: Mapping[str, Any], table: Table) -> RunConfig:
@@ -129,7 +129,7 @@ def _steps(table: Table, name: str, default: Any = REQUIRED, least: int = 0) -> 
 
 
 def _look(table: Table) -> Look:
-    look = Look(table.text("say"), table.text("look"), _scene(table), _steps(table, "train", 0))
+    look = Look(table.text("say"), table.text("look"), _group(table), _steps(table, "train", 0))
     table.done()
     return look
 
@@ -137,7 +137,7 @@ def _look(table: Table) -> Look:
 def _asked(table: Table) -> Asked:
     wait = _steps(table, "wait", 0)
     asked = Asked(
-        scene=_scene(table), wait=wait, turn=table.take("turn", dict, {}), end=_steps(table, "end", least=wait + 10),
+        group=_group(table), wait=wait, turn=table.take("turn", dict, {}), end=_steps(table, "end", least=wait + 10),
         layout=table.take("layout", str, LAYOUTS[0]), numbers=tuple(table.take("numbers", list, [])),
     )  # fmt: skip
     table.done()
@@ -147,7 +147,7 @@ def _asked(table: Table) -> Asked:
         raise table.error(f"numbers must be among {', '.join(MEASURED)}", ", ".join(unknown), "choose some")
     if fixed := [name for name in asked.turn if name in KNOBS and not KNOBS[name].live]:
         raise table.error("turn must name knobs that may turn while a run trains", ", ".join(fixed), "put it in knobs")
-    _with(asked.scene.configs[0], asked.turn, table)
+    _with(asked.group.configs[0], asked.turn, table)
     return asked
 
 
@@ -205,8 +205,8 @@ def _readings(table: Table, run: Asked) -> dict[str, str]:
         elif measure["name"] not in (*HISTORY, *MEASURED):
             rule = f"{name} must name one of {', '.join(dict.fromkeys((*HISTORY, *MEASURED)))}"
             raise table.error(rule, measure["name"], "check the spelling")
-        elif int(measure["run"]) >= len(run.scene.configs):
-            raise table.error(f"{name} must be of a run below {len(run.scene.configs)}", measure["run"], "count from 0")
+        elif int(measure["run"]) >= len(run.group.configs):
+            raise table.error(f"{name} must be of a run below {len(run.group.configs)}", measure["run"], "count from 0")
         elif measure["step"] and (int(measure["step"]) > run.end or int(measure["step"]) % RECORDED):
             rule = f"{name} must be at a multiple of {RECORDED} up to the run's end"
             raise table.error(rule, measure["step"], "choose such a step")
@@ -246,7 +246,7 @@ def _check_names(names: Collection[str], known: Collection[str], where: str) -> 
 def _check_outcome_is_hidden(lesson: Lesson, table: Table) -> None:
     """What is predicted must not be seen before."""
     run = lesson.run
-    shows = [bool(set(look.scene.configs) & set(run.scene.configs)) and look.train > run.wait for look in lesson.steps]
+    shows = [bool(set(look.group.configs) & set(run.group.configs)) and look.train > run.wait for look in lesson.steps]
     if any(shows):
         rule = f"a step must not train a run that is predicted beyond step {run.wait}"
         raise table.error(rule, f"steps[{shows.index(True)}]", "lower its train, or show another run")

@@ -17,7 +17,7 @@ from moeviz.models.affine_chain import divide
 from moeviz.models.dispatch import DISPATCH, OneKind, every_output, mixed
 from moeviz.models.experts import EXPERTS, ExpertKind, Parameters, Shapes, unpack
 from moeviz.routers import Routing, last_taken, sequence_ids, token_ids
-from moeviz.routers.decide import Question, RouterOptions, RoutingKnobs, decide
+from moeviz.routers.decide import RouterInputs, RouterOptions, RoutingKnobs, decide
 from moeviz.tensors.axes import over
 from moeviz.tensors.precision import at_least_float32, narrowed
 from moeviz.tensors.rng import stream
@@ -266,7 +266,7 @@ class MoE:
             logits_RTE = logits_RTE.masked_fill(knobs.killed_RE.unsqueeze(-2), -math.inf)
         noise_rows_RED = gate_rows_REP[..., -width:] if self.router == "noisy_top_k" else None
         return decide(
-            self.router, Question(seen_RUD, self.units(x_RTD), logits_RTE, noise_rows_RED, self.options, knobs)
+            self.router, RouterInputs(seen_RUD, self.units(x_RTD), logits_RTE, noise_rows_RED, self.options, knobs)
         )
 
     def _divide(self, rows_REP: Float[Tensor, "R E P"]) -> tuple[Float[Tensor, "R E P1"], Float[Tensor, "R E P2"]]:

@@ -55,7 +55,7 @@ class RoutingKnobs:
 
 
 @dataclass(frozen=True)
-class Question:
+class RouterInputs:
     """What is at hand when a router decides: what the gate sees and what experts are given, logits, and all knobs."""
 
     seen_RTD: Float[Tensor, "R T D"]
@@ -66,7 +66,7 @@ class Question:
     knobs: RoutingKnobs
 
 
-def noise_size(asked: Question) -> Float[Tensor, "R T E"] | None:
+def noise_size(asked: RouterInputs) -> Float[Tensor, "R T E"] | None:
     """How large the noise on each score is, softplus(W_noiseᵀ x) + 0.01: learned; None where nothing is drawn.
 
     Multiplied by the knob; 0 for a run without noise beside others that have some.
@@ -78,13 +78,13 @@ def noise_size(asked: Question) -> Float[Tensor, "R T E"] | None:
     return over(noise * (noise >= NO_NOISE), 2) * (torch.nn.functional.softplus(wanted_RTE) + SMALLEST_NOISE)
 
 
-def bias(asked: Question) -> Float[Tensor, "R E"] | None:
+def bias(asked: RouterInputs) -> Float[Tensor, "R E"] | None:
     """What DeepSeek's router adds before it chooses, in this layer."""
     bias_REL = asked.knobs.bias_REL
     return None if bias_REL is None else bias_REL.squeeze(-1)
 
 
-ARGUMENTS: dict[str, Callable[[Question], Any]] = {
+ARGUMENTS: dict[str, Callable[[RouterInputs], Any]] = {
     "k": lambda asked: asked.knobs.k,
     "capacity": lambda asked: asked.knobs.capacity,
     "renormalize": lambda asked: asked.knobs.renormalize,
@@ -106,7 +106,7 @@ TAKES = {
 }
 
 
-def decide(router: str, asked: Question) -> Routing:
+def decide(router: str, asked: RouterInputs) -> Routing:
     """The router's decision on every token of every run."""
     arguments = {name: ARGUMENTS[name](asked) for name in TAKES[router]}
     groups = asked.knobs.token_groups

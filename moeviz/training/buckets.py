@@ -14,7 +14,7 @@ from moeviz.training.checkpoints import moment
 from moeviz.training.ghost import Ghosts
 from moeviz.training.tape import LIMIT, told
 from moeviz.training.training import Training
-from moeviz.training.views.registry import Given, Place
+from moeviz.training.views.registry import XY, Given
 from moeviz.training.views.snapshot import Snapshot, take_together
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ class Buckets:
         return pandas.concat(tables).sort_values(["run", "step"]).reset_index(drop=True)
 
     def snapshot(
-        self, want: Sequence[str] = (), probe: Place | None = None, given: Given | None = None, *, fresh: bool = True
+        self, want: Sequence[str] = (), probe: XY | None = None, given: Given | None = None, *, fresh: bool = True
     ) -> Snapshot:
         """The present state of all runs; pictures that not all of them have are left out."""
         together = len({part.measured_step for part in self.parts if not part.stuck}) == 1

@@ -23,11 +23,11 @@ def is_good(state: State, record: Record) -> bool:
 
 def checkpoint(state: State) -> dict[str, Any]:
     """The state without its history; tensors are copied where they are a part of a whole crowd's."""
-    progress = state.progress.detached()
+    step_state = state.step_state.detached()
     return {
         "configs": state.configs, "treated": state.treated, "current_step": state.current_step,
         "seconds": state.seconds, "step_seconds": state.step_seconds, "ids_RE": state.ids_RE,
-        **vars(progress), "largest_loss_R": state.largest_loss_R, "diverged": state.diverged,
+        **vars(step_state), "largest_loss_R": state.largest_loss_R, "diverged": state.diverged,
     }  # fmt: skip
 
 

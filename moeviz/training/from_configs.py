@@ -24,7 +24,7 @@ from moeviz.tasks import TaskData
 from moeviz.tasks.pairs import BUCKETS, PIXELS
 from moeviz.tensors import device as devices
 from moeviz.tensors.axes import PerRun, side_by_side
-from moeviz.training.step import Numbers
+from moeviz.training.step import StepKnobs
 
 
 def model(configs: Sequence[RunConfig], task: TaskData, device: torch.device, half: torch.dtype | None = None) -> Model:
@@ -107,11 +107,11 @@ def per_run(values: Sequence[PerRun], like: Tensor) -> PerRun:
     return side_by_side(values, [1] * len(values), like)
 
 
-def numbers(configs: Sequence[RunConfig], like: Tensor) -> Numbers:
+def step_knobs(configs: Sequence[RunConfig], like: Tensor) -> StepKnobs:
     """The knobs of a step as numbers; how large a loss may be is not among them, and nobody is treated."""
     rate_R = torch.tensor([config.learning_rate for config in configs], device=like.device, dtype=like.dtype)
     coef = knob(configs, "balance_coef", like)
-    return Numbers(training_knobs(configs, like), coef, rate_R, rate_R * torch.inf, bias_rate(configs, like))
+    return StepKnobs(training_knobs(configs, like), coef, rate_R, rate_R * torch.inf, bias_rate(configs, like))
 
 
 def training_knobs(configs: Sequence[RunConfig], like: Tensor, num_tokens: int | None = None) -> RoutingKnobs:

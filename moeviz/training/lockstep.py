@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from moeviz.training.batch import Batch
-from moeviz.training.step import Numbers, Progress, stepped
+from moeviz.training.step import StepKnobs, StepState, stepped
 from moeviz.training.training import Training
 
 
@@ -29,9 +29,9 @@ def step_together(trainings: Sequence[Training]) -> None:
         return
     batch = Batch.joined([training.batch() for training in moving])
     counts = [len(training.configs) for training in moving]
-    numbers = Numbers.joined([training.numbers for training in moving], counts)
-    before = Progress.joined([training.progress for training in moving])
-    after = stepped(moving[0].lesson, numbers, before, batch).parted(counts)
+    step_knobs = StepKnobs.joined([training.step_knobs for training in moving], counts)
+    before = StepState.joined([training.step_state for training in moving])
+    after = stepped(moving[0].problem, step_knobs, before, batch).parted(counts)
     for training, own in zip(moving, after, strict=True):
         training.advance(own)
     seconds = (time.perf_counter() - began) / sum(counts)

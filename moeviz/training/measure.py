@@ -47,7 +47,7 @@ def measure(state: State) -> tuple[Record, dict[str, np.ndarray]]:
         "train_metric": metric(*on_train),
         "test_loss": task_loss(*on_test),
         "test_metric": metric(*on_test),
-        "trains": state.progress.healthy_R.to(state.rows_RAP.dtype),
+        "trains": state.step_state.healthy_R.to(state.rows_RAP.dtype),
     }
     tested = tested.layered
     by_layer, by_expert = _numpy(_by_layer(state, tested)), _numpy(_by_expert(state, tested))
@@ -117,7 +117,7 @@ def _gradient(state: State) -> Tensor:
 
     (Before the first, or of a run that stopped.)
     """
-    stopped_R, layers = ~state.progress.healthy_R, state.model.num_layers
+    stopped_R, layers = ~state.step_state.healthy_R, state.model.num_layers
     gradient_RAP = state.model.routed(state.gradient_RAP).masked_fill(over(stopped_R, 2), torch.nan)
     return gradient_RAP.unflatten(-1, (layers, -1)).transpose(1, 2)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from moeviz.tensors.axes import over
 from moeviz.tensors.rng import stream
 from moeviz.training.adam import Adam
-from moeviz.training.step import Progress
+from moeviz.training.step import StepState
 
 COPY_NOISE = 0.1  # a new expert's numbers differ from its parent's by about this share: enough to part ways
 
@@ -60,7 +60,7 @@ class Resized:
         return rows_RAP
 
 
-def moved(before: Progress, resized: Resized, seeds: Sequence[int], step: int) -> Progress:
+def moved(before: StepState, resized: Resized, seeds: Sequence[int], step: int) -> StepState:
     """All that a step changes, for the experts that there are after a change of their number."""
     return replace(
         before,

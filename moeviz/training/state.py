@@ -22,7 +22,7 @@ from moeviz.training.batch import Batch
 from moeviz.training.data import Data
 from moeviz.training.history import Record
 from moeviz.training.settings import Change, Setting
-from moeviz.training.step import Lesson, Numbers, Progress
+from moeviz.training.step import Problem, StepKnobs, StepState
 from moeviz.training.tape import Tape
 from moeviz.training.treatment import Treated
 
@@ -49,7 +49,7 @@ class State:
     balance_loss: Callable[..., Tensor]
     metric: Callable[..., Tensor]
     metric_name: str
-    knob_numbers: Numbers  # the knobs of a step, but for how large a loss may be
+    knob_numbers: StepKnobs  # the knobs of a step, but for how large a loss may be
 
     current_step: int
     seconds: float  # trained
@@ -75,18 +75,18 @@ class State:
     # ---- the next step --------------------------------------------------------------------------------------------
 
     @property
-    def progress(self) -> Progress:
+    def step_state(self) -> StepState:
         """Where the runs are: what the next step starts from."""
         counts, rest = (self.updated_REL, self.present_RE), (self.healthy_R, self.bias_REL, self.scale_R)
-        return Progress(self.rows_RAP, self.adam, self.gradient_RAP, *counts, *rest)
+        return StepState(self.rows_RAP, self.adam, self.gradient_RAP, *counts, *rest)
 
     @property
-    def lesson(self) -> Lesson:
+    def problem(self) -> Problem:
         """What a step does, for whatever runs."""
-        return Lesson(self.model, self.task_loss, self.balance_loss)
+        return Problem(self.model, self.task_loss, self.balance_loss)
 
     @property
-    def numbers(self) -> Numbers:
+    def step_knobs(self) -> StepKnobs:
         """The present knobs of a step."""
         return replace(self.knob_numbers, largest_loss_R=self.largest_loss_R)
 
@@ -96,7 +96,7 @@ class State:
         first, limited = self.configs[0], self.knob_numbers.routing.capacity is not None
         drawn = batch.wanted(self.configs)
         sizes = (first.num_experts, first.batch_size, first.token_groups)
-        return self.lesson, sizes, limited, drawn, self.device, self.dtype
+        return self.problem, sizes, limited, drawn, self.device, self.dtype
 
     def batch(self) -> Batch:
         """What the next step trains on."""

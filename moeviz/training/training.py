@@ -24,10 +24,10 @@ from moeviz.training.measure import measure
 from moeviz.training.objective import OBJECTIVES
 from moeviz.training.settings import Setting
 from moeviz.training.state import State
-from moeviz.training.step import Progress, stepped
+from moeviz.training.step import StepState, stepped
 from moeviz.training.tape import LIMIT, Moment, Tape
 from moeviz.training.treatment import Treated
-from moeviz.training.views.registry import Given, Place
+from moeviz.training.views.registry import XY, Given
 from moeviz.training.views.snapshot import BESIDE_NUMBERS, Snapshot, take
 
 DIVERGED = 100.0  # a run is stopped when its task loss exceeds this many times (1 + its loss at step 0)
@@ -93,7 +93,7 @@ class Training(State):
             if self.stuck:
                 break
             began = time.perf_counter()
-            self.advance(stepped(self.lesson, self.numbers, self.progress, self.batch()))
+            self.advance(stepped(self.problem, self.step_knobs, self.step_state, self.batch()))
             self.took(time.perf_counter() - began)
 
     @property
@@ -101,7 +101,7 @@ class Training(State):
         """Itself: runs of one shape are a single part (see moeviz.training.buckets)."""
         return (self,)
 
-    def advance(self, after: Progress) -> None:
+    def advance(self, after: StepState) -> None:
         """Take over what a step has made of `progress`."""
         self._take_over(after)
         self.current_step += 1
@@ -176,19 +176,19 @@ class Training(State):
         self.dispatch = self.model.dispatch
         self.balance_loss = from_configs.balance_loss(self.configs[0].balance_loss, self.configs[0].task)
         like = torch.zeros((), device=self.device, dtype=self.dtype)
-        self.knob_numbers = from_configs.numbers(self.configs, like)
+        self.knob_numbers = from_configs.step_knobs(self.configs, like)
         if any(self.treated):
             masks = treatment.masks(self.treated, self.ids_RE, self.model, self.rows_RAP)
             routing = replace(self.knob_numbers.routing, killed_RE=masks.killed_RE)
             self.knob_numbers = replace(self.knob_numbers, routing=routing, frozen_RAP=masks.frozen_RAP)
 
-    def _take_over(self, after: Progress) -> None:
+    def _take_over(self, after: StepState) -> None:
         vars(self).update(vars(after))
 
     def _move(self, resized: resize.Resized) -> None:
         """Experts arrive as noisy copies of the busiest, with their Adam moments, or the least loaded leave."""
         seeds = [config.seed for config in self.configs]
-        self._take_over(resize.moved(self.progress, resized, seeds, self.current_step))
+        self._take_over(resize.moved(self.step_state, resized, seeds, self.current_step))
         self.ids_RE = resized.ids_RE
 
     def settled(self, since: int) -> bool:
@@ -201,7 +201,7 @@ class Training(State):
     # ---- looking --------------------------------------------------------------------------------------------------
 
     def snapshot(
-        self, want: Sequence[str] = (), probe: Place | None = None, given: Given | None = None, *, fresh: bool = True
+        self, want: Sequence[str] = (), probe: XY | None = None, given: Given | None = None, *, fresh: bool = True
     ) -> Snapshot:
         """The present state as numbers, with the pictures that are asked for (see moeviz.frames for their names).
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from moeviz.config import RunConfig
-from moeviz.content.twins import SCENES, twins
+from moeviz.content.twins import STARTS, twins
 from moeviz.training import Training
 from moeviz.training.views.skill import wanted_loss
 from tests.browser.driving import Stage, soon
@@ -133,7 +133,7 @@ def test_three_experts_are_a_point_over_the_balance_loss(stage):
     stage.press("reset")
     stage.until("stage.step === 0")
     stage.train_to(50)
-    shot = trained(50, SCENES["three"].base).snapshot()
+    shot = trained(50, STARTS["three"].base).snapshot()
 
     def check() -> None:
         for run, coef in enumerate(LAMBDAS):

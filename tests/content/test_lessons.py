@@ -233,9 +233,9 @@ def test_a_setting_is_right_if_its_run_meets_the_goal(tmp_path: Path) -> None:
     assert marked(lesson, "few", 0.0, 0.2, 0.0).right
     found = marked(lesson, "many", 0.0, 0.3, 0.0)
     assert (found.right, found.outcome, found.because) == (False, "many", "many: 0.3")
-    assert [each.num_experts for each in lesson.asked_scene(3, "many").configs] == [9, 9]
-    assert [each.num_experts for each in lesson.asked_scene(3, None).configs] == [8, 8]
-    assert {each.seed for each in lesson.asked_scene(3, "many").configs} == {3}
+    assert [each.num_experts for each in lesson.asked_group(3, "many").configs] == [9, 9]
+    assert [each.num_experts for each in lesson.asked_group(3, None).configs] == [8, 8]
+    assert {each.seed for each in lesson.asked_group(3, "many").configs} == {3}
 
 
 def test_a_run_that_has_not_come_so_far_is_not_marked(tmp_path: Path) -> None:

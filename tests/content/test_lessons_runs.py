@@ -75,7 +75,7 @@ Run = tuple[str, dict[str, Any]]  # its history as CSV, and the header of its la
 def runs_of(engine: Engine, lesson: Lesson, answer: str | float) -> list[Run]:
     """The run of a prediction on each seed, as the page has it carried out; all train at once."""
     tokens = [
-        engine.open(lesson.asked_scene(seed, answer).configs, play=False, speed="fast") for seed in SEEDS
+        engine.open(lesson.asked_group(seed, answer).configs, play=False, speed="fast") for seed in SEEDS
     ]  # fmt: skip
     play(engine, tokens, lesson.run.wait)
     for token in tokens if lesson.run.turn else []:
@@ -134,7 +134,7 @@ def test_of_the_settings_only_one_meets_all_three_goals(running: Engine) -> None
 def trained(lesson: Lesson) -> list[Run]:
     """History and header of the run that the lesson expects, for each of many seeds: trained in lockstep."""
     parts = []
-    for config in lesson.asked_scene(0, lesson.prediction.expected).configs:
+    for config in lesson.asked_group(0, lesson.prediction.expected).configs:
         training = Training(expand(config, seed=MANY))
         training.step(lesson.run.wait)
         if lesson.run.turn:

@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from moeviz.config import KNOBS, RunConfig, expand
-from moeviz.content.questions import MEASURED, PLACES, QUESTIONS, Scene, about, find
+from moeviz.content.questions import MEASURED, PLACES, QUESTIONS, Example, about, find
 from moeviz.routers import bias_step, deepseek_v3, mixtral, top_k
 from moeviz.training import Snapshot, Training
 from moeviz.ui.widgets import code
 
 SEEDS = [0, 1, 2]
-SCENES = [(key, scene) for key, question in QUESTIONS.items() for scene in question.scenes]
-EACH_SCENE = [pytest.param(scene, id=f"{key}: {scene.label}") for key, scene in SCENES]
+EXAMPLES = [(key, example) for key, question in QUESTIONS.items() for example in question.examples]
+EACH_EXAMPLE = [pytest.param(example, id=f"{key}: {example.label}") for key, example in EXAMPLES]
 
 
 # ---- entries ----------------------------------------------------------------------------------------------------
@@ -34,7 +34,7 @@ def test_an_entry_is_whole(key: str) -> None:
     assert set(question.numbers) <= set(MEASURED)
     for place in question.code:
         assert code.source(place) and code.caption(place)
-    labels = [scene.label for scene in question.scenes]
+    labels = [example.label for example in question.examples]
     assert len(set(labels)) == len(labels) > 0
 
 
@@ -45,22 +45,22 @@ def test_questions_and_numbers_are_all_in_use() -> None:
     assert all(about(place) for place in PLACES)
 
 
-@pytest.mark.parametrize("scene", [pytest.param(scene, id=f"{key}: {scene.label}") for key, scene in SCENES])
-def test_twins_differ_in_one_knob_that_may_differ_within_a_run_group(scene: Scene) -> None:
-    assert len(scene.titles) == (len(scene.configs) if len(scene.configs) > 1 else 0)
-    if len(scene.configs) > 1:
-        left, right = scene.configs
+@pytest.mark.parametrize("example", [pytest.param(example, id=f"{key}: {example.label}") for key, example in EXAMPLES])
+def test_twins_differ_in_one_knob_that_may_differ_within_a_run_group(example: Example) -> None:
+    assert len(example.titles) == (len(example.configs) if len(example.configs) > 1 else 0)
+    if len(example.configs) > 1:
+        left, right = example.configs
         differ = [name for name in KNOBS if getattr(left, name) != getattr(right, name)]
         assert len(differ) == 1 and KNOBS[differ[0]].per_run
 
 
-@pytest.mark.parametrize("scene", EACH_SCENE)
-def test_every_setting_trains_and_measures_its_numbers(scene: Scene) -> None:
-    training = Training(scene.configs)
+@pytest.mark.parametrize("example", EACH_EXAMPLE)
+def test_every_setting_trains_and_measures_its_numbers(example: Example) -> None:
+    training = Training(example.configs)
     training.step(20)
     header = training.snapshot().header
     assert set(MEASURED) <= set(header)
-    assert all(len(header[name]) == len(scene.configs) for name in MEASURED)
+    assert all(len(header[name]) == len(example.configs) for name in MEASURED)
     assert training.current_step == 20 or training.diverged
 
 
@@ -120,10 +120,10 @@ def test_the_bias_of_deepseek_has_no_gradient_and_no_part_in_the_weights() -> No
 
 
 @cache
-def trained(scene: Scene, steps: int, *want: str) -> list[Snapshot]:
-    """A snapshot for each config of a scene after so many steps; its numbers have one entry for each seed."""
+def trained(example: Example, steps: int, *want: str) -> list[Snapshot]:
+    """A snapshot for each config of an example after so many steps; its numbers have one entry for each seed."""
     found = []
-    for config in scene.configs:
+    for config in example.configs:
         training = Training(expand(config, seed=SEEDS))
         training.step(steps)
         found.append(training.snapshot(want))
@@ -132,16 +132,16 @@ def trained(scene: Scene, steps: int, *want: str) -> list[Snapshot]:
 
 def numbers(name: str, key: str, steps: int = 300, label: str | None = None) -> list[np.ndarray]:
     """A measured number of each twin, by seed."""
-    scene = next(scene for scene in QUESTIONS[key].scenes if label in (None, scene.label))
-    return [np.array(shot.header[name]) for shot in trained(scene, steps)]
+    example = next(example for example in QUESTIONS[key].examples if label in (None, example.label))
+    return [np.array(shot.header[name]) for shot in trained(example, steps)]
 
 
 @pytest.mark.slow
 def test_at_k_1_a_renormalized_gate_has_no_gradient_and_never_moves() -> None:
     plain, renormalized = numbers("gate_gradient", "zero_gradient")
     assert (renormalized == 0).all() and (plain > 1e-3).all()
-    scene = QUESTIONS["zero_gradient"].scenes[0]
-    at_first, later = (trained(scene, steps, "first_choice") for steps in (0, 300))
+    example = QUESTIONS["zero_gradient"].examples[0]
+    at_first, later = (trained(example, steps, "first_choice") for steps in (0, 300))
     assert (at_first[1].winner == later[1].winner).all()
     assert ((at_first[0].winner != later[0].winner).mean((1, 2)) > 0.1).all()
     first_loss, last_loss = numbers("task_loss", "zero_gradient", 0)[1], numbers("task_loss", "zero_gradient")[1]
@@ -150,8 +150,8 @@ def test_at_k_1_a_renormalized_gate_has_no_gradient_and_never_moves() -> None:
 
 @pytest.mark.slow
 def test_the_gate_learns_through_the_weights() -> None:
-    scene = QUESTIONS["not_differentiable"].scenes[0]
-    (at_first,), (later,) = (trained(scene, steps, "first_choice") for steps in (0, 300))
+    example = QUESTIONS["not_differentiable"].examples[0]
+    (at_first,), (later,) = (trained(example, steps, "first_choice") for steps in (0, 300))
     assert ((at_first.winner != later.winner).mean((1, 2)) > 0.1).all()
     assert (numbers("gate_gradient", "not_differentiable")[0] > 0.01).all()
 
@@ -189,7 +189,7 @@ def test_a_loss_of_counts_is_constant() -> None:
 
 @pytest.mark.slow
 def test_a_learning_rate_of_10_stops_the_run_at_once() -> None:
-    (config,) = QUESTIONS["nan"].scenes[0].configs
+    (config,) = QUESTIONS["nan"].examples[0].configs
     for seed in SEEDS:
         training = Training([config.with_(seed=seed)])
         training.step(50)
@@ -238,8 +238,8 @@ def test_a_balance_loss_of_0_leaves_load_uneven() -> None:
 
 @pytest.mark.slow
 def test_another_seed_deals_other_regions_and_answers_about_as_well() -> None:
-    scene = QUESTIONS["letters"].scenes[0]
-    training = Training(expand(scene.configs[0], seed=list(range(5))))
+    example = QUESTIONS["letters"].examples[0]
+    training = Training(expand(example.configs[0], seed=list(range(5))))
     training.step(300)
     shot = training.snapshot(["choices", "points"])
     lead_RJ = np.array(
@@ -256,8 +256,8 @@ def test_another_seed_deals_other_regions_and_answers_about_as_well() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("label", ["No gate bias", "Gate bias"])
 def test_without_a_bias_the_first_choice_depends_on_the_direction_alone(label: str) -> None:
-    (scene,) = (scene for scene in QUESTIONS["pizza"].scenes if scene.label == label)
-    (shot,) = trained(scene, 300, "first_choice")
+    (example,) = (example for example in QUESTIONS["pizza"].examples if example.label == label)
+    (shot,) = trained(example, 300, "first_choice")
     center_X = (np.arange(64) + 0.5) / 32 - 1
     half_X = ((center_X / 2 + 1) * 32 - 0.5).round().astype(int)  # the cell half as far from the middle
     same_R = (shot.winner == shot.winner[:, half_X][:, :, half_X]).mean((1, 2))

@@ -82,12 +82,12 @@ def test_a_dense_network_that_cannot_be_is_left_out_with_its_reason():
     assert twins.dense(RunConfig(), ("active",)) == ([dense_twin(RunConfig(), "active")], [])
 
 
-@pytest.mark.parametrize("scene", twins.SCENES.values(), ids=list(twins.SCENES))
-def test_a_scene_can_be_trained_and_its_story_is_short(scene):
-    assert twins.twins(scene.base, scene.knob, scene.values)
-    if scene.label in REGIMES_BY_LABEL:  # and they are the twins whose regime is measured
-        assert twins.twins(scene.base, scene.knob, scene.values) == list(REGIMES_BY_LABEL[scene.label].twins)
-    assert scene.story.endswith((".", "?")) and len(scene.story) < 130
+@pytest.mark.parametrize("start", twins.STARTS.values(), ids=list(twins.STARTS))
+def test_a_start_can_be_trained_and_its_story_is_short(start):
+    assert twins.twins(start.base, start.knob, start.values)
+    if start.label in REGIMES_BY_LABEL:  # and they are the twins whose regime is measured
+        assert twins.twins(start.base, start.knob, start.values) == list(REGIMES_BY_LABEL[start.label].twins)
+    assert start.story.endswith((".", "?")) and len(start.story) < 130
 
 
 # ---- what is measured ----------------------------------------------------------------------------------------------
@@ -169,16 +169,16 @@ def test_more_twins_fewer_and_another_knob_start_again_and_say_so(engine: Record
     assert app.toast[-1].value == "Started “twins of Router” from step 0."
 
 
-@pytest.mark.parametrize("name", twins.SCENES)
+@pytest.mark.parametrize("name", twins.STARTS)
 def test_a_scene_shows_its_twins_and_opens_its_question(engine: RecordedEngine, name):
-    app, scene = visit("lab", vary="top_k", dense="total"), twins.SCENES[name]
-    button(app, scene.label).click()
+    app, start = visit("lab", vary="top_k", dense="total"), twins.STARTS[name]
+    button(app, start.label).click()
     healthy(app.run())
-    assert engine.asked[-1] == ("reset", tuple(twins.twins(scene.base, scene.knob, scene.values)))
-    assert picture(app)["section"] == scene.section
-    shown = [each.value for each in app.selectbox if str(each.key).startswith(f"twin_{scene.knob}")]
-    assert shown == list(scene.values)
-    assert any(scene.story in each.value for each in app.markdown)
+    assert engine.asked[-1] == ("reset", tuple(twins.twins(start.base, start.knob, start.values)))
+    assert picture(app)["section"] == start.section
+    shown = [each.value for each in app.selectbox if str(each.key).startswith(f"twin_{start.knob}")]
+    assert shown == list(start.values)
+    assert any(start.story in each.value for each in app.markdown)
 
 
 def test_strange_addresses_are_answered(engine: RecordedEngine):

@@ -6,8 +6,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import Conv2d, Flatten, Linear, MultiheadAttention, ReLU, RMSNorm, Sequential, Unflatten
-from torch.nn import Parameter as Numbers
+from torch.nn import Conv2d, Flatten, Linear, MultiheadAttention, Parameter, ReLU, RMSNorm, Sequential, Unflatten
 from torch.utils.flop_counter import FlopCounterMode
 
 from moeviz.config import EXPERT_NAMES
@@ -41,8 +40,8 @@ def convolutions(own: Own) -> Sequential:
     """They want channels first, on a map with rows and columns, and keep an output's numbers together."""
     (_, inputs, hidden), outputs = own["w_in"].shape, len(own["b_out"])
     square, point = Conv2d(inputs, hidden, 3, padding=1), Conv2d(hidden, outputs, 1)
-    square.weight.data, square.bias = own["w_in"].view(3, 3, inputs, hidden).permute(3, 2, 0, 1), Numbers(own["b_in"])
-    point.weight.data, point.bias = own["w_out"].T.reshape(outputs, hidden, 1, 1), Numbers(own["b_out"])
+    square.weight.data, square.bias = own["w_in"].view(3, 3, inputs, hidden).permute(3, 2, 0, 1), Parameter(own["b_in"])
+    point.weight.data, point.bias = own["w_out"].T.reshape(outputs, hidden, 1, 1), Parameter(own["b_out"])
     return Sequential(Unflatten(2, (3, 3)), square, ReLU(), point, Flatten(2))
 
 

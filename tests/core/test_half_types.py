@@ -27,7 +27,7 @@ def config_of(**knobs: Any) -> RunConfig:
 
 def floats(training: Training) -> dict[str, Tensor]:
     """All that goes on from step to step and is no whole number."""
-    progress = training.progress
+    progress = training.step_state
     found = {name: value for name, value in vars(progress).items() if isinstance(value, Tensor)}
     found |= {f"adam {name}": value for name, value in vars(progress.adam).items() if isinstance(value, Tensor)}
     return {name: value for name, value in found.items() if value.is_floating_point()}
@@ -139,7 +139,7 @@ def test_measures_are_not_rounded(half: torch.dtype) -> None:
 
 
 def gradient_of(training: Training) -> Tensor:
-    return stepped(training.lesson, training.numbers, training.progress, training.batch()).gradient_RAP
+    return stepped(training.problem, training.step_knobs, training.step_state, training.batch()).gradient_RAP
 
 
 def test_a_scaled_gradient_is_the_gradient() -> None:
@@ -158,12 +158,12 @@ def test_an_overflow_halves_the_scale_and_skips_the_step_of_its_run_alone() -> N
     training.step(3)
     alone.step(3)
     training.scale_R = torch.tensor([2.0**40, 4096.0])  # far beyond what float16 holds
-    before = training.progress
+    before = training.step_state
     training.step()
     alone.step()
     assert training.scale_R.tolist() == [2.0**39, 4096.0]
     assert torch.equal(training.rows_RAP[0], before.rows_RAP[0])
-    assert torch.equal(training.progress.adam.mean_RAP[0], before.adam.mean_RAP[0])
+    assert torch.equal(training.step_state.adam.mean_RAP[0], before.adam.mean_RAP[0])
     assert torch.allclose(training.rows_RAP[1], alone.rows_RAP[0], atol=1e-5)
     training.step(40)  # 2³⁹ is halved until it fits
     assert training.reason is None and training.scale_R[0] < 2**30
@@ -182,14 +182,14 @@ def test_gradients_that_float16_would_lose_are_kept() -> None:
     config = config_of(task="plane", batch_size=512, balance_coef=0.0)
     training, exact = Training([config], dtype=torch.float16), Training([config], dtype=torch.float64)
     training.rows_RAP = training.rows_RAP.half().float()
-    rows_RAP, batch, numbers = training.rows_RAP.double().requires_grad_(), training.batch(), training.numbers
+    rows_RAP, batch, numbers = training.rows_RAP.double().requires_grad_(), training.batch(), training.step_knobs
     answers = (training.model(training.rows_RAP, batch.x_RTD, training.routing_knobs)[0]).detach()
     y_RTO, _ = exact.model(rows_RAP, batch.x_RTD.double(), exact.routing_knobs)
     (expected,) = torch.autograd.grad(y_RTO, rows_RAP, torch.full_like(y_RTO, 2e-5 / 512))
     missed = {}
     for scale in (1.0, training.scale_R.item()):
-        before = replace(training.progress, scale_R=torch.tensor([scale]))
-        after = stepped(training.lesson, numbers, before, replace(batch, target=answers - 1e-5))
+        before = replace(training.step_state, scale_R=torch.tensor([scale]))
+        after = stepped(training.problem, numbers, before, replace(batch, target=answers - 1e-5))
         missed[scale] = ((after.gradient_RAP - expected).norm() / expected.norm()).item()
     assert missed[4096.0] < 0.02 and missed[1.0] > 0.2
 

@@ -26,7 +26,7 @@ from moeviz.training import Training
 from moeviz.training.adam import Adam
 from moeviz.training.batch import Batch
 from moeviz.training.objective import squared_error
-from moeviz.training.step import Lesson, Numbers, Progress, stepped
+from moeviz.training.step import Problem, StepKnobs, StepState, stepped
 
 DOUBLE = torch.float64
 RUNS, EXPERT_COUNT, INPUTS, PLACES, WIDTH = 2, 4, 6, 4, 3
@@ -165,18 +165,18 @@ def learned(model: MoE, seeds: list[int], steps: int) -> Tensor:
     """The rows after so many steps on tokens of each run's own, each run with a k, a weight and a rate of its own."""
     number = torch.tensor(seeds, dtype=DOUBLE)
     routing = RoutingKnobs(torch.tensor([1 + seed % 2 for seed in seeds]), True, torch.tensor([2 + s for s in seeds]))
-    numbers = Numbers(routing, 0.1 * number, 0.01 * (1 + number), torch.full_like(number, torch.inf))
+    numbers = StepKnobs(routing, 0.1 * number, 0.01 * (1 + number), torch.full_like(number, torch.inf))
     rows_RAP, zeros_RE = model.fresh_rows(seeds, EXPERT_COUNT), torch.zeros(len(seeds), EXPERT_COUNT, dtype=DOUBLE)
     healthy_R = torch.ones(len(seeds), dtype=torch.bool)
     zeros_REL = zeros_RE.unsqueeze(-1)  # of one layer
-    progress = Progress(
+    progress = StepState(
         rows_RAP, Adam.zeros_like(rows_RAP), 0 * rows_RAP, zeros_REL, zeros_RE, healthy_R, zeros_REL,
         scale_R=torch.ones_like(number),
     )  # fmt: skip
     x_RTD = torch.cat([tokens(1, seed) for seed in seeds])
     target_RTD = x_RTD.roll(1, dims=1).sin()
     for _ in range(steps):
-        progress = stepped(Lesson(model, squared_error, balance), numbers, progress, Batch(x_RTD, target_RTD, {}))
+        progress = stepped(Problem(model, squared_error, balance), numbers, progress, Batch(x_RTD, target_RTD, {}))
     return progress.rows_RAP
 
 

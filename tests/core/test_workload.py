@@ -96,21 +96,21 @@ def offered() -> Iterator[tuple[str, Sequence[RunConfig]]]:
     yield "image and text", image_text.runs(LEARNS_PAIRS, True)
     for way in vision_ways.WAYS:
         yield f"vision {way}", list(vision_ways.runs(way).values())
-    for name, scene in twins.SCENES.items():
-        dense, _ = twins.dense(scene.base, list(twins.DENSE))
-        yield f"scene {name}", [*twins.twins(scene.base, scene.knob, scene.values), *dense]
+    for name, start in twins.STARTS.items():
+        dense, _ = twins.dense(start.base, list(twins.DENSE))
+        yield f"start {name}", [*twins.twins(start.base, start.knob, start.values), *dense]
     for knob, values in twins.VARIED.items():
         yield f"twins of {knob}", twins.twins(RunConfig(), knob, values)
     for pair in itertools.product(ROUTER_NAMES, repeat=2):
         yield f"routers {pair}", compared(RunConfig(), pair)
     for key, question in QUESTIONS.items():
-        for scene_of in question.scenes:
-            yield f"question {key}", scene_of.configs
+        for example in question.examples:
+            yield f"question {key}", example.configs
     for key, lesson in lessons().items():
         for look in lesson.steps:
-            yield f"lesson {key}", look.scene.configs
+            yield f"lesson {key}", look.group.configs
         for answer in [None, *lesson.prediction.choices]:
-            yield f"lesson {key} {answer}", lesson.asked_scene(0, answer).configs
+            yield f"lesson {key} {answer}", lesson.asked_group(0, answer).configs
 
 
 def test_everything_that_pages_offer_may_stay_as_it_is():

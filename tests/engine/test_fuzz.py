@@ -218,7 +218,7 @@ class Walk:
         healthy = {
             each: bool(health)
             for part, runs in zip(parts, placed, strict=True)
-            for each, health in zip(runs, part.progress.healthy_R.tolist(), strict=True)
+            for each, health in zip(runs, part.step_state.healthy_R.tolist(), strict=True)
         }
         for each in range(header["num_runs"]):
             if healthy[each]:

@@ -25,7 +25,7 @@ from moeviz.experiments.cost.counted import (
     pays_from,
     too_large,
 )
-from moeviz.experiments.cost.growth import SEEDS, STEPS, all_configs, configs, in_words, marks
+from moeviz.experiments.cost.growth import SEEDS, STEPS, all_configs, configs, in_words
 from moeviz.experiments.cost.measured import forward, kept_numbers, layer_of, step_seconds
 from moeviz.experiments.cost.process import Measurement, Spread, pays_at, sentences
 from moeviz.experiments.sweep import Result
@@ -195,14 +195,14 @@ def test_growing_in_words_only_when_all_seeds_are_there() -> None:
     found = {each: result(0.7, 1000) for each in configs("experts", 1)}
     found |= {each: result(0.9 + 0.01 * seed, 1500) for seed, each in enumerate(configs("experts", 16))}
     found |= {each: result(0.8, 15000) for each in configs("network", 16)}
-    (_, most), network = marks("experts", found), marks("network", found)
+    (_, most), network = size_results("experts", found), size_results("network", found)
     assert (most.mean, most.low, most.high) == pytest.approx((0.91, 0.90, 0.92))
     assert in_words([most], network) == (
         "16 experts reach R² 0.910 at 1,500 operations a token; one network of equal active parameters reaches 0.700 "
         "(+0.210) at 1,000; one of equal total parameters reaches 0.800 (+0.110), with 10 times the operations."
     )
     del found[configs("network", 16)[0]]
-    assert len(marks("network", found)) == 1
+    assert len(size_results("network", found)) == 1
 
 
 @pytest.mark.slow

@@ -29,10 +29,10 @@ def test_an_address_opens_a_question_with_its_answer_and_run(engine, key):
     question = QUESTIONS[key]
     app = healthy(visit("questions", ask=key))
     assert question.text in texts(app) and question.answer in texts(app)
-    scene = question.scenes[0]
-    assert engine.asked == [("open", scene.configs)]
+    example = question.examples[0]
+    assert engine.asked == [("open", example.configs)]
     shown = picture(app)
-    assert shown["layout"] == ("twins" if scene.titles else "playground") and shown["titles"] == list(scene.titles)
+    assert shown["layout"] == ("twins" if example.titles else "playground") and shown["titles"] == list(example.titles)
     assert shown["numbers"] == [[MEASURED[name][0], name, MEASURED[name][1]] for name in question.numbers]
     assert question.look == shown["story"] or question.look in texts(app)
     assert len(app.code) == len(question.code)

@@ -116,7 +116,7 @@ def test_a_run_that_has_stopped_counts_no_more_steps() -> None:
     task = SMALL.with_(task="bumps", balance_coef=0.0)
     training = Training([task, task.with_(learning_rate=10.0)])
     counts, steps = np.zeros(5), 0
-    while bool(training.progress.healthy_R[1]):
+    while bool(training.step_state.healthy_R[1]):
         routing = training.model.route(training.rows_RAP, training.batch().x_RTD, training.routing_knobs)
         before_E, before_steps = counts, steps
         counts, steps = counts + routing.kept_TE[1].any(0).numpy(force=True), steps + 1

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from moeviz.engine import Engine
 from moeviz.lessons import lessons
 from moeviz.ui.page_parts import lessons as way
-from moeviz.ui.page_parts.lessons import Place, neighbor
+from moeviz.ui.page_parts.lessons import LessonStep, neighbor
 from moeviz.ui.run import visitor
 from tests.pages.test_pages import address, healthy, picture, visit
 
@@ -94,12 +94,12 @@ def test_a_step_leads_to_the_next_but_a_lesson_only_once_it_is_marked() -> None:
     import streamlit as st
 
     first, second, *_, last = lessons().values()
-    end = Place(first, first.num_steps)
-    assert neighbor(Place(first), -1) is None and neighbor(Place(first), 1) == Place(first, 2)
+    end = LessonStep(first, first.num_steps)
+    assert neighbor(LessonStep(first), -1) is None and neighbor(LessonStep(first), 1) == LessonStep(first, 2)
     assert neighbor(end, 1) is None
     st.session_state["lessons_passed"] = {first.key, last.key}
-    assert neighbor(end, 1) == Place(second) and neighbor(Place(second), -1) == end
-    assert neighbor(Place(last, last.num_steps), 1) is None
+    assert neighbor(end, 1) == LessonStep(second) and neighbor(LessonStep(second), -1) == end
+    assert neighbor(LessonStep(last, last.num_steps), 1) is None
     st.session_state.clear()
 
 

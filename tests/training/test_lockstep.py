@@ -93,7 +93,7 @@ def test_a_twin_does_not_keep_the_neighbors_alive():
     for _ in range(7):
         step_together(together)
     twin = together[0].fork()
-    for kept in (*vars(twin.progress).values(), twin.progress.adam.mean_RAP, twin.progress.adam.square_RAP):
+    for kept in (*vars(twin.step_state).values(), twin.step_state.adam.mean_RAP, twin.step_state.adam.square_RAP):
         if isinstance(kept, torch.Tensor):
             assert kept.untyped_storage().nbytes() == kept.nbytes
     together[0].step()

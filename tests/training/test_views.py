@@ -114,7 +114,7 @@ def check(run: HostedRun, want: Sequence[str], probe: Any, given: Any) -> None:
     assert set(header["left_out"]) == {name for name in want if header["view"] not in PICTURES[name].views}
     trains = [at is None for at in header["diverged_at"]]
     parts: Any = run.training.parts
-    healthy = [bool(each) for part in parts for each in part.progress.healthy_R.tolist()]
+    healthy = [bool(each) for part in parts for each in part.step_state.healthy_R.tolist()]
     if not all(trains) or not all(healthy):
         return
     for name, values in arrays.items():

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from moeviz.config import RunConfig
 from moeviz.experiments.claims import verdicts
-from moeviz.experiments.claims.verdicts import STATES, Numbers, Verdict
+from moeviz.experiments.claims.verdicts import STATES, Measured, Verdict
 
-__all__ = ["CLAIMS", "SEEDS", "STATES", "Claim", "Numbers", "Verdict"]
+__all__ = ["CLAIMS", "SEEDS", "STATES", "Claim", "Measured", "Verdict"]
 
 SEEDS = 3
 
@@ -25,7 +25,7 @@ class Claim:
     says: str
     trial: str | None  # of `trials`; None = not tested here
     test: str  # what the trial does; or why there is none
-    judge: Callable[[Sequence[Numbers]], Verdict] | None = None
+    judge: Callable[[Sequence[Measured]], Verdict] | None = None
     config: RunConfig | None = None  # shows it in the Playground
 
 

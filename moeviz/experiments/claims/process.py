@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 
 from moeviz.engine.server.printed_lines import Lines
-from moeviz.experiments.claims import CLAIMS, SEEDS, Numbers, Verdict
+from moeviz.experiments.claims import CLAIMS, SEEDS, Measured, Verdict
 
 MOST = 2  # checks at once on one server
 _places = threading.BoundedSemaphore(MOST)
@@ -22,9 +22,9 @@ class Check(Lines):
         super().__init__("moeviz", ["trials", *arguments], what="the trials", place=_places, full=full)
 
     @property
-    def found(self) -> dict[str, list[Numbers]]:
+    def found(self) -> dict[str, list[Measured]]:
         """The numbers of each trial so far, one for each seed."""
-        found: dict[str, list[Numbers]] = {name: [] for name in self.trials}
+        found: dict[str, list[Measured]] = {name: [] for name in self.trials}
         for line in list(self.lines):
             found[line["trial"]].append(line["numbers"])
         return found
@@ -35,7 +35,7 @@ class Check(Lines):
         return sum(len(each) for each in self.found.values()) / (len(self.trials) * self.seeds)
 
 
-def verdict(key: str, found: Sequence[Numbers]) -> Verdict | None:
+def verdict(key: str, found: Sequence[Measured]) -> Verdict | None:
     """What these numbers of its trial say of a claim; None while there are none, or where it is not tested."""
     judge = CLAIMS[key].judge
     return judge(found) if judge is not None and found else None

@@ -20,6 +20,7 @@ from moeviz import metrics
 from moeviz.config import RunConfig, expand
 from moeviz.config.knob import shown
 from moeviz.experiments.claims.applications import expert_kinds, language, modalities
+from moeviz.experiments.claims.verdicts import Measured
 from moeviz.experiments.terminal import UsageError, out
 from moeviz.losses import LOSSES
 from moeviz.models.dispatch import DISPATCH
@@ -29,7 +30,6 @@ from moeviz.tensors.device import use_one_thread
 from moeviz.tensors.rng import stream
 from moeviz.training import Training
 
-Numbers = dict[str, float]
 STEPS = 400
 ROUNDS = 30  # of each timing
 LAYER = MoE("top_k", "mlp", "sparse", input_width=64, hidden_width=128, output_width=64, biased_gate=False)
@@ -66,7 +66,7 @@ def alone_losses(training: Training) -> Tensor:
 # ---- the layer ------------------------------------------------------------------------------------------------------
 
 
-def inactive(seed: int) -> Numbers:
+def inactive(seed: int) -> Measured:
     """Ruin one expert after the other: what changes for tokens that chose it, and for those that did not?"""
     training = trained(RunConfig(seed=seed, dispatch="sparse"))
     x_RTD, y_RTO, routing = test_tokens(training)
@@ -83,7 +83,7 @@ def inactive(seed: int) -> Numbers:
     return {"others_unchanged": same_of_others / num_others, "own_unchanged": same_of_own / max(num_own, 1)}
 
 
-def routing(seed: int) -> Numbers:
+def routing(seed: int) -> Measured:
     """How many experts each token uses, and how many different sets of experts all tokens use."""
     _, _, found = test_tokens(trained(RunConfig(seed=seed)))
     chosen_TE, probs_TE, gates_TE = found.chosen_TE[0], found.probs_TE[0], found.gates_TE[0]
@@ -97,7 +97,7 @@ def routing(seed: int) -> Numbers:
     }  # fmt: skip
 
 
-def weighted_sum(seed: int) -> Numbers:
+def weighted_sum(seed: int) -> Measured:
     """The layer's output against Σ weight · E(x), added up expert by expert."""
     training = trained(RunConfig(seed=seed))
     x_RTD, y_RTO, found = test_tokens(training)
@@ -108,7 +108,7 @@ def weighted_sum(seed: int) -> Numbers:
     return {"difference": float((by_hand_RTO - y_RTO).abs().max()), "size": float(y_RTO.abs().max())}
 
 
-def gate_size(seed: int) -> Numbers:
+def gate_size(seed: int) -> Measured:
     """The gate's share of all parameters."""
     training = trained(RunConfig(seed=seed, hidden_width=32))
     layer, experts = training.model.layer, training.configs[0].num_experts
@@ -116,7 +116,7 @@ def gate_size(seed: int) -> Numbers:
             "outputs": float(training.rows_RAP.shape[1])}  # fmt: skip
 
 
-def relevance(seed: int) -> Numbers:
+def relevance(seed: int) -> Measured:
     """Does a larger gate probability mean a better expert? Every test token is sent to every expert alone."""
     training = trained(RunConfig(seed=seed, balance_coef=1.0))
     loss_TE, probs_TE = alone_losses(training), test_tokens(training)[2].probs_TE[0]
@@ -129,7 +129,7 @@ def relevance(seed: int) -> Numbers:
             "pairs_agree": float((better * likelier).sum() / better.sum())}  # fmt: skip
 
 
-def best_choice(seed: int) -> Numbers:
+def best_choice(seed: int) -> Measured:
     """With one expert for each token: how often is the chosen one the best, and what does the choice cost?"""
     training = trained(RunConfig(seed=seed, top_k=1, balance_coef=1.0))
     loss_TE, first_T = alone_losses(training), test_tokens(training)[2].probs_TE[0].argmax(-1)
@@ -141,20 +141,20 @@ def best_choice(seed: int) -> Numbers:
 # ---- training and balance -------------------------------------------------------------------------------------------
 
 
-def balance(seed: int) -> Numbers:
+def balance(seed: int) -> Measured:
     """The same run at four strengths of the balance loss."""
     names = {"0": 0.0, "0.1": 0.1, "1": 1.0, "10": 10.0}
     training = Training(expand(RunConfig(seed=seed), balance_coef=list(names.values())))
     training.step(STEPS)
     record, updates_RE = training.measure(), metrics.update_share(training.updated_REL.squeeze(-1), training.present_RE)
-    found: Numbers = {"least_updates": float(updates_RE[0].min()), "most_updates": float(updates_RE[0].max())}
+    found: Measured = {"least_updates": float(updates_RE[0].min()), "most_updates": float(updates_RE[0].max())}
     for run, name in enumerate(names):
         found |= {f"cv_{name}": float(record.cv_load[run]), f"dead_{name}": float(record.dead_experts[run]),
                   f"busiest_{name}": float(record.load_RE[run].max())}  # fmt: skip
     return found
 
 
-def counts(seed: int) -> Numbers:
+def counts(seed: int) -> Measured:
     """A strong balance loss from the start: what it weighs, and what it does not count."""
     record = trained(RunConfig(seed=seed, balance_coef=100.0)).measure()
     mean_prob_E = torch.from_numpy(record.mean_prob_RE[0])
@@ -162,7 +162,7 @@ def counts(seed: int) -> Numbers:
             "cv_load": float(record.cv_load[0])}  # fmt: skip
 
 
-def formula(seed: int) -> Numbers:
+def formula(seed: int) -> Measured:
     """The balance loss of the program against the article's formula in plain loops, and against CV²(importance)/N."""
     _, _, found = test_tokens(trained(RunConfig(seed=seed)))
     rows = found.probs_TE[0].double().tolist()
@@ -173,7 +173,7 @@ def formula(seed: int) -> Numbers:
             "identity": statistics.pvariance(shares) / statistics.fmean(shares) ** 2 / num_experts}  # fmt: skip
 
 
-def too_much(seed: int) -> Numbers:
+def too_much(seed: int) -> Measured:
     """Accuracy and evenness where one group holds half the tokens."""
     training = Training(expand(UNEQUAL.with_(seed=seed), balance_coef=[0.0, 100.0]))
     training.step(600)
@@ -185,9 +185,9 @@ def too_much(seed: int) -> Numbers:
 # ---- cost, capacity, use --------------------------------------------------------------------------------------------
 
 
-def efficiency(seed: int) -> Numbers:
+def efficiency(seed: int) -> Measured:
     """Two of eight experts against all eight: accuracy, and work for one token."""
-    found: Numbers = {}
+    found: Measured = {}
     for name, k in (("sparse", 2), ("dense", 8)):
         training = trained(RunConfig(seed=seed, top_k=k, balance_coef=1.0, hidden_width=32))
         found |= {f"accuracy_{name}": float(training.measure().test_metric[0]),
@@ -203,7 +203,7 @@ def forward(num_experts: int, k: int, num_tokens: int, seed: int, dispatch: str 
     return partial(DISPATCH[dispatch], LAYER.experts, rows_RAP[..., LAYER.gate_width :], x_RTD, routed)
 
 
-def cost(seed: int) -> Numbers:
+def cost(seed: int) -> Measured:
     """Measured time of one layer: sparse against dense, twice the k, twice the tokens, and more experts at one k.
 
     All are timed in turn; of each the least time counts, since other programs can only add to it.
@@ -222,16 +222,16 @@ def cost(seed: int) -> Numbers:
     return {name: taken / least["base"] for name, taken in least.items() if name != "base"}
 
 
-def memory(seed: int) -> Numbers:
+def memory(seed: int) -> Measured:
     """What has to be kept of 16 experts when 2 compute: parameters, and the numbers inside the experts."""
     hidden = LAYER.hidden_width * TOKENS
     return {"kept": float(LAYER.num_parameters(16)), "used": float(LAYER.num_active_parameters(16, 2)),
             "activations_sparse": float(2 * hidden), "activations_dense": float(16 * hidden)}  # fmt: skip
 
 
-def capacity(seed: int) -> Numbers:
+def capacity(seed: int) -> Measured:
     """More experts, each as small as before, one of them for each token."""
-    found: Numbers = {}
+    found: Measured = {}
     for count in (1, 4, 16):
         training = trained(ONE_OF_MANY.with_(seed=seed, num_experts=count), 600)
         own = training.model.layer.num_active_parameters(1, 1) - training.model.layer.gate_width
@@ -241,7 +241,7 @@ def capacity(seed: int) -> Numbers:
     return found
 
 
-def kinds_of_data(seed: int) -> Numbers:
+def kinds_of_data(seed: int) -> Measured:
     """One layer, three kinds of data: points of a plane, a curve, handwritten digits."""
     spiral = RunConfig(task="spiral", hidden_width=32, learning_rate=0.01, seed=seed)
     curve = RunConfig(task="piecewise", expert="linear", num_experts=4, top_k=1, balance_coef=1.0, learning_rate=0.05)
@@ -249,11 +249,11 @@ def kinds_of_data(seed: int) -> Numbers:
     return {name: float(trained(config, 600).measure().test_metric[0]) for name, config in runs.items()}
 
 
-def pictures(seed: int) -> Numbers:
+def pictures(seed: int) -> Measured:
     """Digits: the mixture against one network as wide as the experts that one input uses."""
     mixture = DIGITS.with_(seed=seed)
     one = mixture.with_(num_experts=1, top_k=1, hidden_width=mixture.top_k * mixture.hidden_width, balance_coef=0.0)
-    found: Numbers = {}
+    found: Measured = {}
     for name, config in (("mixture", mixture), ("one", one)):
         record = trained(config, 600).measure()
         found |= {f"test_{name}": float(record.test_metric[0]), f"train_{name}": float(record.train_metric[0])}
@@ -261,7 +261,7 @@ def pictures(seed: int) -> Numbers:
     return found | {"specialization": float(record.specialization[0])}
 
 
-TRIALS: dict[str, Callable[[int], Numbers]] = {
+TRIALS: dict[str, Callable[[int], Measured]] = {
     each.__name__: each
     for each in (
         inactive, routing, weighted_sum, gate_size, relevance, best_choice, balance, counts, formula, too_much,

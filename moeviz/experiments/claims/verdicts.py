@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-Numbers = dict[str, float]
+Measured = dict[str, float]  # what a trial came to, by name
 STATES = {"holds": "✓ Holds", "caveat": "◐ Holds in part", "fails": "✗ Does not hold here"}
 
 
@@ -18,7 +18,7 @@ class Verdict:
     words: str
 
 
-def mean(found: Sequence[Numbers], name: str) -> float:
+def mean(found: Sequence[Measured], name: str) -> float:
     """Mean over seeds."""
     return statistics.fmean(each[name] for each in found)
 
@@ -30,25 +30,25 @@ def judged(holds: bool, words: str, caveat: str = "") -> Verdict:
     return Verdict("caveat", f"{words} {caveat}") if caveat else Verdict("holds", words)
 
 
-def efficient(found: Sequence[Numbers]) -> Verdict:
+def efficient(found: Sequence[Measured]) -> Verdict:
     sparse, dense = mean(found, "accuracy_sparse"), mean(found, "accuracy_dense")
     work = mean(found, "flops_sparse") / mean(found, "flops_dense")
     words = f"2 of 8 experts reach accuracy {sparse:.2f}, all 8 reach {dense:.2f}, with {work:.0%} of the operations."
     return judged(sparse > dense - 0.05 and work < 0.5, words)
 
 
-def few(found: Sequence[Numbers]) -> Verdict:
+def few(found: Sequence[Measured]) -> Verdict:
     fewest, most = (min(each["fewest"] for each in found), max(each["most"] for each in found))
     return judged(fewest == most == 2, f"Every test input used {fewest:.0f} to {most:.0f} of 8 experts.")
 
 
-def relevant(found: Sequence[Numbers]) -> Verdict:
+def relevant(found: Sequence[Measured]) -> Verdict:
     first, others = mean(found, "first"), mean(found, "others")
     words = f"Sent to the likeliest expert alone, an input has loss {first:.2f}; to one of the others {others:.2f}."
     return judged(all(each["first"] < each["others"] for each in found), words)
 
 
-def in_order(found: Sequence[Numbers]) -> Verdict:
+def in_order(found: Sequence[Measured]) -> Verdict:
     agree = mean(found, "pairs_agree")
     return judged(
         all(each["first"] < each["others"] for each in found),
@@ -59,7 +59,7 @@ def in_order(found: Sequence[Numbers]) -> Verdict:
     )
 
 
-def inactive(found: Sequence[Numbers]) -> Verdict:
+def inactive(found: Sequence[Measured]) -> Verdict:
     same, own = mean(found, "others_unchanged"), mean(found, "own_unchanged")
     words = (
         f"With an expert ruined, {same:.0%} of the inputs that had not chosen it kept their output bit for bit; "
@@ -68,32 +68,32 @@ def inactive(found: Sequence[Numbers]) -> Verdict:
     return judged(all(each["others_unchanged"] == 1 and each["own_unchanged"] == 0 for each in found), words)
 
 
-def dynamic(found: Sequence[Numbers]) -> Verdict:
+def dynamic(found: Sequence[Measured]) -> Verdict:
     sets = mean(found, "sets")
     return judged(
         all(each["sets"] > 1 for each in found), f"The test inputs used {sets:.1f} different pairs of experts."
     )
 
 
-def output_sum(found: Sequence[Numbers]) -> Verdict:
+def output_sum(found: Sequence[Measured]) -> Verdict:
     worst, size = max(each["difference"] for each in found), max(each["size"] for each in found)
     words = f"Added up expert by expert, the output is the same to {worst:.1g} (the largest output is {size:.1f})."
     return judged(worst <= 1e-5 * size, words)
 
 
-def softmax(found: Sequence[Numbers]) -> Verdict:
+def softmax(found: Sequence[Measured]) -> Verdict:
     error, least = max(each["sum_error"] for each in found), min(each["least_probability"] for each in found)
     words = f"Every input’s probabilities add up to 1 within {error:.0e}, and the smallest of all is {least:.0e}."
     return judged(error < 1e-5 and least >= 0, words)
 
 
-def small_gate(found: Sequence[Numbers]) -> Verdict:
+def small_gate(found: Sequence[Measured]) -> Verdict:
     gate, every, outputs = mean(found, "gate"), mean(found, "all"), mean(found, "outputs")
     words = f"The gate has {gate:.0f} of the {every:,.0f} parameters ({gate / every:.1%}) and {outputs:.0f} outputs, N."
     return judged(gate < every / 10, words)
 
 
-def top_k(found: Sequence[Numbers]) -> Verdict:
+def top_k(found: Sequence[Measured]) -> Verdict:
     wrong, nonzero = sum(each["wrong_order"] for each in found), mean(found, "nonzero")
     words = (
         f"On average {nonzero:.2f} of {mean(found, 'experts'):.0f} weights are not 0; inputs with a left-out expert "
@@ -102,13 +102,13 @@ def top_k(found: Sequence[Numbers]) -> Verdict:
     return judged(nonzero == 2 and wrong == 0, words)
 
 
-def less_work(found: Sequence[Numbers]) -> Verdict:
+def less_work(found: Sequence[Measured]) -> Verdict:
     dense = statistics.median(each["dense"] for each in found)
     words = f"Measured on this machine: all 16 experts take {dense:.1f} times as long as 2 of them."
     return judged(dense > 1.5, words, "The counted work is 8 times; sorting inputs by expert costs some of it.")
 
 
-def memory(found: Sequence[Numbers]) -> Verdict:
+def memory(found: Sequence[Measured]) -> Verdict:
     kept, used = mean(found, "kept"), mean(found, "used")
     less = mean(found, "activations_dense") / mean(found, "activations_sparse")
     return judged(
@@ -117,13 +117,13 @@ def memory(found: Sequence[Numbers]) -> Verdict:
     )  # fmt: skip
 
 
-def starving(found: Sequence[Numbers]) -> Verdict:
+def starving(found: Sequence[Measured]) -> Verdict:
     least, most = mean(found, "least_updates"), mean(found, "most_updates")
     words = f"Without a balance loss the busiest expert learned in {most:.0%} of the steps, the idlest in {least:.0%}."
     return judged(all(each["least_updates"] < 0.5 * each["most_updates"] for each in found), words)
 
 
-def collapse(found: Sequence[Numbers]) -> Verdict:
+def collapse(found: Sequence[Measured]) -> Verdict:
     busiest, dead = mean(found, "busiest_0"), mean(found, "dead_0")
     words = (
         f"Without it the busiest of 8 experts does {busiest:.0%} of the work (fair: 12.5 %), and {dead:.1f} "
@@ -132,7 +132,7 @@ def collapse(found: Sequence[Numbers]) -> Verdict:
     return judged(all(each["dead_0"] >= 1 for each in found), words)
 
 
-def balanced(found: Sequence[Numbers]) -> Verdict:
+def balanced(found: Sequence[Measured]) -> Verdict:
     words = (
         f"λ = 10 lowers the unevenness of the load from {mean(found, 'cv_0'):.2f} to {mean(found, 'cv_10'):.2f}, and "
         f"idle experts from {mean(found, 'dead_0'):.1f} to {mean(found, 'dead_10'):.1f}."
@@ -140,7 +140,7 @@ def balanced(found: Sequence[Numbers]) -> Verdict:
     return judged(all(each["cv_10"] < 0.6 * each["cv_0"] and each["dead_10"] == 0 for each in found), words)
 
 
-def equal_counts(found: Sequence[Numbers]) -> Verdict:
+def equal_counts(found: Sequence[Measured]) -> Verdict:
     loss, load = mean(found, "loss"), mean(found, "cv_load")
     probability = mean(found, "cv_probability")
     return judged(
@@ -150,7 +150,7 @@ def equal_counts(found: Sequence[Numbers]) -> Verdict:
     )
 
 
-def formula(found: Sequence[Numbers]) -> Verdict:
+def formula(found: Sequence[Measured]) -> Verdict:
     off = max(abs(each["program"] - each["by_hand"]) / each["by_hand"] for each in found)
     apart = max(abs(each["identity"] - each["by_hand"]) / each["by_hand"] for each in found)
     words = (
@@ -160,7 +160,7 @@ def formula(found: Sequence[Numbers]) -> Verdict:
     return judged(off < 1e-5 and apart < 1e-5, words)
 
 
-def weighted(found: Sequence[Numbers]) -> Verdict:
+def weighted(found: Sequence[Measured]) -> Verdict:
     names = ("0", "0.1", "1", "10")
     means = [mean(found, f"cv_{name}") for name in names]
     listed = " / ".join(f"{each:.2f}" for each in means)
@@ -168,7 +168,7 @@ def weighted(found: Sequence[Numbers]) -> Verdict:
     return judged(means == sorted(means, reverse=True), words)
 
 
-def costs(found: Sequence[Numbers]) -> Verdict:
+def costs(found: Sequence[Measured]) -> Verdict:
     without, strong = mean(found, "accuracy_0"), mean(found, "accuracy_100")
     return judged(
         all(each["cv_100"] < each["cv_0"] for each in found),
@@ -178,7 +178,7 @@ def costs(found: Sequence[Numbers]) -> Verdict:
     )
 
 
-def linear_cost(found: Sequence[Numbers]) -> Verdict:
+def linear_cost(found: Sequence[Measured]) -> Verdict:
     twice_k = statistics.median(each["twice_k"] for each in found)
     twice_n = statistics.median(each["twice_n"] for each in found)
     words = f"Measured on this machine: twice the k takes {twice_k:.1f} times as long, twice the n {twice_n:.1f} times."
@@ -188,13 +188,13 @@ def linear_cost(found: Sequence[Numbers]) -> Verdict:
     )  # fmt: skip
 
 
-def same_cost(found: Sequence[Numbers]) -> Verdict:
+def same_cost(found: Sequence[Measured]) -> Verdict:
     more = statistics.median(each["four_times_experts"] for each in found)
     words = f"Measured on this machine: 64 experts instead of 16, with k = 2, take {more:.1f} times as long."
     return judged(more < 2.5, words, "Each expert then has fewer inputs to share its weights’ way through memory.")
 
 
-def capacity(found: Sequence[Numbers]) -> Verdict:
+def capacity(found: Sequence[Measured]) -> Verdict:
     accuracies = " / ".join(f"{mean(found, f'accuracy_{count}'):.2f}" for count in (1, 4, 16))
     parameters = " / ".join(f"{mean(found, f'parameters_{count}'):.0f}" for count in (1, 4, 16))
     words = (
@@ -204,20 +204,20 @@ def capacity(found: Sequence[Numbers]) -> Verdict:
     return judged(all(each["accuracy_1"] < each["accuracy_4"] < each["accuracy_16"] for each in found), words)
 
 
-def flexible(found: Sequence[Numbers]) -> Verdict:
+def flexible(found: Sequence[Measured]) -> Verdict:
     spiral, curve, digits = (mean(found, name) for name in ("spiral", "piecewise", "digits"))
     words = f"The same layer: spiral, accuracy {spiral:.2f}; a curve, R² {curve:.2f}; digits, accuracy {digits:.2f}."
     return judged(all(min(each.values()) > 0.9 for each in found), words)
 
 
-def kinds(found: Sequence[Numbers]) -> Verdict:
+def kinds(found: Sequence[Measured]) -> Verdict:
     names = {"mlp": "fully connected", "conv": "convolutional", "transformer": "Transformer layers"}
     words = ", ".join(f"{label} {mean(found, name):.2f}" for name, label in names.items())
     least = min(min(each.values()) for each in found)
     return judged(least > 0.5, f"Test accuracy among 16 classes (chance: .06), by kind of expert: {words}.")
 
 
-def language(found: Sequence[Numbers]) -> Verdict:
+def language(found: Sequence[Measured]) -> Verdict:
     mixture, one = mean(found, "loss_mixture"), mean(found, "loss_one")
     work = mean(found, "flops_mixture") / mean(found, "flops_one")
     words = (
@@ -230,7 +230,7 @@ def language(found: Sequence[Numbers]) -> Verdict:
     )  # fmt: skip
 
 
-def pictures(found: Sequence[Numbers]) -> Verdict:
+def pictures(found: Sequence[Measured]) -> Verdict:
     mixture, one = mean(found, "test_mixture"), mean(found, "test_one")
     words = (
         f"Digits, test accuracy: mixture {mixture:.3f}; one network with as many active hidden units {one:.3f}. "
@@ -243,7 +243,7 @@ def pictures(found: Sequence[Numbers]) -> Verdict:
     return judged(mixture > one, words)
 
 
-def modalities(found: Sequence[Numbers]) -> Verdict:
+def modalities(found: Sequence[Measured]) -> Verdict:
     with_both = sum(min(each["pictures_with"], each["words_with"]) >= 1 for each in found)
     without = sum(min(each["pictures_without"], each["words_without"]) >= 1 for each in found)
     words = (
@@ -253,7 +253,7 @@ def modalities(found: Sequence[Numbers]) -> Verdict:
     return judged(with_both == len(found), words)
 
 
-def optimal(found: Sequence[Numbers]) -> Verdict:
+def optimal(found: Sequence[Measured]) -> Verdict:
     best, chosen = mean(found, "best"), mean(found, "chosen_loss")
     lowest, random = mean(found, "best_loss"), mean(found, "random_loss")
     return judged(
@@ -264,7 +264,7 @@ def optimal(found: Sequence[Numbers]) -> Verdict:
     )
 
 
-def used(found: Sequence[Numbers]) -> Verdict:
+def used(found: Sequence[Measured]) -> Verdict:
     kept, used = mean(found, "kept"), mean(found, "used")
     words = f"16 experts of which 2 work: one input uses {used:,.0f} of {kept:,.0f} parameters ({used / kept:.0%})."
     return judged(used < 0.25 * kept, words)

@@ -17,7 +17,7 @@ ROWS = {"experts": "N experts, k = 1", "network": "one network, N times as wide"
 
 
 @dataclass(frozen=True)
-class Mark:
+class SizeResult:
     """What the runs of one size came to: cost, and the mean of the measure with its ends over the seeds."""
 
     size: int
@@ -39,7 +39,7 @@ def all_configs() -> list[RunConfig]:
     return list(dict.fromkeys(each for row in ROWS for size in SIZES for each in configs(row, size)))
 
 
-def marks(row: str, found: Mapping[RunConfig, Result | None]) -> list[Mark]:
+def size_results(row: str, found: Mapping[RunConfig, Result | None]) -> list[SizeResult]:
     """The sizes of which all runs are finished."""
     finished = []
     for size in SIZES:
@@ -47,11 +47,11 @@ def marks(row: str, found: Mapping[RunConfig, Result | None]) -> list[Mark]:
         metrics = [each.test_metric for each in results if each is not None and each.test_metric is not None]
         if len(metrics) == SEEDS and (one := results[0]) is not None:
             ends = statistics.fmean(metrics), min(metrics), max(metrics)
-            finished.append(Mark(size, one.active_flops, one.parameters, *ends))
+            finished.append(SizeResult(size, one.active_flops, one.parameters, *ends))
     return finished
 
 
-def in_words(experts: Sequence[Mark], network: Sequence[Mark]) -> str:
+def in_words(experts: Sequence[SizeResult], network: Sequence[SizeResult]) -> str:
     """What the finished runs say: by how much the experts are better than networks of equal active and equal total."""
     if not experts or not network:
         return ""

@@ -63,5 +63,5 @@ def _results(training: Training) -> list[Result]:
             active_parameters=header["active_parameters"][run],
             diverged=not healthy,
         )
-        for run, healthy in enumerate(training.progress.healthy_R.tolist())
+        for run, healthy in enumerate(training.step_state.healthy_R.tolist())
     ]

@@ -2,18 +2,18 @@
 // name means; axes: R runs, N experts of a run, L layers.
 
 /** The numbers of an array, flat and in C order. */
-type Numbers = Uint8Array | Int16Array | Int32Array | Float32Array;
+type NumberArray = Uint8Array | Int16Array | Int32Array | Float32Array;
 
 /** Numbers by place: a list, or an array of a frame. */
 type Values = ArrayLike<number> & Iterable<number>;
 
 interface FrameArray {
-  data: Numbers;
+  data: NumberArray;
   shape: number[];
   /** How many numbers each run has. */
   stride: number;
   /** The part of a run; an array with one axis belongs to all runs alike. */
-  of(run: number): Numbers;
+  of(run: number): NumberArray;
 }
 
 /** By name; those of a picture are there when it was asked for, those of another task or router never. */

@@ -13,7 +13,7 @@ from moeviz.training.views import gallery, journey, maps, pairs, rows, seating, 
 from moeviz.training.views.bytes import Arrays
 from moeviz.training.views.maps import PLANE
 
-Place = tuple[float, float]
+XY = tuple[float, float]
 Given = str | tuple[float, ...]  # a visitor's own text, or picture
 VIEWS = tuple(dict.fromkeys(info.view for info in TASK_INFO.values()))
 MAP, CURVE, ROWS, TEXT, DRAWINGS, PAIRS = (("map",), ("curve",), ("rows",), ("text",), ("pictures",), ("pairs",))
@@ -28,7 +28,7 @@ class Picture:
     views: tuple[str, ...] = VIEWS  # of the tasks that have it
     of: str = "run"  # | history | probe | text | drawing: the visitor's own
 
-    def drawn(self, state: State, newest: Record, probe: Place | None, given: Given | None) -> Arrays:
+    def drawn(self, state: State, newest: Record, probe: XY | None, given: Given | None) -> Arrays:
         """Its arrays; none while the visitor has given nothing that it could be of."""
         if self.of == "probe":
             return self.draw(state, probe)

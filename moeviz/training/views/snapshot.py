@@ -19,7 +19,7 @@ from moeviz.training.state import State
 from moeviz.training.views import maps
 from moeviz.training.views.joined import arrays_together
 from moeviz.training.views.probe import probed
-from moeviz.training.views.registry import PROBED, Given, Place, sorted_out
+from moeviz.training.views.registry import PROBED, XY, Given, sorted_out
 
 BESIDE_NUMBERS = {"groups", "skill", "liked", "pairs", "text_tables"}  # pictures of what is also measured: of one step
 OF_ALL = {"marks", "probe", "left_out"}  # lists of a header that do not have one entry for each run
@@ -50,7 +50,7 @@ class Snapshot:
 def take(
     state: State,
     want: Sequence[str],
-    probe: Place | None,
+    probe: XY | None,
     given: Given | None,
     record: Record,
     details: dict[str, np.ndarray],

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from moeviz.engine.server.printed_lines import Busy
-from moeviz.experiments.claims import CLAIMS, STATES, Claim, Numbers
+from moeviz.experiments.claims import CLAIMS, STATES, Claim, Measured
 from moeviz.experiments.claims.process import Check, verdict
 from moeviz.ui.run.presence import adopt, hold
 from moeviz.ui.widgets.questions import PLAYGROUND, show_config
@@ -60,7 +60,7 @@ def _results() -> None:
         st.rerun()  # the whole page; at the end, or a button that was pressed at this moment would be lost
 
 
-def _row(key: str, claim: Claim, found: Sequence[Numbers]) -> None:
+def _row(key: str, claim: Claim, found: Sequence[Measured]) -> None:
     """One claim: the sentence, what is done, what came of it, and where to see it."""
     with st.container(border=True, key=f"claim_{key}"):
         says, says_so, does = st.columns([3, 4, 1.6])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from moeviz.experiments.cost.growth import ROWS, STEPS, Mark, all_configs, in_words, marks
+from moeviz.experiments.cost.growth import ROWS, STEPS, SizeResult, all_configs, in_words, size_results
 from moeviz.experiments.sweep import Job, SweepBusy, shared_pool
 from moeviz.figures.costs import Points, quality_figure
 from moeviz.ui.page_parts.sweep import kept
@@ -54,26 +54,26 @@ def _show() -> None:
     for error in job.errors:
         st.error(plain(error))
     found = dict(zip(job.configs, job.results, strict=True))
-    rows = {row: marks(row, found) for row in ROWS}
+    rows = {row: size_results(row, found) for row in ROWS}
     if not any(rows.values()):
         return
     titles = {"active_flops": "Operations for one token, forward", "parameters": "Parameters"}
     for column, (cost, title) in zip(st.columns(2), titles.items(), strict=True):
         points = [_points(ROWS[row], each, cost) for row, each in rows.items()]
-        labels = [[_label(row, mark) for mark in each] for row, each in rows.items()]
+        labels = [[_label(row, result) for result in each] for row, each in rows.items()]
         figure = quality_figure(title, "R² on the test set (at most 1)", points, labels, ink=ink())
         about = f"R² against {title}: more experts, and one wider and wider network."
         column.plotly_chart(figure, key=f"growth_{cost}", alt=about, config=STILL)
     st.markdown(in_words(rows["experts"], rows["network"]))
 
 
-def _points(name: str, each: list[Mark], cost: str) -> Points:
-    costs = [getattr(mark, cost) for mark in each]
-    means = [mark.mean for mark in each]
-    return Points(name, costs, means, [mark.low for mark in each], [mark.high for mark in each])
+def _points(name: str, each: list[SizeResult], cost: str) -> Points:
+    costs = [getattr(result, cost) for result in each]
+    means = [result.mean for result in each]
+    return Points(name, costs, means, [result.low for result in each], [result.high for result in each])
 
 
-def _label(row: str, mark: Mark) -> str:
+def _label(row: str, result: SizeResult) -> str:
     if row == "experts":
-        return f"N = {mark.size}"
-    return "" if mark.size == 1 else f"{mark.size}×"
+        return f"N = {result.size}"
+    return "" if result.size == 1 else f"{result.size}×"

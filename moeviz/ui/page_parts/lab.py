@@ -107,7 +107,7 @@ def do(name: str, what: str) -> None:
     That of the third twin where they differ in λ, else of all.
     """
     action, _, twin = what.partition(" ")  # what a browser sends need not come from our script
-    if action in twins.SCENES:
+    if action in twins.STARTS:
         start(action)
     elif action == "lambda" and name != "balance_coef":
         show(st.session_state.config.with_(balance_coef=LAMBDA_ON))
@@ -115,33 +115,33 @@ def do(name: str, what: str) -> None:
         _store(name, [LAMBDA_ON if str(each) == twin else value for each, value in enumerate(_values(name))])
 
 
-def start(scene: str) -> None:
+def start(which: str) -> None:
     """A named start: other twins from step 0, with the question that they answer open."""
-    chosen = twins.SCENES[scene]
+    chosen = twins.STARTS[which]
     show(chosen.base)
     _store(chosen.knob, chosen.values)
     st.session_state.set_vary, st.session_state.set_dense = chosen.knob, []
-    st.session_state.scene, st.session_state.restart = scene, chosen.label
+    st.session_state.lab_start, st.session_state.restart = which, chosen.label
 
 
-def scenes() -> None:
+def starts() -> None:
     """A button for each named start."""
     with st.container(horizontal=True, gap="xsmall", key="presets"):
-        for name, scene in twins.SCENES.items():
-            st.button(scene.label, help=scene.story, on_click=start, args=[name], key=f"scene_{name}")
+        for name, each in twins.STARTS.items():
+            st.button(each.label, help=each.story, on_click=start, args=[name], key=f"scene_{name}")
 
 
 def story(base: RunConfig, name: str) -> str:
-    """What is to be seen: the story of the scene that was started, as long as its twins are there; else of the task."""
-    chosen = twins.SCENES.get(st.session_state.get("scene", ""))
+    """What is to be seen: the story of the start that was chosen, as long as its twins are there; else of the task."""
+    chosen = twins.STARTS.get(st.session_state.get("lab_start", ""))
     if chosen is not None and chosen.base.bucket() == base.bucket() and chosen.knob == name:
         return f"**{chosen.label}.** {chosen.story}"
     return f"**{TASK_INFO[base.task].label}.** {TASK_INFO[base.task].story}"
 
 
 def section() -> str:
-    """The question that is open first: that of the scene that was started, else as the address says."""
-    chosen = twins.SCENES.get(st.session_state.get("scene", ""))
+    """The question that is open first: that of the start that was chosen, else as the address says."""
+    chosen = twins.STARTS.get(st.session_state.get("lab_start", ""))
     return chosen.section if chosen else st.query_params.get("section", "")
 
 

@@ -12,7 +12,7 @@ from moeviz.config.knob import shown
 from moeviz.content.questions import MEASURED
 from moeviz.engine.errors import EngineBusy, RunGone
 from moeviz.lessons import lessons
-from moeviz.lessons.lesson import Lesson, Scene
+from moeviz.lessons.lesson import Lesson, RunGroup
 from moeviz.lessons.marking import Mark, mark
 from moeviz.lessons.measuring import newest_header
 from moeviz.ui.run.notices import say_changed
@@ -25,7 +25,7 @@ POLL = 0.4  # seconds between two looks at how far the run is
 
 
 @dataclass(frozen=True)
-class Place:
+class LessonStep:
     """Where a visitor is: a lesson, one of its steps (from 1), and the seed of its runs."""
 
     lesson: Lesson
@@ -39,7 +39,7 @@ class Place:
 
 
 @dataclass
-class Work:
+class Attempt:
     """What a visitor did in a lesson with one seed: the prediction, the run that began after it, and its mark."""
 
     answer: str | float | None = None
@@ -51,13 +51,13 @@ class Work:
 # ---- where ----------------------------------------------------------------------------------------------------------
 
 
-def place() -> Place:
+def place() -> LessonStep:
     """Where the address says, or else where the visitor was; the address is written anew."""
     asked = {name: st.query_params[name] for name in OWN if name in st.query_params}
     notices: list[str] = []
-    here = st.session_state.get("lesson_at") or Place(next(iter(lessons().values())))
+    here = st.session_state.get("lesson_at") or LessonStep(next(iter(lessons().values())))
     if "lesson" in asked:
-        here = _asked_place(asked, here, notices)
+        here = _asked_step(asked, here, notices)
     known = {name for name in asked.get("passed", "").split(",") if name}
     if unknown := sorted(known - set(lessons())):
         rule = f"passed must list lessons, among {', '.join(lessons())}"
@@ -68,7 +68,7 @@ def place() -> Place:
     return here
 
 
-def _asked_place(asked: dict[str, str], before: Place, notices: list[str]) -> Place:
+def _asked_step(asked: dict[str, str], before: LessonStep, notices: list[str]) -> LessonStep:
     if asked["lesson"] not in lessons():
         rule = f"lesson must be one of {', '.join(lessons())}"
         notices.append(f"{rule}: got {shown(asked['lesson'])}; showing {before.lesson.key}")
@@ -82,10 +82,10 @@ def _asked_place(asked: dict[str, str], before: Place, notices: list[str]) -> Pl
     if step != nearest:
         rule = f"step must be a whole number from 1 to {lesson.num_steps}"
         notices.append(f"{rule}: got {shown(text)}; showing step {nearest}")
-    return Place(lesson, nearest, int(seed or 0))
+    return LessonStep(lesson, nearest, int(seed or 0))
 
 
-def go(to: Place) -> None:
+def go(to: LessonStep) -> None:
     """Be there from now on, also after another page, and let the address say so."""
     st.session_state.lesson_at = to
     wanted = {name: value for name, value in st.query_params.to_dict().items() if name not in OWN}
@@ -101,22 +101,22 @@ def passed() -> set[str]:
     return found
 
 
-def work_at(at: Place) -> Work:
+def attempt_at(at: LessonStep) -> Attempt:
     """What the visitor has done there."""
-    done: dict[tuple[str, int], Work] = st.session_state.setdefault("lesson_work", {})
-    return done.setdefault((at.lesson.key, at.seed), Work())
+    done: dict[tuple[str, int], Attempt] = st.session_state.setdefault("lesson_work", {})
+    return done.setdefault((at.lesson.key, at.seed), Attempt())
 
 
-def neighbor(at: Place, by: int) -> Place | None:
+def neighbor(at: LessonStep, by: int) -> LessonStep | None:
     """The next step, or the one before; beyond a lesson's last step the next lesson, once this one is marked."""
     if 1 <= at.step + by <= at.lesson.num_steps:
-        return Place(at.lesson, at.step + by, at.seed)
+        return LessonStep(at.lesson, at.step + by, at.seed)
     keys = list(lessons())
     index = keys.index(at.lesson.key) + by
-    if not 0 <= index < len(keys) or (by > 0 and work_at(at).mark is None and at.lesson.key not in passed()):
+    if not 0 <= index < len(keys) or (by > 0 and attempt_at(at).mark is None and at.lesson.key not in passed()):
         return None
     other = lessons()[keys[index]]
-    return Place(other, 1 if by > 0 else other.num_steps)
+    return LessonStep(other, 1 if by > 0 else other.num_steps)
 
 
 def move(by: int) -> None:
@@ -129,53 +129,53 @@ def move(by: int) -> None:
 # ---- the run --------------------------------------------------------------------------------------------------------
 
 
-def scene_at(at: Place) -> tuple[Scene, str | None]:
+def group_at(at: LessonStep) -> tuple[RunGroup, str | None]:
     """What is shown there, and the token of its run."""
-    work, name = work_at(at), f"lessons {at.lesson.key} {at.seed}"
+    attempt, name = attempt_at(at), f"lessons {at.lesson.key} {at.seed}"
     if not at.predicts:
-        scene = at.lesson.steps[at.step - 1].scene.with_(seed=at.seed)
-        return scene, live_run(f"{name} step {at.step}", scene.configs, play=False)
-    waiting = at.lesson.asked_scene(at.seed, work.answer)
-    name += f" run {work.tries} {work.answer if at.lesson.prediction.sets_knobs else ''}"
+        group = at.lesson.steps[at.step - 1].group.with_(seed=at.seed)
+        return group, live_run(f"{name} step {at.step}", group.configs, play=False)
+    waiting = at.lesson.asked_group(at.seed, attempt.answer)
+    name += f" run {attempt.tries} {attempt.answer if at.lesson.prediction.sets_knobs else ''}"
     visit: Visit | None = st.session_state.get("visit")
-    if visit is not None and visit.token == work.token:
+    if visit is not None and visit.token == attempt.token:
         token = live_run(name, waiting.with_(**at.lesson.run.turn).configs, play=False)
     else:
         token = live_run(name, waiting.configs, play=False)
-    if token and work.answer is not None:
+    if token and attempt.answer is not None:
         try:
-            _follow(at, work.answer, token, name)
+            _follow(at, attempt.answer, token, name)
         except (RunGone, EngineBusy, TimeoutError, RuntimeError) as error:
             st.warning(f"The run could not be marked: {error}.")
             st.button("Try again", key="mark_again")
     return waiting, token
 
 
-def _follow(at: Place, answer: str | float, token: str, name: str) -> None:
+def _follow(at: LessonStep, answer: str | float, token: str, name: str) -> None:
     """Begin the run that was predicted, or mark it, or look again in a moment."""
-    work, run = work_at(at), at.lesson.run
+    attempt, run = attempt_at(at), at.lesson.run
     step = engine().info(token)["step"]
-    if work.token != token and step == run.wait:
-        turned = at.lesson.asked_scene(at.seed, answer).with_(**run.turn)
+    if attempt.token != token and step == run.wait:
+        turned = at.lesson.asked_group(at.seed, answer).with_(**run.turn)
         if live_run(name, turned.configs, play=False) != token or st.session_state.visit.configs != turned.configs:
             return  # it could not be turned, and the page says why
         engine().play(token, until=run.end)
-        work.token = token
-    if work.token == token and step >= run.end and work.mark is None:
+        attempt.token = token
+    if attempt.token == token and step >= run.end and attempt.mark is None:
         _mark(at, answer, token)
-    if work.mark is None or work.token != token:
-        st.fragment(_look, run_every=POLL)(token, run.end if work.token == token else run.wait)
+    if attempt.mark is None or attempt.token != token:
+        st.fragment(_look, run_every=POLL)(token, run.end if attempt.token == token else run.wait)
 
 
-def _mark(at: Place, answer: str | float, token: str) -> None:
-    work = work_at(at)
+def _mark(at: LessonStep, answer: str | float, token: str) -> None:
+    attempt = attempt_at(at)
     try:
-        work.mark = mark(at.lesson, answer, engine().history(token), newest_header(engine(), token))
+        attempt.mark = mark(at.lesson, answer, engine().history(token), newest_header(engine(), token))
     except ValueError as error:  # somebody was quick to press Step: what is asked was not measured
         st.toast(f"The run begins again: {error}.")
-        work.tries, work.token = work.tries + 1, None
+        attempt.tries, attempt.token = attempt.tries + 1, None
         st.rerun()
-    if work.mark.right:
+    if attempt.mark.right:
         passed().add(at.lesson.key)
         go(at)
 
@@ -190,24 +190,24 @@ def _look(token: str, goal: int) -> None:
         st.rerun()
 
 
-def predict(at: Place) -> None:
+def predict(at: LessonStep) -> None:
     """Give the prediction, for the button that starts the run."""
-    work_at(at).answer = st.session_state[_key(at)]
+    attempt_at(at).answer = st.session_state[_key(at)]
 
 
-def try_again(at: Place) -> None:
+def try_again(at: LessonStep) -> None:
     """The same lesson with the next seed."""
-    go(Place(at.lesson, at.lesson.num_steps, at.seed + 1))
+    go(LessonStep(at.lesson, at.lesson.num_steps, at.seed + 1))
 
 
-def _key(at: Place) -> str:
+def _key(at: LessonStep) -> str:
     return f"answer_{at.lesson.key}_{at.seed}"
 
 
 # ---- what is said ---------------------------------------------------------------------------------------------------
 
 
-def ask(at: Place) -> None:
+def ask(at: LessonStep) -> None:
     """The question with its choices or its number, and the button that starts the run."""
     asked = at.lesson.prediction
     if asked.choices:
@@ -227,28 +227,28 @@ def ask(at: Place) -> None:
     )  # fmt: skip
 
 
-def running(at: Place) -> str:
+def running(at: LessonStep) -> str:
     """What is said while the run trains."""
-    asked, answer = at.lesson.prediction, work_at(at).answer
+    asked, answer = at.lesson.prediction, attempt_at(at).answer
     said = asked.choices[str(answer)].text if asked.choices else f"{answer:g}"
     return f"{asked.ask}\n\n**You said:** {said}\n\nThe run trains to step {at.lesson.run.end}. Watch."
 
 
-def buttons(at: Place) -> None:
+def buttons(at: LessonStep) -> None:
     """The ways on."""
     on, last = neighbor(at, 1), at.predicts
     with st.container(horizontal=True, gap="xsmall", key="ways"):
         st.button("◀ Back", on_click=move, args=[-1], disabled=neighbor(at, -1) is None, key="back")
         label = "Next lesson ▶" if last else "Next ▶"
-        kind: Literal["primary", "secondary"] = "primary" if on and (not last or work_at(at).mark) else "secondary"
+        kind: Literal["primary", "secondary"] = "primary" if on and (not last or attempt_at(at).mark) else "secondary"
         st.button(label, on_click=move, args=[1], disabled=on is None, type=kind, key="next")
-        if last and work_at(at).answer is not None:
+        if last and attempt_at(at).answer is not None:
             st.button("Try another seed", on_click=try_again, args=[at], key="again")
         leave = "Leave (P)" if presenting() else "Present"
         st.button(leave, on_click=toggle, help="Large type for a class. Key P; arrow keys step.", key="present")
 
 
-def told(at: Place, found: Mark) -> None:
+def told(at: LessonStep, found: Mark) -> None:
     """The mark, and why."""
     if found.right:
         st.success(f"**Right.** {found.said}", icon=":material/check:")
@@ -259,28 +259,28 @@ def told(at: Place, found: Mark) -> None:
         st.markdown(f"{point.claim}\n\n> **{point.number.format(**found.readings)}** {point.about}")
 
 
-def numbers(at: Place) -> list[tuple[str, str, int]]:
+def numbers(at: LessonStep) -> list[tuple[str, str, int]]:
     """The live numbers beside each run, for the stage."""
     return [(MEASURED[name][0], name, MEASURED[name][1]) for name in at.lesson.run.numbers]
 
 
-def waits_at(at: Place) -> int:
+def waits_at(at: LessonStep) -> int:
     """The step at which a run waits for the reader."""
     return at.lesson.run.wait if at.predicts else at.lesson.steps[at.step - 1].train
 
 
-def state(at: Place) -> str:
+def state(at: LessonStep) -> str:
     """What the stage may do: nothing before a prediction, all but begin again during the run, and then everything."""
-    work = work_at(at)
-    if not at.predicts or work.answer is None:
+    attempt = attempt_at(at)
+    if not at.predicts or attempt.answer is None:
         return "asking"
-    return "running" if work.mark is None else "told"
+    return "running" if attempt.mark is None else "told"
 
 
 def overview() -> None:
     """A link to each lesson, with what became of it."""
-    done: dict[tuple[str, int], Work] = st.session_state.get("lesson_work", {})
-    missed = {key for (key, _), work in done.items() if work.mark and not work.mark.right} - passed()
+    done: dict[tuple[str, int], Attempt] = st.session_state.get("lesson_work", {})
+    missed = {key for (key, _), attempt in done.items() if attempt.mark and not attempt.mark.right} - passed()
     with st.container(key="all_lessons"):
         for number, (key, lesson) in enumerate(lessons().items(), 1):
             sign = "✓ right" if key in passed() else "✗ not yet right" if key in missed else ""

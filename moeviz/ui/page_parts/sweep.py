@@ -27,7 +27,7 @@ FIRST_VALUES = {  # that a knob is offered with
     "hidden_width": "4,8,16", "batch_size": "64,256", "noise": "0,0.2,0.4", "capacity_factor": "none,1,1.25",
     "num_shared_experts": "0,1", "gate_skew": "0,1,2",
 }  # fmt: skip
-MOST_RUNS, LONGEST = 200, 300.0  # of a visitor's sweep: runs, and seconds that it may take by the estimate
+VISITOR_RUNS, LONGEST = 200, 300.0  # of a visitor's sweep: runs, and seconds that it may take by the estimate
 
 
 @dataclass
@@ -137,7 +137,7 @@ def planned(config: RunConfig, axes: dict[str, tuple[str, str]], seeds: int, ste
     """The sweep that is meant, or None and the reason on the page."""
     try:
         vary: dict[str, Sequence[Value]] = {name: read_values(name, text, on_page=True) for name, text in axes.values()}
-        found = plan(vars(config), vary, seeds, most_runs=MOST_RUNS)
+        found = plan(vars(config), vary, seeds, most_runs=VISITOR_RUNS)
         for each in found.configs:
             workload.check([each])
         new = [each for each in found.configs if kept().get(each, steps) is None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from moeviz.config import RunConfig
-from moeviz.content.questions import MEASURED, QUESTIONS, Question, Scene, about, find
+from moeviz.content.questions import MEASURED, QUESTIONS, Example, Question, about, find
 from moeviz.ui.run.knobs import show
 
 PAGE, PLAYGROUND = "../../pages/questions.py", "../../pages/playground.py"
@@ -50,13 +50,15 @@ def search() -> None:
             st.markdown("No question has all these words. Try fewer, or choose one below.")
 
 
-def choose_scene(key: str, question: Question) -> Scene:
+def choose_example(key: str, question: Question) -> Example:
     """The setting to show: the one chosen where there are several."""
-    scenes = {scene.label: scene for scene in question.scenes}
-    if len(scenes) == 1:
-        return next(iter(scenes.values()))
-    label = st.segmented_control("Setting", list(scenes), default=next(iter(scenes)), key=f"scene_{key}", required=True)
-    return scenes[label]
+    examples = {example.label: example for example in question.examples}
+    if len(examples) == 1:
+        return next(iter(examples.values()))
+    label = st.segmented_control(
+        "Setting", list(examples), default=next(iter(examples)), key=f"scene_{key}", required=True
+    )
+    return examples[label]
 
 
 def numbers(question: Question) -> list[tuple[str, str, int]]:
@@ -64,10 +66,10 @@ def numbers(question: Question) -> list[tuple[str, str, int]]:
     return [(MEASURED[name][0], name, MEASURED[name][1]) for name in question.numbers]
 
 
-def open_in_playground(scene: Scene) -> None:
-    """A button for each run of a scene that takes it to the Playground."""
-    for index, config in enumerate(scene.configs):
-        name = f"“{scene.titles[index]}”" if scene.titles else "this"
+def open_in_playground(example: Example) -> None:
+    """A button for each run of an example that takes it to the Playground."""
+    for index, config in enumerate(example.configs):
+        name = f"“{example.titles[index]}”" if example.titles else "this"
         if st.button(f"Open {name} in the Playground", key=f"open_{index}", on_click=show_config, args=[config]):
             st.switch_page(PLAYGROUND)
 

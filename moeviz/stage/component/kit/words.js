@@ -4,7 +4,7 @@ import { percent, percents } from './numbers.js';
 import { letter } from './palette.js';
 
 // "A 40 %, C 31 %, …" of numbers that name something.
-/** @type {(values: number[] | Numbers, name: (value: number) => string) => string} */
+/** @type {(values: number[] | NumberArray, name: (value: number) => string) => string} */
 export function shares(values, name) {
   const counts = new Map();
   values.forEach((value) => counts.set(value, (counts.get(value) ?? 0) + 1));
@@ -13,7 +13,7 @@ export function shares(values, name) {
 }
 
 // Which share of the cells fulfills a condition, in percent.
-/** @type {(values: number[] | Numbers, condition: (value: number, cell: number) => boolean) => string} */
+/** @type {(values: number[] | NumberArray, condition: (value: number, cell: number) => boolean) => string} */
 export function part(values, condition) {
   let count = 0;
   values.forEach((value, cell) => {

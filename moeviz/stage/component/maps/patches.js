@@ -10,7 +10,7 @@ const dark = parseInt(INK.slice(5, 7), 16);
 const scratch = new OffscreenCanvas(SIDE, SIDE);
 
 // One picture: `pixels` are ink × 255. `experts`: who serves each patch (places on the E axis), or null for the picture alone.
-/** @type {(canvas: HTMLCanvasElement, size: number, pixels: Values, experts: number[] | Numbers | null, ids: number[], letters?: boolean) => void} */
+/** @type {(canvas: HTMLCanvasElement, size: number, pixels: Values, experts: number[] | NumberArray | null, ids: number[], letters?: boolean) => void} */
 export function drawPatches(canvas, size, pixels, experts, ids, letters = false) {
   const ratio = devicePixelRatio || 1;
   if (canvas.width !== Math.round(size * ratio)) canvas.width = canvas.height = Math.round(size * ratio);
@@ -67,5 +67,5 @@ function name(context, side, experts, ids) {
   );
 }
 
-/** @type {(experts: number[] | Numbers) => boolean} */
+/** @type {(experts: number[] | NumberArray) => boolean} */
 export const whole = (experts) => experts.every((each) => each === experts[0]);

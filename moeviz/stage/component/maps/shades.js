@@ -23,7 +23,7 @@ export const VIOLET = scale(hex);
 export const GRAYS = scale(gray);
 
 // Draws bytes, row by row, into a box, each in its color of 256.
-/** @type {(context: Pen, values: Numbers, colors: Uint32Array, box: Box) => void} */
+/** @type {(context: Pen, values: NumberArray, colors: Uint32Array, box: Box) => void} */
 export function drawShades(context, values, colors, { x, y, side }) {
   const size = Math.sqrt(values.length);
   const bitmap = new OffscreenCanvas(size, size);

@@ -104,7 +104,7 @@ export function probeWords({ step }, { terms, rest }) {
   return `Step ${count(step)}: output = ${words}${rest ? ` plus ${rest} more` : ''}`;
 }
 
-/** @type {(probs: number[] | Numbers) => number} */
+/** @type {(probs: number[] | NumberArray) => number} */
 export function firstChoice(probs) {
   let best = 0;
   probs.forEach((prob, expert) => {
@@ -142,7 +142,7 @@ function cutLine(header, probs, chosen) {
 }
 
 // Where the cut's label covers no bar that crosses the line: at one end or in the middle, else nowhere.
-/** @type {(probs: number[] | Numbers, height: number) => 'left' | 'middle' | 'right' | ''} */
+/** @type {(probs: number[] | NumberArray, height: number) => 'left' | 'middle' | 'right' | ''} */
 export function labelPlace(probs, height) {
   const free = (from, to) =>
     probs.slice(Math.floor(from * probs.length), Math.ceil(to * probs.length)).every((prob) => prob < height);
@@ -177,7 +177,7 @@ function term({ id, weight }, mixed) {
 }
 
 // What the model makes of y: a class (drawn as its marker) or the number itself.
-/** @type {(header: Header, output: number[] | Numbers) => string} */
+/** @type {(header: Header, output: number[] | NumberArray) => string} */
 export function prediction(header, output) {
   if (header.view === 'rows') return ''; // the layer's output is a part of the way, not yet an answer
   if (header.kind === 'regression') return output.length === 1 ? plain(output[0]) : '';

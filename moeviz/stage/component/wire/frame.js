@@ -5,7 +5,7 @@ const MAGIC = 'MOE1';
 
 // One array of a frame: `data` is flat, `of(r)` is the part of run r; an array with one axis belongs to all runs alike.
 class FrameArray {
-  /** @param {Numbers} data @param {number[]} shape */
+  /** @param {NumberArray} data @param {number[]} shape */
   constructor(data, shape) {
     this.data = data;
     this.shape = shape;

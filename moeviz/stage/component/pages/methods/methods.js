@@ -109,7 +109,7 @@ class Cell {
   }
 }
 
-/** @type {(all: Numbers[]) => number} */
+/** @type {(all: NumberArray[]) => number} */
 function largest(all) {
   let most = 1e-9;
   for (const values of all) for (const each of values) if (each > most) most = each;
@@ -117,7 +117,7 @@ function largest(all) {
 }
 
 // A curve as SVG path data; it stops where its run has stopped.
-/** @type {(steps: Values, values: number[] | Numbers, scale: { low: number, high: number, last: number }) => string} */
+/** @type {(steps: Values, values: number[] | NumberArray, scale: { low: number, high: number, last: number }) => string} */
 export function line(steps, values, { low, high, last }) {
   let path = '';
   values.forEach((value, index) => {
