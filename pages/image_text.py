@@ -5,9 +5,9 @@ import streamlit as st
 from moeviz.content.presets import LEARNS_PAIRS
 from moeviz.ui.page_parts import image_text
 from moeviz.ui.run.address import config_to_address
+from moeviz.ui.run.first_visit import opens_as
 from moeviz.ui.run.knobs import knobs, show_present, turned
 from moeviz.ui.run.live import stage
-from moeviz.ui.run.opening import opens_as
 from moeviz.ui.run.panel import live_knobs
 from moeviz.ui.run.settings import setting
 from moeviz.ui.run.visitor import live_run

@@ -7,9 +7,9 @@ from moeviz.config.task_facts import CHARACTER_CLASSES
 from moeviz.content.presets import LEARNS_TEXT
 from moeviz.ui.page_parts import language
 from moeviz.ui.run.address import config_to_address
+from moeviz.ui.run.first_visit import opens_as
 from moeviz.ui.run.knobs import knobs, router_knobs, show_present, turned
 from moeviz.ui.run.live import stage
-from moeviz.ui.run.opening import opens_as
 from moeviz.ui.run.panel import live_knobs
 from moeviz.ui.run.settings import setting
 from moeviz.ui.run.visitor import live_run

@@ -34,10 +34,10 @@ with words:
         st.markdown(f"**Look:** {lesson.steps[at.step - 1].look}")
     elif attempt.answer is None:
         way.ask(at)
-    elif attempt.mark is None:
+    elif attempt.grade is None:
         st.markdown(way.running(at))
     else:
-        way.told(at, attempt.mark)
+        way.told(at, attempt.grade)
     way.buttons(at)
 if not present.presenting():
     with picture:

@@ -9,9 +9,9 @@ from moeviz.content.methods import OPENING_SEATS, SEATS, compared
 from moeviz.figures import curves, side_by_side
 from moeviz.ui.page_parts import routers
 from moeviz.ui.run.address import config_to_address
+from moeviz.ui.run.first_visit import opens_with
 from moeviz.ui.run.knobs import knobs, turned
 from moeviz.ui.run.live import stage
-from moeviz.ui.run.opening import opens_with
 from moeviz.ui.run.panel import live_knobs
 from moeviz.ui.run.visitor import live_run
 from moeviz.ui.widgets import notes

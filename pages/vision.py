@@ -7,9 +7,9 @@ from moeviz.content.vision_ways import BASE, WAYS, runs, why_not_dense
 from moeviz.figures import curves, side_by_side
 from moeviz.ui.page_parts import vision
 from moeviz.ui.run.address import config_to_address
+from moeviz.ui.run.first_visit import opens_as
 from moeviz.ui.run.knobs import turned
 from moeviz.ui.run.live import stage
-from moeviz.ui.run.opening import opens_as
 from moeviz.ui.run.panel import live_knobs
 from moeviz.ui.run.visitor import live_run
 from moeviz.ui.widgets.beside import say_why_not

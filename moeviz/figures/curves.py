@@ -14,8 +14,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from moeviz.config.changes import Mark
-from moeviz.figures.filling import MARK_ROW_HEIGHT, MARK_ROWS, History, filled
 from moeviz.figures.palette import DASHES, SHADES, letter_ticks
+from moeviz.figures.traces import MARK_ROW_HEIGHT, MARK_ROWS, History, filled
 
 # outside the stage, where no script sets the theme's own text color: readable on white and on black
 INK_COLOR = "#4A4E57"

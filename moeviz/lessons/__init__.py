@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from moeviz.lessons.lesson import Lesson
-from moeviz.lessons.reading import read_lesson
+from moeviz.lessons.lesson_file import read_lesson
 
 DATA = Path(__file__).with_name("data")
 

@@ -96,7 +96,7 @@ class Lesson:
     steps: tuple[Look, ...]
     run: Asked
     prediction: Prediction
-    readings: Mapping[str, str]  # name -> what it reads (see moeviz.lessons.marking)
+    readings: Mapping[str, str]  # name -> what it reads (see moeviz.lessons.grade)
     points: tuple[Point, ...]
     code: tuple[str, ...]  # functions to show, as "module:name"
 

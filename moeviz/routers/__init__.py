@@ -13,10 +13,10 @@ from moeviz.routers.deepseek import bias_step, biased, deepseek_v3, in_best_grou
 from moeviz.routers.expert_side import expert_choice, last_taken
 from moeviz.routers.fixed import balanced_table, hash, sequence_ids, token_ids
 from moeviz.routers.largest_k import mixtral, noisy_top_k, top_k
-from moeviz.routers.mixing import SoftRouting, mix_back, slot_inputs, soft
 from moeviz.routers.routing import Routing
 from moeviz.routers.scores import rank, softmax, sortable
 from moeviz.routers.seats import capacity, queue
+from moeviz.routers.soft_moe import SoftRouting, mix_back, slot_inputs, soft
 from moeviz.routers.switch_gshard import gshard, switch
 
 ROUTERS: dict[str, Callable[..., Any]] = {  # each returns a Routing; soft, which chooses nothing, a SoftRouting

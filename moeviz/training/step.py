@@ -17,7 +17,7 @@ from moeviz.routers import Routing, bias_step
 from moeviz.routers.decide import mean_over_parts
 from moeviz.tensors.axes import PerRun, over, side_by_side
 from moeviz.tensors.device import widest
-from moeviz.training import scaling
+from moeviz.training import loss_scale
 from moeviz.training.adam import Adam, clipped
 from moeviz.training.batch import Batch
 
@@ -138,7 +138,7 @@ def stepped(problem: Problem, step_knobs: StepKnobs, before: StepState, batch: B
         balance_loss_R = mean_over_parts(problem.balance_loss, routing, knobs.k, knobs.token_groups)
         loss_R = task_loss_R + step_knobs.coef * balance_loss_R
     (gradient_RAP,) = torch.autograd.grad(loss_R, rows_RAP, before.scale_R)
-    scaled = scaling.wanted(problem.model.layer.half)
+    scaled = loss_scale.wanted(problem.model.layer.half)
     if scaled:
         gradient_RAP = gradient_RAP / over(before.scale_R, 2)
     return _applied(step_knobs, before, gradient_RAP, task_loss_R.detach(), routing, scaled)
@@ -154,11 +154,11 @@ def _applied(
     clipped_RAP, norm_R = clipped(gradient_RAP, LARGEST_GRADIENT)
     healthy_R = before.healthy_R & (task_loss_R < step_knobs.largest_loss_R)
     moves_R, scale_R = healthy_R & (norm_R < torch.inf), before.scale_R
-    healthy_R = healthy_R & scaling.bearable(norm_R, scale_R) if scaled else moves_R
+    healthy_R = healthy_R & loss_scale.bearable(norm_R, scale_R) if scaled else moves_R
     gradient_RAP = clipped_RAP.masked_fill(over(~moves_R, 2), 0)
     adam, rows_RAP = before.adam.update(before.rows_RAP, gradient_RAP, step_knobs.learning_rate_R * moves_R)
     if scaled:  # a scale that was too large is no fault of the run: it skips the step
-        adam, scale_R = adam.except_where(over(~moves_R, 2), before.adam), scaling.next_scale(norm_R, scale_R)
+        adam, scale_R = adam.except_where(over(~moves_R, 2), before.adam), loss_scale.next_scale(norm_R, scale_R)
     if frozen_RAP is not None:  # without a gradient Adam would still move them, by what it remembers
         rows_RAP = before.rows_RAP.where(frozen_RAP, rows_RAP)
         adam = adam.except_where(frozen_RAP, before.adam)

@@ -15,7 +15,7 @@ import torch
 from moeviz.config import KNOBS, TASK_INFO, RunConfig, Value, as_runs
 from moeviz.tensors import device as devices
 from moeviz.tensors import precision
-from moeviz.training import checkpoints, from_configs, history, resize, scaling, settings, treatment
+from moeviz.training import checkpoints, from_configs, history, loss_scale, resize, settings, treatment
 from moeviz.training.adam import Adam
 from moeviz.training.data import Data
 from moeviz.training.ghost import GHOSTS, Ghost
@@ -71,7 +71,7 @@ class Training(State):
         self.present_RE = torch.zeros(self.ids_RE.shape, device=self.device)
         self.updated_REL = torch.zeros(*self.ids_RE.shape, self.model.num_layers, device=self.device)
         self.bias_REL = torch.zeros_like(self.updated_REL, dtype=devices.widest(self.device))
-        self.scale_R = scaling.fresh(len(self.configs), self.half, self.rows_RAP)
+        self.scale_R = loss_scale.fresh(len(self.configs), self.half, self.rows_RAP)
         self.healthy_R = torch.ones(len(self.configs), dtype=torch.bool, device=self.device)
         self.largest_loss_R = torch.full((len(self.configs),), torch.inf, device=self.device)
         self.current_step, self.seconds, self.step_seconds, self.diverged = 0, 0.0, 0.0, False

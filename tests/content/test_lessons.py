@@ -9,9 +9,9 @@ import pytest
 from moeviz.config import RunConfig
 from moeviz.config.names import HISTORY
 from moeviz.lessons import lessons
+from moeviz.lessons.grade import Grade, grade
 from moeviz.lessons.lesson import Lesson
-from moeviz.lessons.marking import Mark, mark
-from moeviz.lessons.reading import RECORDED, read_lesson
+from moeviz.lessons.lesson_file import RECORDED, read_lesson
 from moeviz.training import Training
 from moeviz.ui.widgets import code
 
@@ -106,8 +106,8 @@ def history(first: float, left: float, right: float) -> str:
     return "\n".join([head, *(f"{run},{step},0,0,0,0,{cv},0,0" for run, step, cv in rows)]) + "\n"
 
 
-def marked(lesson: Lesson, answer: str | float, *values: float, step: int = 20) -> Mark:
-    return mark(lesson, answer, history(*values), {"step": step, "flops": [96, 160]})
+def marked(lesson: Lesson, answer: str | float, *values: float, step: int = 20) -> Grade:
+    return grade(lesson, answer, history(*values), {"step": step, "flops": [96, 160]})
 
 
 # ---- the data -------------------------------------------------------------------------------------------------------
@@ -242,6 +242,6 @@ def test_a_run_that_has_not_come_so_far_is_not_marked(tmp_path: Path) -> None:
     lesson = written(tmp_path)
     short = "\n".join(history(0.3, 0.8, 0.4).splitlines()[:5])  # up to step 10
     with pytest.raises(ValueError, match="the run must have reached step 20: its history does not say so; let it run"):
-        mark(lesson, "left", short, {"step": 20, "flops": [96, 160]})
+        grade(lesson, "left", short, {"step": 20, "flops": [96, 160]})
     with pytest.raises(ValueError, match="numbers must be of step 20: got step=21; run the lesson again"):
         marked(lesson, "left", 0.3, 0.8, 0.4, step=21)

@@ -14,9 +14,9 @@ import pytest
 from moeviz.config import expand
 from moeviz.engine import Engine
 from moeviz.lessons import lessons
+from moeviz.lessons.grade import grade
 from moeviz.lessons.lesson import Lesson
-from moeviz.lessons.marking import mark
-from moeviz.lessons.measuring import newest_header
+from moeviz.lessons.newest_frame import newest_header
 from moeviz.training import Training
 
 pytestmark = pytest.mark.slow
@@ -109,11 +109,11 @@ def test_a_lesson_passes_on_five_seeds_and_every_other_answer_is_wrong(running: 
     asked = lesson.prediction
     others = [each for each in asked.choices if each != asked.expected]
     for seed, (history, header) in enumerate(runs_of(running, lesson, asked.expected)):
-        found = mark(lesson, asked.expected, history, header)
+        found = grade(lesson, asked.expected, history, header)
         outcome = ORACLES[key](reader(history, lesson.run.end), header)
         assert found.right and found.outcome == (outcome if asked.choices else pytest.approx(outcome)), seed
         for answer in others or [outcome - asked.tolerance - 0.1, outcome + asked.tolerance + 0.1]:
-            assert not mark(lesson, answer, history, header).right
+            assert not grade(lesson, answer, history, header).right
 
 
 def test_of_the_settings_only_one_meets_all_three_goals(running: Engine) -> None:
@@ -123,7 +123,7 @@ def test_of_the_settings_only_one_meets_all_three_goals(running: Engine) -> None
             h = reader(history, lesson.run.end)
             used = {"few": 10 / 16, "dense": 1.0}.get(answer, 22 / 64)  # experts of 6 numbers, gate columns of 2
             meets = h("test_metric") >= 0.7 and h("dead_experts") == 0 and used <= 0.5
-            found = mark(lesson, answer, history, header)
+            found = grade(lesson, answer, history, header)
             assert found.right == meets == (answer == lesson.prediction.expected), (seed, answer)
             assert choice.because.split("}")[-1] in found.because and f"{used:.0%}" in found.because
 
@@ -155,5 +155,5 @@ def trained(lesson: Lesson) -> list[Run]:
 
 @pytest.mark.parametrize("lesson", [pytest.param(each, id=key) for key, each in lessons().items()])
 def test_what_is_expected_happens_in_nine_of_ten_seeds(lesson: Lesson) -> None:
-    marks = [mark(lesson, lesson.prediction.expected, *run) for run in trained(lesson)]
+    marks = [grade(lesson, lesson.prediction.expected, *run) for run in trained(lesson)]
     assert np.sum([each.right for each in marks]) >= 9, [each.outcome for each in marks]

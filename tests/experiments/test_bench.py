@@ -12,7 +12,7 @@ import torch
 from moeviz.cli import main
 from moeviz.config.router_facts import ROUTER_NAMES
 from moeviz.experiments import bench
-from moeviz.experiments.bench import layers, measuring, peers, steps
+from moeviz.experiments.bench import comparison, layers, peers, steps
 from moeviz.training import Training
 
 
@@ -20,7 +20,7 @@ def test_both_sides_compute_the_same_layer() -> None:
     """The plain module with our weights gives our output: the ratio compares like with like."""
     training = Training([steps.SIZE])
     ours = {name: value[0] for name, value in training.parameters.items()}
-    plain = measuring.PlainMoE(2, 32, 2, 8, 2).to(training.device)
+    plain = comparison.PlainMoE(2, 32, 2, 8, 2).to(training.device)
     with torch.no_grad():
         plain.gate.weight.copy_(ours["gate_w"])
         for index, expert in enumerate(plain.experts):
@@ -40,13 +40,13 @@ def test_both_sides_compute_the_same_layer() -> None:
 
 def test_a_ratio_is_the_median_over_the_pairs() -> None:
     # pairs 4/2, 9/3, 4/4 = 2, 3, 1: median 2; medians of the sides alone would say 4/3
-    result = measuring.result("name", "ms", [2.0, 3.0, 4.0], [4.0, 9.0, 4.0])
+    result = comparison.result("name", "ms", [2.0, 3.0, 4.0], [4.0, 9.0, 4.0])
     assert (result.value, result.baseline, result.ratio) == (3.0, 4.0, 2.0)
 
 
 def test_the_sides_take_turns() -> None:
     calls: list[str] = []
-    ours, plain = measuring.side_by_side(lambda: calls.append("a"), lambda: calls.append("b"), 5)
+    ours, plain = comparison.side_by_side(lambda: calls.append("a"), lambda: calls.append("b"), 5)
     assert calls == ["a", "b"] * (5 + 1)
     assert len(ours) == len(plain) == 5
 

@@ -27,7 +27,7 @@ from moeviz.engine import Engine, EngineBusy, EngineFull, RunGone
 from moeviz.engine.browser_messages import MAX_COORDINATE, check_probe
 from moeviz.ui.run import visitor
 from moeviz.ui.run.address import OTHERS
-from moeviz.ui.run.waiting import PATIENCE
+from moeviz.ui.run.waiting_room import PATIENCE
 from moeviz.ui.widgets import code
 from tests.mending import nearest
 

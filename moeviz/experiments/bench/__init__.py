@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from moeviz.config.knob import shown
 from moeviz.experiments.bench import layers, peers, steps
-from moeviz.experiments.bench.measuring import Result, keep_memory
+from moeviz.experiments.bench.comparison import Result, keep_memory
 from moeviz.experiments.terminal import tell
 from moeviz.tensors.device import use_one_thread
 

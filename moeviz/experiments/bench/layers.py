@@ -10,7 +10,7 @@ from functools import partial
 
 import torch
 
-from moeviz.experiments.bench.measuring import PlainMoE, Result, result, side_by_side
+from moeviz.experiments.bench.comparison import PlainMoE, Result, result, side_by_side
 from moeviz.models.moe_layer import MoE, RoutingKnobs
 
 TOKENS, WIDTH, HIDDEN, K = 4096, 256, 512, 2

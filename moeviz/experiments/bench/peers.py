@@ -8,8 +8,8 @@ from functools import partial
 
 import torch
 
+from moeviz.experiments.bench.comparison import Result
 from moeviz.experiments.bench.layers import HIDDEN, SIZES, TOKENS, WIDTH, Call, K, compare, ours, random
-from moeviz.experiments.bench.measuring import Result
 
 REMEDY = "install them with: python -m pip install -r requirements-bench.txt"
 

@@ -14,7 +14,7 @@ from moeviz import frames
 from moeviz.config import RunConfig, expand
 from moeviz.config.router_facts import ROUTER_NAMES
 from moeviz.content.methods import PAPERS
-from moeviz.experiments.bench.measuring import PlainMoE, Result, result, side_by_side
+from moeviz.experiments.bench.comparison import PlainMoE, Result, result, side_by_side
 from moeviz.experiments.sweep import Job, Pool, plan
 from moeviz.training import Training
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from moeviz.config import RunConfig
+from moeviz.ui.run.first_visit import opens_with
 from moeviz.ui.run.knobs import show
-from moeviz.ui.run.opening import opens_with
 
 DEFAULT_K = RunConfig.top_k
 

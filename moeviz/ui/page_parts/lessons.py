@@ -12,9 +12,9 @@ from moeviz.config.knob import shown
 from moeviz.content.questions import MEASURED
 from moeviz.engine.errors import EngineBusy, RunGone
 from moeviz.lessons import lessons
+from moeviz.lessons.grade import Grade, grade
 from moeviz.lessons.lesson import Lesson, RunGroup
-from moeviz.lessons.marking import Mark, mark
-from moeviz.lessons.measuring import newest_header
+from moeviz.lessons.newest_frame import newest_header
 from moeviz.ui.run.notices import say_changed
 from moeviz.ui.run.present import presenting, toggle
 from moeviz.ui.run.visitor import Visit, engine, live_run
@@ -44,7 +44,7 @@ class Attempt:
 
     answer: str | float | None = None
     token: str | None = None
-    mark: Mark | None = None
+    grade: Grade | None = None
     tries: int = 0
 
 
@@ -113,7 +113,7 @@ def neighbor(at: LessonStep, by: int) -> LessonStep | None:
         return LessonStep(at.lesson, at.step + by, at.seed)
     keys = list(lessons())
     index = keys.index(at.lesson.key) + by
-    if not 0 <= index < len(keys) or (by > 0 and attempt_at(at).mark is None and at.lesson.key not in passed()):
+    if not 0 <= index < len(keys) or (by > 0 and attempt_at(at).grade is None and at.lesson.key not in passed()):
         return None
     other = lessons()[keys[index]]
     return LessonStep(other, 1 if by > 0 else other.num_steps)
@@ -161,21 +161,21 @@ def _follow(at: LessonStep, answer: str | float, token: str, name: str) -> None:
             return  # it could not be turned, and the page says why
         engine().play(token, until=run.end)
         attempt.token = token
-    if attempt.token == token and step >= run.end and attempt.mark is None:
+    if attempt.token == token and step >= run.end and attempt.grade is None:
         _mark(at, answer, token)
-    if attempt.mark is None or attempt.token != token:
+    if attempt.grade is None or attempt.token != token:
         st.fragment(_look, run_every=POLL)(token, run.end if attempt.token == token else run.wait)
 
 
 def _mark(at: LessonStep, answer: str | float, token: str) -> None:
     attempt = attempt_at(at)
     try:
-        attempt.mark = mark(at.lesson, answer, engine().history(token), newest_header(engine(), token))
+        attempt.grade = grade(at.lesson, answer, engine().history(token), newest_header(engine(), token))
     except ValueError as error:  # somebody was quick to press Step: what is asked was not measured
         st.toast(f"The run begins again: {error}.")
         attempt.tries, attempt.token = attempt.tries + 1, None
         st.rerun()
-    if attempt.mark.right:
+    if attempt.grade.right:
         passed().add(at.lesson.key)
         go(at)
 
@@ -240,7 +240,7 @@ def buttons(at: LessonStep) -> None:
     with st.container(horizontal=True, gap="xsmall", key="ways"):
         st.button("◀ Back", on_click=move, args=[-1], disabled=neighbor(at, -1) is None, key="back")
         label = "Next lesson ▶" if last else "Next ▶"
-        kind: Literal["primary", "secondary"] = "primary" if on and (not last or attempt_at(at).mark) else "secondary"
+        kind: Literal["primary", "secondary"] = "primary" if on and (not last or attempt_at(at).grade) else "secondary"
         st.button(label, on_click=move, args=[1], disabled=on is None, type=kind, key="next")
         if last and attempt_at(at).answer is not None:
             st.button("Try another seed", on_click=try_again, args=[at], key="again")
@@ -248,7 +248,7 @@ def buttons(at: LessonStep) -> None:
         st.button(leave, on_click=toggle, help="Large type for a class. Key P; arrow keys step.", key="present")
 
 
-def told(at: LessonStep, found: Mark) -> None:
+def told(at: LessonStep, found: Grade) -> None:
     """The mark, and why."""
     if found.right:
         st.success(f"**Right.** {found.said}", icon=":material/check:")
@@ -274,13 +274,13 @@ def state(at: LessonStep) -> str:
     attempt = attempt_at(at)
     if not at.predicts or attempt.answer is None:
         return "asking"
-    return "running" if attempt.mark is None else "told"
+    return "running" if attempt.grade is None else "told"
 
 
 def overview() -> None:
     """A link to each lesson, with what became of it."""
     done: dict[tuple[str, int], Attempt] = st.session_state.get("lesson_work", {})
-    missed = {key for (key, _), attempt in done.items() if attempt.mark and not attempt.mark.right} - passed()
+    missed = {key for (key, _), attempt in done.items() if attempt.grade and not attempt.grade.right} - passed()
     with st.container(key="all_lessons"):
         for number, (key, lesson) in enumerate(lessons().items(), 1):
             sign = "✓ right" if key in passed() else "✗ not yet right" if key in missed else ""

@@ -12,7 +12,7 @@ from moeviz.config import KNOBS, RunConfig
 from moeviz.engine.errors import EngineBusy, EngineFull, RunGone
 from moeviz.engine.server.engine import Engine
 from moeviz.ui.run.notices import play_notices, say_changed
-from moeviz.ui.run.waiting import wait_for_place
+from moeviz.ui.run.waiting_room import wait_for_place
 
 
 @cache

@@ -13,8 +13,8 @@ from moeviz.config.groups import comparable
 from moeviz.config.knob import shown
 from moeviz.config.names import HISTORY
 from moeviz.content.questions import MEASURED
+from moeviz.lessons.grade import COMBINED, COMPARED, MEASURE
 from moeviz.lessons.lesson import Asked, Choice, Lesson, Look, Point, Prediction, RunGroup
-from moeviz.lessons.marking import COMBINED, COMPARED, MEASURE
 
 LAYOUTS = ("twins", "playground")
 RECORDED = 10  # steps between two rows of a history

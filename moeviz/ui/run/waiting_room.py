@@ -12,7 +12,7 @@ PATIENCE = 900.0  # seconds after which a page that was left open looks no more 
 
 
 @runtime_checkable
-class Places(Protocol):
+class HasRoom(Protocol):
     """The part of the engine that says whether there is room."""
 
     @property
@@ -23,14 +23,14 @@ class Places(Protocol):
     def has_room(self) -> bool: ...
 
 
-def wait_for_place(engine: Places) -> None:
+def wait_for_place(engine: HasRoom) -> None:
     """Say that the page waits, and run the whole page again as soon as a run can be opened."""
     st.session_state.setdefault("waiting_since", time.monotonic())
     looks = _patient()
     st.fragment(_look, run_every=POLL if looks else None)(engine, looks)
 
 
-def _look(engine: Places, looks: bool) -> None:
+def _look(engine: HasRoom, looks: bool) -> None:
     open_runs, limit = engine.num_runs, engine.max_runs
     if engine.has_room or (looks and not _patient()):
         st.rerun()

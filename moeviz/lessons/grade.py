@@ -37,7 +37,7 @@ Readings = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Mark:
+class Grade:
     """Whether the prediction was right, what the run came to, and why, in the run's own numbers."""
 
     right: bool
@@ -47,7 +47,7 @@ class Mark:
     readings: Readings
 
 
-def mark(lesson: Lesson, answer: str | float, history: str, header: Mapping[str, Any]) -> Mark:
+def grade(lesson: Lesson, answer: str | float, history: str, header: Mapping[str, Any]) -> Grade:
     """The mark of a prediction.
 
     Args:   history: the run's history as CSV.  header: of a frame of the step at which the run ended.
@@ -57,13 +57,13 @@ def mark(lesson: Lesson, answer: str | float, history: str, header: Mapping[str,
         measured = readings[asked.value]
         right = abs(float(answer) - measured) <= asked.tolerance + SAME
         said = f"You said {float(answer):g}; it is {measured:.3g}."
-        return Mark(right, measured, said, asked.because.format(**readings), readings)
+        return Grade(right, measured, said, asked.because.format(**readings), readings)
     chosen, came_to = str(answer), str(answer) if asked.sets_knobs else outcome_of(asked, readings)
     right = holds(asked.goal, readings) and chosen == came_to
     said = f"You said: {asked.choices[chosen].text}"
     if chosen != came_to:
         said += f" It came to: {asked.choices[came_to].text}"
-    return Mark(right, came_to, said, asked.choices[came_to].because.format(**readings), readings)
+    return Grade(right, came_to, said, asked.choices[came_to].because.format(**readings), readings)
 
 
 def outcome_of(asked: Prediction, readings: Readings) -> str:
