@@ -191,13 +191,13 @@ def test_an_engine_refuses_what_would_take_too_much_before_it_is_made():
 def test_a_run_that_is_asked_for_too_much_goes_on_as_it_was(op):
     world = World()
     world.open("run", task="languages", hidden_width=64, batch_size=16, num_experts=6)
-    before = world.host._runs["run"].training.configs
+    before = world.host._runs["run"].playing.training.configs
     what = {"knobs": {"num_experts": 32, "top_k": 32}} if op == "set" else {"configs": [{**vars(RunConfig()), **HEAVY}]}
     world.tell(op=op, run="run", call=1, **what)
     reply = next(message for _, message, _ in world.sent if message["op"] == "reply")
     assert "the runs of a page may take at most" in reply["error"]
     world.run(1)
-    assert world.host._runs["run"].training.configs == before and world.step("run") > 0
+    assert world.host._runs["run"].playing.training.configs == before and world.step("run") > 0
 
 
 @pytest.mark.parametrize(("batch_size", "has"), [(512, False), (256, True)])
@@ -205,4 +205,4 @@ def test_a_ghost_that_would_take_too_much_is_left_out(batch_size, has):
     world = World(real=True)  # 17 hidden units · 12 experts · 3 · 512 digits: .035 s; with a ghost twice that
     world.open("run", task="digits", num_experts=32, top_k=32, hidden_width=128, batch_size=batch_size)
     world.tell(op="set", run="run", call=1, knobs={"balance_coef": 1.0})
-    assert (world.host._runs["run"].ghost is not None) is has
+    assert (world.host._runs["run"].playing.ghost.current is not None) is has

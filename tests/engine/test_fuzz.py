@@ -180,7 +180,7 @@ class Walk:
             json.dumps(clean, allow_nan=False)
             message = {**clean, "viewer": chance.choice("ab")}
         elif kind == "set":
-            message = {"op": "set", "call": 1, "knobs": turned(chance, len(hosted.training.configs))}
+            message = {"op": "set", "call": 1, "knobs": turned(chance, len(hosted.playing.training.configs))}
         elif kind == "reset":
             message = {"op": "reset", "call": 1, "configs": [vars(each) for each in configs_of(chance)]}
         else:
@@ -196,7 +196,7 @@ class Walk:
         return run, message
 
     def state(self, run: str) -> Any:
-        training: Any = self.host._runs[run].training
+        training: Any = self.host._runs[run].playing.training
         return training.configs, training.current_step, [part.treated for part in training.parts]
 
     def look(self, message: Any, payload: bytes) -> None:
@@ -206,13 +206,13 @@ class Walk:
         if message["op"] == "reply":
             self.replies.append(message)
         if message["op"] == "status" and message["state"] == "diverged":
-            assert self.host._runs[message["run"]].training.stuck
+            assert self.host._runs[message["run"]].playing.training.stuck
         if message["op"] == "frame":
             self.frames += 1
             self.check(message["run"], *unpack(payload))
 
     def check(self, run: str, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        training: Any = self.host._runs[run].training
+        training: Any = self.host._runs[run].playing.training
         parts = training.parts
         placed = getattr(training, "runs", [range(len(training.configs))])
         healthy = {

@@ -48,7 +48,7 @@ def test_runs_opened_at_different_moments_share_their_beats():
     # 80 beats of 25 ms; each common step takes 8 · (1 + 2/4) = 12 ms, and nothing else happens
     assert world.step("a") - step == pytest.approx(80, abs=2)
     assert world.clock.now == pytest.approx(began + 2)
-    due = {round(world.host._runs[name].due_at % 0.025, 6) % 0.025 for name in ("a", "b", "c")}
+    due = {round(world.host._runs[name].playing._due_at % 0.025, 6) % 0.025 for name in ("a", "b", "c")}
     assert due == {0.0}
 
 
@@ -128,11 +128,11 @@ def test_the_time_charts_do_not_make_a_viewer_jump_the_queue():
     world.open("run", play=False)
     world.run(1, greedy=True)
     run = world.host._runs["run"]
-    (watcher,) = run.watchers.values()
-    assert not run.awaited(watcher, world.clock.now)
+    (watcher,) = run.audience.watchers.values()
+    assert not watcher.awaits(run.shown(world.clock.now))
     for want, awaited in ((["history"], False), (["gate"], True)):
         watcher.want = tuple(want)
-        assert run.awaited(watcher, world.clock.now) is awaited
+        assert watcher.awaits(run.shown(world.clock.now)) is awaited
         assert run.frame_at(watcher, world.clock.now, 60.0) == watcher.sent_at + (1 / 30 if awaited else 60)
 
 
@@ -229,7 +229,7 @@ def test_changes_wait_in_their_order_while_a_heavy_run_rests_and_each_is_answere
     assert answered() == list(range(len(answered()))) and len(answered()) < 8
     world.run(8, greedy=True)
     assert answered() == list(range(8))
-    assert world.host._runs["heavy"].training.configs[0].balance_coef == 7.0
+    assert world.host._runs["heavy"].playing.training.configs[0].balance_coef == 7.0
 
 
 def test_nobody_waits_for_the_changes_of_a_light_run():

@@ -49,16 +49,16 @@ def watched(**message: Any) -> HostedRun:
 
 def stay(run: HostedRun, until: int, turn: bool) -> None:
     while run.step < until:
-        run.training.step(8)
+        run.playing.training.step(8)
         if turn:
-            run.training.set(balance_coef=float(run.step % 7))
+            run.playing.training.set(balance_coef=float(run.step % 7))
             run.changed(0.0, knobs=True)
 
 
 def costs(run: HostedRun) -> dict[str, int]:
     """Calls of one step, and calls and bytes of each kind of frame."""
-    found = {"calls of a step": calls(lambda: run.training.step(1))}
-    (watcher,) = run.watchers.values()
+    found = {"calls of a step": calls(lambda: run.playing.training.step(1))}
+    (watcher,) = run.audience.watchers.values()
     for want in WANTS:
         watcher.credit, watcher.want = 4, want
         found[f"bytes of {want}"] = len(
@@ -77,7 +77,7 @@ def test_a_frame_costs_as_much_after_many_records_as_after_250(turn: bool) -> No
     old = costs(run)
     grown = {name: (young[name], old[name]) for name in young if old[name] > 1.1 * young[name]}
     assert not grown
-    (watcher,) = run.watchers.values()
+    (watcher,) = run.audience.watchers.values()
     watcher.want = ("history",)
     header, arrays = unpack(run.frame(watcher, 0.0))
     assert len(arrays["history_step"]) == 240 and len(header["marks"]) <= settings.MOST
@@ -86,10 +86,10 @@ def test_a_frame_costs_as_much_after_many_records_as_after_250(turn: bool) -> No
 def test_whether_a_run_has_settled_is_looked_at_once_for_each_record() -> None:
     run = watched()
     stay(run, 80, turn=False)  # 60 records and more: enough to judge by
-    first = calls(lambda: run.training.settled(0))
-    assert calls(lambda: run.training.settled(0)) < first / 10
-    run.training.step()
-    assert calls(lambda: run.training.settled(0)) == first
+    first = calls(lambda: run.playing.training.settled(0))
+    assert calls(lambda: run.playing.training.settled(0)) < first / 10
+    run.playing.training.step()
+    assert calls(lambda: run.playing.training.settled(0)) == first
 
 
 def test_many_turns_are_joined_into_fewer_that_are_still_true() -> None:

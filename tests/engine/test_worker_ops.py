@@ -379,7 +379,7 @@ def test_a_run_that_has_settled_pauses_until_a_knob_is_turned_or_it_starts_again
     world = World()
     world.open("run", speed="watch")
     world.run(1)
-    training: Any = world.host._runs["run"].training
+    training: Any = world.host._runs["run"].playing.training
     training.settled = lambda since: training.current_step - since >= 100
     world.run(10)
     world.view("run")
@@ -401,7 +401,7 @@ def test_a_run_that_has_settled_pauses_until_a_knob_is_turned_or_it_starts_again
 def test_another_speed_leaves_a_settled_run_as_it_is():
     world = World()
     world.open("run", speed="watch")
-    training: Any = world.host._runs["run"].training
+    training: Any = world.host._runs["run"].playing.training
     training.settled = lambda since: training.current_step - since >= 100
     world.run(10)
     step = world.step("run")
@@ -420,7 +420,7 @@ def test_another_speed_leaves_a_settled_run_as_it_is():
 def test_a_paused_run_is_not_said_to_have_settled():
     world = World()
     world.open("run", play=False)
-    training: Any = world.host._runs["run"].training
+    training: Any = world.host._runs["run"].playing.training
     training.settled = lambda since: True
     world.run(2)
     assert not world.frames("run")[-1][1]["settled"]

@@ -128,21 +128,21 @@ def watched(until: int) -> HostedRun:
     host.handle({"op": "watch", "run": "r", "viewer": "v", "credit": 4, "want": [], "probe": None})
     found = host._runs["r"]
     while found.step < until:
-        found.training.step(160)
-        found.training.set(balance_coef=float(found.step // 160 % 3))
+        found.playing.training.step(160)
+        found.playing.training.set(balance_coef=float(found.step // 160 % 3))
         found.changed(0.0, knobs=True)
     return found
 
 
 def step_seconds(run: HostedRun) -> float:
     began = time.process_time()
-    run.training.step()
+    run.playing.training.step()
     return time.process_time() - began
 
 
 def frame_seconds(run: HostedRun, want: tuple[str, ...]) -> float:
-    run.training.step()
-    (watcher,) = run.watchers.values()
+    run.playing.training.step()
+    (watcher,) = run.audience.watchers.values()
     watcher.credit, watcher.want = 4, want
     began = time.process_time()
     run.frame(watcher, 0.0)

@@ -72,7 +72,7 @@ def states(configs: Sequence[RunConfig]) -> Iterator[tuple[str, HostedRun]]:
     def after(*messages: dict[str, Any]) -> HostedRun:
         for message in messages:
             world.tell(run="run", viewer="run", call=1, **message)
-            while run.pending and run.reason is None:
+            while run.playing.pending and run.playing.reason is None:
                 world.host.advance()
         replies = [message for _, message, _ in world.sent if message["op"] == "reply"]
         assert not any("fault" in reply for reply in replies), replies
@@ -98,7 +98,7 @@ def states(configs: Sequence[RunConfig]) -> Iterator[tuple[str, HostedRun]]:
 
 def frame(run: HostedRun, want: Sequence[str], probe: Any, given: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """What its viewer is sent; what raises in it raises here."""
-    watcher = run.watchers["run"]
+    watcher = run.audience.watchers["run"]
     watcher.want, watcher.probe, watcher.given = tuple(want), probe, given
     return unpack(run.frame(watcher, 100.0))
 
@@ -113,7 +113,7 @@ def check(run: HostedRun, want: Sequence[str], probe: Any, given: Any) -> None:
     header, arrays = frame(run, want, probe, given)
     assert set(header["left_out"]) == {name for name in want if header["view"] not in PICTURES[name].views}
     trains = [at is None for at in header["diverged_at"]]
-    parts: Any = run.training.parts
+    parts: Any = run.playing.training.parts
     healthy = [bool(each) for part in parts for each in part.step_state.healthy_R.tolist()]
     if not all(trains) or not all(healthy):
         return

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 from moeviz.config import RunConfig, workload
 from moeviz.engine import messages
 from moeviz.engine.messages import FromWorker, Knobs, Op, Outcome, ToBrowser, ToWorker
-from moeviz.engine.worker import which_ghost
 from moeviz.engine.worker.op_budget import AT_ONCE, MOST_WAITING
-from moeviz.engine.worker.run import MAX_PENDING, HostedRun
+from moeviz.engine.worker.run import HostedRun
 from moeviz.engine.worker.schedule import Schedule, StepTogether
 
 if TYPE_CHECKING:
@@ -88,9 +87,7 @@ class Host:
             else:
                 answer["fault"] = self._excuse(run, message.get("viewer"), error)
         if message["op"] not in AT_ONCE:
-            seconds = self._clock() - began
-            run.budget.spend(seconds)
-            run.used += seconds
+            run.spend(self._clock() - began)
         return self._answer(run, message, answer)
 
     def _answer(self, run: HostedRun, message: Op, answer: Outcome) -> None:
@@ -133,107 +130,81 @@ class Host:
         self._emit({"op": "freed", "run": token, "reason": reason, "refused": True}, b"")
 
     def _watch(self, run: HostedRun, message: messages.Watch) -> None:
-        run.join(message["viewer"], message, self._clock())
+        run.audience.join(message["viewer"], message, self._clock())
 
     def _unwatch(self, run: HostedRun, message: messages.Unwatch) -> None:
-        run.leave(message["viewer"], self._clock())
+        run.audience.leave(message["viewer"], self._clock())
 
     def _view(self, run: HostedRun, message: messages.View) -> None:
-        run.look(message["viewer"], message, self._clock())
+        run.audience.look(message["viewer"], message, self._clock())
 
     def _give(self, run: HostedRun, message: messages.Give) -> None:
-        watcher = run.watchers.get(message["viewer"])
-        if watcher is not None:
-            watcher.give(message["value"])
-            watcher.heard_at = self._clock()
+        run.audience.give(message["viewer"], message["value"], self._clock())
 
     def _hidden(self, run: HostedRun, message: messages.Hidden) -> None:
-        run.hide(message["viewer"], message["value"], self._clock())
+        run.audience.hide(message["viewer"], message["value"], self._clock())
 
     def _set(self, run: HostedRun, message: messages.Set) -> list[str]:
-        workload.check(run.training.would_set(**message["knobs"]))
-        return self._turn(run, message["knobs"], lambda: run.training.set(**message["knobs"])) or []
+        training = run.playing.training
+        workload.check(training.would_set(**message["knobs"]))
+        return self._turn(run, message["knobs"], lambda: training.set(**message["knobs"])) or []
 
     def _treat(self, run: HostedRun, message: messages.Treat) -> None:
         treated = message["expert"], message["how"], message["twin"]
-        self._turn(run, ["treat"], lambda: run.training.treat(*treated))
+        self._turn(run, ["treat"], lambda: run.playing.training.treat(*treated))
 
-    def _turn(self, run: HostedRun, names: Iterable[str], act: Callable[[], list[str] | None]) -> list[str] | None:
-        """Change what is set by hand, beside a ghost that goes on without the change."""
-        configs = run.training.configs
+    def _turn(self, run: HostedRun, knobs: Iterable[str], act: Callable[[], list[str] | None]) -> list[str] | None:
+        """Change what is set by hand, and show it at once; a ghost that goes on without it must not cost too much."""
+        configs = run.playing.training.configs
         crowded = self._schedule.num_attentive(self._clock()) > MOST_WITH_GHOSTS or not workload.fits(
             [*configs, *configs]
         )
-        stood_still, ghost = run.training.diverged, which_ghost.without(run, names, self._clock(), crowded)
-        notices = act()
-        revived = stood_still and not run.training.diverged
-        if not run.training.rewound:  # else nothing was changed
-            run.ghost = None if revived else ghost  # it would begin where the run stood still
-        run.playing |= run.settled
-        if revived:
-            run.revive()
+        notices = run.playing.turn(knobs, act, self._clock(), crowded)
         run.changed(self._clock(), knobs=True)
         self._schedule.answer(run)
         return notices
 
     def _reset(self, run: HostedRun, message: messages.Reset) -> None:
-        configs, ghost = message.get("configs"), which_ghost.before(run)
-        if configs is None:
-            run.training.reset()
-        else:
-            run.training = self._made(configs)
-        run.ghost = ghost if ghost is not None and ghost.fits(run.training) else None
-        run.playing |= run.settled
-        run.revive()
+        configs = message.get("configs")
+        run.playing.reset(None if configs is None else self._made(configs))
         run.changed(self._clock(), knobs=configs is not None)
 
-    def _recover(self, run: HostedRun, message: messages.Recover) -> list[str]:
-        if run.reason is None and not run.training.diverged:
-            raise ValueError(f"recover must follow a divergence: got step={run.step}, which is fine; use reset instead")
-        notices = run.training.recover()
-        run.ghost = None
-        run.revive()
+    def _recover(self, run: HostedRun, message: messages.Recover) -> list[str] | None:
+        notices = run.playing.recover()
         run.changed(self._clock(), knobs=True)
-        return notices or []
+        return notices
 
     def _rewind(self, run: HostedRun, message: messages.Rewind) -> None:
-        run.training.rewind(message["step"])
-        run.playing, run.ghost = False, None
-        run.revive()
+        run.playing.rewind(message["step"])
         run.changed(self._clock(), knobs=True)
         self._schedule.answer(run)
 
     def _branch(self, run: HostedRun, message: messages.Branch) -> None:
-        if not run.training.rewound:
-            raise ValueError(f"branch must follow a rewind: got step={run.step}, the last one; rewind first")
-        run.ghost = which_ghost.recorded(run)
-        run.training.branch()
+        run.playing.branch()
         run.changed(self._clock())
 
     def _history(self, run: HostedRun, message: messages.History) -> list[str]:
-        return [run.training.history.to_csv(index=False)]
+        return [run.playing.training.history.to_csv(index=False)]
 
     def _ghost(self, run: HostedRun, message: messages.Ghost) -> None:
-        if message["value"] != run.ghost_kind:
-            run.ghost_kind, run.ghost = message["value"], None
-            run.version += 1
+        run.playing.show_ghost(message["value"])
 
     def _play(self, run: HostedRun, message: messages.Play) -> None:
-        run.playing, run.pending = True, 0
-        run.until = message.get("until", run.until)
+        run.playing.play()
+        if "until" in message:
+            run.playing.wait_at(message["until"])
         run.changed(self._clock())
 
     def _pause(self, run: HostedRun, message: messages.Pause) -> None:
-        run.playing, run.pending = False, 0
+        run.playing.pause()
         run.changed(self._clock())
 
     def _step(self, run: HostedRun, message: messages.Step) -> None:
-        run.playing = False
-        run.pending = min(run.pending + message["n"], MAX_PENDING) if run.reason is None else 0
+        run.playing.take(message["n"])
         run.changed(self._clock())
 
     def _speed(self, run: HostedRun, message: messages.Speed) -> None:
-        run.hurry(message["value"], self._clock())
+        run.playing.hurry(message["value"], self._clock())
 
     def advance(self) -> None:
         """Ops that waited, a slice of training for the run that has had the least, then what is due to be sent."""
@@ -261,7 +232,7 @@ class Host:
 
     def _fault(self, run: HostedRun, error: Exception) -> str:
         reason = f"an error inside this run stopped it ({_described(error)}); press Reset to start again"
-        run.stop(reason)
+        run.playing.stop(reason)
         self._tell(run.token, None, {"op": "error", "message": reason})
         return reason
 
@@ -282,7 +253,7 @@ class Host:
         self._emit({"op": "frame", "run": run.token, "viewer": viewer}, frame)
 
     def _free_at(self, run: HostedRun) -> float:
-        return math.inf if run.watchers else run.empty_since + self._idle_free
+        return run.audience.empty_since + self._idle_free
 
     def _free(self, run: HostedRun) -> None:
         self._forget(run)

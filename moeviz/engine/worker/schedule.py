@@ -16,7 +16,6 @@ LONGEST = 0.03  # seconds of a common step, or of frames on end: so long may a k
 SIMILAR = 6.0  # a step that takes up to so many times what the usual one takes is charged like it
 FRAME_SHARE = 0.45  # of a worker's time goes to frames at most; where viewers are many, each gets fewer
 DEAR = 3.0  # a viewer whose frames take up to so many times what the usual ones take gets as many; then fewer
-ATTENTIVE = 1.0  # seconds without a request after which a viewer no longer counts
 
 logger = logging.getLogger(__name__)
 StepTogether = Callable[[list[Any]], None]  # of parts of one kind
@@ -58,16 +57,17 @@ class Schedule:
         """A new round: how many share the worker's time, and what each has earned since the last one."""
         now = self._clock()
         watched = [run for run in self._runs.values() if _attended(run, now)]
-        lengths = [max(watcher.frame_seconds for watcher in run.watchers.values()) for run in watched]
+        lengths = [run.audience.frame_seconds for run in watched]
         self._usual = statistics.median_low(lengths) if lengths else 0.0
         self._parts = sum(seconds / self._price_of_frame(seconds) if seconds else 1.0 for seconds in lengths)
-        self.share = 1 / max(1, sum(run.awake(now) for run in self._runs.values()))
+        self.share = 1 / max(1, sum(run.audience.awake(now) for run in self._runs.values()))
         for run in self._runs.values():
             run.budget.earn(now, self.share)
 
     def due_at(self, run: HostedRun, now: float) -> float:
         """When the run's next step or frame is due."""
-        frames = (run.frame_at(watcher, now, self._period(run, watcher)) for watcher in run.watchers.values())
+        watchers = run.audience.watchers.values()
+        frames = (run.frame_at(watcher, now, self._period(run, watcher)) for watcher in watchers)
         return min(run.step_at(now), *frames, float("inf"))
 
     # --- training ------------------------------------------------------------------------------------------------
@@ -103,11 +103,12 @@ class Schedule:
         """The run and others that can step with it, those that have used least first, as many as time allows."""
         if self._step_together is None:
             return [first]
-        lockstep, seconds, company = first.training.lockstep, first.step_seconds, [first]
+        lockstep, seconds, company = first.playing.training.lockstep, first.playing.step_seconds, [first]
         for run in sorted(ready, key=lambda each: each.used):
-            if run is not first and run.training.lockstep == lockstep and seconds + run.step_seconds <= LONGEST:
+            own = run.playing.step_seconds
+            if run is not first and run.playing.training.lockstep == lockstep and seconds + own <= LONGEST:
                 company.append(run)
-                seconds += run.step_seconds
+                seconds += own
         return company
 
     def _steps_alone(self, run: HostedRun, budget: float) -> None:
@@ -122,7 +123,8 @@ class Schedule:
 
     def _price(self, seconds: float) -> float:
         """What a run is charged for a step that took so long."""
-        lengths = [run.step_seconds for run in self._runs.values() if run.playing and run.step_seconds > 0]
+        playing = [run.playing for run in self._runs.values() if run.playing.on]
+        lengths = [each.step_seconds for each in playing if each.step_seconds > 0]
         usual = statistics.median_low(lengths) if lengths else seconds
         return usual if seconds <= SIMILAR * usual else seconds
 
@@ -130,8 +132,8 @@ class Schedule:
         """One step of several runs, on the account of each."""
         assert self._step_together is not None
         began = self._clock()
-        shape = company[0].training.lockstep
-        trainings = [each for run in company for each in run.trainings]
+        shape = company[0].playing.training.lockstep
+        trainings = [each for run in company for each in run.playing.trainings]
         try:
             self._step_together([each for each in trainings if each.lockstep == shape])
             for each in trainings:
@@ -143,12 +145,12 @@ class Schedule:
                 self._steps_alone(run, 0.0)
             return
         now = self._clock()
-        num_runs = sum(run.num_training for run in company)
+        num_runs = sum(run.playing.num_training for run in company)
         for run in company:
-            run.counted((now - began) * run.num_training / num_runs, now)
+            run.playing.stepped((now - began) * run.playing.num_training / num_runs, now)
         price = self._price((now - began) / num_runs)
         for run in company:
-            run.used += price * run.num_training
+            run.used += price * run.playing.num_training
 
     # --- frames --------------------------------------------------------------------------------------------------
 
@@ -164,14 +166,14 @@ class Schedule:
         self._answers_first = not self._answers_first
         due = []
         for run in self._runs.values():
-            for viewer, watcher in run.watchers.items():
+            for viewer, watcher in run.audience.watchers.items():
                 at = run.frame_at(watcher, began, self._period(run, watcher))
                 if at <= began:
-                    due.append((self._answers_first and not run.awaited(watcher, began), at, viewer, run, watcher))
+                    due.append((self._answers_first and not watcher.awaits(run.shown(began)), at, viewer, run, watcher))
         due.sort(key=lambda each: each[:2])
         while due and self._clock() < until:
             _, _, viewer, run, watcher = due.pop(0)
-            awaited, now = run.awaited(watcher, self._clock()), self._clock()
+            awaited, now = watcher.awaits(run.shown(self._clock())), self._clock()
             self._send_frame(run, viewer, watcher)
             if awaited:
                 run.budget.spend(self._clock() - now)
@@ -180,8 +182,8 @@ class Schedule:
 
     def answer(self, run: HostedRun) -> None:
         """Show at once what a knob has changed."""
-        for viewer, watcher in list(run.watchers.items()):
-            if run.may_answer(watcher):
+        for viewer, watcher in list(run.audience.watchers.items()):
+            if watcher.may_be_answered:
                 self._send_frame(run, viewer, watcher)
 
     def num_attentive(self, now: float) -> int:
@@ -194,7 +196,7 @@ class Schedule:
         Many viewers of a run share what is for one.
         """
         price = self._price_of_frame(watcher.frame_seconds)
-        return max(FRAME_PERIOD, self._parts * len(run.watchers) * price / FRAME_SHARE)
+        return max(FRAME_PERIOD, self._parts * len(run.audience.watchers) * price / FRAME_SHARE)
 
     def _price_of_frame(self, seconds: float) -> float:
         """What a viewer is charged for a frame that took so long."""
@@ -206,7 +208,7 @@ class Schedule:
             frame = run.frame(watcher, now, self._period(run, watcher))
         except Exception as error:  # the boundary of one picture: the run trains on, for other viewers too
             logger.exception("a picture could not be drawn")
-            watcher.blind, watcher.sent_at = True, now  # or the same fault would come back at every turn
+            watcher.go_blind(now)
             self._excuse(run, viewer, error)
             return
         self._send(run, viewer, frame)
@@ -215,6 +217,4 @@ class Schedule:
 
 def _attended(run: HostedRun, now: float) -> int:
     """How many viewers take frames of a run while it trains."""
-    if run.state(now) != "running":
-        return 0
-    return sum(not watcher.hidden and now - watcher.heard_at < ATTENTIVE for watcher in run.watchers.values())
+    return run.audience.num_attentive(now) if run.state(now) == "running" else 0

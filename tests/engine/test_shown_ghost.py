@@ -48,10 +48,10 @@ def picture(world: World) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 def test_a_knob_turned_again_while_its_twin_trains_keeps_it(world):
     step(world, 20)
     turn(world, balance_coef=1.0)
-    twin = hosted(world).ghost
+    twin = hosted(world).playing.ghost.current
     step(world, 20)
     turn(world, balance_coef=10.0)
-    assert hosted(world).ghost is twin and twin.training.current_step == 40
+    assert hosted(world).playing.ghost.current is twin and twin.training.current_step == 40
     header, arrays = picture(world)
     assert header["ghost"] == "without λ 0→10" and arrays["ghost_step"].tolist() == [20, 30, 40]
 
@@ -60,10 +60,10 @@ def test_a_knob_turned_again_after_its_twin_has_ended_gets_a_new_one(world, monk
     monkeypatch.setattr(ghosts, "LASTS", 20)
     turn(world, balance_coef=1.0)
     step(world, 30)
-    assert not hosted(world).ghost.trains
+    assert not hosted(world).playing.ghost.current.trains
     world.run(5.0)  # a while later: another change
     turn(world, balance_coef=10.0)
-    assert hosted(world).num_training == 2
+    assert hosted(world).playing.num_training == 2
     step(world, 10)
     header, arrays = picture(world)
     assert header["ghost"] == "without λ 1→10" and arrays["ghost_step"].tolist() == [30, 40]
@@ -72,12 +72,12 @@ def test_a_knob_turned_again_after_its_twin_has_ended_gets_a_new_one(world, monk
 def test_a_run_that_a_knob_brings_back_has_no_ghost(world):
     step(world, 30)
     turn(world, learning_rate=10.0)
-    while not hosted(world).training.stuck:
+    while not hosted(world).playing.training.stuck:
         step(world, 10)
     turn(world, noise=0.1)  # it changes nothing: neither the run nor a twin of it can take a step
-    assert not hosted(world).ghost.trains and hosted(world).num_training == 1
+    assert not hosted(world).playing.ghost.current.trains and hosted(world).playing.num_training == 1
     turn(world, learning_rate=0.01)
-    assert hosted(world).ghost is None and hosted(world).state(world.clock.now) == "paused"
+    assert hosted(world).playing.ghost.current is None and hosted(world).state(world.clock.now) == "paused"
     began = hosted(world).step
     step(world, 10)
     assert hosted(world).step == began + 10 and picture(world)[0]["ghost"] is None
@@ -86,8 +86,8 @@ def test_a_run_that_a_knob_brings_back_has_no_ghost(world):
 def test_after_recovering_there_is_no_ghost(world):
     step(world, 30)
     turn(world, learning_rate=10.0)
-    assert hosted(world).ghost.trains
-    while hosted(world).reason is None:
+    assert hosted(world).playing.ghost.current.trains
+    while hosted(world).playing.reason is None:
         step(world, 10)
     world.tell(op="recover", run="run")
     header, arrays = picture(world)
@@ -99,11 +99,11 @@ def test_previous_shows_the_old_curve_until_none_is_chosen(world):
     step(world, 40)
     _, before = picture(world)
     turn(world, balance_coef=10.0)
-    assert hosted(world).ghost is None  # a knob makes no twin now
+    assert hosted(world).playing.ghost.current is None  # a knob makes no twin now
     world.tell(op="reset", run="run")
     step(world, 20)
     header, arrays = picture(world)
-    assert header["ghost"] == "the run before" and hosted(world).num_training == 1
+    assert header["ghost"] == "the run before" and hosted(world).playing.num_training == 1
     assert arrays["ghost_step"].tolist() == [0, 10, 20, 30, 40]
     np.testing.assert_allclose(arrays["ghost_task_loss"], before["history_task_loss"], rtol=1e-5)
     turn(world, top_k=1)
@@ -112,7 +112,7 @@ def test_previous_shows_the_old_curve_until_none_is_chosen(world):
     header, arrays = picture(world)
     assert header["ghost"] is None and "ghost_step" not in arrays
     world.tell(op="reset", run="run")
-    assert hosted(world).ghost is None
+    assert hosted(world).playing.ghost.current is None
 
 
 @pytest.mark.parametrize(
