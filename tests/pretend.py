@@ -111,7 +111,7 @@ class FakeTraining:
         if self.broken in want:
             raise KeyError(self.broken)
         self.clock.now += 0.1 if self.is_heavy else SNAPSHOT_SECONDS
-        header = {"step": self.current_step, "reason": self.reason, "probe": probe, "want": list(want)}
+        header = {"step": self.current_step, "reason": self.reason, "probe": probe, "left_out": list(want)}
         return SimpleNamespace(header=header, arrays={"load": np.ones((1, 8), "f4")})
 
 

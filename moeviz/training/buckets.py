@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -226,7 +226,7 @@ class Buckets:
         return pandas.concat(tables).sort_values(["run", "step"]).reset_index(drop=True)
 
     def snapshot(
-        self, want: Sequence[str] = (), probe: XY | None = None, given: Given | None = None, *, fresh: bool = True
+        self, want: Collection[str] = (), probe: XY | None = None, given: Given | None = None, *, fresh: bool = True
     ) -> Snapshot:
         """The present state of all runs; pictures that not all of them have are left out."""
         together = len({part.measured_step for part in self.parts if not part.stuck}) == 1

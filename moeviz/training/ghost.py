@@ -10,12 +10,12 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from moeviz.config.changes import in_words
+from moeviz.config.names import GHOST_CURVES
 from moeviz.training import history, settings
 from moeviz.training.history import Record, by_layer
 from moeviz.training.state import State
 from moeviz.training.views.joined import arrays_together
 
-CURVES = ("task_loss", "balance_loss", "test_metric", "cv_load", "dead_experts", "specialization")
 LASTS = 500  # steps that a twin trains on: long enough to see what the change did
 
 Runs = TypeVar("Runs", bound=State)
@@ -66,7 +66,7 @@ class Ghost(Generic[Runs]):
             shown = history.thin(records[history.up_to(records, self.since - 1) :])
             found["ghost_step"] = history.steps(shown)
             charted = history.charts(shown) if shown else {}
-            for name in (name for each in CURVES for name in by_layer(each, getattr(records[-1], each))):
+            for name in (name for each in GHOST_CURVES for name in by_layer(each, getattr(records[-1], each))):
                 found[f"ghost_{name}"] = charted.get(name, np.zeros((len(other.configs), 0), dtype="f4"))
         return found
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from moeviz.config.names import HISTORY
+from moeviz.config.names import CHARTED, HISTORY
 
 if TYPE_CHECKING:
     import pandas
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 CALM = 30  # records: so long must nothing have changed, against as many before, for a run to have settled
 CALM_LOSS, LEAST_LOSS, CALM_CV = 0.05, 0.005, 0.05  # of the loss; of losses near 0; of the unevenness of load
 SHOWN = 240  # at most this many points in a time chart
-CHARTED = (*HISTORY, "balance_coef", "dropped_share", "random_drop", "unserved_share")
 WINDOW = 3  # an expert is dead when no test token chose it in this many records on end
 MOST_DEATHS = 8  # of one expert that are remembered, the newest
 MOST = 1024  # records that are kept of a run, however long it trains: 3 MB, or 20 MB of six twins with 32 experts

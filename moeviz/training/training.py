@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -201,7 +201,7 @@ class Training(State):
     # ---- looking --------------------------------------------------------------------------------------------------
 
     def snapshot(
-        self, want: Sequence[str] = (), probe: XY | None = None, given: Given | None = None, *, fresh: bool = True
+        self, want: Collection[str] = (), probe: XY | None = None, given: Given | None = None, *, fresh: bool = True
     ) -> Snapshot:
         """The present state as numbers, with the pictures that are asked for (see moeviz.frames for their names).
 

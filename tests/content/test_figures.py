@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from moeviz.config.changes import KnobChange, Mark, Treatment
+from moeviz.config.names import GHOST_CURVES
 from moeviz.figures import curves, load_figure, loss_figure, metric_figure, palette
-from moeviz.training.ghost import CURVES
 
 STEPS = [0.0, 10.0, 20.0]
 TASK = [[0.7, 0.5, 0.4], [0.7, 0.6, 0.5]]
@@ -157,7 +157,7 @@ def test_a_mark_is_drawn_where_its_run_is():
 def test_live_curves_of_twins_have_a_gray_line_for_each(figure, columns):
     gray = [trace.meta for trace in figure(runs=3).data if trace.meta["x"] == "ghost_step"]
     assert {(each["y"], each["run"]) for each in gray} == {(f"ghost_{c}", run) for c in columns for run in range(3)}
-    assert columns <= set(CURVES)  # a frame brings them
+    assert columns <= set(GHOST_CURVES)  # a frame brings them
     named = figure(runs=2, names=("a", "b"))  # whose legend takes the room in which gray is named
     assert not [trace for trace in named.data if trace.meta["x"] == "ghost_step"]
 

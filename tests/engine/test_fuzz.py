@@ -102,7 +102,7 @@ def said(chance: random.Random) -> dict[str, Any]:
     probe = chance.choice((None, [0, 0], [chance.uniform(-3, 3), chance.uniform(-3, 3)], [-1e6, 1e6]))
     fields: dict[str, dict[str, Any]] = {
         "view": {"credit": chance.randint(0, 4), "probe": probe,
-                 "want": chance.choice((None, chance.sample(PICTURES, chance.randint(0, 6))))},
+                 "want": chance.choice((None, chance.sample(list(PICTURES), chance.randint(0, 6))))},
         "step": {"n": chance.randint(1, 12)}, "speed": {"value": chance.choice(list(PERIODS))},
         "hidden": {"value": chance.random() < 0.3}, "ghost": {"value": chance.choice(GHOSTS)},
         "treat": {"expert": chance.randint(0, 12), "how": chance.choice(list(TREATMENTS)),

@@ -143,7 +143,7 @@ def test_nothing_new_is_not_sent_again():
         world.run(1, greedy=True)
     headers = [header for _, header in world.frames("run")]
     assert [header["probe"] for header in headers] == [None, [0.5, 1.0], [0.5, 1.0]]
-    assert [header["want"] for header in headers] == [[], [], ["gate"]]
+    assert [header["left_out"] for header in headers] == [[], [], ["gate"]]
 
 
 def test_a_frame_tells_which_knob_revision_it_shows():

@@ -181,7 +181,7 @@ def test_a_picture_that_cannot_be_drawn_stops_nothing(caplog):
     assert world.of("run", "frame")[-1]["viewer"] == "other"
     world.view("run", want=["curve"], credit=0)  # the credit is still there
     world.run(1, greedy=True)
-    assert world.frames("run")[-1][1]["want"] == ["curve"]
+    assert world.frames("run")[-1][1]["left_out"] == ["curve"]
 
 
 def test_an_op_that_only_looks_stops_nothing_when_it_fails():
@@ -318,7 +318,7 @@ def test_the_notice_of_a_restart_is_in_the_next_frames_for_a_while():
 # --- whatever comes, in whatever order -------------------------------------------------------------------------------
 
 probes = st.none() | st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=2)
-wants = st.none() | st.lists(st.sampled_from(PICTURES), max_size=4)
+wants = st.none() | st.lists(st.sampled_from(list(PICTURES)), max_size=4)
 said = st.one_of(
     st.builds(lambda credit, want, probe: {"op": "view", "credit": credit, "want": want, "probe": probe},
               st.integers(0, 4), wants, probes),

@@ -23,7 +23,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from moeviz.frames import PREFIX
+from moeviz.frames.packing import PREFIX
 from tests.browser.driving import PATIENCE, Server
 from tests.browser.visitors import LARGEST, rerun
 

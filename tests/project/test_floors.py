@@ -17,7 +17,7 @@ TENSORS = "torch jaxtyping"
 ROOMS: dict[str, str] = {
     "moeviz.config": "", "moeviz.tensors": TENSORS, "moeviz.tasks": f"{TENSORS} numpy pandas sklearn babel PIL emoji",
     "moeviz.routers": TENSORS, "moeviz.models": TENSORS, "moeviz.metrics": TENSORS, "moeviz.losses": TENSORS,
-    "moeviz.training": f"{TENSORS} numpy pandas", "moeviz.frames": "numpy", "moeviz.engine": "",
+    "moeviz.frames": "numpy", "moeviz.training": f"{TENSORS} numpy pandas", "moeviz.engine": "",
     "moeviz.content": "", "moeviz.experiments": "*", "moeviz.lessons": "", "moeviz.figures": "numpy plotly",
     "moeviz.stage": "starlette", "moeviz.ui": "streamlit pandas segno", "moeviz.cli": "*", "moeviz.trials": "",
     "moeviz.__main__": "", "moeviz": "", "pages": "*", "app": "*",

@@ -12,6 +12,7 @@ from sklearn.metrics import normalized_mutual_info_score
 from moeviz.config import TASK_INFO, RunConfig
 from moeviz.frames import DTYPES, pack
 from moeviz.frames import PICTURES as PICTURE_NAMES
+from moeviz.frames.pictures import PLANE
 from moeviz.training import Training
 from moeviz.training.buckets import Buckets
 from moeviz.training.divergence import noticed_at
@@ -27,7 +28,6 @@ from moeviz.training.history import (
     table,
     thin,
 )
-from moeviz.training.views.maps import PLANE
 from tests.marks import turned
 
 HEADER = set(

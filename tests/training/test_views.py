@@ -12,10 +12,10 @@ import pytest
 from moeviz.config import TASK_INFO, RunConfig
 from moeviz.config.router_facts import ROUTER_INFO
 from moeviz.engine.worker.run import HostedRun
-from moeviz.frames import PICTURES as NAMES
-from moeviz.frames import unpack
+from moeviz.frames import PICTURES, unpack
+from moeviz.frames.pictures import VIEWS
 from moeviz.training import Buckets, Training, opened
-from moeviz.training.views.registry import PICTURES, VIEWS
+from moeviz.training.views.registry import DRAW
 from tests.pretend import World
 
 KINDS = ("clusters", "bumps", "piecewise", "digits", "linear_clusters", "digit_rows", "pictures", "pairs", "languages")
@@ -42,13 +42,13 @@ def together(names: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def test_any_two_names_are_together_apart_and_both_missing() -> None:
-    rows = together(NAMES)
-    for one, other in itertools.combinations(NAMES, 2):
+    rows = together(tuple(PICTURES))
+    for one, other in itertools.combinations(tuple(PICTURES), 2):
         assert {(one in row, other in row) for row in rows} == set(itertools.product((True, False), repeat=2))
 
 
 def test_every_picture_is_declared_once_and_every_task_has_some() -> None:
-    assert tuple(PICTURES) == NAMES
+    assert list(DRAW) == list(PICTURES)
     assert {info.view for info in TASK_INFO.values()} == set(VIEWS)
     assert all(set(picture.views) <= set(VIEWS) and picture.views for picture in PICTURES.values())
 
@@ -140,16 +140,16 @@ def visit(configs: Sequence[RunConfig], rows: Sequence[Sequence[str]], each: int
 def test_every_kind_of_task_draws_whatever_is_asked_for_in_every_state(place: int) -> None:
     task, routers = KINDS[place], list(ROUTER_INFO)
     several = [tiny(task, routers[place]), tiny(task, routers[(2 * place + 3) % 9], num_experts=5), tiny(task)]
-    visit(several[: 3 if TASK_INFO[task].tokens_per_input == 1 else 2], together(NAMES), 1)
+    visit(several[: 3 if TASK_INFO[task].tokens_per_input == 1 else 2], together(tuple(PICTURES)), 1)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("router", ROUTER_INFO)
 @pytest.mark.parametrize("task", KINDS)
 def test_every_router_draws_whatever_is_asked_for_in_every_state(task: str, router: str) -> None:
-    visit([tiny(task, router)], together(NAMES), 2 if TASK_INFO[task].tokens_per_input == 1 else 1)
+    visit([tiny(task, router)], together(tuple(PICTURES)), 2 if TASK_INFO[task].tokens_per_input == 1 else 1)
     if task == "clusters":
-        visit([tiny(task, router), tiny(task, router, seed=0, learning_rate=0.01)], [(name,) for name in NAMES], 5)
+        visit([tiny(task, router), tiny(task, router, seed=0, learning_rate=0.01)], [(name,) for name in PICTURES], 5)
 
 
 # ---- examples ------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence, Set
+from collections.abc import Collection, Hashable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -71,5 +71,5 @@ class Hosted(Part, Protocol):
     def branch(self) -> None: ...
     def ghost(self, kind: str) -> HostedGhost | None: ...
     def snapshot(
-        self, want: Sequence[str] = (), probe: Any = None, given: Any = None, *, fresh: bool = True
+        self, want: Collection[str] = (), probe: Any = None, given: Any = None, *, fresh: bool = True
     ) -> Picture: ...

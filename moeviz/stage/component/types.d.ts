@@ -1,37 +1,30 @@
-// What the scripts say to each other, for `tsc --checkJs`; known in every script without an import. moeviz/frames.py says what each
-// name means; axes: R runs, N experts of a run, L layers.
+// What the scripts say to each other, for `tsc --checkJs`; known in every script without an import. Header and Arrays are in
+// frame.d.ts.
 
 /** The numbers of an array, flat and in C order. */
 type NumberArray = Uint8Array | Int16Array | Int32Array | Float32Array;
 
-/** Numbers by place: a list, or an array of a frame. */
+/** NumberArray by place: a list, or an array of a frame. */
 type Values = ArrayLike<number> & Iterable<number>;
 
-interface FrameArray {
-  data: NumberArray;
+interface FrameArray<Data extends NumberArray = NumberArray> {
+  data: Data;
   shape: number[];
   /** How many numbers each run has. */
   stride: number;
   /** The part of a run; an array with one axis belongs to all runs alike. */
-  of(run: number): NumberArray;
+  of(run: number): Data;
 }
-
-/** By name; those of a picture are there when it was asked for, those of another task or router never. */
-type Arrays = Record<string, FrameArray>;
 
 interface Frame {
   header: Header;
   arrays: Arrays;
 }
 
-type View = 'map' | 'curve' | 'projection' | 'rows' | 'text' | 'pictures' | 'pairs';
-type Choice = 'scores' | 'bias' | 'experts' | 'table' | 'nobody';
-type State = 'running' | 'paused' | 'diverged';
+type View = Header['view'];
+type Choice = Header['choice'][number];
 
-/** One number for each run, null where it was not measured. */
-type PerRun = (number | null)[];
-
-/** The same, but for each run of a model with several layers a list with one for each layer. */
+/** One value for each run (and expert); of a model with several layers a list of them instead, one for each layer. */
 // biome-ignore lint/suspicious/noExplicitAny: which of both it is, the page knows by its task
 type PerRunOrLayer = any[];
 
@@ -55,83 +48,6 @@ interface Tape {
   megabytes: number;
   limit: number;
   rows: number;
-}
-
-interface Header {
-  arrays: [name: string, type: 'u1' | 'i2' | 'i4' | 'f4', shape: number[], offset: number][];
-
-  // of the frame
-  step: number;
-  measured_step: number;
-  revision: number;
-  scene: number;
-  state: State;
-  speed: 'slow' | 'watch' | 'fast';
-  reason: string | null;
-  steps_per_second: number | null;
-  seconds: number;
-  settled: boolean;
-  ghost: string | null;
-  dispatch: string;
-  device: string;
-  marks: Mark[];
-  tape: Tape;
-  left_out: string[];
-  probe: Point | null;
-  limited: boolean;
-  batch_dependent: boolean;
-
-  // of the task
-  task: string;
-  kind: string;
-  view: View;
-  extent: number;
-  metric_name: string;
-  lo: number;
-  hi: number;
-  num_runs: number;
-  num_experts: number;
-  num_shared: number;
-  num_outputs: number;
-
-  // of each run
-  experts: string[];
-  router: string[];
-  balance_loss: string[];
-  top_k: number[];
-  balance_coef: number[];
-  route_by: string[];
-  renormalized: boolean[];
-  weights: string[];
-  choice: Choice[];
-  skips: boolean[];
-  task_loss: PerRun;
-  balance_loss_value: PerRun;
-  train_metric: PerRun;
-  test_loss: PerRun;
-  test_metric: PerRun;
-  cv_load: PerRunOrLayer;
-  specialization: PerRunOrLayer;
-  dropped_share: PerRunOrLayer;
-  random_drop: PerRun;
-  unserved_share: PerRunOrLayer;
-  cv_importance: PerRunOrLayer;
-  gate_gradient: PerRunOrLayer;
-  max_violation: PerRunOrLayer;
-  load_entropy: PerRunOrLayer;
-  logit_size: PerRunOrLayer;
-  num_parameters: number[];
-  active_parameters: number[];
-  flops: number[];
-  step_seconds: PerRun;
-  diverged_at: PerRun;
-  diverged_why: (string | null)[];
-
-  // of each run and expert
-  ids: number[][];
-  dead: PerRunOrLayer;
-  died_at: PerRunOrLayer;
-  treated: ('killed' | 'frozen' | null)[][];
 }
 
 /** What draws on a canvas, whether it is on the page or not. */

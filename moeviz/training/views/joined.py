@@ -6,11 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-WITHOUT_RUNS = {  # arrays whose first axis is not the runs'
-    "curve_x", "curve_target", "item_picture", "item_words", "found_words",
-}  # fmt: skip
-NOW = {"ghost_load", "ghost_load_step"}
-OVER_TIME = ("history_", "ghost_")  # the last axis of all others whose names begin so is steps
+from moeviz.frames.pictures import field_of
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -20,13 +16,15 @@ def arrays_together(parts: Sequence[Arrays], order_R: np.ndarray, steps_name: st
 
     Args:   order_R: of the runs, which stand part by part.  steps_name: the array with the steps of what is over time.
     """
+    (steps_axis,) = field_of(steps_name).axes
     steps_S = max((part.get(steps_name, np.zeros(0)) for part in parts), key=len)
     found = {}
     for name in (each for each in parts[0] if all(each in part for part in parts)):
-        if name == steps_name or name in WITHOUT_RUNS:
+        axes = field_of(name).axes
+        if axes[0] != "runs":
             found[name] = steps_S if name == steps_name else parts[0][name]
             continue
-        over_time = name.startswith(OVER_TIME) and name not in NOW
+        over_time = axes[-1] == steps_axis
         values = [_at(part[name], part[steps_name], steps_S) if over_time else part[name] for part in parts]
         found[name] = np.concatenate(_padded(values))[order_R]
     return found

@@ -37,7 +37,7 @@ class Token:
 
 
 def journey(state: State, place: tuple[float, float] | None) -> dict[str, np.ndarray]:
-    """What happens to the token at the probe on its way to the losses; names and shapes stand in moeviz.frames."""
+    """What happens to the token at the probe on its way to the losses; its arrays stand in moeviz.frames."""
     with torch.inference_mode(False), torch.enable_grad():
         rows_RAP = state.rows_RAP.detach().clone().requires_grad_()
         xy, x_R1D, routing = routed_probe(state, rows_RAP, place)

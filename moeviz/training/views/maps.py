@@ -1,4 +1,4 @@
-"""The pictures of a snapshot, each a function `State -> arrays`; names, shapes and units stand in moeviz.frames."""
+"""The pictures of a snapshot, each a function `State -> arrays`; what these are stands in moeviz.frames.pictures."""
 
 from __future__ import annotations
 
@@ -201,6 +201,3 @@ def _answer(state: State, y: Tensor) -> np.ndarray:
         return integers(y.argmax(-1))
     low, high = value_range(state)
     return shades((y[..., 0] - low) / (high - low))
-
-
-PLANE = ("map", "curve", "projection")  # views where a token is a point

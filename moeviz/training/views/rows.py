@@ -40,7 +40,7 @@ def unit_at(state: State, digit: int, row: int) -> tuple[Tensor, Tensor]:
 
 
 def rows(state: State, place: tuple[float, float] | None) -> dict[str, np.ndarray]:
-    """Some test digits, and of the digit at the probe every row's weights; names and shapes stand in moeviz.frames.
+    """Some test digits, and of the digit at the probe every row's weights; its arrays stand in moeviz.frames.
 
     Where rows act on each other, these digits are among all that are measured: as many are dropped as is said there.
     """

@@ -19,7 +19,7 @@ FEW = 16  # tokens: a table that can be read from the last row of a class
 
 
 def seating(state: State) -> dict[str, np.ndarray]:
-    """How the router, as in state, seats the first few train tokens; names and shapes stand in moeviz.frames."""
+    """How the router, as in state, seats the first few train tokens; its arrays stand in moeviz.frames."""
     configs, k = state.configs, state.routing_knobs.k
     routing, places_R = seated(state)
     by_chance_R = np.array([from_configs.random_drop(config, config.capacity_factor, FEW) for config in configs])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,8 @@ import torch
 
 from moeviz.config import TASK_INFO
 from moeviz.config.router_facts import ROUTER_INFO
+from moeviz.frames.header import OF_EACH_RUN
+from moeviz.frames.pictures import PROBED
 from moeviz.training import divergence, from_configs, treatment
 from moeviz.training.history import Record
 from moeviz.training.measure import BY_EXPERT
@@ -19,10 +21,9 @@ from moeviz.training.state import State
 from moeviz.training.views import maps
 from moeviz.training.views.joined import arrays_together
 from moeviz.training.views.probe import probed
-from moeviz.training.views.registry import PROBED, XY, Given, sorted_out
+from moeviz.training.views.registry import XY, Given, drawn, sorted_out
 
 BESIDE_NUMBERS = {"groups", "skill", "liked", "pairs", "text_tables"}  # pictures of what is also measured: of one step
-OF_ALL = {"marks", "probe", "left_out"}  # lists of a header that do not have one entry for each run
 PER_RUN = (
     "task_loss", "train_metric", "test_loss", "test_metric", "cv_load", "specialization", "dropped_share",
     "random_drop", "unserved_share",
@@ -49,7 +50,7 @@ class Snapshot:
 @torch.inference_mode()
 def take(
     state: State,
-    want: Sequence[str],
+    want: Collection[str],
     probe: XY | None,
     given: Given | None,
     record: Record,
@@ -65,8 +66,8 @@ def take(
     by_expert = {name: details[name] for name in BY_EXPERT}
     by_expert |= {"load": record.load_RE, "mean_prob": record.mean_prob_RE}
     arrays = {name: value.astype("f4") for name, value in by_expert.items()} | probe_arrays
-    for picture in wanted:
-        arrays |= picture.drawn(state, record, probe, given)
+    for name in wanted:
+        arrays |= drawn(name, state, record, probe, given)
     if len(state.configs) > 1:
         divergence.end_curves(arrays, state.diverged_at)
     per_run = {name: _plain(value) for name, value in details.items() if name not in BY_EXPERT}
@@ -139,8 +140,8 @@ def take_together(parts: Sequence[Snapshot], run_R: np.ndarray) -> Snapshot:
 def _header_together(headers: Sequence[dict[str, Any]], order_R: np.ndarray) -> dict[str, Any]:
     """The first header, with one entry for each run where it has lists, and what is true of all or of any."""
     together = dict(headers[0])
-    for name, value in headers[0].items():
-        if isinstance(value, list) and name not in OF_ALL:
+    for name in headers[0]:
+        if name in OF_EACH_RUN:
             entries = [entry for header in headers for entry in header[name]]
             together[name] = [entries[place] for place in order_R]
     return together | {

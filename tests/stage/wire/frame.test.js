@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { decodeFrame } from '#stage/wire/frame.js';
 
-// A frame by hand, as moeviz/frames.py describes it: magic, length of the header, header, arrays at multiples of 8.
+// A frame by hand, as moeviz/frames/packing.py describes it: magic, length of the header, header, arrays at multiples of 8.
 function packed() {
   const arrays = [
     ['winner', 'u1', [2, 3], 256],

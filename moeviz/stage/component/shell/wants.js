@@ -1,4 +1,4 @@
-// What the stage asks a run for, by the names of moeviz/frames.py.
+// What the stage asks a run for, by the names of moeviz/frames/pictures.py.
 
 import { PICTURES } from '../maps/pictures.js';
 

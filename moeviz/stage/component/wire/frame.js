@@ -1,4 +1,4 @@
-// Decoder of the binary frames (moeviz/frames.py): a JSON header, then arrays that are looked at in place, never copied.
+// Decoder of the binary frames (moeviz/frames/packing.py): a JSON header, then arrays that are looked at in place, never copied.
 
 const TYPES = { u1: Uint8Array, i2: Int16Array, i4: Int32Array, f4: Float32Array };
 const MAGIC = 'MOE1';
@@ -26,7 +26,7 @@ export function decodeFrame(buffer) {
   }
   const headerBytes = new DataView(buffer).getUint32(4, true);
   const header = JSON.parse(text.decode(bytes.subarray(8, 8 + headerBytes)));
-  const arrays = {};
+  const arrays = /** @type {any} */ ({}); // as the fields of moeviz/frames say
   for (const [name, type, shape, offset] of header.arrays) {
     const count = shape.reduce((product, each) => product * each, 1);
     arrays[name] = new FrameArray(new TYPES[type](buffer, offset, count), shape);

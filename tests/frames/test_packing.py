@@ -1,4 +1,4 @@
-"""frames: what goes in comes out, every array is aligned, and a broken frame is refused in plain words."""
+"""packing: what goes in comes out, every array is aligned, and a broken frame is refused in plain words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from moeviz.frames import DTYPES, pack, unpack
+from moeviz.frames.packing import DTYPES, encode, unpack
 
 quick = settings(deadline=None, derandomize=True, max_examples=50)
 numbers = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
@@ -30,7 +30,7 @@ arrays = st.dictionaries(
 @quick
 @given(headers, arrays)
 def test_what_goes_in_comes_out(header, given_arrays):
-    got_header, got_arrays = unpack(pack(header, given_arrays))
+    got_header, got_arrays = unpack(encode(header, given_arrays))
     assert got_header == header
     assert list(got_arrays) == list(given_arrays)
     for name, array in given_arrays.items():
@@ -41,7 +41,7 @@ def test_what_goes_in_comes_out(header, given_arrays):
 @quick
 @given(headers, arrays)
 def test_every_array_starts_at_a_multiple_of_8_where_the_table_says(header, given_arrays):
-    frame = pack(header, given_arrays)
+    frame = encode(header, given_arrays)
     room = struct.unpack_from("<I", frame, 4)[0]
     assert (8 + room) % 8 == 0
     table = json.loads(frame[8 : 8 + room])["arrays"]
@@ -54,7 +54,7 @@ def test_every_array_starts_at_a_multiple_of_8_where_the_table_says(header, give
 @quick
 @given(st.binary(max_size=64), st.integers(0, 255), st.integers(0, 255))
 def test_a_damaged_frame_is_a_value_error_or_still_a_frame(garbage, place, byte):
-    frame = bytearray(pack({"step": 3}, {"load": np.ones((2, 8), "f4"), "winner": np.zeros((2, 3), "u1")}))
+    frame = bytearray(encode({"step": 3}, {"load": np.ones((2, 8), "f4"), "winner": np.zeros((2, 3), "u1")}))
     frame[place % len(frame)] = byte
     for damaged in (bytes(frame), bytes(frame[:place]), garbage, b"MOE1" + garbage):
         try:
@@ -92,31 +92,31 @@ def test_the_error_says_what_is_wrong(frame, words):
 
 def test_non_finite_numbers_become_null_and_numpy_numbers_are_plain():
     header = {"loss": [float("nan"), np.float32(0.5)], "high": float("inf"), "step": np.int64(3), "ids": np.arange(2)}
-    assert unpack(pack(header, {}))[0] == {"loss": [None, 0.5], "high": None, "step": 3, "ids": [0, 1]}
+    assert unpack(encode(header, {}))[0] == {"loss": [None, 0.5], "high": None, "step": 3, "ids": [0, 1]}
 
 
 def test_arrays_are_views_that_cannot_be_written():
-    array = unpack(pack({}, {"load": np.ones(3, "f4")}))[1]["load"]
+    array = unpack(encode({}, {"load": np.ones(3, "f4")}))[1]["load"]
     with pytest.raises(ValueError, match="read-only"):
         array[0] = 2
 
 
 def test_big_endian_and_strided_arrays_arrive_as_little_endian():
     source = np.arange(12, dtype=">i4").reshape(3, 4).T
-    np.testing.assert_array_equal(unpack(pack({}, {"a": source}))[1]["a"], source)
+    np.testing.assert_array_equal(unpack(encode({}, {"a": source}))[1]["a"], source)
 
 
 @pytest.mark.parametrize("dtype", ["f8", "i8", "bool", "O"])
 def test_other_dtypes_are_refused(dtype):
     with pytest.raises(ValueError, match="load must be one of u1, i2, i4, f4"):
-        pack({}, {"load": np.zeros(2, dtype)})
+        encode({}, {"load": np.zeros(2, dtype)})
 
 
 def test_a_header_may_not_bring_its_own_table():
     with pytest.raises(ValueError, match="must not hold the key arrays"):
-        pack({"arrays": []}, {})
+        encode({"arrays": []}, {})
 
 
 def test_what_json_cannot_say_is_a_type_error():
     with pytest.raises(TypeError, match="must hold JSON values: got set"):
-        pack({"names": {1}}, {})
+        encode({"names": {1}}, {})
