@@ -36,6 +36,22 @@ BROWSER_FLAGS = [
 ]
 
 
+LONGEST = (  # first, so that no process is left alone with one of them at the end
+    "test_accelerator.py::test_the_tests_of_the_core_pass_there", "test_vision.py::test_experts_share_out",
+    "test_pairs.py", "test_claims.py", "test_language_model.py", "test_leaving.py", "test_cli_sweep.py",
+)  # fmt: skip
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files, or tests, that take longest begin."""
+
+    def place(item: pytest.Item) -> int:
+        return next((at for at, name in enumerate(LONGEST) if name in item.nodeid), len(LONGEST))
+
+    items.sort(key=place)
+
+
 def pytest_runtest_setup() -> None:
     """Fixtures look at the shapes of their first calls,"""
     shapes.begin()

@@ -1,4 +1,4 @@
-"""Array shapes in annotations are executed in the first calls of every test: a long run only repeats them.
+"""Array shapes in annotations are executed in the first calls of each function in every test: later ones repeat them.
 
 To look at them at every call would take two thirds of the time of such runs.
 """
@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
+from types import FunctionType
 from typing import Any
 
 import beartype
 import jaxtyping
 
-CALLS = 20_000  # of a test: a few hundred training steps, or all examples of a law
+CALLS = 100  # of each function in a test: all examples of a law, or that many training steps
 
-left = CALLS
 _typed = beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))  # a whole number is a float, says PEP 484
+_counts: Counter[Callable[..., Any]] = Counter()
+_left: set[FunctionType] = set()  # functions that are no longer looked at
 
 
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -25,20 +29,26 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(typed)
     def call(*args: Any, **kwargs: Any) -> Any:
-        global left
-        left -= 1
-        if not left:
-            jaxtyping.config.update("jaxtyping_disable", True)
+        _counts[call] += 1
+        if _counts[call] == CALLS:
+            _leave(sys._getframe(1).f_locals.get("fn"))
         return typed(*args, **kwargs)
 
     return call
 
 
+def _leave(function: Any) -> None:
+    """Look at a function no more in this test: jaxtyping, which has it as `fn`, calls one with this mark as it is."""
+    if isinstance(function, FunctionType):
+        function.__no_type_check__ = True  # type: ignore[attr-defined]
+        _left.add(function)
+
+
 def begin() -> None:
     """Count from the start, as each test does."""
-    global left
-    left = CALLS
-    jaxtyping.config.update("jaxtyping_disable", False)
+    _counts.clear()
+    while _left:
+        del _left.pop().__no_type_check__  # type: ignore[attr-defined]
 
 
 @contextlib.contextmanager
@@ -48,4 +58,4 @@ def unexecuted() -> Iterator[None]:
     try:
         yield
     finally:
-        begin()
+        jaxtyping.config.update("jaxtyping_disable", False)

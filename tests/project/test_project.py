@@ -9,15 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jaxtyping
 import pytest
-import torch
 
 import moeviz
 import moeviz.config
 import moeviz.training
-from moeviz.models.moe_layer import MoE
-from tests import shapes
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = [
@@ -80,16 +76,3 @@ def test_names_load_from_their_own_modules_on_first_use() -> None:
     assert set(moeviz.__all__) <= set(dir(moeviz))
     with pytest.raises(AttributeError, match=r"moeviz has RunConfig.*: got 'Trainer'; import it from its own module"):
         _ = moeviz.Trainer
-
-
-def test_shapes_in_annotations_are_executed_in_the_first_calls_of_a_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = MoE("top_k", "linear", "dense", 2, 1, 1, biased_gate=False)
-    no_runs_EP = torch.zeros(3, model.row_width)  # numbers have their runs in front: R, E, P
-    with pytest.raises(jaxtyping.TypeCheckError, match="R A P"):
-        model.routed(no_runs_EP)
-    monkeypatch.setattr(shapes, "left", 1)
-    model.routed(no_runs_EP.unsqueeze(0))
-    model.routed(no_runs_EP)
-    shapes.begin()  # as the next test does
-    with pytest.raises(jaxtyping.TypeCheckError, match="R A P"):
-        model.routed(no_runs_EP)

@@ -1,0 +1,56 @@
+"""The check of shapes itself: each function is looked at in its first calls, and again in the next test."""
+
+from __future__ import annotations
+
+import jaxtyping
+import pytest
+import torch
+from jaxtyping import Float, jaxtyped
+from torch import Tensor
+
+from moeviz.models.moe_layer import MoE
+from tests import shapes
+
+
+@jaxtyped(typechecker=shapes.checked)
+def first(a_TD: Float[Tensor, "T D"], b_D: Float[Tensor, " D"]) -> Float[Tensor, "T D"]:
+    return a_TD
+
+
+@jaxtyped(typechecker=shapes.checked)
+def second(a_T: Float[Tensor, " T"]) -> Float[Tensor, " T"]:
+    return a_T.unsqueeze(0)  # not what it says
+
+
+def wrong() -> None:
+    first(torch.ones(2, 3), torch.ones(4))
+
+
+def test_a_function_is_looked_at_in_its_first_calls_alone_and_after_them_others_still_are() -> None:
+    with pytest.raises(jaxtyping.TypeCheckError):
+        wrong()
+    for _ in range(shapes.CALLS):
+        first(torch.ones(2, 3), torch.ones(3))
+    wrong()
+    with pytest.raises(jaxtyping.TypeCheckError):  # also what it returns
+        second(torch.ones(3))
+    shapes.begin()
+    with pytest.raises(jaxtyping.TypeCheckError):
+        wrong()
+
+
+def test_so_is_a_function_of_the_app() -> None:
+    model = MoE("top_k", "linear", "dense", 2, 1, 1, biased_gate=False)
+    no_runs_AP = torch.zeros(3, model.row_width)  # numbers have their runs in front: R, A, P
+    with pytest.raises(jaxtyping.TypeCheckError, match="R A P"):
+        model.routed(no_runs_AP)
+    for _ in range(shapes.CALLS):
+        model.routed(no_runs_AP.unsqueeze(0))
+    model.routed(no_runs_AP)
+
+
+def test_a_test_may_ask_that_nothing_be_looked_at() -> None:
+    with shapes.unexecuted():
+        wrong()
+    with pytest.raises(jaxtyping.TypeCheckError):
+        wrong()
