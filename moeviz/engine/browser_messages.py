@@ -45,9 +45,13 @@ def _want(message: Unchecked) -> list[str] | None:
     want = message.get("want")
     if want is None:
         return None
-    if not isinstance(want, list) or len(want) > len(PICTURES) or any(each not in PICTURES for each in want):
+    if not isinstance(want, list) or len(want) > len(PICTURES) or not all(_is_picture(each) for each in want):
         raise ValueError(f"want must list pictures among {', '.join(PICTURES)}: got {shown(want)}; check the spelling")
     return list(dict.fromkeys(want))
+
+
+def _is_picture(name: object) -> bool:
+    return isinstance(name, str) and name in PICTURES
 
 
 def check_probe(probe: object) -> list[float] | None:

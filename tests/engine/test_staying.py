@@ -16,6 +16,7 @@ from moeviz.engine.worker.run import HostedRun
 from moeviz.frames import unpack
 from moeviz.training import Training, settings
 from moeviz.training.settings import Change, Setting
+from tests.shapes import unexecuted
 
 SMALL = RunConfig(batch_size=16, hidden_width=2, num_experts=4)
 WANTS = (("first_choice",), ("first_choice", "history"), ("trails",))
@@ -30,11 +31,12 @@ def calls(work: Callable[[], Any]) -> int:
         nonlocal count
         count += event in ("call", "c_call")
 
-    sys.setprofile(note)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
+    with unexecuted():  # the check of shapes calls, too
+        sys.setprofile(note)
+        try:
+            work()
+        finally:
+            sys.setprofile(None)
     return count
 
 

@@ -25,7 +25,7 @@ from moeviz.experiments.cost.counted import (
     pays_from,
     too_large,
 )
-from moeviz.experiments.cost.growth import SEEDS, STEPS, all_configs, configs, in_words
+from moeviz.experiments.cost.growth import SEEDS, STEPS, all_configs, configs, in_words, size_results
 from moeviz.experiments.cost.measured import forward, kept_numbers, layer_of, step_seconds
 from moeviz.experiments.cost.process import Measurement, Spread, pays_at, sentences
 from moeviz.experiments.sweep import Result

@@ -24,7 +24,7 @@ SHOWN = 200  # bytes of a line that an error looks at
 PACKAGE = Path(__file__).resolve().parents[2]
 # the code that decides what a run becomes, and what measures it here
 DECIDING = (
-    "config", "tensors", "tasks", "routers", "models", "losses.py", "metrics.py", "training",
+    "config", "tensors", "tasks", "routers", "models", "losses.py", "metrics.py", "frames", "training",
     "experiments/sweep/piece.py", "experiments/sweep/result.py",
 )  # fmt: skip
 
