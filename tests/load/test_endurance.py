@@ -6,6 +6,7 @@ import os
 import statistics
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
