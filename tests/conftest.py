@@ -17,7 +17,6 @@ import pytest
 from moeviz.cli.doctor import find_browser
 from moeviz.config import RunConfig
 from moeviz.engine import Engine
-from tests import shapes
 from tests.measuring import Report
 from tests.watching import children, moeviz_threads
 
@@ -33,6 +32,7 @@ BROWSER_FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--process-per-site",  # pages share a process, so that a page that opens finds the scripts compiled
 ]
 
 
@@ -50,17 +50,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((at for at, name in enumerate(LONGEST) if name in item.nodeid), len(LONGEST))
 
     items.sort(key=place)
-
-
-def pytest_runtest_setup() -> None:
-    """Fixtures look at the shapes of their first calls,"""
-    shapes.begin()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_call() -> None:
-    """... and so does each test, whatever they have used up."""
-    shapes.begin()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,54 +1,75 @@
-"""Array shapes in annotations are executed in the first calls of each function in every test: later ones repeat them.
+"""Array shapes in annotations are executed wherever a test brings something new; what repeats itself runs as it is.
 
-To look at them at every call would take two thirds of the time of such runs.
+A pytest plugin (see pyproject.toml): jaxtyping's import hook decorates every function of moeviz with what stands here
+for its `jaxtyped`. To look at every call would take two thirds of the time of such tests.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from types import FunctionType
+from collections.abc import Iterator
+from types import CodeType, FunctionType
 from typing import Any
 
 import beartype
 import jaxtyping
+import pytest
 
-CALLS = 100  # of each function in a test: all examples of a law, or that many training steps
+ALWAYS = 3  # calls of each function in a test, whatever they bring
+AT_MOST = 100  # calls of it that are looked at because its arrays have shapes that it has not met in this test
 
-_typed = beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))  # a whole number is a float, says PEP 484
-_counts: Counter[Callable[..., Any]] = Counter()
-_left: set[FunctionType] = set()  # functions that are no longer looked at
+checked = beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))  # a whole number is a float, says PEP 484
+jaxtyped = jaxtyping.jaxtyped
+_looked: Counter[CodeType] = Counter()
+_met: set[tuple[Any, ...]] = set()
 
 
-def checked(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The type checker of jaxtyping's import hook (see pyproject.toml)."""
-    typed = _typed(function)
+def sparing(function: Any = None, *, typechecker: Any = None) -> Any:
+    """`jaxtyping.jaxtyped`, for calls that are new in this test."""
+    if function is None:
+        return functools.partial(sparing, typechecker=typechecker)
+    if not isinstance(function, FunctionType):
+        return jaxtyped(function, typechecker=typechecker)
+    look = functools.cache(lambda: jaxtyped(function, typechecker=typechecker))  # made when first called
 
-    @functools.wraps(typed)
+    @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        _counts[call] += 1
-        if _counts[call] == CALLS:
-            _leave(sys._getframe(1).f_locals.get("fn"))
-        return typed(*args, **kwargs)
+        return (look() if _is_new(function.__code__, args) else function)(*args, **kwargs)
 
     return call
 
 
-def _leave(function: Any) -> None:
-    """Look at a function no more in this test: jaxtyping, which has it as `fn`, calls one with this mark as it is."""
-    if isinstance(function, FunctionType):
-        function.__no_type_check__ = True  # type: ignore[attr-defined]
-        _left.add(function)
+def _is_new(code: CodeType, args: tuple[Any, ...]) -> bool:
+    if _looked[code] >= AT_MOST:
+        return False
+    shapes = code, *[tuple(value.shape) for value in args if hasattr(type(value), "__array__")]
+    if _looked[code] >= ALWAYS and shapes in _met:
+        return False
+    _met.add(shapes)
+    _looked[code] += 1
+    return True
+
+
+jaxtyping.jaxtyped = sparing
 
 
 def begin() -> None:
-    """Count from the start, as each test does."""
-    _counts.clear()
-    while _left:
-        del _left.pop().__no_type_check__  # type: ignore[attr-defined]
+    """Everything is new again."""
+    _looked.clear()
+    _met.clear()
+
+
+def pytest_runtest_setup() -> None:
+    """Fixtures look at what is new,"""
+    begin()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call() -> None:
+    """... and so does each test, whatever they have met."""
+    begin()
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext
 
-from tests.browser.driving import Server, Stage
+from tests.browser.driving import Server, Stage, stage_on
 
 
 @pytest.fixture(scope="session")
@@ -21,9 +21,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def warm_context(browser: Browser) -> Iterator[BrowserContext]:
-    """One browser for most tests, so that it loads the scripts only once."""
+def warm_context(browser: Browser, server: Server) -> Iterator[BrowserContext]:
+    """One browser for most tests, so that it loads the scripts only once.
+
+    A plain page stays open in it: it keeps the process of all pages (BROWSER_FLAGS), and what that has compiled, alive.
+    """
     context = browser.new_context(viewport={"width": 1280, "height": 720})
+    context.new_page().goto(f"{server.address}/_stcore/health")
     yield context
     context.close()
 
@@ -32,10 +36,7 @@ def warm_context(browser: Browser) -> Iterator[BrowserContext]:
 def stage(warm_context: BrowserContext, server: Server) -> Iterator[Stage]:
     """A new visitor's page; afterwards neither the page nor the server's log may hold an error."""
     said_before = len(server.said())
-    page = warm_context.new_page()
-    opened = Stage(page, server.address)
-    yield opened
-    server.drew = server.drew or bool(page.locator("[data-frames]").count())
-    page.close()
-    assert not opened.errors, opened.errors
+    with stage_on(warm_context, server) as opened:
+        yield opened
+        server.drew = server.drew or bool(opened.page.locator("[data-frames]").count())
     assert "Traceback" not in server.said()[said_before:], server.said()[said_before:]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 import psutil
-from playwright.sync_api import Error, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Error, Locator, Page, ViewportSize, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from moeviz.figures.palette import HUES
@@ -328,13 +328,32 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage_in(browser: Any, server: Server, **context: Any) -> Iterator[Stage]:
-    """A page of its own, in a browser context of its own (as another visitor's browser)."""
-    opened = browser.new_context(**{"viewport": {"width": 1280, "height": 720}, **context})
+def stage_on(
+    context: BrowserContext, server: Server, viewport: ViewportSize | None = None, has_touch: bool = False, **media: Any
+) -> Iterator[Stage]:
+    """A new page of a browser that has the app's scripts already (they take seconds), on a screen of such a kind."""
+    page = context.new_page()
     try:
-        stage = Stage(opened.new_page(), server.address)
+        if viewport:
+            page.set_viewport_size(viewport)
+        if media:
+            page.emulate_media(**media)
+        if has_touch:
+            context.new_cdp_session(page).send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+        stage = Stage(page, server.address)
         yield stage
         assert not stage.errors, stage.errors
+    finally:
+        page.close()
+
+
+@contextlib.contextmanager
+def stage_in(browser: Any, server: Server, **context: Any) -> Iterator[Stage]:
+    """A page of its own, in a browser context of its own: with nothing loaded or kept by an earlier page."""
+    opened = browser.new_context(**{"viewport": {"width": 1280, "height": 720}, **context})
+    try:
+        with stage_on(opened, server) as stage:
+            yield stage
     finally:
         opened.close()
 

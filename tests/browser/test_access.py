@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.browser.driving import Stage, stage_in
+from tests.browser.driving import Stage, stage_on
 
 pytestmark = pytest.mark.browser
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
@@ -67,8 +67,8 @@ def findings(stage: Stage) -> list[str]:
         for path, screen, tabs in VISITS
     ],
 )
-def test_axe_finds_nothing_serious(browser, server, path, screen, tabs):
-    with stage_in(browser, server, **screen) as stage:
+def test_axe_finds_nothing_serious(warm_context, server, path, screen, tabs):
+    with stage_on(warm_context, server, **screen) as stage:
         stage.open(path)
         if path.startswith(("/routers", "/methods")):  # they wait for Play
             stage.press("leap", "leap", "play")
@@ -84,8 +84,8 @@ def test_axe_finds_nothing_serious(browser, server, path, screen, tabs):
 
 
 @pytest.mark.slow
-def test_axe_finds_nothing_serious_in_what_unfolds(browser, server):
-    with stage_in(browser, server) as stage:
+def test_axe_finds_nothing_serious_in_what_unfolds(warm_context, server):
+    with stage_on(warm_context, server) as stage:
         stage.open()
         stage.page.get_by_text("More", exact=True).click()
         stage.page.get_by_text("Gray ghost").wait_for()
@@ -101,8 +101,8 @@ def test_axe_finds_nothing_serious_in_what_unfolds(browser, server):
         assert findings(stage) == []
 
 
-def test_axe_would_find_something(browser, server):
-    with stage_in(browser, server) as stage:
+def test_axe_would_find_something(warm_context, server):
+    with stage_on(warm_context, server) as stage:
         stage.open()
         stage.page.evaluate("() => { document.querySelector('.mv-guide').style.color = '#ccc'; }")
         assert any("color-contrast" in each for each in findings(stage))

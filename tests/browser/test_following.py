@@ -14,7 +14,7 @@ import torch
 
 from moeviz.config import RunConfig
 from moeviz.training import Training
-from tests.browser.driving import Stage, soon, stage_in
+from tests.browser.driving import Stage, soon, stage_on
 from tests.equations import checked
 from tests.training.test_journey import answers, parts
 
@@ -262,9 +262,9 @@ def test_every_formula_has_its_function_one_click_away(stage):
 
 
 @pytest.mark.slow
-def test_the_untrained_run_and_a_phone(browser, server):
-    with stage_in(
-        browser, server, color_scheme="dark", has_touch=True, viewport={"width": 390, "height": 844}
+def test_the_untrained_run_and_a_phone(warm_context, server):
+    with stage_on(
+        warm_context, server, color_scheme="dark", has_touch=True, viewport={"width": 390, "height": 844}
     ) as stage:
         open_journey(stage, play="0", top_k=2)
         to(stage, "sum")

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from moeviz.stage import COMPONENT_DIR
-from tests.browser.driving import Stage, share, soon, stage_in
+from tests.browser.driving import Stage, share, soon, stage_on
 
 pytestmark = pytest.mark.browser
 PATHS = ("/", "/playground", "/journey?play=1&top_k=2")
@@ -51,8 +51,8 @@ def overflow(stage: Stage) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_who_wants_no_motion_gets_a_paused_run(browser, server, path):
-    with stage_in(browser, server, reduced_motion="reduce") as stage:
+def test_who_wants_no_motion_gets_a_paused_run(warm_context, server, path):
+    with stage_on(warm_context, server, reduced_motion="reduce") as stage:
         stage.open(path)
         at = stage.step
         assert stage.data()["state"] == "paused" and at == 0  # from the first picture on
@@ -64,9 +64,9 @@ def test_who_wants_no_motion_gets_a_paused_run(browser, server, path):
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_dark_and_narrow(browser, server, path):
+def test_dark_and_narrow(warm_context, server, path):
     """On a phone in the dark nothing scrolls sideways, the picture fits, and text stands out from its ground."""
-    with stage_in(browser, server, color_scheme="dark", has_touch=True) as stage:
+    with stage_on(warm_context, server, color_scheme="dark", has_touch=True) as stage:
         stage.page.set_viewport_size({"width": 390, "height": 844})
         stage.open(path)
         stage.until("stage.step > value", stage.step)
@@ -95,8 +95,8 @@ def inked(stage: Stage, box: Any) -> float:
 
 
 @pytest.mark.slow
-def test_sliders_can_be_seen_and_used_in_forced_colors(browser, server):
-    with stage_in(browser, server, forced_colors="active") as stage:
+def test_sliders_can_be_seen_and_used_in_forced_colors(warm_context, server):
+    with stage_on(warm_context, server, forced_colors="active") as stage:
         stage.open()
         for name in ("num_experts", "top_k", "balance_coef"):
             thumb = stage.slider(name).locator("xpath=../..")
@@ -111,8 +111,8 @@ def test_sliders_can_be_seen_and_used_in_forced_colors(browser, server):
             assert inked(stage, beside) > track_only, name
 
 
-def test_homes_maps_stand_level_and_its_legend_needs_no_scrolling(browser, server):
-    with stage_in(browser, server) as stage:
+def test_homes_maps_stand_level_and_its_legend_needs_no_scrolling(warm_context, server):
+    with stage_on(warm_context, server) as stage:
         stage.open("/")
         stage.until("stage.step >= 20 && part('waiting-0').hidden && part('waiting-1').hidden")
         first, second = (stage.part(f"canvas-{run}").bounding_box() for run in (0, 1))

@@ -12,7 +12,7 @@ from moeviz.config import RunConfig
 from moeviz.content.presets import PRESETS
 from moeviz.figures.palette import letter
 from moeviz.training import Training
-from tests.browser.driving import Stage, soon, stage_in
+from tests.browser.driving import Stage, soon, stage_on
 
 pytestmark = pytest.mark.browser
 TO_10 = ("End", "ArrowLeft", "ArrowLeft", "ArrowLeft")  # λ's slider ends with the stops 10, 20, 50, 100
@@ -208,8 +208,8 @@ def test_slow_motion_sends_the_batch_on_its_way(stage):
 
 
 @pytest.mark.slow
-def test_who_wants_no_motion_sees_no_token_fly(browser, server):
-    with stage_in(browser, server, reduced_motion="reduce") as stage:
+def test_who_wants_no_motion_sees_no_token_fly(warm_context, server):
+    with stage_on(warm_context, server, reduced_motion="reduce") as stage:
         stage.open()
         stage.page.locator('[data-speed="slow"]').click()
         stage.press("play")

@@ -1,4 +1,4 @@
-"""The check of shapes itself: each function is looked at in its first calls, and again in the next test."""
+"""The check of shapes itself: each function is looked at in its first calls, at new shapes, and in the next test."""
 
 from __future__ import annotations
 
@@ -22,21 +22,30 @@ def second(a_T: Float[Tensor, " T"]) -> Float[Tensor, " T"]:
     return a_T.unsqueeze(0)  # not what it says
 
 
-def wrong() -> None:
-    first(torch.ones(2, 3), torch.ones(4))
+def wrong(columns: int = 4) -> None:
+    first(torch.ones(2, 3), torch.ones(columns))
 
 
-def test_a_function_is_looked_at_in_its_first_calls_alone_and_after_them_others_still_are() -> None:
-    with pytest.raises(jaxtyping.TypeCheckError):
-        wrong()
-    for _ in range(shapes.CALLS):
-        first(torch.ones(2, 3), torch.ones(3))
+def test_a_function_is_looked_at_in_its_first_calls_at_new_shapes_and_in_the_next_test() -> None:
+    for _ in range(shapes.ALWAYS):
+        with pytest.raises(jaxtyping.TypeCheckError):
+            wrong()
     wrong()
-    with pytest.raises(jaxtyping.TypeCheckError):  # also what it returns
+    with pytest.raises(jaxtyping.TypeCheckError):
+        wrong(columns=5)
+    wrong(columns=5)
+    with pytest.raises(jaxtyping.TypeCheckError):  # another function, and what it returns
         second(torch.ones(3))
     shapes.begin()
     with pytest.raises(jaxtyping.TypeCheckError):
         wrong()
+
+
+def test_new_shapes_without_end_are_looked_at_so_many_times() -> None:
+    for columns in range(4, shapes.AT_MOST + 4):
+        with pytest.raises(jaxtyping.TypeCheckError):
+            wrong(columns)
+    wrong(columns=1000)
 
 
 def test_so_is_a_function_of_the_app() -> None:
@@ -44,9 +53,6 @@ def test_so_is_a_function_of_the_app() -> None:
     no_runs_AP = torch.zeros(3, model.row_width)  # numbers have their runs in front: R, A, P
     with pytest.raises(jaxtyping.TypeCheckError, match="R A P"):
         model.routed(no_runs_AP)
-    for _ in range(shapes.CALLS):
-        model.routed(no_runs_AP.unsqueeze(0))
-    model.routed(no_runs_AP)
 
 
 def test_a_test_may_ask_that_nothing_be_looked_at() -> None:
