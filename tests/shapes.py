@@ -52,7 +52,7 @@ def _is_new(code: CodeType, args: tuple[Any, ...]) -> bool:
     return True
 
 
-jaxtyping.jaxtyped = sparing
+jaxtyping.jaxtyped = sparing  # type: ignore[assignment]
 
 
 def begin() -> None:

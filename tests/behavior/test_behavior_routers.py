@@ -24,9 +24,9 @@ START = RunConfig(
 
 
 @cache
-def trained(**knobs: Any) -> Training:
-    """Eight seeds after 600 steps of the start, with some knobs changed."""
-    training = Training(expand(START.nearest(**knobs)[0], seed=SEEDS))
+def trained(every: int = 50, **knobs: Any) -> Training:
+    """Eight seeds after 600 steps of the start, with some knobs changed, and recorded every so many steps."""
+    training = Training(expand(START.nearest(**knobs)[0], seed=SEEDS), record_every=every)
     training.step(600)
     return training
 
@@ -47,13 +47,13 @@ def cv_importance(**knobs: Any) -> np.ndarray:
 # ---- balance by a bias -----------------------------------------------------------------------------------------
 
 
-def deepseek(rate: float) -> Record:
-    return record(router="deepseek_v3", bias_rate=rate)
+def deepseek(rate: float) -> Training:
+    return trained(10, router="deepseek_v3", bias_rate=rate)
 
 
 def test_the_bias_balances_as_the_reference_program_measured() -> None:
     # the row of its table: CV(load) .12, no dead experts, specialization .85
-    found = deepseek(1e-3)
+    found = deepseek(1e-3).measure()
     assert found.cv_load.mean() == pytest.approx(0.12, rel=0.5)
     assert (found.dead_experts == 0).all()
     assert found.specialization.mean() == pytest.approx(0.85, rel=0.05)
@@ -62,13 +62,13 @@ def test_the_bias_balances_as_the_reference_program_measured() -> None:
 def test_balance_by_a_bias_is_not_specialization() -> None:
     # the article's loss at λ = 1 leaves the load less even, and the experts match the groups better
     article = record(balance_coef=1.0)
-    assert deepseek(1e-3).cv_load.mean() < article.cv_load.mean()
-    assert deepseek(1e-3).specialization.mean() < article.specialization.mean() - 0.05
+    assert deepseek(1e-3).measure().cv_load.mean() < article.cv_load.mean()
+    assert deepseek(1e-3).measure().specialization.mean() < article.specialization.mean() - 0.05
 
 
 def test_a_small_bias_step_is_slow_and_a_large_one_swings() -> None:
     # loss-free balancing, table 3 (arXiv 2408.15664)
-    slow, right, large = (trained(router="deepseek_v3", bias_rate=rate) for rate in (1e-4, 1e-3, 1e-1))
+    slow, right, large = (deepseek(rate) for rate in (1e-4, 1e-3, 1e-1))
     early = [each.records[20].cv_load.mean() for each in (slow, right)]
     assert early[0] > 2 * early[1]
     swing = [np.abs(np.diff([late.cv_load for late in each.records[-20:]], axis=0)).mean() for each in (right, large)]
@@ -85,7 +85,7 @@ def noisy(loss: str, coef: float = 1.0) -> dict[str, Any]:
 
 @pytest.mark.parametrize("loss", ["importance", "load", "importance_load"])
 def test_any_of_shazeers_losses_evens_the_load_and_helps(loss: str) -> None:
-    without, balanced = record(**noisy(loss, 0.0)), record(**noisy(loss))
+    without, balanced = record(**noisy("importance", 0.0)), record(**noisy(loss))  # λ = 0 is λ = 0 of any loss
     assert balanced.cv_load.mean() < 0.75 * without.cv_load.mean()
     assert balanced.test_metric.mean() > without.test_metric.mean() + 0.01
 
