@@ -7,6 +7,7 @@ for its `jaxtyped`. To look at every call would take two thirds of the time of s
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 from collections import Counter
 from collections.abc import Iterator
@@ -30,21 +31,24 @@ def sparing(function: Any = None, *, typechecker: Any = None) -> Any:
     """`jaxtyping.jaxtyped`, for calls that are new in this test."""
     if function is None:
         return functools.partial(sparing, typechecker=typechecker)
+    if dataclasses.is_dataclass(function) and isinstance(function, type):
+        function.__init__ = sparing(function.__init__, typechecker=typechecker)  # type: ignore[method-assign]
+        return function
     if not isinstance(function, FunctionType):
         return jaxtyped(function, typechecker=typechecker)
     look = functools.cache(lambda: jaxtyped(function, typechecker=typechecker))  # made when first called
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        return (look() if _is_new(function.__code__, args) else function)(*args, **kwargs)
+        return (look() if _is_new(function.__code__, [*args, *kwargs.values()]) else function)(*args, **kwargs)
 
     return call
 
 
-def _is_new(code: CodeType, args: tuple[Any, ...]) -> bool:
-    if _looked[code] >= AT_MOST:
+def _is_new(code: CodeType, values: list[Any]) -> bool:
+    if jaxtyping.config.jaxtyping_disable or _looked[code] >= AT_MOST:
         return False
-    shapes = code, *[tuple(value.shape) for value in args if hasattr(type(value), "__array__")]
+    shapes = code, *[tuple(value.shape) for value in values if hasattr(type(value), "__array__")]
     if _looked[code] >= ALWAYS and shapes in _met:
         return False
     _met.add(shapes)

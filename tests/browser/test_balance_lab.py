@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
 import pytest
+from playwright.sync_api import BrowserContext
 
 from moeviz.config import RunConfig
 from moeviz.content.twins import STARTS, twins
 from moeviz.training import Training
 from moeviz.training.views.skill import wanted_loss
-from tests.browser.driving import Stage, soon
+from tests.browser.driving import Server, Stage, soon, stage_on
 
 pytestmark = pytest.mark.browser
 LAMBDAS = (0.0, 1.0, 10.0)
@@ -25,8 +27,26 @@ def open_lab(stage: Stage, section: str = "", step: int = 0, **address: Any) -> 
     stage.until("part('differences').rows.length > 0")
     stage.train_to(step)
     if section:
-        stage.page.locator(f'.mv-stage [data-tab="{section}"]').click()
+        ask(stage, section)
     return stage
+
+
+@pytest.fixture(scope="module")
+def opened_lab(warm_context: BrowserContext, server: Server) -> Iterator[Stage]:
+    """The page with its twins paused at step 60, opened once for the tests that only look at it."""
+    with stage_on(warm_context, server) as stage:
+        yield open_lab(stage, step=60)
+
+
+@pytest.fixture
+def lab(opened_lab: Stage) -> Stage:
+    assert opened_lab.step == 60 and opened_lab.revision == 0, "an earlier test has changed the page"
+    return opened_lab
+
+
+def ask(lab: Stage, section: str) -> None:
+    """Open one of the page's questions."""
+    lab.page.locator(f'.mv-stage [data-tab="{section}"]').click()
 
 
 def trained(step: int, base: RunConfig | None = None) -> Training:
@@ -36,12 +56,11 @@ def trained(step: int, base: RunConfig | None = None) -> Training:
     return training
 
 
-def test_the_table_tells_each_number_and_its_difference_from_the_first_twin(stage):
-    open_lab(stage, step=60)
+def test_the_table_tells_each_number_and_its_difference_from_the_first_twin(lab):
     header = trained(60).snapshot().header
 
     def check() -> None:
-        rows = stage.part("differences").locator("tbody tr").all()
+        rows = lab.part("differences").locator("tbody tr").all()
         assert [row.locator("th").inner_text() for row in rows] == ["λ = 0", "λ = 1", "λ = 10"]
         for run, row in enumerate(rows):
             accuracy, cv, dead, match = row.locator("td b").all_inner_texts()[:4]
@@ -72,14 +91,14 @@ def test_nobody_is_said_to_learn_before_the_first_step(stage):
     soon(check)
 
 
-def test_gradients_and_shares_are_those_of_the_training(stage):
-    open_lab(stage, "learners", step=60)
+def test_gradients_and_shares_are_those_of_the_training(lab):
+    ask(lab, "learners")
     training = trained(60)
     shot, losses = training.snapshot(), wanted_loss(training).numpy()
 
     def check() -> None:
         for run in range(3):
-            host = stage.page.locator(f'[data-learner="{run}"]').locator("xpath=ancestor::section[1]")
+            host = lab.page.locator(f'[data-learner="{run}"]').locator("xpath=ancestor::section[1]")
             said = [
                 bar.get_attribute("aria-label") or ""
                 for bar in host.locator('[data-bars="gradient"] .mv-bar').all()
@@ -90,13 +109,13 @@ def test_gradients_and_shares_are_those_of_the_training(stage):
             assert [int(each) for each in shares] == pytest.approx((100 * shot.update_share[run]).tolist(), abs=0.51)
         busiest, idlest = int(shot.load[0].argmax()), int(shot.load[0].argmin())
         for place, expert in enumerate((busiest, idlest)):
-            texts = stage.part("loop").locator("svg").nth(place).locator(".mv-strong").all_text_contents()
+            texts = lab.part("loop").locator("svg").nth(place).locator(".mv-strong").all_text_contents()
             load, gradient, loss, prob = (float(each.removesuffix(" %")) for each in texts)
             assert load == pytest.approx(100 * shot.load[0, expert], abs=0.51)
             assert gradient == pytest.approx(float(shot.gradient_norm[0, expert]), rel=0.02, abs=1e-6)
             assert loss == pytest.approx(float(losses[0, expert]), abs=0.002)
             assert prob == pytest.approx(100 * shot.mean_prob[0, expert], abs=0.51)
-        arrows = stage.part("loop").locator(".mv-arrow").evaluate_all("all => all.map((each) => each.dataset.width)")
+        arrows = lab.part("loop").locator(".mv-arrow").evaluate_all("all => all.map((each) => each.dataset.width)")
         widths = np.array(arrows, float).reshape(2, 4)
         assert (widths.max(0) == 16).all()  # the larger of both is as wide as can be
         assert widths[1, 0] / 16 == pytest.approx(shot.load[0, idlest] / shot.load[0, busiest], abs=0.02)
@@ -105,14 +124,14 @@ def test_gradients_and_shares_are_those_of_the_training(stage):
 
 
 @pytest.mark.parametrize("shows", ["mean_prob", "importance"])
-def test_the_scatter_is_at_load_and_mean_gate(stage, shows):
-    open_lab(stage, "evenness", step=60)
-    stage.page.locator(f'[data-part="evenness-shows"] [data-value="{shows}"]').click()
+def test_the_scatter_is_at_load_and_mean_gate(lab, shows):
+    ask(lab, "evenness")
+    lab.page.locator(f'[data-part="evenness-shows"] [data-value="{shows}"]').click()
     shot = trained(60).snapshot()
     upwards = shot.mean_prob if shows == "mean_prob" else shot.importance / shot.importance.sum(-1, keepdims=True)
 
     def check() -> None:
-        found = stage.part("evenness").evaluate(DOTS)
+        found = lab.part("evenness").evaluate(DOTS)
         assert len(found) == 3
         for run, dots in enumerate(found):
             assert "".join(name for name, _, _ in dots) == "ABCDEFGH"
@@ -153,12 +172,12 @@ def test_three_experts_are_a_point_over_the_balance_loss(stage):
     soon(check)
 
 
-def test_a_point_for_each_twin_where_balance_has_its_price(stage):
-    open_lab(stage, "tradeoff", step=60)
+def test_a_point_for_each_twin_where_balance_has_its_price(lab):
+    ask(lab, "tradeoff")
     header = trained(60).snapshot().header
 
     def check() -> None:
-        found = stage.part("tradeoff").locator(".mv-dot").evaluate_all(
+        found = lab.part("tradeoff").locator(".mv-dot").evaluate_all(
             "dots => dots.map(({ dataset: { twin, x, y } }) => [twin, [Number(x), Number(y)]])"
         )  # fmt: skip
         wanted = zip(header["cv_load"], header["test_metric"], strict=True)
@@ -170,18 +189,18 @@ def test_a_point_for_each_twin_where_balance_has_its_price(stage):
     soon(check)
 
 
-def test_true_groups_stand_beside_the_load_with_what_chance_would_match(stage):
-    open_lab(stage, "specialists", step=60)
+def test_true_groups_stand_beside_the_load_with_what_chance_would_match(lab):
+    ask(lab, "specialists")
     shot = trained(60).snapshot(["groups"])
 
     def check() -> None:
-        boxes = stage.part("specialists").locator("section").all()
+        boxes = lab.part("specialists").locator("section").all()
         for run, box in enumerate(boxes):
             rows = [row.locator("td").all_inner_texts() for row in box.locator("tbody tr").all()]
             shares, loads = [row[:-1] for row in rows], [row[-1] for row in rows]
             assert np.array(shares, float) == pytest.approx(100 * shot.group_share[run], abs=0.99)
             assert (np.array(shares, float).sum(0) == 100).all()  # a unit more or less where they would not add up
-            assert loads == [bar["value"].rstrip("†") for bar in stage.bars(f"load-{run}")]  # which add up to 100
+            assert loads == [bar["value"].rstrip("†") for bar in lab.bars(f"load-{run}")]  # which add up to 100
             assert np.array([each.replace("<1", "0") for each in loads], float) == pytest.approx(
                 100 * shot.load[run], abs=1
             )
@@ -225,27 +244,26 @@ def test_lambda_is_turned_on_while_it_runs_and_stays_in_the_address(stage):
     assert stage.page.locator('[data-how="lambda"]').is_disabled()
 
 
-def test_a_run_is_rewound_with_the_keyboard_and_shows_what_was_recorded(stage):
-    open_lab(stage, step=60)
+def test_a_run_is_rewound_with_the_keyboard_and_shows_what_was_recorded(lab):
     wanted = trained(20).snapshot()
-    stage.part("scrub").focus()
-    stage.page.keyboard.press("Home")
-    stage.until("stage.step === 0")
+    lab.part("scrub").focus()
+    lab.page.keyboard.press("Home")
+    lab.until("stage.step === 0")
     for _ in range(2):  # recorded every ten steps
-        stage.page.keyboard.press("ArrowRight")
-    stage.until("stage.step === 20 && !part('rewound').hidden")
-    assert "Step 20 of 60, as recorded." in stage.part("rewound-said").inner_text()
-    assert "of at most 16 MB" in stage.part("rewound-said").inner_text()
-    assert stage.part("scrub").get_attribute("aria-valuetext") == "step 20 of 60"
+        lab.page.keyboard.press("ArrowRight")
+    lab.until("stage.step === 20 && !part('rewound').hidden")
+    assert "Step 20 of 60, as recorded." in lab.part("rewound-said").inner_text()
+    assert "of at most 16 MB" in lab.part("rewound-said").inner_text()
+    assert lab.part("scrub").get_attribute("aria-valuetext") == "step 20 of 60"
 
     def check() -> None:
         for run in range(3):
-            shown = [float(bar["value"].rstrip("†").replace("<1", "0")) for bar in stage.bars(f"load-{run}")]
+            shown = [float(bar["value"].rstrip("†").replace("<1", "0")) for bar in lab.bars(f"load-{run}")]
             assert shown == pytest.approx((100 * wanted.load[run]).tolist(), abs=1)
 
     soon(check)
-    stage.press("newest")
-    stage.until("stage.step === 60 && part('rewound').hidden")
+    lab.press("newest")
+    lab.until("stage.step === 60 && part('rewound').hidden")
 
 
 @pytest.mark.parametrize("page", ["lab", pytest.param("playground", marks=pytest.mark.slow)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import jaxtyping
 import pytest
 import torch
@@ -20,6 +22,13 @@ def first(a_TD: Float[Tensor, "T D"], b_D: Float[Tensor, " D"]) -> Float[Tensor,
 @jaxtyped(typechecker=shapes.checked)
 def second(a_T: Float[Tensor, " T"]) -> Float[Tensor, " T"]:
     return a_T.unsqueeze(0)  # not what it says
+
+
+@jaxtyped(typechecker=shapes.checked)
+@dataclass
+class Both:
+    a_T: Float[Tensor, " T"]
+    b_T: Float[Tensor, " T"]
 
 
 def wrong(columns: int = 4) -> None:
@@ -46,6 +55,16 @@ def test_new_shapes_without_end_are_looked_at_so_many_times() -> None:
         with pytest.raises(jaxtyping.TypeCheckError):
             wrong(columns)
     wrong(columns=1000)
+
+
+def test_so_is_what_a_dataclass_is_made_of() -> None:
+    Both(torch.ones(2), torch.ones(2))
+    with pytest.raises(jaxtyping.TypeCheckError):
+        Both(torch.ones(2), b_T=torch.ones(3))
+    for _ in range(shapes.ALWAYS):
+        Both(torch.ones(2), torch.ones(2))
+    with pytest.raises(jaxtyping.TypeCheckError):
+        Both(a_T=torch.ones(2), b_T=torch.ones(4))
 
 
 def test_so_is_a_function_of_the_app() -> None:
