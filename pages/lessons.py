@@ -37,7 +37,7 @@ with words:
     elif attempt.grade is None:
         st.markdown(way.running(at))
     else:
-        way.told(at, attempt.grade)
+        way.answered(at, attempt.grade)
     way.buttons(at)
 if not present.presenting():
     with picture:

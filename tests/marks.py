@@ -10,12 +10,12 @@ from moeviz.config.changes import KnobChange, Mark, Treatment, in_words
 
 def turned(step: int, knob: str, before: Any, after: Any, runs: Sequence[int] = (0,)) -> dict[str, Any]:
     """A knob's change, as a header tells it."""
-    return Mark(step, KnobChange(knob, before, after), tuple(runs)).told
+    return Mark(step, KnobChange(knob, before, after), tuple(runs)).as_data
 
 
 def treated(step: int, expert: str, now: str, runs: Sequence[int] = (0,)) -> dict[str, Any]:
     """An expert's treatment, as a header tells it."""
-    return Mark(step, Treatment(expert, now), tuple(runs)).told
+    return Mark(step, Treatment(expert, now), tuple(runs)).as_data
 
 
 def said(marks: Sequence[Mark]) -> list[tuple[int, str, list[int]]]:

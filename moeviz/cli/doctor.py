@@ -35,12 +35,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the report; the status is 1 when something that the app needs is missing."""
     check_outputs({"--json": arguments.json})
-    found = report()
+    facts = report()
     if arguments.json:
-        write_json(found, arguments.json)
+        write_json(facts, arguments.json)
     if arguments.json != "-":
-        out(as_text(found))
-    return 1 if found["problems"] else 0
+        out(as_text(facts))
+    return 1 if facts["problems"] else 0
 
 
 def report() -> dict[str, Any]:
@@ -74,7 +74,7 @@ def pinned(requirements: Path) -> dict[str, str]:
     if not requirements.is_file():
         return {}
     lines = requirements.read_text(encoding="utf-8").splitlines()
-    return dict(found.groups() for line in lines if (found := re.match(r"([\w-]+)==([\w.]+)", line)))  # type: ignore[misc]
+    return dict(match.groups() for line in lines if (match := re.match(r"([\w-]+)==([\w.]+)", line)))  # type: ignore[misc]
 
 
 def find_browser() -> str | None:
@@ -93,18 +93,18 @@ def find_browser() -> str | None:
     return None
 
 
-def as_text(found: dict[str, Any]) -> str:
+def as_text(facts: dict[str, Any]) -> str:
     """The report for people."""
-    versions = [f"  {name:<14}{version or 'missing'}" for name, version in found["versions"].items()]
+    versions = [f"  {name:<14}{version or 'missing'}" for name, version in facts["versions"].items()]
     lines = [
         "versions",
         *versions,
-        f"platform        {found['platform']}",
-        f"device          {found['device']} (present: {', '.join(found['devices'])})",
-        f"cores           {found['cores']}, torch threads {found['threads']}",
-        f"open files      {_open_files(found['open_files'])}",
-        f"test browser    {found['browser'] or 'none: install Chromium or Chrome, or set MOEVIZ_BROWSER to its path'}",
-        *(f"problem         {problem}" for problem in found["problems"]),
+        f"platform        {facts['platform']}",
+        f"device          {facts['device']} (present: {', '.join(facts['devices'])})",
+        f"cores           {facts['cores']}, torch threads {facts['threads']}",
+        f"open files      {_open_files(facts['open_files'])}",
+        f"test browser    {facts['browser'] or 'none: install Chromium or Chrome, or set MOEVIZ_BROWSER to its path'}",
+        *(f"problem         {problem}" for problem in facts["problems"]),
     ]
     return "\n".join(lines)
 

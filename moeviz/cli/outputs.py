@@ -113,10 +113,10 @@ def _write(file: Path, data: bytes) -> None:
 def _keep_rights(old: Path, new: Path) -> None:
     shutil.copystat(old, new)
     if hasattr(os, "chown"):
-        found = old.stat()
+        status = old.stat()
         with contextlib.suppress(PermissionError):  # only root gives files away
-            os.chown(new, found.st_uid, found.st_gid)
-            os.chmod(new, stat.S_IMODE(found.st_mode))
+            os.chown(new, status.st_uid, status.st_gid)
+            os.chmod(new, stat.S_IMODE(status.st_mode))
 
 
 def _check_writable(flag: str, target: str) -> None:
@@ -156,7 +156,7 @@ def _place_of(stream: Any) -> Hashable:
         return object()
 
 
-def _identity(found: os.stat_result) -> Hashable:
-    if os.path.exists(os.devnull) and os.path.samestat(found, os.stat(os.devnull)):
+def _identity(status: os.stat_result) -> Hashable:
+    if os.path.exists(os.devnull) and os.path.samestat(status, os.stat(os.devnull)):
         return object()  # it takes whatever comes, also twice
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino

@@ -67,16 +67,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 def varied(words: list[str]) -> dict[str, tuple[Value, ...]]:
     """The knobs and values of all `--vary KNOB=VALUE,VALUE`."""
-    found: dict[str, tuple[Value, ...]] = {}
+    axes: dict[str, tuple[Value, ...]] = {}
     for word in words:
         name, equals, text = word.partition("=")
         name = name.strip().replace("-", "_")
         if not equals:
             raise UsageError(f"--vary must be KNOB=VALUE,VALUE: got {shown(word)}; write --vary num_experts=2,4,8")
-        if name in found:
+        if name in axes:
             raise UsageError(f"--vary must name a knob once: got {shown(name)} twice; list all its values together")
-        found[name] = read_values(name, text)
-    return found
+        axes[name] = read_values(name, text)
+    return axes
 
 
 def _store_file(csv: str | None, json: str | None) -> str | None:

@@ -34,7 +34,7 @@ class Mark:
     runs: tuple[int, ...]
 
     @property
-    def told(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, Any]:
         """It as a header tells it: `step`, `runs`, and the fields of what was changed."""
         return {"step": self.step, **vars(self.what), "runs": list(self.runs)}
 

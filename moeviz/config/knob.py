@@ -147,10 +147,10 @@ def listed(name: str, values: Any) -> list[Any]:
     if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
         remedy = "list its values" if isinstance(values, Mapping) else f"write [{shown(values)}]"
         raise ValueError(f"{name} must be a list of values: got {shown(values)}; {remedy}")
-    found = list(itertools.islice(values, MOST_VALUES + 1))
-    if len(found) > MOST_VALUES:
+    numbers = list(itertools.islice(values, MOST_VALUES + 1))
+    if len(numbers) > MOST_VALUES:
         raise ValueError(f"{name} must have at most {MOST_VALUES} values: got more; list fewer")
-    return found
+    return numbers
 
 
 def knob(default: Value, **about: Any) -> Any:
@@ -161,9 +161,9 @@ def knob(default: Value, **about: Any) -> Any:
 def knobs_of(declared: type) -> dict[str, Knob]:
     """The knobs that a dataclass declares in its fields, by name."""
     kinds = {"int": int, "float": float, "bool": bool, "str": str}
-    found = {}
+    knobs = {}
     for each in fields(declared):
         kind = kinds[str(each.type).split(" ")[0]]
         default: Any = each.default
-        found[each.name] = Knob(name=each.name, kind=kind, default=default, **each.metadata)
-    return found
+        knobs[each.name] = Knob(name=each.name, kind=kind, default=default, **each.metadata)
+    return knobs

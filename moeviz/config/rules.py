@@ -57,11 +57,11 @@ def only_where_used(knobs: Iterable[Knob]) -> Rule:
 
 def enough_experts(values: Values) -> Complaint | None:
     """A router that is defined for two choices needs two experts."""
-    router, found = values["router"], values["num_experts"]
+    router, experts = values["router"], values["num_experts"]
     wanted = ROUTER_INFO[router].k
-    if not wanted.isdigit() or found >= int(wanted):
+    if not wanted.isdigit() or experts >= int(wanted):
         return None
-    rule, got = f"must be at least {wanted} for router={router}", f"num_experts={found}"
+    rule, got = f"must be at least {wanted} for router={router}", f"num_experts={experts}"
     return Complaint("num_experts", rule, got, "add experts", int(wanted), f"this router needs at least {wanted}")
 
 
@@ -129,13 +129,13 @@ BETWEEN_KNOBS: tuple[Rule, ...] = (
 
 def complaint(values: Values, rules: Iterable[Rule]) -> Complaint | None:
     """The first rule that these knobs break."""
-    return next((found for rule in rules if (found := rule(values)) is not None), None)
+    return next((broken for rule in rules if (broken := rule(values)) is not None), None)
 
 
 def mended(values: Values, rules: Iterable[Rule]) -> tuple[dict[str, Any], list[Complaint]]:
     """The nearest knobs that break no rule, and a complaint for each knob that had to change."""
     nearest, said = dict(values), []
-    while (found := complaint(nearest, rules)) is not None:
-        nearest[found.name] = found.value
-        said.append(found)
+    while (broken := complaint(nearest, rules)) is not None:
+        nearest[broken.name] = broken.value
+        said.append(broken)
     return nearest, said

@@ -190,9 +190,9 @@ class RunConfig:
     def __post_init__(self) -> None:
         for each in KNOBS.values():
             object.__setattr__(self, each.name, each.check(getattr(self, each.name)))
-        found = rules.complaint(vars(self), RULES)
-        if found is not None:
-            raise ValueError(str(found))
+        complaint = rules.complaint(vars(self), RULES)
+        if complaint is not None:
+            raise ValueError(str(complaint))
 
     @property
     def weights(self) -> str:
@@ -274,11 +274,11 @@ def expand(config: RunConfig, **lists: Iterable[Value]) -> list[RunConfig]:
 def as_runs(configs: Any) -> tuple[RunConfig, ...]:
     """One run, or all of a list; raises ValueError (rule, value, remedy) for whatever else."""
     several = isinstance(configs, Iterable) and not isinstance(configs, (str, Mapping))
-    found = tuple(configs) if several else (configs,)
-    for each in found:
+    runs = tuple(configs) if several else (configs,)
+    for each in runs:
         if not isinstance(each, RunConfig):
             raise ValueError(f"a run must be a RunConfig: got {shown(each)}; pass RunConfig(), or a list of them")
-    return found
+    return runs
 
 
 def _check_names(changes: Collection[str]) -> None:

@@ -77,17 +77,17 @@ def fits(configs: Sequence[RunConfig]) -> bool:
 
 def check(configs: Sequence[RunConfig]) -> None:
     """Raise ValueError (rule, value, remedy) where these runs would take more of a server than a page may."""
-    found = cost(configs)
-    if over := _over(found):
+    needed = cost(configs)
+    if over := _over(needed):
         rule = f"the runs of a page may take at most {LIMIT.step:g} s a step, {LIMIT.frame:g} s a frame and "
-        got = f"about {found.step:.2g} s, {found.frame:.2g} s and {found.memory:.0f} MB"
+        got = f"about {needed.step:.2g} s, {needed.frame:.2g} s and {needed.memory:.0f} MB"
         remedy = "lower batch_size or hidden_width" if "memory" in over or "step" in over else "lower hidden_width"
         raise ValueError(f"{rule}{LIMIT.memory:g} MB: got {got}; {remedy}, or use fewer experts")
 
 
-def _over(found: Cost) -> list[str]:
+def _over(needed: Cost) -> list[str]:
     """Which limits it is beyond."""
-    return [name for name, most in vars(LIMIT).items() if getattr(found, name) > most]
+    return [name for name, most in vars(LIMIT).items() if getattr(needed, name) > most]
 
 
 # ---- one run --------------------------------------------------------------------------------------------------------
@@ -224,15 +224,15 @@ def lowered(config: RunConfig, runs: Runs = lambda config: [config]) -> tuple[Ru
     values: dict[str, Any] = {name: int(KNOBS[name].low or 0) for name, _ in KEPT_FIRST}
     if config.dispatch == "dense":
         values["dispatch"] = "auto"
-    found = config.nearest(**values)[0]
+    fitting = config.nearest(**values)[0]
     for name, most in KEPT_FIRST:
-        for value in _down(int(min(getattr(config, name), most)), int(getattr(found, name))):
+        for value in _down(int(min(getattr(config, name), most)), int(getattr(fitting, name))):
             higher = config.nearest(**values | {name: value})[0]
             if fits(runs(higher)):
-                found, values[name] = higher, value
+                fitting, values[name] = higher, value
                 break
-    said = [_complaint(config, found, name, WHY[over[0]]) for name in reversed(values)]
-    return found, [each for each in said if getattr(found, each.name) != getattr(config, each.name)]
+    said = [_complaint(config, fitting, name, WHY[over[0]]) for name in reversed(values)]
+    return fitting, [each for each in said if getattr(fitting, each.name) != getattr(config, each.name)]
 
 
 def _down(value: int, least: int) -> Iterator[int]:

@@ -284,13 +284,13 @@ def about(place: str) -> list[str]:
 def find(text: str) -> list[str]:
     """Questions with a word that begins with each of the searched words, in any order; hits in the question first."""
     wanted = _words(text)
-    found = []
+    matches = []
     for key, question in QUESTIONS.items():
         title, rest = _words(question.text), _words(f"{question.answer} {question.keywords}")
         if all(any(word.startswith(each) for word in title + rest) for each in wanted):
             in_title = sum(any(word.startswith(each) for word in title) for each in wanted)
-            found.append((-in_title, key))
-    return [key for _, key in sorted(found, key=lambda each: each[0])]
+            matches.append((-in_title, key))
+    return [key for _, key in sorted(matches, key=lambda each: each[0])]
 
 
 def _words(text: str) -> list[str]:

@@ -65,8 +65,8 @@ def write(name: str, values: Sequence[Value]) -> str:
 
 def read(name: str, text: str) -> tuple[tuple[Value, ...], list[str]]:
     """The values that a text names, as far as a page takes them, and a notice for each that had to be changed."""
-    found = [KNOBS[name].clamp(each) for each in text.split(",")[:MOST]]
-    values, notices = tuple(value for value, _ in found), [notice for _, notice in found if notice]
+    numbers = [KNOBS[name].clamp(each) for each in text.split(",")[:MOST]]
+    values, notices = tuple(value for value, _ in numbers), [notice for _, notice in numbers if notice]
     if len(values) < FEWEST:
         usual = VARIED[name]
         notices.append(f"values must name {FEWEST} to {MOST} twins: got {len(values)}; using {write(name, usual)}")
@@ -81,13 +81,13 @@ def twins(base: RunConfig, name: str, values: Sequence[Value]) -> list[RunConfig
 
 def dense(base: RunConfig, sizes: Sequence[str]) -> tuple[list[RunConfig], list[str]]:
     """Networks without a gate beside them, as far as there can be any, and for each of the others why not."""
-    found, complaints = [], []
+    partners, complaints = [], []
     for size in sizes:
         try:
-            found.append(dense_twin(base, size))
+            partners.append(dense_twin(base, size))
         except ValueError as error:
             complaints.append(str(error))
-    return found, complaints
+    return partners, complaints
 
 
 def titles(base: RunConfig, name: str, values: Sequence[Value], sizes: Sequence[str]) -> list[str]:

@@ -44,9 +44,9 @@ def runs(way: str, base: RunConfig = BASE) -> dict[str, RunConfig]:
     there can be one."""
     chosen = config_of(WAYS[way], base)
     other = WAYS["conv" if way == "mlp" else "mlp"]
-    found = {f"Experts: {WAYS[way].label}": chosen, f"For comparison: {other.label}": config_of(other, base)}
+    configs = {f"Experts: {WAYS[way].label}": chosen, f"For comparison: {other.label}": config_of(other, base)}
     beside, _ = dense(chosen, ["active"])
-    return found | dict(zip([DENSE], beside, strict=False))
+    return configs | dict(zip([DENSE], beside, strict=False))
 
 
 def why_not_dense(way: str, base: RunConfig) -> list[str]:

@@ -164,10 +164,10 @@ def parallel_axes(
         heights += [_share(row[len(axes) + place], scale.low, scale.high) for place, scale in enumerate(scales)]
         said = [axis.ticks[int(row[place])] for place, axis in enumerate(axes)]
         said += [scale.write(row[len(axes) + place]) for place, scale in enumerate(scales)]
-        told = "<br>".join(f"{name}: {value}" for name, value in zip(names, said, strict=True))
+        lines = "<br>".join(f"{name}: {value}" for name, value in zip(names, said, strict=True))
         figure.add_scatter(
             x=list(range(len(names))), y=heights, mode="lines", opacity=0.25 + 0.75 * heights[len(axes)],
-            line={"width": 2, "color": ink}, hovertemplate=f"{told}<extra></extra>", showlegend=False,
+            line={"width": 2, "color": ink}, hovertemplate=f"{lines}<extra></extra>", showlegend=False,
         )  # fmt: skip
     for place, axis in enumerate(axes):
         for index, tick in enumerate(axis.ticks):

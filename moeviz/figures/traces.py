@@ -28,24 +28,24 @@ def arrays(history: History) -> dict[str, np.ndarray]:
         return {name: np.asarray(values, dtype=float) for name, values in dict(history).items()}
     steps = np.unique(np.asarray(history["step"], dtype=float))
     runs = np.unique(np.asarray(history["run"]))
-    found = {"history_step": steps}
+    columns = {"history_step": steps}
     for column in history.columns:
         values = np.asarray(history[column])
         if column in ("run", "step") or values.dtype.kind not in "fiub":
             continue
         table = np.full((len(runs), len(steps)), np.nan)
         table[np.searchsorted(runs, history["run"]), np.searchsorted(steps, history["step"])] = values
-        found[f"history_{column}"] = table
-    return found
+        columns[f"history_{column}"] = table
+    return columns
 
 
 def filled(figure: go.Figure, history: History | None, marks: Sequence[Mark]) -> go.Figure:
     """Put a history's numbers into a template's traces; without a history the template stays as it is."""
     if history is not None:
-        found = arrays(history)
+        columns = arrays(history)
         for trace in figure.data:
-            _fill(trace, found)
-        last = max(found["history_step"], default=0)
+            _fill(trace, columns)
+        last = max(columns["history_step"], default=0)
         figure.update_xaxes(range=[0, max(last, FEWEST_STEPS)])
     about, drawn = figure.layout.meta, {trace.meta["run"] for trace in figure.data}
     by_step: dict[int, list[str]] = {}
@@ -60,25 +60,27 @@ def filled(figure: go.Figure, history: History | None, marks: Sequence[Mark]) ->
     return figure
 
 
-def _fill(trace: Any, found: Mapping[str, np.ndarray]) -> None:
+def _fill(trace: Any, columns: Mapping[str, np.ndarray]) -> None:
     about = trace.meta
     wanted = about.get("y", about.get("z"))
-    missing = [name for name in ("history_step", wanted) if name not in found]
+    missing = [name for name in ("history_step", wanted) if name not in columns]
     if missing:
-        raise ValueError(f"a history must hold {' and '.join(missing)} for this figure: got {', '.join(sorted(found))}")
-    values = found[wanted]
+        raise ValueError(
+            f"a history must hold {' and '.join(missing)} for this figure: got {', '.join(sorted(columns))}"
+        )
+    values = columns[wanted]
     if not 0 <= about["run"] < len(values):
         raise ValueError(
             f"run must be from 0 to {len(values) - 1}: got run={about['run']}; draw as many runs as recorded"
         )
     values = values[about["run"]]
-    trace.x = found["history_step"]
+    trace.x = columns["history_step"]
     if "z" in about:
         trace.z, trace.y = per_fair_share(values), list(range(len(values)))
     elif "times" not in about:
         trace.y, trace.visible = values, bool(np.isfinite(values).any())
-    elif about["times"] in found:
-        trace.y = values * found[about["times"]][about["run"]]
+    elif about["times"] in columns:
+        trace.y = values * columns[about["times"]][about["run"]]
     else:  # λ over time is not recorded: the part cannot be drawn, and is not made up
         trace.visible = False
     if len(trace.x) == 1 and "z" not in about:

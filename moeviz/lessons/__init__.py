@@ -14,5 +14,5 @@ DATA = Path(__file__).with_name("data")
 @cache
 def lessons() -> dict[str, Lesson]:
     """Every lesson by its key: the file's name without its number."""
-    found = [read_lesson(path) for path in sorted(DATA.glob("*.toml"))]
-    return {lesson.key: lesson for lesson in found}
+    read = [read_lesson(path) for path in sorted(DATA.glob("*.toml"))]
+    return {lesson.key: lesson for lesson in read}

@@ -74,22 +74,22 @@ def outcome_of(asked: Prediction, readings: Readings) -> str:
 def read(lesson: Lesson, history: str, header: Mapping[str, Any]) -> Readings:
     """Every reading of the lesson, in its order; ValueError if the run has not come to the step that it needs."""
     rows = {(int(row["run"]), int(row["step"])): row for row in csv.DictReader(io.StringIO(history))}
-    found: Readings = {}
+    readings: Readings = {}
     for name, text in lesson.readings.items():
         if combined := COMBINED.fullmatch(text):
-            left, right = found[combined["left"]], _value(combined["right"], found)
-            found[name] = SIGNS[combined["sign"]](left, right)
+            left, right = readings[combined["left"]], _value(combined["right"], readings)
+            readings[name] = SIGNS[combined["sign"]](left, right)
             continue
         measure = MEASURE.fullmatch(text)
         assert measure is not None, text  # checked when the lesson was read
         run, step = int(measure["run"]), int(measure["step"] or lesson.run.end)
         if measure["name"] not in HISTORY:
-            found[name] = float(_at_the_end(header, lesson.run.end)[measure["name"]][run])
+            readings[name] = float(_at_the_end(header, lesson.run.end)[measure["name"]][run])
         elif (run, step) in rows:
-            found[name] = float(rows[run, step][measure["name"]])
+            readings[name] = float(rows[run, step][measure["name"]])
         else:
             raise ValueError(f"the run must have reached step {step}: its history does not say so; let it run on")
-    return found
+    return readings
 
 
 def holds(condition: str, readings: Readings) -> bool:
@@ -98,10 +98,10 @@ def holds(condition: str, readings: Readings) -> bool:
 
 
 def _compared(text: str, readings: Readings) -> bool:
-    found = COMPARED.fullmatch(text)
-    assert found is not None, text  # checked when the lesson was read
-    right = float(found["times"] or 1) * _value(found["right"], readings)
-    return bool(SIGNS[found["sign"]](readings[found["left"]], right))
+    match = COMPARED.fullmatch(text)
+    assert match is not None, text  # checked when the lesson was read
+    right = float(match["times"] or 1) * _value(match["right"], readings)
+    return bool(SIGNS[match["sign"]](readings[match["left"]], right))
 
 
 def _value(text: str, readings: Readings) -> float:

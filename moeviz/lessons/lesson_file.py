@@ -45,10 +45,10 @@ class Table:
 
     def text(self, name: str) -> str:
         """A field that says something."""
-        found: str = self.take(name, str)
-        if not found:
+        text: str = self.take(name, str)
+        if not text:
             raise self.error(f"{name} must say something", "an empty text", "write it")
-        return found
+        return text
 
     def table(self, name: str, default: Any = REQUIRED) -> Table:
         """A table inside this one."""
@@ -56,11 +56,11 @@ class Table:
 
     def tables(self, name: str, default: Any = REQUIRED) -> list[Table]:
         """A list of tables."""
-        found = self.take(name, list, default)
-        for each in found:
+        tables = self.take(name, list, default)
+        for each in tables:
             if not isinstance(each, dict):
                 raise self.error(f"{name} must list tables", shown(each), f"write [[{name}]]")
-        return [Table(each, f"{self.where}.{name}[{index}]") for index, each in enumerate(found)]
+        return [Table(each, f"{self.where}.{name}[{index}]") for index, each in enumerate(tables)]
 
     @property
     def names(self) -> list[str]:
@@ -176,14 +176,14 @@ def _prediction(table: Table) -> Prediction:
 
 def _choices(table: Table) -> dict[str, Choice]:
     parts = table.table("choices", {})
-    found = {}
+    choices = {}
     for key in parts.names:
         part = parts.table(key)
         knobs, when = part.take("knobs", dict, {}), part.take("when", str, "")
         _with(RunConfig(), knobs, part)
-        found[key] = Choice(part.text("text"), part.text("because"), when, knobs)
+        choices[key] = Choice(part.text("text"), part.text("because"), when, knobs)
         part.done()
-    return found
+    return choices
 
 
 def _point(table: Table) -> Point:
@@ -194,11 +194,11 @@ def _point(table: Table) -> Point:
 
 def _readings(table: Table, run: Asked) -> dict[str, str]:
     """Readings by name, each of which is a measure, or combines earlier ones."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for name, text in table.rest().items():
         measure, combined = MEASURE.fullmatch(str(text)), COMBINED.fullmatch(str(text))
         if combined:
-            _check_names([combined["left"], combined["right"]], found, table.where + f".{name}")
+            _check_names([combined["left"], combined["right"]], texts, table.where + f".{name}")
         elif not measure:
             rule = f"{name} must read as `column of run`, `column of run at step` or `reading - reading`"
             raise table.error(rule, shown(text), "write it so")
@@ -212,8 +212,8 @@ def _readings(table: Table, run: Asked) -> dict[str, str]:
             raise table.error(rule, measure["step"], "choose such a step")
         elif measure["step"] and measure["name"] not in HISTORY:
             raise table.error(f"{name} must be at the end of the run", text, "leave out the step")
-        found[name] = str(text)
-    return found
+        texts[name] = str(text)
+    return texts
 
 
 def _check_texts(lesson: Lesson, table: Table) -> None:

@@ -49,11 +49,11 @@ def pairs(config: RunConfig) -> TaskData:
     An input is a picture and its five names: the ink of 16 patches, then 4 words of each name, as numbers of their
     letter groups. Target: the number of the emoji. Test emoji are never seen in training. Noise is on every pixel.
     """
-    found = catalog()
-    count, parts = len(found.names), TASK_INFO["pairs"].parts
-    noise_MD = torch.zeros_like(found.inputs_MD)
+    emoji = catalog()
+    count, parts = len(emoji.names), TASK_INFO["pairs"].parts
+    noise_MD = torch.zeros_like(emoji.inputs_MD)
     noise_MD[:, :PIXELS] = config.noise * normal(config, "noise", count, PIXELS)
-    items = Split(found.inputs_MD + noise_MD, torch.arange(count), torch.zeros(count, dtype=torch.int64))
+    items = Split(emoji.inputs_MD + noise_MD, torch.arange(count), torch.zeros(count, dtype=torch.int64))
     return task_data(config, items, num_outputs=len(parts) * SHARED, num_segments=len(parts), extent=1.0)
 
 
@@ -87,11 +87,11 @@ def word_numbers(text: str) -> list[list[int]]:
 
 def tokens(text: str) -> list[str]:
     """Exactly 4 tokens for a text: its words, said again from the start if they are fewer, joined if they are more."""
-    found = words(text) or [""]
-    count = len(found)
+    all_words = words(text) or [""]
+    count = len(all_words)
     if count < WORDS:
-        return [found[place % count] for place in range(WORDS)]
-    return [" ".join(found[place * count // WORDS : (place + 1) * count // WORDS]) for place in range(WORDS)]
+        return [all_words[place % count] for place in range(WORDS)]
+    return [" ".join(all_words[place * count // WORDS : (place + 1) * count // WORDS]) for place in range(WORDS)]
 
 
 def letter_groups(word: str) -> list[int]:
@@ -114,9 +114,9 @@ def _named() -> tuple[list[str], list[tuple[str, ...]]]:
         emoji.config.load_language(language)
     whole = emoji.STATUS["fully_qualified"]
     named = {
-        sign.rstrip("\ufe0f"): tuple(told[language].strip(":").replace("_", " ") for language in LANGUAGES)
-        for sign, told in emoji.EMOJI_DATA.items()
-        if told["status"] == whole and all(language in told for language in LANGUAGES)
+        sign.rstrip("\ufe0f"): tuple(data[language].strip(":").replace("_", " ") for language in LANGUAGES)
+        for sign, data in emoji.EMOJI_DATA.items()
+        if data["status"] == whole and all(language in data for language in LANGUAGES)
     }
     named = {sign: each for sign, each in named.items() if len(sign) == 1}
     return list(named), list(named.values())

@@ -71,11 +71,11 @@ def _windows(config: RunConfig, kind: str, width: int) -> tuple[Int[Tensor, "M W
     """Train and test windows of one kind, each one character longer than an input."""
     text_T = _read(kind)
     train_T, test_T = text_T.tensor_split([round(config.train_share * len(text_T))])
-    found = []
+    windows = []
     for name, part_T, count in (("train", train_T, TRAIN_WINDOWS), ("test", test_T, TEST_WINDOWS)):
         start_M = (uniform(config, f"{kind}/{name}", count) * (len(part_T) - width)).long()
-        found.append(part_T[start_M[:, None] + torch.arange(width + 1)])
-    return found[0], found[1]
+        windows.append(part_T[start_M[:, None] + torch.arange(width + 1)])
+    return windows[0], windows[1]
 
 
 def _mixed(config: RunConfig, name: str, windows: list[Int[Tensor, "M W1"]]) -> Split:
@@ -134,8 +134,8 @@ def names(locale: str) -> Callable[[], str]:
             )
         from babel import localedata  # not all of babel, which takes long
 
-        found = localedata.load(locale)
-        known = list(dict.fromkeys(name for group in NAMES for name in found[group].values()))
+        data = localedata.load(locale)
+        known = list(dict.fromkeys(name for group in NAMES for name in data[group].values()))
         order = torch.randperm(len(known), generator=stream(0, f"data/names/{locale}"))
         return ", ".join(known[place] for place in order)
 

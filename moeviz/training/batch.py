@@ -39,15 +39,15 @@ def draws(configs: Sequence[RunConfig], step: int, size: tuple[int, int], like: 
     Args:   size: tokens that the router sees, and their width.  like: has the device and the dtype.
     """
     num_tokens, width = size
-    found = {}
+    noise = {}
     for name in wanted(configs):
         each = [
             (1.0 if name == "noise_RTE" else config.router_noise)  # whose learned size is multiplied, see deciding.py
             * DRAWS[name](stream(config.seed, "router noise", step), num_tokens, config.num_experts, width, like.dtype)
             for config in configs
         ]
-        found[name] = torch.stack(each).to(like.device)
-    return found
+        noise[name] = torch.stack(each).to(like.device)
+    return noise
 
 
 @dataclass(frozen=True)

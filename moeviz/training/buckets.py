@@ -12,7 +12,7 @@ from moeviz.config.groups import comparable
 from moeviz.training import divergence, settings, treatment
 from moeviz.training.checkpoints import moment
 from moeviz.training.ghost import Ghosts
-from moeviz.training.tape import LIMIT, told
+from moeviz.training.tape import LIMIT, summary
 from moeviz.training.training import Training
 from moeviz.training.views.registry import XY, Given
 from moeviz.training.views.snapshot import Snapshot, take_together
@@ -93,7 +93,7 @@ class Buckets:
             raise ValueError(f"run must be from 0 to {len(self.configs) - 1}, or none for all: got {run}; choose one")
         asked: list[tuple[Training, int | None]]
         if run is None:
-            asked = [(part, None) for part in self.parts if treatment.having(part.ids_RE, expert_id)]
+            asked = [(part, None) for part in self.parts if treatment.runs_with(part.ids_RE, expert_id)]
         else:
             asked = [(part, runs.index(run)) for part, runs in zip(self.parts, self.runs, strict=True) if run in runs]
         after = [part.would_treat(expert_id, how, place) for part, place in asked or [(self.parts[0], None)]]
@@ -148,11 +148,11 @@ class Buckets:
     @property
     def tape(self) -> dict[str, Any]:
         """What frames tell of the tapes: steps that all runs have recorded, or stopped at before."""
-        tapes = [part.tape.told(part.current_step) for part in self.parts]
+        tapes = [part.tape.summary(part.current_step) for part in self.parts]
         steps = sorted({step for each in tapes for step in each["steps"]})
         shared = [step for step in steps if all(step in each["steps"] or step > each["end"] for each in tapes)]
         nbytes, limit = (sum(getattr(part.tape, name) for part in self.parts) for name in ("nbytes", "limit"))
-        return told(shared, max(each["end"] for each in tapes), nbytes, limit)
+        return summary(shared, max(each["end"] for each in tapes), nbytes, limit)
 
     # ---- looking --------------------------------------------------------------------------------------------------
 

@@ -155,8 +155,8 @@ def _places(
     """Places C per expert for so many tokens; None where no run has a limit."""
     if all(factor is None for factor in factors):
         return None
-    found = [places(config, factor, num_tokens) for config, factor in zip(configs, factors, strict=True)]
-    return per_run([num_tokens if each is None else each for each in found], like)
+    places_R = [places(config, factor, num_tokens) for config, factor in zip(configs, factors, strict=True)]
+    return per_run([num_tokens if each is None else each for each in places_R], like)
 
 
 def places(config: RunConfig, factor: float | None, num_tokens: int) -> int | None:

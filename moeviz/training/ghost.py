@@ -56,19 +56,19 @@ class Ghost(Generic[Runs]):
 
     def arrays(self, other: State, curves: bool) -> dict[str, np.ndarray]:
         """Its load when the run's was measured, in the places of its experts; with `curves` its history, too."""
-        found: dict[str, np.ndarray] = {}
+        arrays: dict[str, np.ndarray] = {}
         record = self._record_at(other.measured_step if other.measured else other.current_step)
         if record is not None:
-            found["ghost_load"] = _in_places(record, other.ids_RE)
-            found["ghost_load_step"] = np.full((len(other.configs), 1), record.step, dtype="f4")
+            arrays["ghost_load"] = _in_places(record, other.ids_RE)
+            arrays["ghost_load_step"] = np.full((len(other.configs), 1), record.step, dtype="f4")
         if curves:
             records = self.training.records
             shown = history.thin(records[history.up_to(records, self.since - 1) :])
-            found["ghost_step"] = history.steps(shown)
+            arrays["ghost_step"] = history.steps(shown)
             charted = history.charts(shown) if shown else {}
             for name in (name for each in GHOST_CURVES for name in by_layer(each, getattr(records[-1], each))):
-                found[f"ghost_{name}"] = charted.get(name, np.zeros((len(other.configs), 0), dtype="f4"))
-        return found
+                arrays[f"ghost_{name}"] = charted.get(name, np.zeros((len(other.configs), 0), dtype="f4"))
+        return arrays
 
     def _record_at(self, step: int) -> Record | None:
         """Its last record up to this step, unless it had ended by then."""

@@ -105,13 +105,13 @@ def deaths(records: Sequence[Record], idle_since_RE: np.ndarray, dead_RE: np.nda
 
     Of the first records, when three on end have not been seen yet, only who is idle still.
     """
-    found = dict(records[-1].deaths) if len(records) >= WINDOW else {}
+    steps = dict(records[-1].deaths) if len(records) >= WINDOW else {}
     for run, *layer, place in zip(*(axis.tolist() for axis in np.nonzero(dead_RE)), strict=True):
         expert, step = (run, *layer, int(ids_RE[run, place])), int(idle_since_RE[(run, *layer, place)])
-        before = found.get(expert, ())
+        before = steps.get(expert, ())
         if step not in before:
-            found[expert] = (*before, step)[-MOST_DEATHS:]
-    return found
+            steps[expert] = (*before, step)[-MOST_DEATHS:]
+    return steps
 
 
 def settled(records: Sequence[Record], since: int) -> bool:
@@ -145,15 +145,15 @@ def by_id(records: Sequence[Record], name: str = "load_RE") -> np.ndarray:
     until_changed = itertools.groupby(records, key=lambda record: id(record.ids_RE))  # until experts come or go
     groups = [list(group) for _, group in until_changed]
     num_ids = 1 + max(int(alike[0].ids_RE.max()) for alike in groups)
-    found = np.full((len(records), *getattr(records[-1], name).shape[:-1], num_ids), np.nan)
+    values = np.full((len(records), *getattr(records[-1], name).shape[:-1], num_ids), np.nan)
     start = 0
     for alike in groups:
         values_SRE = np.stack([getattr(record, name) for record in alike])
         ids_RE = alike[0].ids_RE
         ids_SRE = np.broadcast_to(ids_RE if values_SRE.ndim == 3 else ids_RE[:, None], values_SRE.shape)
-        np.put_along_axis(found[start : start + len(alike)], ids_SRE, values_SRE, axis=-1)
+        np.put_along_axis(values[start : start + len(alike)], ids_SRE, values_SRE, axis=-1)
         start += len(alike)
-    return np.moveaxis(found, 0, -1)
+    return np.moveaxis(values, 0, -1)
 
 
 def steps(records: Sequence[Record]) -> np.ndarray:

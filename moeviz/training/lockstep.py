@@ -36,4 +36,4 @@ def step_together(trainings: Sequence[Training]) -> None:
         training.advance(own)
     seconds = (time.perf_counter() - began) / sum(counts)
     for training, count in zip(moving, counts, strict=True):
-        training.took(seconds * count)
+        training.note_seconds(seconds * count)

@@ -79,8 +79,8 @@ def in_each(layered: Routing, value_RT: Tensor) -> Tensor:
     return value_RT.unsqueeze(1).expand(layered.probs_TE.shape[:3])
 
 
-def told(value_RL: Tensor) -> Tensor:
-    """As it is told: of a model with one layer without an axis of layers."""
+def without_one_layer(value_RL: Tensor) -> Tensor:
+    """Of a model with one layer without an axis of layers."""
     return value_RL.squeeze(1)
 
 
@@ -88,7 +88,7 @@ def _by_layer(state: State, tested: Routing) -> dict[str, Tensor]:
     k, load_RLE = state.routing_knobs.k, metrics.load(tested, k=state.routing_knobs.k)
     segment_RT, num_segments = segments(state), state.data.tasks[0].num_segments
     gate_RLEP = _gradient(state)[..., state.model.layer.is_gate_P]
-    found = {
+    values = {
         "cv_load": metrics.cv(load_RLE), "specialization": match(tested, segment_RT, num_segments),
         "dropped_share": metrics.dropped_share(tested, k=k), "unserved_share": metrics.unserved_share(tested),
         "cv_importance": metrics.cv(metrics.importance(tested)),
@@ -96,12 +96,12 @@ def _by_layer(state: State, tested: Routing) -> dict[str, Tensor]:
         "max_violation": metrics.max_violation(load_RLE), "load_entropy": metrics.entropy(load_RLE),
         "logit_size": metrics.logit_size(tested),
     }  # fmt: skip
-    return {name: told(value_RL) for name, value_RL in found.items()}
+    return {name: without_one_layer(value_RL) for name, value_RL in values.items()}
 
 
 def _by_expert(state: State, tested: Routing) -> dict[str, Tensor]:
     importance_RLE = metrics.importance(tested)
-    found = {
+    values = {
         "load_RE": metrics.load(tested, k=state.routing_knobs.k),
         "mean_prob_RE": metrics.mean_probability(tested),
         "importance_RE": importance_RLE / importance_RLE.sum(-1, keepdim=True),
@@ -109,7 +109,7 @@ def _by_expert(state: State, tested: Routing) -> dict[str, Tensor]:
         "gradient_norm": metrics.gradient_norm(_gradient(state)),
         "update_share": metrics.update_share(state.updated_REL.mT, state.present_RE.unsqueeze(1)),
     }
-    return {name: told(value_RLE) for name, value_RLE in found.items()}
+    return {name: without_one_layer(value_RLE) for name, value_RLE in values.items()}
 
 
 def _gradient(state: State) -> Tensor:

@@ -127,8 +127,8 @@ class State:
 
     def routing_knobs_for(self, num_inputs: int) -> RoutingKnobs:
         """The router's numbers for so many inputs that are measured (capacity depends on their number)."""
-        found = from_configs.measuring_knobs(self.configs, num_inputs, self.rows_RAP)
-        return replace(found, bias_REL=self.bias_REL, killed_RE=self.knob_numbers.routing.killed_RE)
+        knobs = from_configs.measuring_knobs(self.configs, num_inputs, self.rows_RAP)
+        return replace(knobs, bias_REL=self.bias_REL, killed_RE=self.knob_numbers.routing.killed_RE)
 
     @property
     def marks(self) -> list[Mark]:

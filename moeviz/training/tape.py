@@ -74,12 +74,12 @@ class Tape:
         """What the recorded states take."""
         return self._nbytes + (self.end.nbytes if self.end is not None else 0)
 
-    def told(self, now: int) -> dict[str, Any]:
+    def summary(self, now: int) -> dict[str, Any]:
         """What a page must know of it: the steps to go back to, the last one reached, and how full it is.
 
         Args:   now: the training's step.
         """
-        return told(self.steps, now if self.end is None else self.end.step, self.nbytes, self.limit)
+        return summary(self.steps, now if self.end is None else self.end.step, self.nbytes, self.limit)
 
     # ---- recording ------------------------------------------------------------------------------------------------
 
@@ -132,10 +132,10 @@ class Tape:
         if self.end is None:
             self.end, self.records = now, records
         moments = [*self.moments, self.end]
-        found = moments[max(bisect_right([each.step for each in moments], step) - 1, 0)]
-        if found is self.end:
+        moment = moments[max(bisect_right([each.step for each in moments], step) - 1, 0)]
+        if moment is self.end:
             self.end = None
-        return found, self.records
+        return moment, self.records
 
     def good_before(self, step: int) -> dict[str, Any] | None:
         """The newest state up to this step that a run which diverges later can go back to."""
@@ -156,7 +156,7 @@ class Tape:
         self.end = None
 
 
-def told(steps: list[int], end: int, nbytes: int, limit: int) -> dict[str, Any]:
+def summary(steps: list[int], end: int, nbytes: int, limit: int) -> dict[str, Any]:
     """A tape as frames tell of it."""
     sizes = {"megabytes": round(nbytes / 2**20, 2), "limit": round(limit / 2**20, 2), "rows": history.MOST}
     return {"steps": steps, "end": end, **sizes}

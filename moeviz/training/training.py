@@ -94,7 +94,7 @@ class Training(State):
                 break
             began = time.perf_counter()
             self.advance(stepped(self.problem, self.step_knobs, self.step_state, self.batch()))
-            self.took(time.perf_counter() - began)
+            self.note_seconds(time.perf_counter() - began)
 
     @property
     def parts(self) -> tuple[Training, ...]:
@@ -108,7 +108,7 @@ class Training(State):
         if self.current_step % self.record_every == 0:
             self._record()
 
-    def took(self, seconds: float) -> None:
+    def note_seconds(self, seconds: float) -> None:
         """After a step, which took so long: record the state if it is time, and follow what was recorded ahead."""
         self.seconds += seconds
         if self.current_step % self.record_every:  # else it was more than a step

@@ -31,7 +31,7 @@ def treated(
         raise ValueError(f"how must be one of {', '.join(TREATMENTS)}: got {how!r}; choose one of them")
     if run is not None and not 0 <= run < len(configs):
         raise ValueError(f"run must be from 0 to {len(configs) - 1}, or none for all: got {run}; choose one of them")
-    runs = [each for each in having(ids_RE, expert_id) if run in (None, each)]
+    runs = [each for each in runs_with(ids_RE, expert_id) if run in (None, each)]
     if not runs:
         known = ", ".join(letter(each) for each in sorted({*ids_RE.flatten().tolist()}))
         raise ValueError(f"an expert that is treated must be one of several, of {known}: got id {expert_id}")
@@ -44,7 +44,7 @@ def treated(
     return tuple(after)
 
 
-def having(ids_RE: np.ndarray, expert_id: int) -> list[int]:
+def runs_with(ids_RE: np.ndarray, expert_id: int) -> list[int]:
     """The runs that have this expert among several."""
     return [run for run, ids_E in enumerate(ids_RE.tolist()) if len(ids_E) > 1 and expert_id in ids_E]
 

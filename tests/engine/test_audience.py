@@ -155,9 +155,9 @@ def test_who_is_blind_sees_again_with_other_pictures_its_own_words_or_another_ru
 def test_one_long_picture_does_not_make_a_viewer_dear():
     watcher = seeing()
     assert watcher.frame_seconds == 0.0
-    watcher.took.extend([0.9, 0.002, 0.003, 0.002])  # of four, the second smallest
+    watcher.seconds.extend([0.9, 0.002, 0.003, 0.002])  # of four, the second smallest
     assert watcher.frame_seconds == 0.002
     audience = watched()
     audience.join("b", look(), 101.0)
-    audience.watchers["b"].took.append(0.1)
+    audience.watchers["b"].seconds.append(0.1)
     assert audience.frame_seconds == 0.1

@@ -126,9 +126,9 @@ def test_a_verdict_quotes_the_mean_over_seeds() -> None:
 def test_trials_run_in_a_process_of_their_own_and_come_one_by_one() -> None:
     check = Check(["memory", "weighted_sum", "memory"], seeds=2)
     assert check.wait(120) and check.error is None and check.progress == 1
-    assert {name: len(found) for name, found in check.found.items()} == {"memory": 2, "weighted_sum": 2}
+    assert {name: len(found) for name, found in check.measured.items()} == {"memory": 2, "weighted_sum": 2}
     # 16 experts of (64·128 + 128) + (128·64 + 64) numbers and a gate column of 64 each; 1024 tokens, 128 hidden units
-    assert check.found["memory"][0] == {
+    assert check.measured["memory"][0] == {
         "kept": 16 * (16576 + 64), "used": 2 * 16576 + 16 * 64, "activations_sparse": 2 * 128 * 1024,
         "activations_dense": 16 * 128 * 1024,
     }  # fmt: skip

@@ -26,7 +26,7 @@ class PretendedCheck:
         if type(self).refused:
             raise Busy("this server runs 2 checks at once, and they are under way; try again in a minute")
         self.trials, self.seeds, self.error = tuple(dict.fromkeys(trials)), 3, self.fails
-        self.found = {name: [self.numbers[name]] * 3 for name in self.trials if name in self.numbers}
+        self.measured = {name: [self.numbers[name]] * 3 for name in self.trials if name in self.numbers}
         self.over, self.progress = True, 1.0
         self.made.append(self.trials)
 

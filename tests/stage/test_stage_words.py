@@ -233,7 +233,7 @@ def test_a_change_is_written_alike_by_scripts_and_by_python(values):
     mark = Mark(5, KnobChange("rate", *values), (0,))
     written = javascript(f"""
         const {{ named }} = await import('$/charts/marks.js');
-        console.log(JSON.stringify(named({json.dumps(mark.told)})));""")
+        console.log(JSON.stringify(named({json.dumps(mark.as_data)})));""")
     assert written == in_words(mark.what)
 
 

@@ -130,8 +130,8 @@ class Engine(Requests):
     def watch(self, token: str, on_message: Callable[[bytes | str], None]) -> Viewer:
         """Attach a viewer; `on_message` gets frames and JSON texts on a thread of the engine, and must not block."""
         with self._lock:
-            if (told := self._refusals.viewer(token, on_message)) is not None:
-                return told
+            if (refused := self._refusals.viewer(token, on_message)) is not None:
+                return refused
             run = self._find(token)
             forward, leave = partial(self._from_client, run), partial(self._leave, run)
             viewer = Viewer(str(next(self._numbers)), on_message, forward, leave, run.rate)

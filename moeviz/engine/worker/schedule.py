@@ -212,7 +212,7 @@ class Schedule:
             self._excuse(run, viewer, error)
             return
         self._send(run, viewer, frame)
-        watcher.took.append(self._clock() - now)
+        watcher.seconds.append(self._clock() - now)
 
 
 def _attended(run: HostedRun, now: float) -> int:

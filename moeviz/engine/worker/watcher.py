@@ -48,7 +48,7 @@ class Watcher:
     blind: bool = False  # what it asked for could not be drawn: it gets no frame until it asks for something else
     sent_at: float = -math.inf
     saw: Sight | None = None
-    took: deque[float] = field(default_factory=lambda: deque(maxlen=NEWEST))  # seconds for each of the newest frames
+    seconds: deque[float] = field(default_factory=lambda: deque(maxlen=NEWEST))  # seconds for each of the newest frames
 
     # --- what it says --------------------------------------------------------------------------------------------
 
@@ -105,7 +105,7 @@ class Watcher:
     @property
     def frame_seconds(self) -> float:
         """For one frame, of late; a single long one was a first call of something, or another program's turn."""
-        return statistics.median_low(self.took) if self.took else 0.0
+        return statistics.median_low(self.seconds) if self.seconds else 0.0
 
     def _sight(self, shown: Shown) -> Sight:
         return Sight(shown, self.given, self.want, self.probe)

@@ -15,12 +15,12 @@ STEPS = 300
 def language(seed: int) -> Measured:
     """A language model with a mixture in each block, and one with a network as large as what a character uses."""
     mixture = LEARNS_TEXT.with_(seed=seed, route_by="token")
-    found: Measured = {}
+    numbers: Measured = {}
     for name, config in (("mixture", mixture), ("one", dense_twin(mixture, "active"))):
         training = trained(config)
-        found |= {f"loss_{name}": float(training.measure().test_loss[0]),
+        numbers |= {f"loss_{name}": float(training.measure().test_loss[0]),
                   f"flops_{name}": float(training.model.flops(config.num_experts, config.top_k))}  # fmt: skip
-    return found
+    return numbers
 
 
 def expert_kinds(seed: int) -> Measured:
@@ -34,11 +34,11 @@ def modalities(seed: int) -> Measured:
     without = LEARNS_PAIRS.with_(seed=seed, balance_coef=0.0)
     training = trained(LEARNS_PAIRS.with_(seed=seed), without)
     shot = training.snapshot(("pairs",))
-    found: Measured = {"recall": float(shot.test_metric[0])}
+    numbers: Measured = {"recall": float(shot.test_metric[0])}
     for run, name in enumerate(("with", "without")):
         owner_E = shot.pair_owner[run].tolist()
-        found |= {f"pictures_{name}": float(owner_E.count(1)), f"words_{name}": float(owner_E.count(2))}
-    return found
+        numbers |= {f"pictures_{name}": float(owner_E.count(1)), f"words_{name}": float(owner_E.count(2))}
+    return numbers
 
 
 def trained(*configs: RunConfig) -> Training:

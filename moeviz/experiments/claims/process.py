@@ -22,20 +22,20 @@ class Check(Lines):
         super().__init__("moeviz", ["trials", *arguments], what="the trials", place=_places, full=full)
 
     @property
-    def found(self) -> dict[str, list[Measured]]:
+    def measured(self) -> dict[str, list[Measured]]:
         """The numbers of each trial so far, one for each seed."""
-        found: dict[str, list[Measured]] = {name: [] for name in self.trials}
+        measured: dict[str, list[Measured]] = {name: [] for name in self.trials}
         for line in list(self.lines):
-            found[line["trial"]].append(line["numbers"])
-        return found
+            measured[line["trial"]].append(line["numbers"])
+        return measured
 
     @property
     def progress(self) -> float:
         """Share of the trials that are done, 0 to 1."""
-        return sum(len(each) for each in self.found.values()) / (len(self.trials) * self.seeds)
+        return sum(len(each) for each in self.measured.values()) / (len(self.trials) * self.seeds)
 
 
-def verdict(key: str, found: Sequence[Measured]) -> Verdict | None:
+def verdict(key: str, measured: Sequence[Measured]) -> Verdict | None:
     """What these numbers of its trial say of a claim; None while there are none, or where it is not tested."""
     judge = CLAIMS[key].judge
-    return judge(found) if judge is not None and found else None
+    return judge(measured) if judge is not None and measured else None

@@ -85,8 +85,8 @@ def inactive(seed: int) -> Measured:
 
 def routing(seed: int) -> Measured:
     """How many experts each token uses, and how many different sets of experts all tokens use."""
-    _, _, found = test_tokens(trained(RunConfig(seed=seed)))
-    chosen_TE, probs_TE, gates_TE = found.chosen_TE[0], found.probs_TE[0], found.gates_TE[0]
+    _, _, routed = test_tokens(trained(RunConfig(seed=seed)))
+    chosen_TE, probs_TE, gates_TE = routed.chosen_TE[0], routed.probs_TE[0], routed.gates_TE[0]
     least_chosen_T = probs_TE.masked_fill(~chosen_TE, torch.inf).amin(-1)
     most_left_T = probs_TE.masked_fill(chosen_TE, -torch.inf).amax(-1)
     return {
@@ -100,11 +100,11 @@ def routing(seed: int) -> Measured:
 def weighted_sum(seed: int) -> Measured:
     """The layer's output against Σ weight · E(x), added up expert by expert."""
     training = trained(RunConfig(seed=seed))
-    x_RTD, y_RTO, found = test_tokens(training)
+    x_RTD, y_RTO, routed = test_tokens(training)
     answers_RETO = training.model.layer.expert_outputs(training.rows_RAP, x_RTD)
     by_hand_RTO = torch.zeros_like(y_RTO)
     for expert in range(answers_RETO.shape[1]):
-        by_hand_RTO = by_hand_RTO + found.gates_TE[..., expert, None] * answers_RETO[:, expert]
+        by_hand_RTO = by_hand_RTO + routed.gates_TE[..., expert, None] * answers_RETO[:, expert]
     return {"difference": float((by_hand_RTO - y_RTO).abs().max()), "size": float(y_RTO.abs().max())}
 
 
@@ -147,11 +147,11 @@ def balance(seed: int) -> Measured:
     training = Training(expand(RunConfig(seed=seed), balance_coef=list(names.values())))
     training.step(STEPS)
     record, updates_RE = training.measure(), metrics.update_share(training.updated_REL.squeeze(-1), training.present_RE)
-    found: Measured = {"least_updates": float(updates_RE[0].min()), "most_updates": float(updates_RE[0].max())}
+    numbers: Measured = {"least_updates": float(updates_RE[0].min()), "most_updates": float(updates_RE[0].max())}
     for run, name in enumerate(names):
-        found |= {f"cv_{name}": float(record.cv_load[run]), f"dead_{name}": float(record.dead_experts[run]),
+        numbers |= {f"cv_{name}": float(record.cv_load[run]), f"dead_{name}": float(record.dead_experts[run]),
                   f"busiest_{name}": float(record.load_RE[run].max())}  # fmt: skip
-    return found
+    return numbers
 
 
 def counts(seed: int) -> Measured:
@@ -164,12 +164,12 @@ def counts(seed: int) -> Measured:
 
 def formula(seed: int) -> Measured:
     """The balance loss of the program against the article's formula in plain loops, and against CV²(importance)/N."""
-    _, _, found = test_tokens(trained(RunConfig(seed=seed)))
-    rows = found.probs_TE[0].double().tolist()
+    _, _, routed = test_tokens(trained(RunConfig(seed=seed)))
+    rows = routed.probs_TE[0].double().tolist()
     num_experts = len(rows[0])
     shares = [sum(row[expert] for row in rows) / len(rows) for expert in range(num_experts)]
     by_hand = sum((1 / num_experts - share) ** 2 for share in shares)
-    return {"program": float(LOSSES["squared"](found, k=2)[0]), "by_hand": by_hand,
+    return {"program": float(LOSSES["squared"](routed, k=2)[0]), "by_hand": by_hand,
             "identity": statistics.pvariance(shares) / statistics.fmean(shares) ** 2 / num_experts}  # fmt: skip
 
 
@@ -187,12 +187,12 @@ def too_much(seed: int) -> Measured:
 
 def efficiency(seed: int) -> Measured:
     """Two of eight experts against all eight: accuracy, and work for one token."""
-    found: Measured = {}
+    numbers: Measured = {}
     for name, k in (("sparse", 2), ("dense", 8)):
         training = trained(RunConfig(seed=seed, top_k=k, balance_coef=1.0, hidden_width=32))
-        found |= {f"accuracy_{name}": float(training.measure().test_metric[0]),
+        numbers |= {f"accuracy_{name}": float(training.measure().test_metric[0]),
                   f"flops_{name}": float(training.model.flops(8, k))}  # fmt: skip
-    return found
+    return numbers
 
 
 def forward(num_experts: int, k: int, num_tokens: int, seed: int, dispatch: str = "sparse") -> Callable[[], Tensor]:
@@ -231,14 +231,14 @@ def memory(seed: int) -> Measured:
 
 def capacity(seed: int) -> Measured:
     """More experts, each as small as before, one of them for each token."""
-    found: Measured = {}
+    numbers: Measured = {}
     for count in (1, 4, 16):
         training = trained(ONE_OF_MANY.with_(seed=seed, num_experts=count), 600)
         own = training.model.layer.num_active_parameters(1, 1) - training.model.layer.gate_width
-        found |= {f"accuracy_{count}": float(training.measure().test_metric[0]),
+        numbers |= {f"accuracy_{count}": float(training.measure().test_metric[0]),
                   f"parameters_{count}": float(training.model.num_parameters(count)),
                   f"expert_parameters_{count}": float(own)}  # fmt: skip
-    return found
+    return numbers
 
 
 def kinds_of_data(seed: int) -> Measured:
@@ -253,12 +253,12 @@ def pictures(seed: int) -> Measured:
     """Digits: the mixture against one network as wide as the experts that one input uses."""
     mixture = DIGITS.with_(seed=seed)
     one = mixture.with_(num_experts=1, top_k=1, hidden_width=mixture.top_k * mixture.hidden_width, balance_coef=0.0)
-    found: Measured = {}
+    numbers: Measured = {}
     for name, config in (("mixture", mixture), ("one", one)):
         record = trained(config, 600).measure()
-        found |= {f"test_{name}": float(record.test_metric[0]), f"train_{name}": float(record.train_metric[0])}
+        numbers |= {f"test_{name}": float(record.test_metric[0]), f"train_{name}": float(record.train_metric[0])}
     record = trained(mixture, 600).measure()
-    return found | {"specialization": float(record.specialization[0])}
+    return numbers | {"specialization": float(record.specialization[0])}
 
 
 TRIALS: dict[str, Callable[[int], Measured]] = {

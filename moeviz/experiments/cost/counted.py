@@ -134,11 +134,11 @@ def too_large(layer: Layer) -> list[Case]:
 
 def wanted(layer: Layer) -> list[Case]:
     """What the charts show of a layer."""
-    found = [Case(layer, form) for form in FORMS] + [Case(layer, "sparse", collapsed=True)]
+    cases = [Case(layer, form) for form in FORMS] + [Case(layer, "sparse", collapsed=True)]
     for name in CHARTS:
         for each in along(layer, name):
-            found += [Case(each, "sparse")] + ([Case(each, "dense")] if name != "top_k" else [])
-    return list(dict.fromkeys(found))
+            cases += [Case(each, "sparse")] + ([Case(each, "dense")] if name != "top_k" else [])
+    return list(dict.fromkeys(cases))
 
 
 def pays_from(sizes: Sequence[float], sparse: Sequence[float], dense: Sequence[float]) -> float | None:

@@ -39,11 +39,11 @@ def all_configs() -> list[RunConfig]:
     return list(dict.fromkeys(each for row in ROWS for size in SIZES for each in configs(row, size)))
 
 
-def size_results(row: str, found: Mapping[RunConfig, Result | None]) -> list[SizeResult]:
+def size_results(row: str, known: Mapping[RunConfig, Result | None]) -> list[SizeResult]:
     """The sizes of which all runs are finished."""
     finished = []
     for size in SIZES:
-        results = [found.get(each) for each in configs(row, size)]
+        results = [known.get(each) for each in configs(row, size)]
         metrics = [each.test_metric for each in results if each is not None and each.test_metric is not None]
         if len(metrics) == SEEDS and (one := results[0]) is not None:
             ends = statistics.fmean(metrics), min(metrics), max(metrics)

@@ -63,18 +63,18 @@ def _tokens(num_tokens: int, width: int, on: torch.device) -> Tensor:
 def kept_numbers(case: Case, on: torch.device) -> int:
     """How many numbers autograd really keeps of one forward pass, beside the parameters: each piece of memory once."""
     once, (rows_RAP, _) = forward(case, on)
-    found: dict[int, int] = {}
+    sizes: dict[int, int] = {}
 
     def note(saved: Tensor) -> Tensor:
         memory = saved.untyped_storage()
         if saved.is_floating_point() and memory.data_ptr() != rows_RAP.untyped_storage().data_ptr():
-            found[memory.data_ptr()] = memory.nbytes() // saved.element_size()
+            sizes[memory.data_ptr()] = memory.nbytes() // saved.element_size()
         return saved
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda saved: saved):
         y = once()  # held until all is counted: memory that is given back would be counted twice
     assert y.requires_grad
-    return sum(found.values())
+    return sum(sizes.values())
 
 
 def step_seconds(case: Case, on: torch.device) -> float:

@@ -38,11 +38,11 @@ class Measurement(Lines):
     @property
     def seconds(self) -> dict[Case, Spread]:
         """The time of a step, for each case that was measured so far."""
-        found: dict[Case, list[float]] = {}
+        by_case: dict[Case, list[float]] = {}
         for line in list(self.lines):
             if "seconds" in line:
-                found.setdefault(_case(line["case"]), []).append(line["seconds"])
-        return {case: _spread(each) for case, each in found.items()}
+                by_case.setdefault(_case(line["case"]), []).append(line["seconds"])
+        return {case: _spread(each) for case, each in by_case.items()}
 
     @property
     def kept(self) -> dict[Case, int]:
@@ -88,14 +88,14 @@ def _both(layer: Layer, name: str, each: Layer, seconds: Seconds) -> tuple[float
 
 def sentences(layer: Layer, seconds: Seconds) -> list[str]:
     """What the measured times say, as far as they are there."""
-    found = [_about_experts(layer, seconds), *(_about_growth(layer, name, seconds) for name in ("top_k", "num_tokens"))]
+    said = [_about_experts(layer, seconds), *(_about_growth(layer, name, seconds) for name in ("top_k", "num_tokens"))]
     even, same = seconds.get(Case(layer, "sparse")), seconds.get(Case(layer, "sparse", collapsed=True))
     if even is not None and same is not None:
-        found.append(
+        said.append(
             f"A collapsed router, which sends all tokens to the same {layer.top_k} experts: "
             f"{same.median * 1e3:.1f} ms instead of {even.median * 1e3:.1f}."
         )
-    return [each for each in found if each]
+    return [each for each in said if each]
 
 
 def _about_experts(layer: Layer, seconds: Seconds) -> str:

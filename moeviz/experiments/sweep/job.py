@@ -51,15 +51,15 @@ class Job:
         self._work = Work(self.steps, store)
         wanted = dict.fromkeys(self.configs)
         if store is not None:
-            self._work.found |= {each: kept for each in wanted if (kept := store.get(each, self.steps)) is not None}
-        self._pool.add(self._work, [each for each in wanted if each not in self._work.found])
+            self._work.results |= {each: kept for each in wanted if (kept := store.get(each, self.steps)) is not None}
+        self._pool.add(self._work, [each for each in wanted if each not in self._work.results])
         weakref.finalize(self, _forget, self._pool, self._work).atexit = False
 
     @property
     def results(self) -> list[Result | None]:
         """One for each config, in their order; None for runs that are not finished."""
-        found = dict(self._work.found)
-        return [found.get(config) for config in self.configs]
+        known = dict(self._work.results)
+        return [known.get(config) for config in self.configs]
 
     @property
     def progress(self) -> Progress:

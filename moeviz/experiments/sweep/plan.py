@@ -109,10 +109,10 @@ def read_values(name: str, text: str, *, on_page: bool = False) -> tuple[Value, 
 def _checked(name: str, values: Iterable[Value]) -> tuple[Value, ...]:
     """The values without repetitions, each allowed for the knob by itself."""
     _check_name(name)
-    found = listed(name, values)
-    if not found:
+    listed_values = listed(name, values)
+    if not listed_values:
         raise ValueError(f"{name} must have at least one value to vary: got none; list some")
-    return tuple(dict.fromkeys(map(KNOBS[name].check, found)))
+    return tuple(dict.fromkeys(map(KNOBS[name].check, listed_values)))
 
 
 def _check_name(name: str) -> None:

@@ -56,7 +56,7 @@ class Work:
 
     steps: int
     store: Store | None
-    found: dict[RunConfig, Result] = field(default_factory=dict)
+    results: dict[RunConfig, Result] = field(default_factory=dict)
     waiting: list[Piece] = field(default_factory=list)
     running: list[Piece] = field(default_factory=list)
     failed: dict[RunConfig, str] = field(default_factory=dict)  # what could not be trained, and why
@@ -146,7 +146,7 @@ class Pool:
                 )
             for each in pieces.cut(configs, work.steps, self.num_workers):
                 work.waiting.append(Piece(work, each, pieces.seconds(each, work.steps)))
-            before = pieces.cut(list(work.found), work.steps, self.num_workers)
+            before = pieces.cut(list(work.results), work.steps, self.num_workers)
             work.total, work.known = work.left, sum(pieces.seconds(each, work.steps) for each in before)
             work.given = min((each.given for each in self._works), default=0.0)
             self._works.append(work)
@@ -172,7 +172,7 @@ class Pool:
             left = work.left
             if work.began is not None and work.trained > TELLING * work.total:
                 return (time.monotonic() - work.began) * left / work.trained
-            return self._rate * left / self.num_workers + (START if left and not work.found else 0.0)
+            return self._rate * left / self.num_workers + (START if left and not work.results else 0.0)
 
     def shutdown(self) -> None:
         """End all workers; jobs under way are cancelled."""
@@ -283,7 +283,7 @@ class Pool:
     def _keep(self, piece: Piece, results: Sequence[Result]) -> None:
         work = piece.work
         own = dict(zip(piece.configs, results, strict=True))
-        work.found |= own
+        work.results |= own
         work.done += piece.seconds
         measured = sum(result.seconds for result in results) / piece.seconds
         self._rate += NEWEST * (measured - self._rate)

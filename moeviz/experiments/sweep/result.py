@@ -53,10 +53,10 @@ def measure_label(name: str, task: str) -> str:
 
 def row(config: RunConfig, names: list[str], result: Result) -> dict[str, Any]:
     """A line of the table: the varied knobs, the seed, and all that was measured; of several layers `cv_load_1`, …"""
-    layers, found = TASK_INFO[config.task].layers, {name: getattr(config, name) for name in [*names, "seed"]}
+    layers, cells = TASK_INFO[config.task].layers, {name: getattr(config, name) for name in [*names, "seed"]}
     for name, value in asdict(result).items():
         if name in OF_EACH_LAYER and layers > 1:
-            found |= {f"{name}_{at}": each for at, each in enumerate(value or [None] * layers, start=1)}
+            cells |= {f"{name}_{at}": each for at, each in enumerate(value or [None] * layers, start=1)}
         else:
-            found[name] = value
-    return found
+            cells[name] = value
+    return cells

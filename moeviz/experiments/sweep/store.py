@@ -113,20 +113,20 @@ class File:
         self.torn += bool(before.strip())
         for part in parts:
             try:
-                found, end = WHOLE.raw_decode(text := (HEAD + part).decode())
+                entry, end = WHOLE.raw_decode(text := (HEAD + part).decode())
             except (ValueError, RecursionError):
                 self.torn += 1
                 continue
             if text[end:].strip("\0\r\n "):
                 self._refuse(number, line)
-            self._take(number, line, found)
+            self._take(number, line, entry)
 
-    def _take(self, number: int, line: bytes, found: dict[str, Any]) -> None:
-        if found["made_by"] != made_by():
+    def _take(self, number: int, line: bytes, entry: dict[str, Any]) -> None:
+        if entry["made_by"] != made_by():
             self.others += 1
             return
         try:
-            self._found[_key(found["config"], found["steps"])] = _result(found["result"])
+            self._found[_key(entry["config"], entry["steps"])] = _result(entry["result"])
         except (ValueError, TypeError, KeyError, AttributeError):
             self._refuse(number, line)
 
@@ -154,16 +154,16 @@ def _append(file: IO[bytes], line: bytes) -> None:
         raise
 
 
-def _result(found: Mapping[str, Any]) -> Result:
+def _result(numbers: Mapping[str, Any]) -> Result:
     """A result as it was written; raises where something else stands there."""
     for each in fields(Result):
-        value, kinds = found[each.name], str(each.type).split(" | ")
+        value, kinds = numbers[each.name], str(each.type).split(" | ")
         allowed = [kind for name, kind in KINDS.items() if name in kinds]
         if type(value) not in allowed and not (type(value) is int and float in allowed):
             raise TypeError(each.name)
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(each.name)
-    return Result(**found)
+    return Result(**numbers)
 
 
 def _no_number(word: str) -> NoReturn:

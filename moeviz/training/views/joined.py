@@ -18,16 +18,16 @@ def arrays_together(parts: Sequence[Arrays], order_R: np.ndarray, steps_name: st
     """
     (steps_axis,) = field_of(steps_name).axes
     steps_S = max((part.get(steps_name, np.zeros(0)) for part in parts), key=len)
-    found = {}
+    joined = {}
     for name in (each for each in parts[0] if all(each in part for part in parts)):
         axes = field_of(name).axes
         if axes[0] != "runs":
-            found[name] = steps_S if name == steps_name else parts[0][name]
+            joined[name] = steps_S if name == steps_name else parts[0][name]
             continue
         over_time = axes[-1] == steps_axis
         values = [_at(part[name], part[steps_name], steps_S) if over_time else part[name] for part in parts]
-        found[name] = np.concatenate(_padded(values))[order_R]
-    return found
+        joined[name] = np.concatenate(_padded(values))[order_R]
+    return joined
 
 
 def _at(values: np.ndarray, own_S: np.ndarray, steps_S: np.ndarray) -> np.ndarray:

@@ -114,8 +114,8 @@ def forms(state: State, routing: Routing, token: Token) -> dict[str, Tensor]:
         )
         loss_F, gradient_FE = learned(state, gates_F1E, logits_F1E, tokens)
         output_FO = combine(gates_F1E, tokens)[:, 0]
-    found = {"weight": gates_F1E[:, 0], "output": output_FO, "loss": loss_F, "gradient": gradient_FE}
-    return {f"form_{name}": value.unflatten(0, (-1, num_runs)).transpose(0, 1) for name, value in found.items()}
+    values = {"weight": gates_F1E[:, 0], "output": output_FO, "loss": loss_F, "gradient": gradient_FE}
+    return {f"form_{name}": value.unflatten(0, (-1, num_runs)).transpose(0, 1) for name, value in values.items()}
 
 
 def gate(state: State) -> dict[str, Tensor]:
@@ -128,8 +128,8 @@ def gate(state: State) -> dict[str, Tensor]:
 
 def deciding(state: State, x_R1D: Float[Tensor, "R 1 D"], routing: Routing) -> dict[str, Tensor]:
     """What decides beside this token's scores, where something does."""
-    found = DECIDING.get(state.configs[0].router)
-    return found(state, x_R1D, routing) if found else {}
+    way = DECIDING.get(state.configs[0].router)
+    return way(state, x_R1D, routing) if way else {}
 
 
 def helped(state: State, x_R1D: Float[Tensor, "R 1 D"], routing: Routing) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from moeviz.models.moe_layer import RoutingKnobs
 from moeviz.tasks import TASKS, TaskData
 from moeviz.tensors.rng import stream
 from moeviz.training.data import Tokens
-from moeviz.training.measure import in_each, match, segments, told
+from moeviz.training.measure import in_each, match, segments, without_one_layer
 from moeviz.training.state import State
 from moeviz.training.views.bytes import Arrays, floats, integers, shades
 
@@ -170,7 +170,10 @@ def groups(state: State) -> Arrays:
     layered = routing.layered
     by_chance = [match(layered, segments(state, order_T), count) for order_T in orders]
     share_RLEJ = metrics.share_of_each(layered, in_each(layered, segments(state)), count)
-    return {"group_share": floats(told(share_RLEJ)), "group_baseline": floats(told(torch.stack(by_chance).mean(0)))}
+    return {
+        "group_share": floats(without_one_layer(share_RLEJ)),
+        "group_baseline": floats(without_one_layer(torch.stack(by_chance).mean(0))),
+    }
 
 
 def curve(state: State) -> Arrays:

@@ -24,10 +24,10 @@ LEAST, MOST = 0.2, 0.75  # of a fair share of all tokens; of an expert's own tok
 
 def items(state: State) -> Arrays:
     """The test items themselves: pictures, and names with the four tokens of each; changes only with the data."""
-    found = catalog()
+    emoji = catalog()
     number_M = state.data.measured_test.target[0].tolist()
-    told = [[[name, *tokens(name)] for name in found.names[number]] for number in number_M]
-    return {"item_picture": found.pictures_MYX3[number_M], "item_words": _text(told)}
+    named = [[[name, *tokens(name)] for name in emoji.names[number]] for number in number_M]
+    return {"item_picture": emoji.pictures_MYX3[number_M], "item_words": _text(named)}
 
 
 def pairs(state: State, probe: tuple[float, float] | None) -> Arrays:

@@ -30,15 +30,15 @@ def seating(state: State) -> dict[str, np.ndarray]:
         "loss": torch.stack([LOSSES[name](routing, k=k) for name in BALANCED_VALUES], -1),
         "unserved": metrics.unserved_share(routing).unsqueeze(-1),
     }  # fmt: skip
-    found = {name: floats(value) for name, value in numbers.items()}
-    found |= {
+    values = {name: floats(value) for name, value in numbers.items()}
+    values |= {
         "chosen": integers(routing.chosen_TE),
         "kept": integers(routing.kept_TE),
         "position": routing.position_TE.to(torch.int16).cpu().numpy(),
         "dropped": np.stack([dropped_R, by_chance_R], -1).astype("f4"),
         "places": np.array([[FEW if places is None else places] for places in places_R], dtype="i4"),
     }
-    return {f"seating_{name}": value for name, value in found.items()}
+    return {f"seating_{name}": value for name, value in values.items()}
 
 
 def seated(state: State) -> tuple[Routing, list[int | None]]:

@@ -24,5 +24,5 @@ def trails(state: State, newest: Record) -> dict[str, np.ndarray]:
     """Each expert's mean gate probability and share of all weights over time, with the steps of the time charts."""
     records = history.charted(state.records, newest)
     names = {"history_mean_prob": "mean_prob_RE", "history_importance": "importance_RE"}
-    found = {name: history.by_id(records, field).astype("f4") for name, field in names.items()}
-    return {"history_step": history.steps(records)} | found
+    values = {name: history.by_id(records, field).astype("f4") for name, field in names.items()}
+    return {"history_step": history.steps(records)} | values

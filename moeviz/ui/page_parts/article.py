@@ -38,7 +38,7 @@ def results() -> None:
 def _results() -> None:
     check: Check | None = st.session_state.get("check")
     if check is not None:
-        st.session_state.checked |= {name: list(found) for name, found in check.found.items() if found}
+        st.session_state.checked |= {name: list(measured) for name, measured in check.measured.items() if measured}
     over = False
     if check is not None and check.over:
         over = True
@@ -60,23 +60,23 @@ def _results() -> None:
         st.rerun()  # the whole page; at the end, or a button that was pressed at this moment would be lost
 
 
-def _row(key: str, claim: Claim, found: Sequence[Measured]) -> None:
+def _row(key: str, claim: Claim, measured: Sequence[Measured]) -> None:
     """One claim: the sentence, what is done, what came of it, and where to see it."""
     with st.container(border=True, key=f"claim_{key}"):
         says, says_so, does = st.columns([3, 4, 1.6])
         says.markdown(f"**{claim.says}**")
         says.caption(claim.test)
-        judged = verdict(key, found)
+        judged = verdict(key, measured)
         if claim.trial is None:
             says_so.markdown(UNTESTED)
         elif judged is None:
             says_so.markdown("Not run yet.")
         else:
             says_so.markdown(f"**{STATES[judged.state]}.** {judged.words}")
-            says_so.caption(f"{len(found)} {'seed' if len(found) == 1 else 'seeds'}")
+            says_so.caption(f"{len(measured)} {'seed' if len(measured) == 1 else 'seeds'}")
         with does, st.container(horizontal=True, gap="small"):
             if claim.trial is not None:
-                label = "Run again" if found else "Run"
+                label = "Run again" if measured else "Run"
                 if st.button(label, key=f"run_{key}", disabled=_running()):
                     _start([claim.trial])
                     st.rerun()  # the whole page, whose fragment then looks again by itself

@@ -24,12 +24,12 @@ def calculator() -> None:
     """A model's shapes in boxes, its parameters from them, and the published figures beside."""
     name = _model()
     model = PUBLISHED[name]
-    found = sizes(*OWN[:2], asdict(model.shapes), OWN[2])
-    boxes("model", SHAPE_KNOBS, found, MAIN, len(MAIN))
+    chosen = sizes(*OWN[:2], asdict(model.shapes), OWN[2])
+    boxes("model", SHAPE_KNOBS, chosen, MAIN, len(MAIN))
     with st.expander("Attention, layers without experts, tables", key="more_shapes", on_change="rerun") as more:
         if more.open:
-            boxes("model", SHAPE_KNOBS, found, [each for each in SHAPE_KNOBS if each not in MAIN], ACROSS)
-    shapes = Shapes(**found)
+            boxes("model", SHAPE_KNOBS, chosen, [each for each in SHAPE_KNOBS if each not in MAIN], ACROSS)
+    shapes = Shapes(**chosen)
     _numbers(model, shapes)
     bars = {
         title: {part: count / BILLION for part, count in parts(shapes, experts).items()}
@@ -76,13 +76,13 @@ def _numbers(model: Published, shapes: Shapes) -> None:
 
 def _formula(shapes: Shapes, num_experts: int) -> str:
     """The sum with its numbers: layers · experts · one expert + all else."""
-    found = parts(shapes, num_experts)
+    counts = parts(shapes, num_experts)
     others = " + ".join(
-        f"{_billions(count / BILLION)} {part}" for part, count in found.items() if count and part != "experts"
+        f"{_billions(count / BILLION)} {part}" for part, count in counts.items() if count and part != "experts"
     )
     return (
         f"{shapes.moe_layers} layers × {num_experts} experts × {shapes.matrices} · {shapes.width:,} · "
-        f"{shapes.hidden_width:,} = {_billions(found['experts'] / BILLION)}; + {others}"
+        f"{shapes.hidden_width:,} = {_billions(counts['experts'] / BILLION)}; + {others}"
     )
 
 

@@ -53,8 +53,8 @@ def _show() -> None:
         st.progress(min(job.progress.share, 1.0), text=job.progress.counted)
     for error in job.errors:
         st.error(plain(error))
-    found = dict(zip(job.configs, job.results, strict=True))
-    rows = {row: size_results(row, found) for row in ROWS}
+    known = dict(zip(job.configs, job.results, strict=True))
+    rows = {row: size_results(row, known) for row in ROWS}
     if not any(rows.values()):
         return
     titles = {"active_flops": "Operations for one token, forward", "parameters": "Parameters"}

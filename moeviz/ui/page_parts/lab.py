@@ -38,13 +38,13 @@ def varied() -> str:
     """A select box: the knob that differs."""
     name = _asked()
     st.session_state.set_vary = st.session_state.choose_vary = name
-    found = st.selectbox(
+    chosen = st.selectbox(
         "What differs", list(twins.VARIED), key="choose_vary",
         format_func=lambda each: KNOBS[each].label, on_change=_vary,
         help="All else is the same: seed, first weights, data. Another choice starts all twins again.",
     )  # fmt: skip
-    st.query_params["vary"] = found
-    return found
+    st.query_params["vary"] = chosen
+    return chosen
 
 
 def values(name: str, config: RunConfig, present: Sequence[Value]) -> None:
@@ -183,8 +183,8 @@ def _options(name: str, config: RunConfig, value: Value) -> list[Any]:
     return stops(knob, config, value)
 
 
-def _store(name: str, found: Any) -> None:
-    st.session_state.twin_values = {**st.session_state.get("twin_values", {}), name: tuple(found)}
+def _store(name: str, values: Any) -> None:
+    st.session_state.twin_values = {**st.session_state.get("twin_values", {}), name: tuple(values)}
 
 
 def _keep(name: str, twin: int) -> None:

@@ -97,8 +97,8 @@ def go(to: LessonStep) -> None:
 
 def passed() -> set[str]:
     """The lessons whose run was predicted rightly."""
-    found: set[str] = st.session_state.setdefault("lessons_passed", set())
-    return found
+    keys: set[str] = st.session_state.setdefault("lessons_passed", set())
+    return keys
 
 
 def attempt_at(at: LessonStep) -> Attempt:
@@ -248,15 +248,15 @@ def buttons(at: LessonStep) -> None:
         st.button(leave, on_click=toggle, help="Large type for a class. Key P; arrow keys step.", key="present")
 
 
-def told(at: LessonStep, found: Grade) -> None:
+def answered(at: LessonStep, graded: Grade) -> None:
     """The mark, and why."""
-    if found.right:
-        st.success(f"**Right.** {found.said}", icon=":material/check:")
+    if graded.right:
+        st.success(f"**Right.** {graded.said}", icon=":material/check:")
     else:
-        st.error(f"**Wrong.** {found.said}", icon=":material/close:")
-    st.markdown(found.because)
+        st.error(f"**Wrong.** {graded.said}", icon=":material/close:")
+    st.markdown(graded.because)
     for point in at.lesson.points:
-        st.markdown(f"{point.claim}\n\n> **{point.number.format(**found.readings)}** {point.about}")
+        st.markdown(f"{point.claim}\n\n> **{point.number.format(**graded.readings)}** {point.about}")
 
 
 def numbers(at: LessonStep) -> list[tuple[str, str, int]]:

@@ -58,13 +58,13 @@ def routers() -> tuple[str, str]:
 
 
 def _router(name: str, label: str, usual: str) -> str:
-    chosen = _asked(name, ROUTER_NAMES, usual)
-    found = st.selectbox(
-        label, ROUTER_NAMES, ROUTER_NAMES.index(chosen), key=f"choose_{name}", on_change=_keep, args=[name],
+    asked = _asked(name, ROUTER_NAMES, usual)
+    chosen = st.selectbox(
+        label, ROUTER_NAMES, ROUTER_NAMES.index(asked), key=f"choose_{name}", on_change=_keep, args=[name],
         format_func=lambda router: ROUTER_INFO[router].label, help=KNOBS["router"].help,
     )  # fmt: skip
-    st.query_params[name] = found
-    return found
+    st.query_params[name] = chosen
+    return chosen
 
 
 def noise() -> float:
@@ -84,9 +84,9 @@ def strength() -> float:
 def _times(name: str, label: str, values: Sequence[float], about: str) -> float:
     names = tuple(f"{each:g}" for each in values)
     chosen = _asked(name, names, "1")
-    found = st.select_slider(label, names, chosen, key=f"choose_{name}", on_change=_keep, args=[name], help=about)
-    st.query_params[name] = found
-    return float(found)
+    times = st.select_slider(label, names, chosen, key=f"choose_{name}", on_change=_keep, args=[name], help=about)
+    st.query_params[name] = times
+    return float(times)
 
 
 def _asked(name: str, names: Sequence[str], usual: str) -> str:

@@ -49,9 +49,9 @@ def measured() -> dict[Layer, Measurement]:
 def chosen() -> Layer:
     """The layer that the sliders mean."""
     usual = asdict(Layer())
-    found = sizes("layer", LAYER_KNOBS, usual)
-    boxes("layer", LAYER_KNOBS, found, list(LAYER_KNOBS), len(LAYER_KNOBS))
-    return Layer(**found)
+    numbers = sizes("layer", LAYER_KNOBS, usual)
+    boxes("layer", LAYER_KNOBS, numbers, list(LAYER_KNOBS), len(LAYER_KNOBS))
+    return Layer(**numbers)
 
 
 def button(layer: Layer) -> None:
@@ -88,19 +88,19 @@ def _start(layer: Layer) -> None:
 
 def show(layer: Layer) -> None:
     """Counts and charts; while this size is being measured, this part of the page looks again every second."""
-    found = measured().get(layer)
-    if found is not None and not found.over:
-        hold(found)
-    st.fragment(_show, run_every=POLL if found is not None and not found.over else None)(layer, found)
+    measurement = measured().get(layer)
+    if measurement is not None and not measurement.over:
+        hold(measurement)
+    st.fragment(_show, run_every=POLL if measurement is not None and not measurement.over else None)(layer, measurement)
 
 
-def _show(layer: Layer, found: Measurement | None) -> None:
-    if found is not None and found.over and st.session_state.get("measured_told") is not found:
-        st.session_state.measured_told = found
+def _show(layer: Layer, measurement: Measurement | None) -> None:
+    if measurement is not None and measurement.over and st.session_state.get("measured_told") is not measurement:
+        st.session_state.measured_told = measurement
         st.rerun()  # the whole page once more: it polls no longer, and the button says "again"
-    seconds = found.seconds if found is not None else {}
-    really_kept = found.kept if found is not None else {}
-    _say(layer, found, seconds)
+    seconds = measurement.seconds if measurement is not None else {}
+    really_kept = measurement.kept if measurement is not None else {}
+    _say(layer, measurement, seconds)
     charts = [st.columns(2), st.columns(2)]
     for place, name in zip([*charts[0], *charts[1]], CHARTS, strict=False):
         with place:
@@ -113,7 +113,7 @@ def _show(layer: Layer, found: Measurement | None) -> None:
 # ---- words ----------------------------------------------------------------------------------------------------------
 
 
-def _say(layer: Layer, found: Measurement | None, seconds: Seconds) -> None:
+def _say(layer: Layer, measurement: Measurement | None, seconds: Seconds) -> None:
     """How the measurement goes, what it says, and what it leaves out."""
     if left_out := too_large(layer):
         largest = max(kept(case.layer, case.form) for case in left_out)
@@ -122,22 +122,22 @@ def _say(layer: Layer, found: Measurement | None, seconds: Seconds) -> None:
             f"{largest / 1e6:.0f} million numbers for the backward pass, and a server measures up to "
             f"{MOST_KEPT / 1e6:.0f} million. Lower n, N or H to measure them."
         )
-    if found is None:
+    if measurement is None:
         st.markdown("Lines are **counted** from the sizes. Press the button, and points are **measured** beside them.")
         return
-    if found.error:
-        st.error(plain(f"{found.error[0].upper()}{found.error[1:]}. Press the button again."))
-    elif found.cancelled:
+    if measurement.error:
+        st.error(plain(f"{measurement.error[0].upper()}{measurement.error[1:]}. Press the button again."))
+    elif measurement.cancelled:
         st.caption("The measurement was stopped; what it has measured is shown.")
-    if not found.over:
-        st.caption(f"Measuring: round {int(found.rounds) + 1} over all sizes, each form in turn.")
+    if not measurement.over:
+        st.caption(f"Measuring: round {int(measurement.rounds) + 1} over all sizes, each form in turn.")
     said = sentences(layer, seconds)
     if said:
-        rounds = max(1, int(found.rounds))
+        rounds = max(1, int(measurement.rounds))
         times = "1 round" if rounds == 1 else f"medians of {rounds} rounds, bars from the first to the third quarter"
         st.markdown(" ".join(said))
         st.caption(
-            f"Measured on this machine ({found.machine}), forward and backward pass of the layer with its gate, "
+            f"Measured on this machine ({measurement.machine}), forward and backward pass of the layer with its gate, "
             f"without an optimizer: {times}; on a CPU, the time that it works for this alone. Lines: counted "
             "operations at the speed of the plain network of equal active parameters; what lies above its line is "
             "other work than products: memory, the gate, sorting."

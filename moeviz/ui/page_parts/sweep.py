@@ -48,8 +48,8 @@ def kept() -> Memory:
 
 def started() -> Started | None:
     """The visitor's sweep, which survives reruns and other pages."""
-    found: Started | None = st.session_state.get("sweep")
-    return found
+    sweep: Started | None = st.session_state.get("sweep")
+    return sweep
 
 
 # ---- what to sweep --------------------------------------------------------------------------------------------------
@@ -69,14 +69,14 @@ def choose(name: str, value: str) -> None:
 def axes(config: RunConfig) -> dict[str, tuple[str, str]]:
     """Two select boxes and a third one that may be empty, each with its values: place -> (knob, values as text)."""
     names = [name for name, knob in KNOBS.items() if name not in NEVER and knob.used_by(config.router)]
-    found: dict[str, tuple[str, str]] = {}
+    chosen: dict[str, tuple[str, str]] = {}
     for column, place in zip(st.columns(3), PLACES, strict=True):
         with column:
-            taken = [name for name, _ in found.values()]
+            taken = [name for name, _ in chosen.values()]
             free = [name for name in names if name not in taken]
-            found[place] = _axis(place, free if place != "each" else [NOTHING, *free])
-            choose(place, ":".join(found[place]))
-    return {place: each for place, each in found.items() if each[0] != NOTHING}
+            chosen[place] = _axis(place, free if place != "each" else [NOTHING, *free])
+            choose(place, ":".join(chosen[place]))
+    return {place: each for place, each in chosen.items() if each[0] != NOTHING}
 
 
 def _axis(place: str, names: list[str]) -> tuple[str, str]:
@@ -116,7 +116,7 @@ def _offered(knob: Knob) -> str:
 
 def amounts() -> tuple[int, int]:
     """Boxes for seeds and steps."""
-    found = []
+    numbers = []
     for column, (name, knob, high, step) in zip(
         st.columns(2), (("seeds", SEEDS, 10, 1), ("steps", STEPS, 2000, 50)), strict=True
     ):
@@ -129,18 +129,18 @@ def amounts() -> tuple[int, int]:
             knob.label, 1, high, min(present, high), step=step, key=f"number_{name}", help=knob.help
         )
         choose(name, str(number))
-        found.append(int(number))
-    return found[0], found[1]
+        numbers.append(int(number))
+    return numbers[0], numbers[1]
 
 
 def planned(config: RunConfig, axes: dict[str, tuple[str, str]], seeds: int, steps: int) -> Plan | None:
     """The sweep that is meant, or None and the reason on the page."""
     try:
         vary: dict[str, Sequence[Value]] = {name: read_values(name, text, on_page=True) for name, text in axes.values()}
-        found = plan(vars(config), vary, seeds, most_runs=VISITOR_RUNS)
-        for each in found.configs:
+        asked = plan(vars(config), vary, seeds, most_runs=VISITOR_RUNS)
+        for each in asked.configs:
             workload.check([each])
-        new = [each for each in found.configs if kept().get(each, steps) is None]
+        new = [each for each in asked.configs if kept().get(each, steps) is None]
         if (seconds := shared_pool().seconds_for(new, steps)) > LONGEST:
             raise ValueError(
                 f"a sweep on a page may take at most {LONGEST / 60:.0f} minutes: this one would take about "
@@ -149,45 +149,45 @@ def planned(config: RunConfig, axes: dict[str, tuple[str, str]], seeds: int, ste
     except ValueError as error:
         st.error(plain(f"{error}."))
         return None
-    known = len(found.configs) - len(new)
+    known = len(asked.configs) - len(new)
     if not new:
-        st.caption(f"{len(found.configs)} runs: all of them are known already, and there is nothing to train.")
+        st.caption(f"{len(asked.configs)} runs: all of them are known already, and there is nothing to train.")
     else:
-        runs = f"{len(found.configs)} runs{f', {known} of them known already' if known else ''}"
+        runs = f"{len(asked.configs)} runs{f', {known} of them known already' if known else ''}"
         st.caption(f"{runs}: about {max(1, round(seconds))} s here.")
-    return found
+    return asked
 
 
 # ---- the job --------------------------------------------------------------------------------------------------------
 
 
-def start(found: Plan, axes: dict[str, tuple[str, str]], task: str, steps: int) -> None:
+def start(asked: Plan, axes: dict[str, tuple[str, str]], task: str, steps: int) -> None:
     """A button's callback: train this sweep in the place of the visitor's last one."""
     cancel()
     try:
-        job = Job(found.configs, steps, store=kept())
+        job = Job(asked.configs, steps, store=kept())
     except SweepBusy as busy:
         st.session_state.sweep_busy = str(busy)
         return
     hold(job)
     st.session_state.pop("sweep_busy", None)
     st.session_state.pop("sweep_cell", None)
-    _show(found, axes, task, job)
+    _show(asked, axes, task, job)
 
 
-def _show(found: Plan, axes: dict[str, tuple[str, str]], task: str, job: Job) -> None:
-    st.session_state.sweep = Started(found, {place: name for place, (name, _) in axes.items()}, task, job)
+def _show(asked: Plan, axes: dict[str, tuple[str, str]], task: str, job: Job) -> None:
+    st.session_state.sweep = Started(asked, {place: name for place, (name, _) in axes.items()}, task, job)
 
 
-def start_if_known(found: Plan | None, axes: dict[str, tuple[str, str]], task: str, steps: int) -> None:
+def start_if_known(asked: Plan | None, axes: dict[str, tuple[str, str]], task: str, steps: int) -> None:
     """For a visitor who has no sweep yet: show at once what others have trained, or his own, after a reload."""
-    if found is None or started() is not None:
+    if asked is None or started() is not None:
         return
-    own = adopt(Job, lambda job: job.configs == tuple(found.configs) and job.steps == steps)
+    own = adopt(Job, lambda job: job.configs == tuple(asked.configs) and job.steps == steps)
     if own is not None:
-        _show(found, axes, task, own)
-    elif all(kept().get(each, steps) for each in found.configs):
-        start(found, axes, task, steps)
+        _show(asked, axes, task, own)
+    elif all(kept().get(each, steps) for each in asked.configs):
+        start(asked, axes, task, steps)
 
 
 def cancel() -> None:

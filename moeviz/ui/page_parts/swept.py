@@ -87,13 +87,13 @@ def _panels(sweep: Started, name: str, picture: str) -> None:
     third = sweep.axes.get("each")
     fixed: list[dict[str, Value]] = [{third: value} for value in sweep.plan.vary[third]] if third else [{}]
     x, y = sweep.axes["x"], sweep.axes["y"]
-    found = [cells(sweep.plan, sweep.job.results, name, x, y, each) for each in fixed]
-    scale = _scale(sweep, name, ends_of_means(found))  # one for all maps, so that equal numbers are equally dark
+    panels = [cells(sweep.plan, sweep.job.results, name, x, y, each) for each in fixed]
+    scale = _scale(sweep, name, ends_of_means(panels))  # one for all maps, so that equal numbers are equally dark
     across = min(len(fixed), MOST_COLUMNS)
     for first in range(0, len(fixed), across):
         for column, place in zip(st.columns(across), range(first, len(fixed)), strict=False):
             with column:
-                _panel(sweep, scale, picture, fixed[place], found[place])
+                _panel(sweep, scale, picture, fixed[place], panels[place])
     if picture == "Map":
         st.caption(
             f"Each cell: the mean over its seeds, ± their standard deviation. {NO_RUN} no such run (as k > N) · "
@@ -102,7 +102,7 @@ def _panels(sweep: Started, name: str, picture: str) -> None:
         _cell(sweep, name)
 
 
-def _panel(sweep: Started, scale: Scale, picture: str, fixed: dict[str, Value], found: Cells) -> None:
+def _panel(sweep: Started, scale: Scale, picture: str, fixed: dict[str, Value], content: Cells) -> None:
     x, y = sweep.axes["x"], sweep.axes["y"]
     title = ", ".join(f"{_short(knob)} = {_written(knob, value)}" for knob, value in fixed.items())
     across, upward = _axis(sweep, x), _axis(sweep, y)
@@ -110,12 +110,12 @@ def _panel(sweep: Started, scale: Scale, picture: str, fixed: dict[str, Value], 
     about = f"{scale.label} against {across.label} and {upward.label}{f', {title}' if title else ''}"
     if picture == "Lines":
         figure = maps.sweep_lines(
-            across, upward, scale, found.mean_YX, found.spread_YX, title=title, ink=ink()
+            across, upward, scale, content.mean_YX, content.spread_YX, title=title, ink=ink()
         )  # fmt: skip
         st.plotly_chart(figure, key=key, alt=f"Lines of {about}. The numbers stand in the table.", config=STILL)
         return
     figure = maps.phase_map(
-        across, upward, scale, found.mean_YX, found.spread_YX, found.note_YX, title=title, ink=ink(),
+        across, upward, scale, content.mean_YX, content.spread_YX, content.note_YX, title=title, ink=ink(),
         marked=_marked(sweep, fixed),
     )  # fmt: skip
     st.plotly_chart(
@@ -231,8 +231,8 @@ def _csv(sweep: Started) -> str:
 
 def _json(sweep: Started) -> str:
     pairs = zip(sweep.job.configs, sweep.job.results, strict=True)
-    found = [{"config": vars(config), "result": asdict(result)} for config, result in pairs if result is not None]
-    written = {"vary": sweep.plan.vary, "steps": sweep.job.steps, "runs": found}
+    rows = [{"config": vars(config), "result": asdict(result)} for config, result in pairs if result is not None]
+    written = {"vary": sweep.plan.vary, "steps": sweep.job.steps, "runs": rows}
     return json.dumps(written, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
 
 

@@ -18,12 +18,12 @@ def way() -> str:
         st.warning(plain(f"experts must be one of {', '.join(WAYS)}: got {shown(asked)}; using {USUAL}"))
         asked = USUAL
     st.session_state.choose_experts = asked
-    found = st.segmented_control(
+    chosen = st.segmented_control(
         "Experts", list(WAYS), key="choose_experts", required=True, on_change=_keep,
         format_func=lambda name: WAYS[name].label, label_visibility="collapsed", wrap=True,
     )  # fmt: skip
-    st.query_params["experts"] = str(found)
-    return str(found)
+    st.query_params["experts"] = str(chosen)
+    return str(chosen)
 
 
 def _keep() -> None:

@@ -68,10 +68,10 @@ def is_shown(config: RunConfig, page: str) -> bool:
 
 def _repeated() -> list[str]:
     """A notice for each parameter that the address names more than once."""
-    found = {name: st.query_params.get_all(name) for name in sorted({*KNOBS, *OTHERS} & set(st.query_params))}
+    given = {name: st.query_params.get_all(name) for name in sorted({*KNOBS, *OTHERS} & set(st.query_params))}
     return [
         f"{name} must be named once: got {shown(values)}; the last one counts, {shown(values[-1])}"
-        for name, values in found.items()
+        for name, values in given.items()
         if len(values) > 1
     ]
 

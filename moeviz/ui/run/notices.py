@@ -32,5 +32,5 @@ def play_notices() -> list[str]:
 def plain(text: str) -> str:
     """Text without Markdown's signs, so that nothing from an address is more than text."""
     # icons, emoji and addresses that become links by themselves ignore the backslash; a word joiner parts them
-    parted = re.sub(r"(?i)www(?=\.)|(?=@)|:", lambda found: f"{found[0]}\u2060", " ".join(text.split()))
+    parted = re.sub(r"(?i)www(?=\.)|(?=@)|:", lambda match: f"{match[0]}\u2060", " ".join(text.split()))
     return "".join(f"\\{sign}" if sign in r"\`*_{}[]()<>#+-.!|~$:&@=" else sign for sign in parted)

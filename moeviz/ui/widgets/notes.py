@@ -51,11 +51,11 @@ def measures(metric: str) -> list[dict[str, Any]]:
         metric: ("history_test_metric", 0.0, 1.0), "Unevenness of load (CV)": ("history_cv_load", 0.0, None),
         "Match with true groups": ("history_specialization", 0.0, 1.0),
     }  # fmt: skip
-    found = [
+    rows = [
         {"label": label, "arrays": [name] * len(METHODS), "low": low, "high": high, "digits": 2}
         for label, (name, low, high) in same.items()
     ]
-    return [*found, {"label": "Share lost (dropped)", "arrays": lost, "low": 0.0, "high": 1.0, "digits": 2}]
+    return [*rows, {"label": "Share lost (dropped)", "arrays": lost, "low": 0.0, "high": 1.0, "digits": 2}]
 
 
 def cards(routers: Sequence[str]) -> None:

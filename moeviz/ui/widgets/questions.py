@@ -43,10 +43,10 @@ def search() -> None:
     text = st.text_input("Search the questions", key="search", placeholder="gradient zero", live=True, type="search")
     if not text:
         return
-    found = find(text[:LONGEST])
+    matches = find(text[:LONGEST])
     with st.container(key="found", gap="xxsmall"):
-        links(found)
-        if not found:
+        links(matches)
+        if not matches:
             st.markdown("No question has all these words. Try fewer, or choose one below.")
 
 

@@ -26,23 +26,23 @@ def sizes(group: str, knobs: Mapping[str, Knob], usual: Mapping[str, int], prefi
             kept[name] = int(value or 0)
             notices += [notice] if notice else []
         say_changed(notices)
-    found = {name: int(st.session_state.get(f"size_{group}_{name}", kept[name])) for name in knobs}
-    found["top_k"] = min(found["top_k"], found["num_experts"])
-    st.session_state[f"sizes_{group}"] = found
-    for name, value in found.items():
+    values = {name: int(st.session_state.get(f"size_{group}_{name}", kept[name])) for name in knobs}
+    values["top_k"] = min(values["top_k"], values["num_experts"])
+    st.session_state[f"sizes_{group}"] = values
+    for name, value in values.items():
         if value != usual[name]:
             st.query_params[prefix + name] = str(value)
         elif prefix + name in st.query_params:
             del st.query_params[prefix + name]
-    return found
+    return values
 
 
-def boxes(group: str, knobs: Mapping[str, Knob], found: Sizes, names: Sequence[str], across: int) -> None:
+def boxes(group: str, knobs: Mapping[str, Knob], values: Sizes, names: Sequence[str], across: int) -> None:
     """A slider for each size with a logarithmic scale, a box for each other one; so many beside each other."""
     for first in range(0, len(names), across):
         for column, name in zip(st.columns(across), names[first : first + across], strict=False):
             with column:
-                _box(knobs[name], f"size_{group}_{name}", found)
+                _box(knobs[name], f"size_{group}_{name}", values)
 
 
 def forget(group: str, knobs: Mapping[str, Knob], prefix: str = "") -> None:
@@ -54,12 +54,12 @@ def forget(group: str, knobs: Mapping[str, Knob], prefix: str = "") -> None:
         st.session_state.pop(key, None)
 
 
-def _box(knob: Knob, key: str, found: Sizes) -> None:
-    low, high, value = int(knob.low or 0), int(knob.high or 0), found[knob.name]
+def _box(knob: Knob, key: str, values: Sizes) -> None:
+    low, high, value = int(knob.low or 0), int(knob.high or 0), values[knob.name]
     st.session_state[key] = value  # also where it had to follow another
     if knob.scale == "log":
         stops = sorted({2**power for power in range(17) if low <= 2**power <= high} | {value})
         st.select_slider(knob.label, stops, help=knob.help, key=key)
     else:
-        high = found["num_experts"] if knob.name == "top_k" else high
+        high = values["num_experts"] if knob.name == "top_k" else high
         st.number_input(knob.label, low, high, step=1, help=knob.help, key=key)
