@@ -17,8 +17,8 @@ import pytest
 from moeviz.cli.doctor import find_browser
 from moeviz.config import RunConfig
 from moeviz.engine import Engine
-from tests.measuring import Report
-from tests.watching import children, moeviz_threads
+from tests.report import Report
+from tests.viewers import children, moeviz_threads
 
 hypothesis.settings.register_profile("moeviz", deadline=None, derandomize=True, max_examples=50)
 hypothesis.settings.load_profile("moeviz")

@@ -138,7 +138,7 @@ class Open(OfRun):
     ghost: NotRequired[str]
     until: NotRequired[int | None]
     revision: NotRequired[int]
-    scene: NotRequired[int]
+    data_version: NotRequired[int]
     notice: NotRequired[str | None]  # what its viewers are told for a while
 
 
@@ -187,7 +187,7 @@ class Status(TypedDict):
     state: State
     revision: int  # grows with each change of a knob
     speed: str
-    scene: int  # grows when there are other points
+    data_version: int  # grows when there are other points
     reason: str | None  # why it stopped for good
     configs: list[Knobs]
 

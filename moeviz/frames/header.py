@@ -11,7 +11,7 @@ OF_THE_FRAME = (
         "of all metrics, losses and loads, here and in arrays: a run that trains is measured a few times a second",
     ),
     Field("revision", "int", "", "", "how many knobs have been turned", "a worker plays the run"),
-    Field("scene", "int", "", "", "rises when the points must be asked for again", "a worker plays the run"),
+    Field("data_version", "int", "", "", "rises when the points must be asked for again", "a worker plays the run"),
     Field("state", "running|paused|diverged", "", "", "what the run group does", "a worker plays the run"),
     Field("speed", "slow|watch|fast", "", "", "how fast it is played", "a worker plays the run"),
     Field("reason", "str?", "", "", "a sentence: why it has stopped, or what else had to change"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext
 
-from tests.browser.driving import Server, Stage, stage_on
+from tests.browser.opened_page import Server, Stage, stage_on
 
 
 @pytest.fixture(scope="session")

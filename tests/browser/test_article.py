@@ -6,7 +6,7 @@ import pytest
 
 from moeviz.experiments.claims import STATES, trials
 from moeviz.experiments.claims.process import verdict
-from tests.browser.driving import PATIENCE, Stage, expect
+from tests.browser.opened_page import PATIENCE, Stage, expect
 
 pytestmark = pytest.mark.browser
 

@@ -14,7 +14,7 @@ from moeviz.config import RunConfig
 from moeviz.content.twins import STARTS, twins
 from moeviz.training import Training
 from moeviz.training.views.skill import wanted_loss
-from tests.browser.driving import Server, Stage, soon, stage_on
+from tests.browser.opened_page import Server, Stage, soon, stage_on
 
 pytestmark = pytest.mark.browser
 LAMBDAS = (0.0, 1.0, 10.0)

@@ -12,7 +12,7 @@ from moeviz.config import RunConfig
 from moeviz.config.router_facts import ROUTER_NAMES
 from moeviz.content.methods import METHODS, all_methods, as_in_its_paper
 from moeviz.training import opened
-from tests.browser.driving import Stage, share, soon
+from tests.browser.opened_page import Stage, share, soon
 
 pytestmark = pytest.mark.browser
 TABLE = """(host) => [...host.querySelectorAll('tbody tr')].map((row) => [...row.querySelectorAll('td')].map(

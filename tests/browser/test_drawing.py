@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.driving import Stage, eventually
+from tests.browser.opened_page import Stage, eventually
 
 pytestmark = pytest.mark.browser
 

@@ -14,7 +14,7 @@ import torch
 
 from moeviz.config import RunConfig
 from moeviz.training import Training
-from tests.browser.driving import Stage, soon, stage_on
+from tests.browser.opened_page import Stage, soon, stage_on
 from tests.equations import checked
 from tests.training.test_journey import answers, parts
 

@@ -22,7 +22,7 @@ from moeviz.frames import unpack
 from moeviz.stage import VERSION
 from moeviz.stage.addresses import own_names
 from moeviz.stage.live_socket import MAX_SOCKETS
-from tests.browser.driving import Server, eventually
+from tests.browser.opened_page import Server, eventually
 from tests.browser.visitors import RawVisitor
 
 pytestmark = pytest.mark.browser

@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 
 from moeviz.config import RunConfig
 from moeviz.training import Training
-from tests.browser.driving import Stage, stage_in
+from tests.browser.opened_page import Stage, stage_in
 
 pytestmark = pytest.mark.browser
 

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from moeviz.content.presets import LEARNS_TEXT
 from moeviz.figures.palette import HUES
 from moeviz.training import Training
-from tests.browser.driving import Stage, soon
+from tests.browser.opened_page import Stage, soon
 from tests.browser.test_looks import overflow
 
 pytestmark = pytest.mark.browser

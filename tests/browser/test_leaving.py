@@ -10,7 +10,7 @@ from playwright.sync_api import Page
 
 from moeviz.figures.curves import loss_figure
 from moeviz.stage import VERSION
-from tests.browser.driving import Server, Stage, soon
+from tests.browser.opened_page import Server, Stage, soon
 
 pytestmark = pytest.mark.browser
 TOUR = ("/playground", "/lab", "/questions", "/routers", "/journey")
@@ -56,7 +56,7 @@ async ([folder, template, moment]) => {
     const curve = { data: new Float32Array([0, 10, 20]), of: () => new Float32Array([3, 2, 1]), shape: [1, 3] };
     const named = template.data.flatMap(({ meta }) => Object.values(meta)).filter((each) => typeof each === 'string');
     const arrays = Object.fromEntries([...named, 'history_step'].map((name) => [name, curve]));
-    const header = { scene: 0, step: 20, revision: 0, marks: [], ghost: null };
+    const header = { data_version: 0, step: 20, revision: 0, marks: [], ghost: null };
     const charts = new Charts(() => {});
     const [own, other] = [host(), host()];
     const drawing = () => {

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from moeviz.stage import COMPONENT_DIR
-from tests.browser.driving import Stage, share, soon, stage_on
+from tests.browser.opened_page import Stage, share, soon, stage_on
 
 pytestmark = pytest.mark.browser
 PATHS = ("/", "/playground", "/journey?play=1&top_k=2")

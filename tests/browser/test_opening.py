@@ -8,7 +8,7 @@ import pytest
 
 from moeviz.config import KNOBS, TASK_INFO, RunConfig
 from moeviz.figures.palette import letter
-from tests.browser.driving import Server, stage_in
+from tests.browser.opened_page import Server, stage_in
 
 pytestmark = pytest.mark.browser
 SHARED = tuple(name for name, info in TASK_INFO.items() if not info.page)  # the others have a page of their own

@@ -7,7 +7,7 @@ import pytest
 
 from moeviz.config import RunConfig
 from moeviz.training import Training
-from tests.browser.driving import Stage
+from tests.browser.opened_page import Stage
 
 pytestmark = pytest.mark.browser
 INK = np.array([17, 17, 17])

@@ -14,7 +14,7 @@ from moeviz.config import RunConfig
 from moeviz.figures.palette import HUES, letter
 from moeviz.training import Training
 from moeviz.ui.run.address import HEARD
-from tests.browser.driving import Stage, share, soon, stage_in
+from tests.browser.opened_page import Stage, share, soon, stage_in
 
 pytestmark = pytest.mark.browser
 UNIT = 0.01  # shown loads are rounded down or up to this, so that they add up; what is said of one token is rounded

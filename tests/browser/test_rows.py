@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from moeviz.content.presets import PRESETS
 from moeviz.figures.palette import HUES
 from moeviz.training import Training
-from tests.browser.driving import Stage, soon, stage_in
+from tests.browser.opened_page import Stage, soon, stage_in
 from tests.browser.test_keeping import saved
 from tests.browser.test_playing import check_probe, check_shown_probe
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from moeviz.ui.run.presence import GRACE
-from tests.browser.driving import PATIENCE, Server, Stage, eventually
+from tests.browser.opened_page import PATIENCE, Server, Stage, eventually
 
 pytestmark = pytest.mark.browser
 SMALL = "/sparse_compute?num_experts=4&top_k=1&width=16&hidden_width=16&num_tokens=128"

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.driving import Stage, eventually
+from tests.browser.opened_page import Stage, eventually
 
 pytestmark = pytest.mark.browser
 SMALL = "/sweep?x=num_experts:2,4&y=balance_coef:0,1&each=nothing&seeds=2&steps=20&batch_size=16&seed=3"

@@ -11,7 +11,7 @@ from moeviz.config import RunConfig
 from moeviz.lessons import lessons
 from moeviz.lessons.lesson import Lesson
 from moeviz.training import Training
-from tests.browser.driving import Stage, soon
+from tests.browser.opened_page import Stage, soon
 from tests.browser.test_access import findings
 
 pytestmark = pytest.mark.browser

@@ -12,7 +12,7 @@ from moeviz.config import RunConfig
 from moeviz.content.presets import PRESETS
 from moeviz.figures.palette import letter
 from moeviz.training import Training
-from tests.browser.driving import Stage, soon, stage_on
+from tests.browser.opened_page import Stage, soon, stage_on
 
 pytestmark = pytest.mark.browser
 TO_10 = ("End", "ArrowLeft", "ArrowLeft", "ArrowLeft")  # λ's slider ends with the stops 10, 20, 50, 100

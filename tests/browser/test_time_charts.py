@@ -11,7 +11,7 @@ from moeviz.config import RunConfig
 from moeviz.figures import load_figure
 from moeviz.training import Training
 from moeviz.training.ghost import LASTS
-from tests.browser.driving import Stage, soon
+from tests.browser.opened_page import Stage, soon
 
 pytestmark = pytest.mark.browser
 TO_10 = ("End", "ArrowLeft", "ArrowLeft", "ArrowLeft")  # λ's slider ends with the stops 10, 20, 50, 100

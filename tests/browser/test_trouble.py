@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from moeviz.config import RunConfig
-from tests.browser.driving import SmallServer, Stage, eventually, stage_in
+from tests.browser.opened_page import SmallServer, Stage, eventually, stage_in
 
 pytestmark = pytest.mark.browser
 

@@ -11,7 +11,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from tests.browser.driving import PATIENCE, Server
+from tests.browser.opened_page import PATIENCE, Server
 
 LARGEST = 1 << 24
 

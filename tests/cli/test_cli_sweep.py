@@ -151,7 +151,7 @@ def test_a_store_of_something_else_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_device_that_is_not_there_is_an_error_in_words(tmp_path: Path) -> None:
-    from tests.watching import missing_device
+    from tests.viewers import missing_device
 
     done = moeviz(*"sweep --vary top_k=1 --seeds 1 --steps 1 --device".split(), missing_device())
     assert done.returncode == 2 and done.stderr.count("\n") == 1

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from moeviz.config import KNOBS, TASK_INFO, TASK_NAMES, Knob, RunConfig, Value, as_runs, expand
 from moeviz.content.twins import dense_twin
 from moeviz.training import Training
-from tests.mending import nearest
+from tests.nearest_configs import nearest
 from tests.shapes import unexecuted
 
 BOUNDED = [knob for knob in KNOBS.values() if knob.low is not None]

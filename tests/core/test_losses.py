@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from moeviz.config import LOSS_NAMES
 from moeviz.losses import LOSSES, gshard, squared, switch, z
 from moeviz.routers import Routing, top_k
-from tests.routing import logits_of, random_logits
+from tests.router_cases import logits_of, random_logits
 
 SURE = 80.0  # a logit so large that the softmax is 1 in float64
 

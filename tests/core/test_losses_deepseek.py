@@ -12,7 +12,7 @@ from torch import Tensor
 
 from moeviz.losses import switch
 from moeviz.routers import deepseek_v3
-from tests.routing import random_logits, scored, small_logits, wishes
+from tests.router_cases import random_logits, scored, small_logits, wishes
 
 TWO_TOKENS = torch.cat([scored(0.8, 0.6, 0.4, 0.2), scored(0.2, 0.4, 0.1, 0.3)])
 

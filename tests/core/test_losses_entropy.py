@@ -12,7 +12,7 @@ from torch import Tensor
 
 from moeviz.losses import entropy
 from moeviz.routers import deepseek_v3, top_k
-from tests.routing import logits_of, nats, random_logits
+from tests.router_cases import logits_of, nats, random_logits
 
 
 def test_by_hand() -> None:

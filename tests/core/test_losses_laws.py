@@ -15,7 +15,7 @@ from moeviz.config import LOSS_NAMES
 from moeviz.config.router_facts import BALANCED_VALUES
 from moeviz.losses import LOSSES, load, switch, z
 from moeviz.routers import deepseek_v3, expert_choice, noisy_top_k, slot_inputs, soft, top_k
-from tests.routing import nats, random_logits, small_logits, softmax_slowly, variation, wishes
+from tests.router_cases import nats, random_logits, small_logits, softmax_slowly, variation, wishes
 
 BALANCED = {**BALANCED_VALUES, "importance_load": 0.0}
 

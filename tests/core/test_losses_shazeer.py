@@ -12,7 +12,7 @@ from torch import Tensor
 
 from moeviz.losses import LOSSES, importance, importance_load, load
 from moeviz.routers import Routing, mixtral, noisy_top_k, switch, top_k
-from tests.routing import logits_of, normal_cdf, random_logits, softmax_slowly, variation, wishes
+from tests.router_cases import logits_of, normal_cdf, random_logits, softmax_slowly, variation, wishes
 
 
 def noisy(*shape: int, k: int | Tensor, seed: int = 0, size: float = 1.0) -> Routing:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from moeviz.config import TASK_INFO
 from moeviz.tasks.pictures import enlarged, fitted, ink, patches, tiles, unpatched
-from tests.drawing import draw, together
+from tests.task_tokens import draw, together
 
 INFO = TASK_INFO["pictures"]
 DIGITS, TEXTURES, PHOTOGRAPHS = range(3)

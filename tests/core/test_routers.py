@@ -11,7 +11,7 @@ from torch import Tensor
 
 from moeviz.config import ROUTER_NAMES
 from moeviz.routers import ROUTERS, Routing, capacity, softmax, top_k
-from tests.routing import PROBS, close, logits_of, random_logits, small_logits, wishes
+from tests.router_cases import PROBS, close, logits_of, random_logits, small_logits, wishes
 
 
 def test_the_registry_is_the_config_list() -> None:

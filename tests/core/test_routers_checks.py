@@ -9,7 +9,7 @@ import torch
 
 from moeviz.config.router_facts import ROUTER_INFO
 from moeviz.routers import ROUTERS, Routing
-from tests.routing import random_logits
+from tests.router_cases import random_logits
 
 OF_ANY_K = [name for name, info in ROUTER_INFO.items() if info.k == "any"]
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from moeviz.metrics import cv, load
 from moeviz.routers import bias_step, deepseek_v3
-from tests.routing import close, random_logits, scored, small_logits, wishes
+from tests.router_cases import close, random_logits, scored, small_logits, wishes
 
 
 def bias(*values: float) -> Tensor:

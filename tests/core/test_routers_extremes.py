@@ -30,7 +30,7 @@ from moeviz.routers import (
     top_k,
 )  # fmt: skip
 from moeviz.routers.scores import largest
-from tests.routing import normal_cdf, wishes
+from tests.router_cases import normal_cdf, wishes
 
 BIGGEST = torch.finfo(torch.float32).max
 SMALLEST = 1e-37  # weights and probabilities below this are 0 in float32

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from moeviz.routers import ROUTERS, Routing, SoftRouting, capacity
-from tests.routing import close, random_logits
+from tests.router_cases import close, random_logits
 
 TOKENS, EXPERTS = 8, 6  # torch computes 8 numbers at once and rounds a rest of fewer differently
 Options = Callable[[tuple[int, ...], int], dict[str, Any]]  # (leading axes, seed) -> options, one for each run

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moeviz.routers import mixtral, noisy_top_k, top_k
-from tests.routing import close, logits_of, random_logits, small_logits, softmax_slowly, wishes
+from tests.router_cases import close, logits_of, random_logits, small_logits, softmax_slowly, wishes
 
 
 def test_noise_by_hand() -> None:

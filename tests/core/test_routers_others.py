@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moeviz.routers import balanced_table, expert_choice, hash, last_taken, mix_back, slot_inputs, soft
-from tests.routing import close, logits_of, random_logits, small_logits, softmax_slowly, wishes
+from tests.router_cases import close, logits_of, random_logits, small_logits, softmax_slowly, wishes
 
 # ---- expert choice -------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moeviz.routers import gshard, switch, top_k
-from tests.routing import PROBS, close, logits_of, random_logits, small_logits, softmax_slowly, wishes
+from tests.router_cases import PROBS, close, logits_of, random_logits, small_logits, softmax_slowly, wishes
 
 
 def test_switch_by_hand() -> None:

@@ -14,7 +14,7 @@ from moeviz.config.rules import complaint, largest_divisor
 from moeviz.content.cautions import CAUTIONS, cautions
 from moeviz.routers import ROUTERS
 from tests.core.test_config import configs, values
-from tests.mending import nearest
+from tests.nearest_configs import nearest
 
 
 def test_every_router_has_words_and_is_there() -> None:

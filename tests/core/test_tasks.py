@@ -14,7 +14,7 @@ from torch import Tensor
 from moeviz.config import TASK_INFO, TASK_NAMES
 from moeviz.tasks import TASKS, TaskData
 from moeviz.tasks.base import principal_plane
-from tests.drawing import draw, together
+from tests.task_tokens import draw, together
 
 SEEDS = st.integers(0, 2**31 - 1)
 LAW = settings(deadline=None, derandomize=True, max_examples=10)

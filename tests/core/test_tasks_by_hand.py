@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from moeviz.tasks import TaskData
-from tests.drawing import draw, together
+from tests.task_tokens import draw, together
 
 SEEDS = st.integers(0, 2**31 - 1)
 LAW = settings(deadline=None, derandomize=True, max_examples=10)

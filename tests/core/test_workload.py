@@ -22,9 +22,9 @@ from moeviz.lessons import lessons
 from moeviz.training.from_configs import model
 from moeviz.ui.page_parts import image_text
 from tests.core.test_config import configs
-from tests.drawing import draw
-from tests.mending import nearest
+from tests.nearest_configs import nearest
 from tests.pretend import World
+from tests.task_tokens import draw
 
 # --- counting --------------------------------------------------------------------------------------------------------
 

@@ -66,8 +66,8 @@ def test_the_next_worker_gets_the_run_its_viewers_and_the_open_questions(caplog:
     assert [message["run"] for message in second.told] == ["secret"] * 4 + ["other"] * 3
     opening, shown, hidden, again = second.told[:4]
     assert [each["balance_coef"] for each in opening["configs"]] == [0, 10]
-    # as it was left, and with another scene, so that its viewers load the points again
-    assert (opening["play"], opening["scene"], opening["notice"]) == (False, 1, notice)
+    # as it was left, and with another version of its data, so that its viewers load the points again
+    assert (opening["play"], opening["data_version"], opening["notice"]) == (False, 1, notice)
     look = {"credit": 2, "want": ["gate"], "probe": None}
     assert shown == {"op": "watch", "run": "secret", "viewer": "1", "hidden": False, **look}
     assert hidden == {"op": "watch", "run": "secret", "viewer": "2", "hidden": True, **look}

@@ -16,7 +16,7 @@ from moeviz.engine.server import run_record
 from moeviz.engine.server.viewer import MAX_RATE
 from moeviz.frames import unpack
 from moeviz.training import Training
-from tests.watching import Page, missing_device, wait_until
+from tests.viewers import Page, missing_device, wait_until
 
 
 def test_a_run_trains_and_its_frames_carry_the_pictures_asked_for(engine, token):
@@ -94,7 +94,7 @@ def test_reset_with_other_configs_keeps_token_and_viewers(engine, token):
     before = page.header()
     engine.reset(token, [RunConfig(task="spiral", hidden_width=32)])
     header = page.header(lambda header: header["task"] == "spiral")
-    assert header["scene"] == before["scene"] + 1
+    assert header["data_version"] == before["data_version"] + 1
     assert engine.info(token)["configs"] == [RunConfig(task="spiral", hidden_width=32)]
 
 

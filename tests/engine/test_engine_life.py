@@ -13,7 +13,7 @@ import pytest
 from moeviz.config import RunConfig, expand
 from moeviz.engine import Engine, EngineBusy, RunGone
 from moeviz.engine.server.worker_slot import RESTARTS
-from tests.watching import PATIENCE, Page, children, moeviz_threads, process_of, wait_until
+from tests.viewers import PATIENCE, Page, children, moeviz_threads, process_of, wait_until
 
 
 def test_a_killed_worker_comes_back_and_the_page_is_told(engine, caplog):
@@ -29,7 +29,7 @@ def test_a_killed_worker_comes_back_and_the_page_is_told(engine, caplog):
     assert token not in caplog.text
     header = page.header(lambda header: header["reason"] is not None)  # frames that were on their way have none
     assert header["reason"] == notice and header["step"] < before["step"] and header["state"] == "running"
-    assert header["revision"] == 1 and header["scene"] > before["scene"]
+    assert header["revision"] == 1 and header["data_version"] > before["data_version"]
     assert [config.noise for config in engine.info(token)["configs"]] == [0.25, 0.25]
     page.header(lambda header: header["step"] > 20)
     engine.close(token)

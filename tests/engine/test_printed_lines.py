@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from moeviz.engine.server.printed_lines import Lines
-from tests.watching import PATIENCE, wait_until
+from tests.viewers import PATIENCE, wait_until
 
 
 def lines(tmp_path, monkeypatch, script: str) -> Lines:

@@ -167,7 +167,7 @@ def test_a_second_viewer_has_credits_and_probe_of_its_own():
     assert [message["viewer"] for message in world.of("run", "frame")] == ["run", "other"]
 
 
-def test_new_points_get_a_new_scene_number():
+def test_new_points_get_a_new_version_of_the_data():
     world = World()
     world.open("run", play=False)
     for knobs in ({"balance_coef": 1.0}, {"noise": 0.5}):
@@ -175,7 +175,7 @@ def test_new_points_get_a_new_scene_number():
     world.tell(op="reset", run="run", configs=[vars(RunConfig(task="spiral"))])
     world.tell(op="reset", run="run")
     world.run(0.1)
-    assert [header["scene"] for _, header in world.frames("run")] == [2]
+    assert [header["data_version"] for _, header in world.frames("run")] == [2]
 
 
 def test_how_fast_a_run_is_is_not_said_before_it_was_measured():

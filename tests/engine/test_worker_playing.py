@@ -102,15 +102,15 @@ def test_what_has_settled_goes_on_with_a_turn_and_what_was_paused_does_not():
     assert not run.on
 
 
-def test_a_change_counts_as_one_and_other_data_as_another_scene():
-    run = playing(revision=4, scene=2)
+def test_a_change_counts_as_one_and_other_data_as_another_version():
+    run = playing(revision=4, data_version=2)
     version = run.version
     run.training.set(balance_coef=1.0)
     run.changed(101.0, knobs=True)
-    assert (run.version - version, run.revision, run.scene) == (1, 5, 2)
+    assert (run.version - version, run.revision, run.data_version) == (1, 5, 2)
     run.training.set(seed=3)
     run.changed(102.0, knobs=False)
-    assert (run.version - version, run.revision, run.scene) == (2, 5, 3)
+    assert (run.version - version, run.revision, run.data_version) == (2, 5, 3)
 
 
 def test_how_long_a_step_takes_is_known_of_late_and_what_took_longer_was_not_the_step_alone():

@@ -11,7 +11,7 @@ from moeviz.config import RunConfig, expand
 from moeviz.engine.server.worker_process import ProcessWorker
 from moeviz.experiments.sweep import Job, Memory, Pool, SweepBusy
 from tests.pretend_workers import FOUND, SMALL, Pretended, Workers
-from tests.watching import children, moeviz_threads, wait_until
+from tests.viewers import children, moeviz_threads, wait_until
 
 
 def shapes(width: int, count: int) -> list[RunConfig]:

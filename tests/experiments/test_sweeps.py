@@ -25,7 +25,7 @@ from moeviz.training import Training
 from tests.pretend_workers import FOUND, SMALL, Workers
 from tests.project.test_floors import MODULES, ROOMS, room_of
 from tests.shapes import unexecuted
-from tests.watching import missing_device
+from tests.viewers import missing_device
 
 DOUBLE = torch.float64
 

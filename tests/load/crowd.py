@@ -24,7 +24,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from moeviz.frames.packing import PREFIX
-from tests.browser.driving import PATIENCE, Server
+from tests.browser.opened_page import PATIENCE, Server
 from tests.browser.visitors import LARGEST, rerun
 
 AT_ONCE = 5  # so many arrive together

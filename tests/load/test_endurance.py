@@ -17,11 +17,11 @@ from moeviz.engine.worker.host import Host
 from moeviz.engine.worker.run import HostedRun
 from moeviz.frames import unpack
 from moeviz.training import Training
-from tests.browser.driving import Server, SmallServer, eventually
+from tests.browser.opened_page import Server, SmallServer, eventually
 from tests.browser.visitors import RawVisitor
 from tests.load.crowd import Seen, Visitor, address, arrive, leave, watch
-from tests.measuring import Report, cpu_seconds, weigh
-from tests.watching import apart
+from tests.report import Report, cpu_seconds, weigh
+from tests.viewers import apart
 
 VISITORS, AT_ONCE = 50, 10
 STAY, MINUTES = int(os.environ.get("MOEVIZ_VISITORS", "15")), int(os.environ.get("MOEVIZ_MINUTES", "8"))

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.driving import SmallServer
+from tests.browser.opened_page import SmallServer
 from tests.load.crowd import Visitor, address, arrive, leave, watch
-from tests.measuring import Report, weigh
-from tests.watching import apart
+from tests.report import Report, weigh
+from tests.viewers import apart
 
 ALONE, BESIDE = 4.0, 8.0  # seconds in which is counted; without him before and after, as a computer's pace changes
 LEARNED = 4.0  # until the worker knows how long his steps and frames take

@@ -15,10 +15,10 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.browser.driving import Server, SmallServer, eventually
+from tests.browser.opened_page import Server, SmallServer, eventually
 from tests.load.crowd import Seen, Visitor, address, arrive, leave, watch
-from tests.measuring import Report, cpu_seconds, percentile, weigh
-from tests.watching import apart
+from tests.report import Report, cpu_seconds, percentile, weigh
+from tests.viewers import apart
 
 IDLE_FREE = 2.0
 WARM = 20.0  # seconds that the first class stays, so that its runs record states too

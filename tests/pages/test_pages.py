@@ -29,7 +29,7 @@ from moeviz.ui.run import visitor
 from moeviz.ui.run.address import OTHERS
 from moeviz.ui.run.waiting_room import PATIENCE
 from moeviz.ui.widgets import code
-from tests.mending import nearest
+from tests.nearest_configs import nearest
 
 ROOT = Path(__file__).resolve().parents[2]
 SHELL = ROOT / "moeviz" / "ui" / "shell.py"

@@ -24,7 +24,7 @@ from moeviz.engine.server import open_files
 from moeviz.stage import guard
 from moeviz.stage.addresses import own_names
 from moeviz.stage.guard import BURST, PATIENCE, RATE, STREAM, Guard, Pace, Stream, host_allowed
-from tests.watching import apart, wait_until
+from tests.viewers import apart, wait_until
 
 with warnings.catch_warnings():  # starlette's test client prefers a successor of httpx that this project does not need
     warnings.simplefilter("ignore")

@@ -25,7 +25,7 @@ from moeviz.stage.live_socket import MAX_ERRORS, MAX_MESSAGE, MAX_SOCKETS, read_
 from moeviz.stage.routes import routes
 from tests.marks import treated, turned
 from tests.scripts import javascript
-from tests.watching import apart, missing_device, wait_until
+from tests.viewers import apart, missing_device, wait_until
 
 with warnings.catch_warnings():  # starlette's test client prefers a successor of httpx that this project does not need
     warnings.simplefilter("ignore")

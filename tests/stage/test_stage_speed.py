@@ -14,9 +14,9 @@ import psutil
 import pytest
 
 from moeviz.frames import unpack
-from tests.browser.driving import Server, Stage, eventually, stage_in
+from tests.browser.opened_page import Server, Stage, eventually, stage_in
 from tests.browser.visitors import RawVisitor
-from tests.measuring import cpu_seconds, percentile
+from tests.report import cpu_seconds, percentile
 
 pytestmark = [pytest.mark.measured, pytest.mark.browser]
 PAGES = ("/", "/playground")

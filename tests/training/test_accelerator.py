@@ -13,7 +13,7 @@ import torch
 
 from moeviz.frames import unpack
 from tests.accelerator import NAME
-from tests.browser.driving import Server
+from tests.browser.opened_page import Server
 from tests.browser.visitors import RawVisitor
 from tests.pages.test_pages import WITH_RUN
 

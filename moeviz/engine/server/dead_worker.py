@@ -28,7 +28,7 @@ def replaced(slot: Slot, runs: Sequence[RunRecord], calls: Calls, ended: str) ->
 
 
 def _begin_again(run: RunRecord, calls: Calls, notice: str) -> None:
-    """Open the run in the new worker, seat its viewers there, and ask again what the dead one has not answered."""
+    """Open the run in the new worker, attach its viewers there, and ask again what the dead one has not answered."""
     run.restarted()
     run.post(run.opening(notice))
     for message in [*(viewer.joining() for viewer in run.viewers.values()), *calls.about(run)]:

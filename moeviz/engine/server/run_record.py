@@ -44,7 +44,7 @@ class RunRecord:
         self._ghost = DEFAULT_GHOST
         self._step = 0
         self._state: State = "running" if play else "paused"
-        self._revision, self._scene = 0, 0
+        self._revision, self._data_version = 0, 0
         self._seen_at = time.monotonic()
 
     def seen(self) -> None:
@@ -75,7 +75,7 @@ class RunRecord:
         return {
             "op": "open", "configs": [dict(vars(each)) for each in self.configs], "play": self._play,
             "speed": self._speed, "probe": self._probe, "ghost": self._ghost,
-            "revision": self._revision, "scene": self._scene, "until": self._until,
+            "revision": self._revision, "data_version": self._data_version, "until": self._until,
             "notice": notice,
         }  # fmt: skip
 
@@ -96,12 +96,12 @@ class RunRecord:
     def learn(self, status: Status) -> None:
         """Take over what the worker says."""
         self._step, self._state = status["step"], status["state"]
-        self._revision, self._scene, self._speed = status["revision"], status["scene"], status["speed"]
+        self._revision, self._data_version, self._speed = status["revision"], status["data_version"], status["speed"]
         self.configs = [RunConfig(**each) for each in status["configs"]]
 
     def restarted(self) -> None:
-        """The worker died: step 0, and a scene number that makes viewers load the points again."""
-        self._step, self._scene = 0, self._scene + 1
+        """The worker died: step 0, and a version of the data that makes viewers load the points again."""
+        self._step, self._data_version = 0, self._data_version + 1
 
     def info(self) -> Info:
         return {

@@ -88,7 +88,7 @@ class Viewer:
         return self._hidden
 
     def joining(self) -> Watch:
-        """The message that seats this viewer in a worker."""
+        """The message that attaches this viewer in a worker."""
         return {
             "op": "watch", "viewer": self.key, "hidden": self._hidden,
             "credit": self._credit, "want": self._want, "probe": self._probe,

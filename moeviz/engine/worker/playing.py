@@ -33,7 +33,7 @@ class Playing:
         self.settled = False  # it paused by itself, since nothing changed any more
         self.version = 0  # grows with whatever an op may have changed
         self.revision: int = opening.get("revision", 0)  # ... with what changes knobs
-        self.scene: int = opening.get("scene", 0)  # ... with what changes the data
+        self.data_version: int = opening.get("data_version", 0)  # ... with what changes the data
         self.step_seconds = 0.0  # of late, for one step
         self._until: int | None = opening.get("until")  # a step at which it will wait
         self._calm_since = 0  # step of the last op
@@ -127,7 +127,7 @@ class Playing:
         self.revision += knobs
         self._due_at = now
         data = [config.data() for config in self.training.configs]
-        self.scene += data != self._data
+        self.data_version += data != self._data
         self._data = data
 
     # --- steps ---------------------------------------------------------------------------------------------------

@@ -105,7 +105,8 @@ class HostedRun:
         fresh = self._measures(now, max(MEASURE_PERIOD, MEASURED_FRAMES * crowd_period))
         snapshot = training.snapshot(want=watcher.want, probe=watcher.probe, given=watcher.given, fresh=fresh)
         own = {
-            "revision": playing.revision, "scene": playing.scene, "state": self.state(now), "speed": playing.speed,
+            "revision": playing.revision,
+            "data_version": playing.data_version, "state": self.state(now), "speed": playing.speed,
             "reason": self._reason(now), "steps_per_second": self._rate.measured(self.step, now),
             "settled": playing.settled, "ghost": playing.ghost.words(training),
         }  # fmt: skip
@@ -142,16 +143,16 @@ class HostedRun:
     def status(self, now: float) -> Status:
         """Where the run is; the server answers `info` from it and reopens the run from it."""
         self._told, self._told_at = self._status(now), now
-        step, state, revision, speed, scene = self._told
+        step, state, revision, speed, data_version = self._told
         configs = [dict(vars(config)) for config in self.playing.training.configs]
         return {
             "op": "status", "run": self.token, "step": step, "state": state, "revision": revision, "speed": speed,
-            "scene": scene, "reason": self.playing.reason, "configs": configs,
+            "data_version": data_version, "reason": self.playing.reason, "configs": configs,
         }  # fmt: skip
 
     def _status(self, now: float) -> tuple[Any, ...]:
         playing = self.playing
-        return self.step, self.state(now), playing.revision, playing.speed, playing.scene
+        return self.step, self.state(now), playing.revision, playing.speed, playing.data_version
 
     def turns_at(self, now: float) -> Iterator[float]:
         """When the run falls asleep, and when its notice ends: moments at which its state changes by itself."""

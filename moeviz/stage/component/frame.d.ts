@@ -9,7 +9,7 @@ interface Header {
   /** how many knobs have been turned · a worker plays the run */
   revision: number;
   /** rises when the points must be asked for again · a worker plays the run */
-  scene: number;
+  data_version: number;
   /** what the run group does · a worker plays the run */
   state: 'running' | 'paused' | 'diverged';
   /** how fast it is played · a worker plays the run */

@@ -83,11 +83,11 @@ test('of many calls the first is done at once, the last one later, and none afte
 });
 
 test('what was drawn is out of date once the run has changed: at once while it stands still, else when it is due', () => {
-  const header = { step: 5, revision: 1, scene: 1, state: 'running' };
+  const header = { step: 5, revision: 1, data_version: 1, state: 'running' };
   const [seen, due, early] = [{ header }, { due: true }, { due: false }];
   assert.equal(outdated(null, header, early), true);
   assert.equal(outdated(seen, header, due), false);
-  for (const name of ['step', 'revision', 'scene']) {
+  for (const name of ['step', 'revision', 'data_version']) {
     const later = { ...header, [name]: 9 };
     assert.deepEqual([outdated(seen, later, due), outdated(seen, later, early)], [true, false]);
     assert.equal(outdated(seen, { ...later, state: 'paused' }, early), true);

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { EVERYTHING, mapWants, whole } from '#stage/shell/wants.js';
 
-const header = { scene: 3, batch_dependent: false };
+const header = { data_version: 3, batch_dependent: false };
 
-test('a map asks for its picture, and for its tokens once a scene', () => {
+test('a map asks for its picture, and for its tokens once for each version of the data', () => {
   assert.deepEqual(mapWants('map', undefined, 'first_choice', null), ['first_choice', 'points']);
   assert.deepEqual(mapWants('map', header, 'first_choice', 2), ['first_choice', 'points']);
   assert.deepEqual(mapWants('map', header, 'first_choice', 3), ['first_choice']);

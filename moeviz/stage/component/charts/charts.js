@@ -61,8 +61,8 @@ export class Charts {
 
   // Curves of a run that has started again, or of other data, are taken away at once, and new ones asked for.
   follow(header) {
-    const stale = header.scene !== this.scene || (header.step < this.step && !rewound(header));
-    this.scene = header.scene;
+    const stale = header.data_version !== this.dataVersion || (header.step < this.step && !rewound(header));
+    this.dataVersion = header.data_version;
     this.step = header.step;
     if (!stale) return;
     this.began = {}; // a drawing on its way is of the old run
@@ -132,8 +132,8 @@ export class Charts {
   }
 
   // What a drawing shows: another one is due once it differs.
-  stamp({ scene, step, revision, marks, ghost }) {
-    return [scene, step, revision, marks.length, ghost, ...this.titles()].join();
+  stamp({ data_version, step, revision, marks, ghost }) {
+    return [data_version, step, revision, marks.length, ghost, ...this.titles()].join();
   }
 
   remove(name) {

@@ -77,7 +77,7 @@ export class Throttle {
 /** @type {(seen: { header: Header } | null | undefined, header: Header | null | undefined, throttle: { due: boolean }) => boolean} */
 export function outdated(seen, header, throttle) {
   if (!seen || !header) return true;
-  const changed = ['step', 'revision', 'scene'].some((name) => seen.header[name] !== header[name]);
+  const changed = ['step', 'revision', 'data_version'].some((name) => seen.header[name] !== header[name]);
   return changed && (header.state !== 'running' || throttle.due);
 }
 

@@ -154,7 +154,7 @@ export class Stage {
     this.status.connected(socket, Boolean(this.frame));
     if (socket === 'open') {
       greet(this.connection, this.component.data);
-      this.tokens.forget(); // a restarted worker may count its scenes anew
+      this.tokens.forget(); // a restarted worker may count versions of the data anew
       if (this.component.data.ghost) this.connection.send({ op: 'ghost', value: this.component.data.ghost });
       this.ask();
     } else if (socket === 'shown') this.askSoon();
@@ -183,8 +183,8 @@ export class Stage {
 
   // Numbers, and all that is drawn beside them, change a few times a second, all of them with one frame; and at once when the viewer has
   // done something. Maps, which have no numbers, follow every frame.
-  isDue({ state, revision, scene, probe }) {
-    const asked = [state, revision, scene, probe].join();
+  isDue({ state, revision, data_version, probe }) {
+    const asked = [state, revision, data_version, probe].join();
     if (state !== 'running' || asked !== this.asked) this.writing.last = -Infinity;
     this.asked = asked;
     return this.writing.ready();
@@ -246,7 +246,7 @@ export class Stage {
     if (this.closed) return;
     const header = this.frame?.header;
     const view = header?.view ?? this.component.data.view;
-    const want = this.layout.picture ? mapWants(view, header, this.layout.picture, this.tokens.scene) : [];
+    const want = this.layout.picture ? mapWants(view, header, this.layout.picture, this.tokens.dataVersion) : [];
     if (header || this.layout.always) want.push(...this.layout.wants(header));
     if (this.saving) want.push(...EVERYTHING);
     if (this.layout.drawn) want.push(...this.later(header)); // the charts' script is long, so the picture comes first

@@ -14,13 +14,13 @@ export const EVERYTHING = [
   ...Object.values(PICTURES).flatMap(({ want }) => want),
 ];
 
-// What the map is drawn from; tokens are asked for once per scene, of which `known` is there.
+// What the map is drawn from; tokens are asked for once for each version of the data, of which `known` is there.
 /** @type {(view: View, header: Header | undefined, picture: string, known: number | null) => string[]} */
 export function mapWants(view, header, picture, known) {
   const want = [...(DRAWN_FROM[view] ?? PICTURES[picture].want)];
   if (view === 'rows') return want;
   if (view !== 'projection' && header?.batch_dependent) want.push('choices');
-  if (!header || known !== header.scene) want.push('points');
+  if (!header || known !== header.data_version) want.push('points');
   return want;
 }
 

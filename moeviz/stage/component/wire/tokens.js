@@ -1,4 +1,4 @@
-// The task's tokens as the stage keeps them: the static part comes once per scene, the choices with every frame that has them.
+// The task's tokens as the stage keeps them: the static part comes once for each version of the data, the choices with every frame that has them.
 
 export class Tokens {
   constructor() {
@@ -6,17 +6,17 @@ export class Tokens {
   }
 
   forget() {
-    this.scene = null;
+    this.dataVersion = null;
     this.arrays = null;
   }
 
   take({ header, arrays }) {
     if (arrays.point_xy) {
-      this.scene = header.scene;
+      this.dataVersion = header.data_version;
       this.arrays = arrays;
       this.runs = [];
     }
-    if (!this.arrays || this.scene !== header.scene) return;
+    if (!this.arrays || this.dataVersion !== header.data_version) return;
     for (let run = 0; run < header.num_runs; run += 1) {
       this.runs[run] ??= this.of(run);
       const points = this.runs[run];
@@ -29,11 +29,11 @@ export class Tokens {
 
   of(run) {
     const part = (name) => this.arrays[`point_${name}`].of(run);
-    return { xy: part('xy'), target: part('target'), train: part('train'), version: this.scene };
+    return { xy: part('xy'), target: part('target'), train: part('train'), version: this.dataVersion };
   }
 
   // The points of a run, once they belong to what is on screen.
   get(header, run) {
-    return this.scene === header.scene ? this.runs?.[run] : null;
+    return this.dataVersion === header.data_version ? this.runs?.[run] : null;
   }
 }

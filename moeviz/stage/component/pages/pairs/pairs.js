@@ -50,7 +50,7 @@ export class Pairs {
 
   forget() {
     this.seen = null;
-    this.scene = null;
+    this.dataVersion = null;
     this.items = null;
     this.told = '';
     this.drawn = false;
@@ -79,7 +79,7 @@ export class Pairs {
   wants(header) {
     if (this.own && this.told !== this.own && this.stage.connection.send({ op: 'give', value: this.own }))
       this.told = this.own;
-    const want = !header || this.scene !== header.scene ? ['items'] : [];
+    const want = !header || this.dataVersion !== header.data_version ? ['items'] : [];
     const another = this.seen && this.item !== null && this.item !== this.seen.arrays.pair_item.data[0];
     if (another) this.stage.probe = [this.item, 0]; // once more after the connection was lost
     if (another || outdated(this.seen, header, this.texts)) want.push('pairs');
@@ -100,7 +100,7 @@ export class Pairs {
     if (arrays.found_picture && this.own && (arrays.pair_share || header.state !== 'running')) this.drawOwn(frame);
   }
 
-  // The items themselves, once for each scene.
+  // The items themselves, once for each version of the data.
   show(header, arrays) {
     const names = JSON.parse(new TextDecoder().decode(arrays.item_words.data));
     const stride = 3 * SIDE * SIDE;
@@ -109,7 +109,7 @@ export class Pairs {
       tokens: words.map(([, ...tokens]) => tokens),
       pixels: arrays.item_picture.data.slice(item * stride, (item + 1) * stride),
     }));
-    this.scene = header.scene;
+    this.dataVersion = header.data_version;
     if (this.item >= this.items.length) this.item = null; // fewer than before
     this.find('waiting').hidden = true;
     this.find('choosing').hidden = false;

@@ -26,7 +26,7 @@ export class Travel {
   // A frame with another step brings another batch.
   draw({ header, arrays }, view, map) {
     if (!arrays.batch_xy || !flies(header, view)) return this.stop();
-    const key = [header.scene, header.step, header.revision].join();
+    const key = [header.data_version, header.step, header.revision].join();
     if (key === this.key) return undefined;
     this.key = key;
     this.moves = this.plan(header, arrays, view, map);
