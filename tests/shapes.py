@@ -19,11 +19,13 @@ import jaxtyping
 import pytest
 
 ALWAYS = 3  # calls of each function in a test, whatever they bring
-AT_MOST = 100  # calls of it that are looked at because its arrays have shapes that it has not met in this test
+AT_MOST = (
+    300  # calls of it in which arrays may have shapes that it has not met in this test; later ones run as they are
+)
 
 checked = beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))  # a whole number is a float, says PEP 484
 jaxtyped = jaxtyping.jaxtyped
-_looked: Counter[CodeType] = Counter()
+_calls: Counter[CodeType] = Counter()
 _met: set[tuple[Any, ...]] = set()
 
 
@@ -38,21 +40,25 @@ def sparing(function: Any = None, *, typechecker: Any = None) -> Any:
         return jaxtyped(function, typechecker=typechecker)
     look = functools.cache(lambda: jaxtyped(function, typechecker=typechecker))  # made when first called
 
+    code = function.__code__
+
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        return (look() if _is_new(function.__code__, [*args, *kwargs.values()]) else function)(*args, **kwargs)
+        if jaxtyping.config.jaxtyping_disable:
+            return function(*args, **kwargs)
+        _calls[code] += 1
+        if _calls[code] <= AT_MOST and _is_new(code, [*args, *kwargs.values()]):
+            return look()(*args, **kwargs)
+        return function(*args, **kwargs)
 
     return call
 
 
 def _is_new(code: CodeType, values: list[Any]) -> bool:
-    if jaxtyping.config.jaxtyping_disable or _looked[code] >= AT_MOST:
-        return False
     shapes = code, *[tuple(value.shape) for value in values if hasattr(type(value), "__array__")]
-    if _looked[code] >= ALWAYS and shapes in _met:
+    if shapes in _met and _calls[code] > ALWAYS:
         return False
     _met.add(shapes)
-    _looked[code] += 1
     return True
 
 
@@ -61,7 +67,7 @@ jaxtyping.jaxtyped = sparing  # type: ignore[assignment]
 
 def begin() -> None:
     """Everything is new again."""
-    _looked.clear()
+    _calls.clear()
     _met.clear()
 
 

@@ -50,7 +50,7 @@ def test_a_function_is_looked_at_in_its_first_calls_at_new_shapes_and_in_the_nex
         wrong()
 
 
-def test_new_shapes_without_end_are_looked_at_so_many_times() -> None:
+def test_new_shapes_are_looked_at_in_so_many_calls() -> None:
     for columns in range(4, shapes.AT_MOST + 4):
         with pytest.raises(jaxtyping.TypeCheckError):
             wrong(columns)
