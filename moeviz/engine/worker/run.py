@@ -39,8 +39,8 @@ class HostedRun:
         self._notice: str | None = opening.get("notice")
         self._notice_until = now + NOTICE_SECONDS
         self._rate = Rate(self.step, now)
-        self._told: tuple[Any, ...] | None = None
-        self._told_at = self._measured_at = -math.inf
+        self._last_status: tuple[Any, ...] | None = None
+        self._last_status_at = self._measured_at = -math.inf
         self._measured_step = -1
 
     @property
@@ -135,15 +135,15 @@ class HostedRun:
     def status_at(self, now: float) -> float:
         """When the server is to be told where the run is: of mere steps now and then, of all else at once."""
         status = self._status(now)
-        if status == self._told:
+        if status == self._last_status:
             return math.inf
-        only_steps = self._told is not None and status[1:] == self._told[1:]
-        return self._told_at + STATUS_PERIOD if only_steps else now
+        only_steps = self._last_status is not None and status[1:] == self._last_status[1:]
+        return self._last_status_at + STATUS_PERIOD if only_steps else now
 
     def status(self, now: float) -> Status:
         """Where the run is; the server answers `info` from it and reopens the run from it."""
-        self._told, self._told_at = self._status(now), now
-        step, state, revision, speed, data_version = self._told
+        self._last_status, self._last_status_at = self._status(now), now
+        step, state, revision, speed, data_version = self._last_status
         configs = [dict(vars(config)) for config in self.playing.training.configs]
         return {
             "op": "status", "run": self.token, "step": step, "state": state, "revision": revision, "speed": speed,

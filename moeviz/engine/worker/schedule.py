@@ -42,7 +42,7 @@ class Schedule:
         self._step_together, self._send, self._clock = step_together, send, clock
         self._failed, self._excuse = failed, excuse
         self._floor = 0.0  # time used by the run that had the last turn: nobody may save up turns below it
-        self._training_took = self._frames_took = 0.0  # in the last round: the other's next slice is not shorter
+        self._training_seconds = self._frame_seconds = 0.0  # in the last round: the other's next slice is not shorter
         self._owed = 0.0  # to frames that wait: what a long step took beyond what they have had since
         self._usual = 0.0  # seconds of a frame, in the middle of all runs that train while somebody looks
         self._parts = 0.0  # of the time for frames: one for each such run, more for those with long frames
@@ -81,12 +81,12 @@ class Schedule:
         ready = [run for run in self._runs.values() if run.step_at(now) <= now]
         if ready and self._owed <= SLICE:
             self._train(ready, now)
-        self._training_took = self._clock() - now
+        self._training_seconds = self._clock() - now
 
     def _train(self, ready: list[HostedRun], now: float) -> None:
         first = min(ready, key=lambda each: each.used)
         self._floor = max(first.used, self._floor)
-        budget = max(min(SLICE, ROUND / len(ready)), min(self._frames_took, LONGEST))
+        budget = max(min(SLICE, ROUND / len(ready)), min(self._frame_seconds, LONGEST))
         company = self._company(first, ready)
         for run in company:
             run.used = max(run.used, self._floor)
@@ -161,7 +161,7 @@ class Schedule:
         not in all of them: a probe that is dragged without end must not keep frames from the others.
         """
         began = self._clock()
-        self._owed += self._training_took
+        self._owed += self._training_seconds
         until = began + max(SLICE, min(self._owed, LONGEST))
         self._answers_first = not self._answers_first
         due = []
@@ -177,8 +177,8 @@ class Schedule:
             self._send_frame(run, viewer, watcher)
             if awaited:
                 run.budget.spend(self._clock() - now)
-        self._frames_took = self._clock() - began
-        self._owed = max(0.0, self._owed - self._frames_took) if due else 0.0
+        self._frame_seconds = self._clock() - began
+        self._owed = max(0.0, self._owed - self._frame_seconds) if due else 0.0
 
     def answer(self, run: HostedRun) -> None:
         """Show at once what a knob has changed."""

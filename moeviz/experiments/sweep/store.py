@@ -42,17 +42,17 @@ class Memory:
 
     def __init__(self, kept: int = KEPT) -> None:
         self._kept = kept
-        self._found: OrderedDict[tuple[RunConfig, int], Result] = OrderedDict()
+        self._results: OrderedDict[tuple[RunConfig, int], Result] = OrderedDict()
 
     def get(self, config: RunConfig, steps: int) -> Result | None:
         """The result of this run, if it is here."""
-        return self._found.get((config, steps))
+        return self._results.get((config, steps))
 
     def put(self, results: Mapping[RunConfig, Result], steps: int) -> None:
         """Keep these, and forget the oldest beyond the limit."""
-        self._found.update({(config, steps): result for config, result in results.items()})
-        while len(self._found) > self._kept:
-            self._found.popitem(last=False)
+        self._results.update({(config, steps): result for config, result in results.items()})
+        while len(self._results) > self._kept:
+            self._results.popitem(last=False)
 
 
 class File:
@@ -68,7 +68,7 @@ class File:
 
     def __init__(self, path: Path) -> None:
         self.path, self.others, self.torn = path, 0, 0
-        self._found: dict[str, Result] = {}
+        self._results: dict[str, Result] = {}
         self._unwritten: deque[bytes] = deque()
         try:
             if path.exists():
@@ -80,7 +80,7 @@ class File:
 
     def get(self, config: RunConfig, steps: int) -> Result | None:
         """The result of this run, if this version has trained it."""
-        return self._found.get(_key(asdict(config), steps))
+        return self._results.get(_key(asdict(config), steps))
 
     def put(self, results: Mapping[RunConfig, Result], steps: int) -> None:
         """Append a line for each run; what cannot be written now (OSError) is tried again with the next ones."""
@@ -88,7 +88,7 @@ class File:
             line = {"made_by": made_by(), "steps": steps, "config": asdict(config), "result": asdict(result)}
             text = json.dumps(line, separators=(",", ":"), allow_nan=False) + "\n"
             self._unwritten.append(text.encode())
-            self._found[_key(asdict(config), steps)] = result
+            self._results[_key(asdict(config), steps)] = result
         with self.path.open("a+b", buffering=0) as file:
             while self._unwritten:
                 _append(file, self._unwritten[0])
@@ -126,7 +126,7 @@ class File:
             self.others += 1
             return
         try:
-            self._found[_key(entry["config"], entry["steps"])] = _result(entry["result"])
+            self._results[_key(entry["config"], entry["steps"])] = _result(entry["result"])
         except (ValueError, TypeError, KeyError, AttributeError):
             self._refuse(number, line)
 

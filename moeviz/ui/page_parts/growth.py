@@ -46,8 +46,8 @@ def _show() -> None:
     job: Job | None = st.session_state.get("growth")
     if job is None:
         return
-    if job.over and st.session_state.get("growth_told") is not job:
-        st.session_state.growth_told = job
+    if job.over and st.session_state.get("finished_growth") is not job:
+        st.session_state.finished_growth = job
         st.rerun()  # the whole page once more: it polls no longer
     if not job.over:
         st.progress(min(job.progress.share, 1.0), text=job.progress.counted)

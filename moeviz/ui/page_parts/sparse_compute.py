@@ -95,8 +95,8 @@ def show(layer: Layer) -> None:
 
 
 def _show(layer: Layer, measurement: Measurement | None) -> None:
-    if measurement is not None and measurement.over and st.session_state.get("measured_told") is not measurement:
-        st.session_state.measured_told = measurement
+    if measurement is not None and measurement.over and st.session_state.get("finished_measurement") is not measurement:
+        st.session_state.finished_measurement = measurement
         st.rerun()  # the whole page once more: it polls no longer, and the button says "again"
     seconds = measurement.seconds if measurement is not None else {}
     really_kept = measurement.kept if measurement is not None else {}

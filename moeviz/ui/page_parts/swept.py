@@ -47,8 +47,8 @@ def show() -> None:
 
 def _show(sweep: Started) -> None:
     job = sweep.job
-    if job.over and st.session_state.get("sweep_told") != id(job):
-        st.session_state.sweep_told = id(job)
+    if job.over and st.session_state.get("finished_sweep") != id(job):
+        st.session_state.finished_sweep = id(job)
         st.rerun()  # the whole page once more: it polls no longer, and Start takes the place of Cancel
     _progress(sweep)
     left, right = st.columns([1, 2.4], vertical_alignment="bottom")

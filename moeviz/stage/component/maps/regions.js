@@ -185,8 +185,8 @@ export function letterPlaces(winner, size, previous) {
   const depth = depths(winner, size);
   const best = new Map();
   for (let cell = 0; cell < winner.length; cell += 1) {
-    const found = best.get(winner[cell]);
-    if (found === undefined || depth[cell] > depth[found]) best.set(winner[cell], cell);
+    const deepest = best.get(winner[cell]);
+    if (deepest === undefined || depth[cell] > depth[deepest]) best.set(winner[cell], cell);
   }
   for (const [expert, cell] of best) {
     const before = previous?.get(expert)?.cell;

@@ -113,7 +113,7 @@ function place({ view, probe: [x, y] }) {
 }
 
 function winners(header, arrays, run) {
-  const found = (arrays.curve_winner ?? arrays.point_choice)?.of(run);
+  const choices = (arrays.curve_winner ?? arrays.point_choice)?.of(run);
   const opening = header.view === 'projection' ? 'Inputs by expert' : `${firstWords(header, run)} by length`;
-  return found ? `${opening}: ${shares(found, (expert) => letter(header.ids[run][expert]))}.` : '';
+  return choices ? `${opening}: ${shares(choices, (expert) => letter(header.ids[run][expert]))}.` : '';
 }

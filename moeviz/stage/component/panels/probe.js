@@ -186,12 +186,12 @@ export function prediction(header, output) {
 
 function result(header, output) {
   if (header.view === 'rows') return [' → added to the row'];
-  const found = prediction(header, output);
-  if (!found) return [];
-  if (header.kind === 'regression') return [` = ${found}`];
+  const answer = prediction(header, output);
+  if (!answer) return [];
+  if (header.kind === 'regression') return [` = ${answer}`];
   const element = document.createElement('span');
   element.className = 'mv-result';
-  element.append('→ class ', header.num_outputs > 2 ? `${found} ` : '', marker(Number(found)));
+  element.append('→ class ', header.num_outputs > 2 ? `${answer} ` : '', marker(Number(answer)));
   return [element];
 }
 

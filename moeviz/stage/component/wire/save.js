@@ -69,13 +69,13 @@ mount({ parentElement: document.body.firstElementChild, data, setStateValue() {}
 }
 
 // Every module that `name` needs, by its path below the stage's folder.
-async function modules(name, found = new Map()) {
-  if (found.has(name)) return found;
-  found.set(name, '');
+async function modules(name, texts = new Map()) {
+  if (texts.has(name)) return texts;
+  texts.set(name, '');
   const text = await read(name);
-  found.set(name, text);
-  for (const [, next] of text.matchAll(FROM)) await modules(resolve(name, next), found);
-  return found;
+  texts.set(name, text);
+  for (const [, next] of text.matchAll(FROM)) await modules(resolve(name, next), texts);
+  return texts;
 }
 
 // The path of a module that another one imports.

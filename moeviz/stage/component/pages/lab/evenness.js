@@ -34,7 +34,7 @@ export class Evenness {
     const [name, , title] = this.shows;
     const [loads, shares] = [arrays.history_load, arrays[`history_${name}`]];
     const largest = [loads, shares].reduce(
-      (most, { data }) => data.reduce((found, each) => (each > found ? each : found), most),
+      (most, { data }) => data.reduce((greatest, each) => (each > greatest ? each : greatest), most),
       0,
     );
     const high = Math.min(1, ROOM * largest);

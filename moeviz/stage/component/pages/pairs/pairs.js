@@ -52,7 +52,7 @@ export class Pairs {
     this.seen = null;
     this.dataVersion = null;
     this.items = null;
-    this.told = '';
+    this.sentWord = '';
     this.drawn = false;
   }
 
@@ -77,8 +77,8 @@ export class Pairs {
   }
 
   wants(header) {
-    if (this.own && this.told !== this.own && this.stage.connection.send({ op: 'give', value: this.own }))
-      this.told = this.own;
+    if (this.own && this.sentWord !== this.own && this.stage.connection.send({ op: 'give', value: this.own }))
+      this.sentWord = this.own;
     const want = !header || this.dataVersion !== header.data_version ? ['items'] : [];
     const another = this.seen && this.item !== null && this.item !== this.seen.arrays.pair_item.data[0];
     if (another) this.stage.probe = [this.item, 0]; // once more after the connection was lost
@@ -139,7 +139,7 @@ export class Pairs {
       );
       setText(this.find(`language-${run}`), LANGUAGES[this.language]);
       this.drawTokens(run, item, ids, of('pair_expert'));
-      this.drawFound(
+      this.drawPictures(
         this.find(`pictures-${run}`),
         part(of('pair_picture'), this.language),
         part(of('pair_picture_score'), this.language),
@@ -178,7 +178,7 @@ export class Pairs {
     );
   }
 
-  drawFound(host, items, scores, right) {
+  drawPictures(host, items, scores, right) {
     const rows = Array.from(items, (item, place) => ({ item, score: scores[place] }));
     fill(host, 'li', rows, (row, { item, score }) => {
       if (row.dataset.item !== String(item)) {
@@ -210,7 +210,7 @@ export class Pairs {
       this.find(`own-${run}`).hidden = false;
       const ids = Array.from(of('expert'), (at) => header.ids[run][at]);
       fill(this.find(`own-words-${run}`), 'li', [words], (host) => drawWords(host, words, ids, ''));
-      this.drawFound(this.find(`own-pictures-${run}`), of('picture'), of('score'), null);
+      this.drawPictures(this.find(`own-pictures-${run}`), of('picture'), of('score'), null);
     }
   }
 
