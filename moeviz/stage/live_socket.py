@@ -1,6 +1,6 @@
 """The socket between a browser and its run: who may open it with which token, and what passes through.
 
-The server only forwards: a browser's requests to `viewer.send`, the worker's frames back as they are.
+The server only forwards: a browser's requests to the engine, the worker's frames back as they are.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ log = logging.getLogger(__name__)
 
 
 @runtime_checkable
-class Viewer(Protocol):
-    """One watching browser, as the engine knows it; `send` raises ValueError for what a browser may not say."""
+class Inbox(Protocol):
+    """Where the engine takes one browser's messages; `send` raises ValueError for what a browser may not say."""
 
     def send(self, message: object) -> None: ...
     def close(self) -> None: ...
 
 
 @runtime_checkable
-class Engine(Protocol):
-    """The part of the engine that the socket needs.
+class RunSource(Protocol):
+    """The part of the engine that the socket needs: where runs are watched.
 
     `watch` raises LookupError for an unknown token, and EngineBusy while it can take nobody.
     """
 
-    def watch(self, token: str, on_message: Callable[[bytes | str], None]) -> Viewer: ...
+    def watch(self, token: str, on_message: Callable[[bytes | str], None]) -> Inbox: ...
 
 
 class Door:
@@ -105,7 +105,7 @@ class _Outbox:
 class LiveSocket:
     """One open socket, from its acceptance to the viewer's leave."""
 
-    def __init__(self, engine: Engine, websocket: WebSocket, door: Door) -> None:
+    def __init__(self, engine: RunSource, websocket: WebSocket, door: Door) -> None:
         self.engine, self.websocket, self.door = engine, websocket, door
         self.errors = 0
 
@@ -118,7 +118,7 @@ class LiveSocket:
         await self.websocket.accept()
         outbox, token = _Outbox(), self.websocket.path_params["token"]
         try:
-            viewer = await run_in_threadpool(self.engine.watch, token, outbox.put)
+            inbox = await run_in_threadpool(self.engine.watch, token, outbox.put)
         except LookupError:
             await self._refuse()
             return
@@ -126,15 +126,15 @@ class LiveSocket:
             await self._turn_away(str(busy))
             return
         if not self.door.enter(token):
-            viewer.close()
+            inbox.close()
             await self._turn_away(f"a run has at most {MAX_SOCKETS} pages: this one has them; close one")
             return
         sender = asyncio.create_task(self._send_all(outbox))
         try:
-            await self._receive_all(viewer, outbox)
+            await self._receive_all(inbox, outbox)
         finally:
             sender.cancel()
-            viewer.close()
+            inbox.close()
             self.door.leave(token)
 
     async def _turn_away(self, why: str) -> None:
@@ -165,14 +165,14 @@ class LiveSocket:
         except (WebSocketDisconnect, RuntimeError):  # the browser left while a frame was on its way to it
             log.debug("a frame found its viewer gone")
 
-    async def _receive_all(self, viewer: Viewer, outbox: _Outbox) -> None:
+    async def _receive_all(self, inbox: Inbox, outbox: _Outbox) -> None:
         """Forward what the browser asks; answer what breaks a rule; send away who keeps breaking them."""
         while self.errors < MAX_ERRORS:
             event = await self.websocket.receive()
             if event["type"] == "websocket.disconnect":
                 return
             try:
-                viewer.send(read_message(event.get("text")))
+                inbox.send(read_message(event.get("text")))
             except ValueError as error:
                 self.errors += 1
                 refusal: ToBrowser = {"op": "error", "message": str(error)}

@@ -17,10 +17,10 @@ from starlette.types import Scope
 from starlette.websockets import WebSocket
 
 from moeviz.stage import COMPONENT_DIR, VERSION
-from moeviz.stage.live_socket import Door, Engine, LiveSocket
+from moeviz.stage.live_socket import Door, LiveSocket, RunSource
 
 
-def routes(engine: Engine, base_path: str = "") -> list[BaseRoute]:
+def routes(engine: RunSource, base_path: str = "") -> list[BaseRoute]:
     """Everything the stage needs of the server, for `streamlit.App(routes=…)`. Whose pages may open it: `guard`.
 
     Args:   engine: whose runs are watched.  base_path: `server.baseUrlPath`.
