@@ -1,4 +1,4 @@
-"""Can you predict it? Short lessons, each marked by a run that trains on the page."""
+"""Can you predict it? Short lessons, each graded by a run that trains on the page."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""Lessons that ask for a prediction, run, and mark it by the run itself, one data file each."""
+"""Lessons that ask for a prediction, run, and grade it by the run itself, one data file each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Marking a prediction by the run's own data: readings of its history, what they come to, and the words for it.
+"""The grade of a prediction, by the run's own data: readings of its history, what they come to, and the words for it.
 
 A reading is written as one of
     dead_experts of 0            a column of the history, of run 0, at the step at which the run ended
@@ -48,7 +48,7 @@ class Grade:
 
 
 def grade(lesson: Lesson, answer: str | float, history: str, header: Mapping[str, Any]) -> Grade:
-    """The mark of a prediction.
+    """The grade of a prediction.
 
     Args:   history: the run's history as CSV.  header: of a frame of the step at which the run ended.
     """

@@ -1,4 +1,4 @@
-"""What a lesson is: steps that say what to look at, a run, a prediction of it, and the readings that mark it."""
+"""What a lesson is: steps that say what to look at, a run, a prediction of it, and the readings that grade it."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class Lesson:
 
     @property
     def num_steps(self) -> int:
-        """Those before the prediction, and the one of prediction, run and mark."""
+        """Those before the prediction, and the one of prediction, run and grade."""
         return len(self.steps) + 1
 
     def asked_group(self, seed: int, answer: str | float | None) -> RunGroup:

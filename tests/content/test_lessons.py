@@ -1,4 +1,4 @@
-"""Lessons: their data files, the rules that these keep, and the mark, by histories made by hand."""
+"""Lessons: their data files, the rules that these keep, and the grade, by histories made by hand."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def history(first: float, left: float, right: float) -> str:
     return "\n".join([head, *(f"{run},{step},0,0,0,0,{cv},0,0" for run, step, cv in rows)]) + "\n"
 
 
-def marked(lesson: Lesson, answer: str | float, *values: float, step: int = 20) -> Grade:
+def graded(lesson: Lesson, answer: str | float, *values: float, step: int = 20) -> Grade:
     return grade(lesson, answer, history(*values), {"step": step, "flops": [96, 160]})
 
 
@@ -198,7 +198,7 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path: Path, prediction: str, befo
     assert said in str(error.value) and str(error.value).startswith("01_made.toml")
 
 
-# ---- the mark --------------------------------------------------------------------------------------------------------
+# ---- the grade -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_a_choice_is_right_if_the_run_came_to_it(
 ) -> None:
     lesson = written(tmp_path)
     for answer in ("left", "right", "same"):
-        found = marked(lesson, answer, *values)
+        found = graded(lesson, answer, *values)
         assert (found.right, found.outcome, found.because) == (answer == outcome, outcome, because)
         assert lesson.prediction.choices[answer].text in found.said
         assert ("It came to" in found.said) != found.right
@@ -223,25 +223,25 @@ def test_a_choice_is_right_if_the_run_came_to_it(
 
 @pytest.mark.parametrize(("answer", "right"), [(1, True), (2, True), (3, True), (0.99, False), (3.01, False)])
 def test_a_number_is_right_within_its_tolerance(tmp_path: Path, answer: float, right: bool) -> None:
-    found = marked(written(tmp_path, A_NUMBER), answer, 0.0, 0.4, 0.8)  # .8 / .4 = 2
+    found = graded(written(tmp_path, A_NUMBER), answer, 0.0, 0.4, 0.8)  # .8 / .4 = 2
     assert (found.right, found.because) == (right, "2.00") and found.outcome == pytest.approx(2)
     assert f"You said {answer:g}; it is 2." in found.said
 
 
 def test_a_setting_is_right_if_its_run_meets_the_goal(tmp_path: Path) -> None:
     lesson = written(tmp_path, SETTING)
-    assert marked(lesson, "few", 0.0, 0.2, 0.0).right
-    found = marked(lesson, "many", 0.0, 0.3, 0.0)
+    assert graded(lesson, "few", 0.0, 0.2, 0.0).right
+    found = graded(lesson, "many", 0.0, 0.3, 0.0)
     assert (found.right, found.outcome, found.because) == (False, "many", "many: 0.3")
     assert [each.num_experts for each in lesson.asked_group(3, "many").configs] == [9, 9]
     assert [each.num_experts for each in lesson.asked_group(3, None).configs] == [8, 8]
     assert {each.seed for each in lesson.asked_group(3, "many").configs} == {3}
 
 
-def test_a_run_that_has_not_come_so_far_is_not_marked(tmp_path: Path) -> None:
+def test_a_run_that_has_not_come_so_far_is_not_graded(tmp_path: Path) -> None:
     lesson = written(tmp_path)
     short = "\n".join(history(0.3, 0.8, 0.4).splitlines()[:5])  # up to step 10
     with pytest.raises(ValueError, match="the run must have reached step 20: its history does not say so; let it run"):
         grade(lesson, "left", short, {"step": 20, "flops": [96, 160]})
     with pytest.raises(ValueError, match="numbers must be of step 20: got step=21; run the lesson again"):
-        marked(lesson, "left", 0.3, 0.8, 0.4, step=21)
+        graded(lesson, "left", 0.3, 0.8, 0.4, step=21)

@@ -1,4 +1,4 @@
-"""Every lesson as it is run: on five seeds through the engine, marked again by separate code; on ten at once."""
+"""Every lesson as it is run: on five seeds through the engine, graded again by separate code; on ten at once."""
 
 from __future__ import annotations
 
@@ -155,5 +155,5 @@ def trained(lesson: Lesson) -> list[Run]:
 
 @pytest.mark.parametrize("lesson", [pytest.param(each, id=key) for key, each in lessons().items()])
 def test_what_is_expected_happens_in_nine_of_ten_seeds(lesson: Lesson) -> None:
-    marks = [grade(lesson, lesson.prediction.expected, *run) for run in trained(lesson)]
-    assert np.sum([each.right for each in marks]) >= 9, [each.outcome for each in marks]
+    grades = [grade(lesson, lesson.prediction.expected, *run) for run in trained(lesson)]
+    assert np.sum([each.right for each in grades]) >= 9, [each.outcome for each in grades]

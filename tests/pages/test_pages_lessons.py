@@ -1,4 +1,4 @@
-"""The page "Lessons" without a browser: where its address leads, what it asks of the engine, and when it marks."""
+"""The page "Lessons" without a browser: where its address leads, what it asks of the engine, and when it grades."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_step_leads_to_the_next_but_a_lesson_only_once_it_is_marked() -> None:
     st.session_state.clear()
 
 
-# ---- predict, run, mark --------------------------------------------------------------------------------------------
+# ---- predict, run, grade -------------------------------------------------------------------------------------------
 
 
 def test_nothing_runs_before_the_prediction_and_the_run_marks_it(real: Engine) -> None:
@@ -144,7 +144,7 @@ def test_a_knob_is_turned_where_the_run_waits_and_not_before(real: Engine) -> No
     healthy(app.switch_page("../../pages/home.py").run())
     healthy(app.switch_page("../../pages/lessons.py").run())
     assert address(app) == {"lesson": "balance", "step": "2", "passed": "balance"}
-    assert app.success  # the mark stands, and its run is shown again
+    assert app.success  # the grade stands, and its run is shown again
 
 
 def test_a_setting_is_run_as_it_was_chosen(real: Engine) -> None:

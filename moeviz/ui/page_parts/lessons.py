@@ -34,13 +34,13 @@ class LessonStep:
 
     @property
     def predicts(self) -> bool:
-        """Whether this is the step of prediction, run and mark."""
+        """Whether this is the step of prediction, run and grade."""
         return self.step == self.lesson.num_steps
 
 
 @dataclass
 class Attempt:
-    """What a visitor did in a lesson with one seed: the prediction, the run that began after it, and its mark."""
+    """What a visitor did in a lesson with one seed: the prediction, the run that began after it, and its grade."""
 
     answer: str | float | None = None
     token: str | None = None
@@ -108,7 +108,7 @@ def attempt_at(at: LessonStep) -> Attempt:
 
 
 def neighbor(at: LessonStep, by: int) -> LessonStep | None:
-    """The next step, or the one before; beyond a lesson's last step the next lesson, once this one is marked."""
+    """The next step, or the one before; beyond a lesson's last step the next lesson, once this one is graded."""
     if 1 <= at.step + by <= at.lesson.num_steps:
         return LessonStep(at.lesson, at.step + by, at.seed)
     keys = list(lessons())
@@ -147,12 +147,12 @@ def group_at(at: LessonStep) -> tuple[RunGroup, str | None]:
             _follow(at, attempt.answer, token, name)
         except (RunGone, EngineBusy, TimeoutError, RuntimeError) as error:
             st.warning(f"The run could not be marked: {error}.")
-            st.button("Try again", key="mark_again")
+            st.button("Try again", key="grade_again")
     return waiting, token
 
 
 def _follow(at: LessonStep, answer: str | float, token: str, name: str) -> None:
-    """Begin the run that was predicted, or mark it, or look again in a moment."""
+    """Begin the run that was predicted, or grade it, or look again in a moment."""
     attempt, run = attempt_at(at), at.lesson.run
     step = engine().info(token)["step"]
     if attempt.token != token and step == run.wait:
@@ -162,12 +162,12 @@ def _follow(at: LessonStep, answer: str | float, token: str, name: str) -> None:
         engine().play(token, until=run.end)
         attempt.token = token
     if attempt.token == token and step >= run.end and attempt.grade is None:
-        _mark(at, answer, token)
+        _grade(at, answer, token)
     if attempt.grade is None or attempt.token != token:
         st.fragment(_look, run_every=POLL)(token, run.end if attempt.token == token else run.wait)
 
 
-def _mark(at: LessonStep, answer: str | float, token: str) -> None:
+def _grade(at: LessonStep, answer: str | float, token: str) -> None:
     attempt = attempt_at(at)
     try:
         attempt.grade = grade(at.lesson, answer, engine().history(token), newest_header(engine(), token))
@@ -249,7 +249,7 @@ def buttons(at: LessonStep) -> None:
 
 
 def answered(at: LessonStep, graded: Grade) -> None:
-    """The mark, and why."""
+    """The grade, and why."""
     if graded.right:
         st.success(f"**Right.** {graded.said}", icon=":material/check:")
     else:
